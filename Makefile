@@ -1,0 +1,41 @@
+# Every target makes its own environment in .venv; nothing else of the machine is used but python3.11 (or newer), make and git.
+PYTHON ?= python3
+PY := .venv/bin/python
+ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1
+
+.PHONY: figures test fast lint redraw efficiency clean
+
+## the main job: record the bundled subject with and without KVSmooth, test, and draw figures/
+figures: .venv/ready
+	$(ENV) $(PY) -m analysis.drift
+
+## lint, import direction and every test
+test: lint
+	$(ENV) OMP_NUM_THREADS=1 $(PY) -m pytest
+
+## the tests that take seconds
+fast: .venv/ready
+	$(ENV) OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow"
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+
+## figures from the committed data, without a model
+redraw: .venv/ready
+	$(ENV) $(PY) -m analysis.drift --redraw
+
+## cost of KVSmooth and of recording against plain generate
+efficiency: .venv/ready
+	$(ENV) OMP_NUM_THREADS=1 $(PY) -m analysis.efficiency --json figures/efficiency/efficiency.json
+
+# torch's CPU build is named by its exact version in constraints.txt; on a machine with a GPU, install your own torch first and drop -c
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv recordings
