@@ -1,0 +1,95 @@
+"""One entry for every command: a frozen dataclass is the options, the help text and the provenance."""
+
+import contextlib
+import io
+import itertools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+Config = TypeVar("Config")
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+class BadInput(ValueError):
+    """What the user gave cannot be used; the message is one line: what, where, what to do."""
+
+
+def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Sequence[str] | None = None) -> None:
+    """Parse the options, run `main` on them and leave with 0 (done), 2 (bad input) or 130 (interrupted, finished work kept).
+
+    Bad input is `BadInput`, options that do not parse or break their own law, `kvsmooth.Unsupported`, and whatever the operating
+    system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`.
+
+    Parameters
+    ----------
+    config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces
+    main : called with the parsed options
+    argv : the words after the program's name; `sys.argv[1:]` if None
+
+    Raises
+    ------
+    SystemExit : always
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    program, debug = program_name(), "--debug" in argv
+    try:
+        config = _parse(config_class, argv, program)
+        main(config)
+    except KeyboardInterrupt:
+        _leave(f"{program}: interrupted; finished work is kept, the same command goes on from it.", INTERRUPTED)
+    except (ValueError, OSError) as error:
+        if debug or not _is_bad_input(error):
+            raise
+        _leave(f"{program}: {one_line(error)}", BAD_INPUT)
+    sys.exit(DONE)
+
+
+def program_name() -> str:
+    """What the user typed: `python -m probes.record` rather than a path into the package."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return f"python -m {spec.name}" if spec is not None and spec.name else os.path.basename(sys.argv[0] or "python")
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without line breaks; an error of the operating system says which file it is about."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        text = f"{error.strerror}{where}; finished work is kept, the same command goes on once there is a way."
+    return text
+
+
+def _parse(config_class: type[Config], argv: list[str], program: str) -> Config:
+    import tyro
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(config_class, args=argv, prog=program)
+    except SystemExit as error:
+        if error.code in (DONE, None):  # --help
+            raise
+        raise BadInput(_unboxed(complaint.getvalue())) from error
+
+
+def _unboxed(text: str) -> str:
+    """The message inside the box that tyro draws: without frame, title and reprinted help."""
+    rows = [line.strip("│|╭╮╰╯─ \t") for line in text.splitlines()]
+    message = list(itertools.takewhile(bool, rows[1:])) or rows[:1]
+    return f"{' '.join(message)} (--help lists the options)"
+
+
+def _is_bad_input(error: Exception) -> bool:
+    if isinstance(error, BadInput | OSError):
+        return True
+    # looked up, not imported: a command that never touched the method need not load torch to say that an option is wrong
+    unsupported = getattr(sys.modules.get("kvsmooth"), "Unsupported", None)
+    return unsupported is not None and isinstance(error, unsupported)
+
+
+def _leave(line: str, status: int) -> None:
+    print(line, file=sys.stderr)  # noqa: T201  the one line that a command says
+    sys.exit(status)

@@ -1,0 +1,74 @@
+"""Files appear whole or not at all."""
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes that name when the block ends, and is removed when the block raises.
+
+    Readers see the old file or the new one, never a part. Missing folders are made. A process that is killed leaves its
+    temporary file behind, which `sweep` of a later run removes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{_owner()}-{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        _to_disk(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Write `content` atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def sweep(folder: str | os.PathLike) -> list[Path]:
+    """Remove the temporary files that ended processes of this machine left in `folder`; return their paths."""
+    gone = []
+    for path in Path(folder).glob(".*.tmp"):
+        host, _, rest = path.name.removesuffix(".tmp").rpartition(".")[2].partition("-")
+        pid = rest.partition("-")[0]
+        if host == _host() and pid.isdigit() and not _alive(int(pid)):
+            with suppress(FileNotFoundError):
+                path.unlink()
+                gone.append(path)
+    return gone
+
+
+def _to_disk(path: Path) -> None:
+    # without fsync a power cut after the rename can leave the new name on an empty file
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _host() -> str:
+    return "".join(c for c in socket.gethostname() if c.isalnum()) or "localhost"
+
+
+def _owner() -> str:
+    return f"{_host()}-{os.getpid()}"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
