@@ -1,0 +1,77 @@
+"""Laws that hold for the whole house: registries, sizes, words, the way results leave."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("kvsmooth", "probes", "analysis")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+REGISTRIES = {"kvsmooth.sinks": "SINKS", "probes.recorders": "RECORDERS"}
+
+
+def modules(package_name: str) -> list:
+    package = importlib.import_module(package_name)
+    return [importlib.import_module(found.name) for found in pkgutil.iter_modules(package.__path__, package_name + ".")]
+
+
+def test_the_rooms_are_not_empty():
+    assert all(any(path.is_relative_to(ROOT / room) for path in SOURCES) for room in ROOMS)
+
+
+@pytest.mark.parametrize("package", REGISTRIES)
+def test_every_concrete_class_of_a_registry_room_is_registered(package):
+    registered = set(getattr(importlib.import_module(package), REGISTRIES[package]).values())
+    assert registered
+    for module in modules(package):
+        for _, found in inspect.getmembers(module, inspect.isclass):
+            is_concrete = found.__module__ == module.__name__ and not inspect.isabstract(found) and not found.__name__.startswith("_")
+            if is_concrete and not issubclass(found, Exception) and not getattr(found, "_is_protocol", False):
+                bases = [base for base in registered if issubclass(base, found) and base is not found]
+                assert found in registered or bases, f"{found.__qualname__} of {module.__name__} is missing from {REGISTRIES[package]}"
+
+
+@pytest.mark.parametrize("package", REGISTRIES)
+def test_registered_options_are_frozen(package):
+    for name, entry in getattr(importlib.import_module(package), REGISTRIES[package]).items():
+        if dataclasses.is_dataclass(entry):
+            assert entry.__dataclass_params__.frozen, f"{package} entry {name} can be changed while it runs"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_one_idea(path):
+    tree = ast.parse(path.read_text())
+    assert len(path.read_text().splitlines()) <= 300, "past 300 lines: is this one idea?"
+    if path.name != "__init__.py" or tree.body:
+        assert ast.get_docstring(tree), "a file begins by saying what it is"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_public_functions_and_classes_say_what_they_are(path):
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_") and node.name != "main":
+            length = node.end_lineno - node.lineno
+            assert ast.get_docstring(node) or length < 12, f"{node.name} (line {node.lineno}) has no docstring"
+
+
+def test_nothing_names_a_checkpoint_outside_presets_and_documents():
+    checkpoint = re.compile(r"\b(llava-hf|liuhaotian|Salesforce|HuggingFaceTB|OpenGVLab|meta-llama)/", re.IGNORECASE)
+    for path in SOURCES:
+        if path.name != "presets.py":
+            assert not checkpoint.search(path.read_text()), f"{path.relative_to(ROOT)} names a checkpoint"
+
+
+def test_the_readme_names_only_commands_that_exist():
+    readme = (ROOT / "README.md").read_text()
+    for target in re.findall(r"^\s*make (\w+)", readme, re.MULTILINE):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"README names make {target}"
+    for module in set(re.findall(r"python -m ((?:analysis|probes)[\w.]*)", readme)):
+        assert importlib.util.find_spec(module), f"README names python -m {module}"
+    for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme):
+        assert (ROOT / image).exists(), f"README shows {image}"
