@@ -190,9 +190,8 @@ def measure(config: EfficiencyConfig) -> dict:
 
 def table(results: dict) -> str:
     """The results as aligned text."""
-    lines = [
-        f"{results['parameters'] / 1e6:.0f} M parameters, {results['n']} rounds; time / time of plain sdpa generate in the same round, median [min, max]"
-    ]
+    size = f"{results['parameters'] / 1e6:.0f} M parameters, {results['n']} rounds"
+    lines = [f"{size}; time / time of plain sdpa generate in the same round, median [min, max]"]
     lines.append(f"{'arm':<20}{'whole call':>24}{'decoding steps':>24}{'extra peak MB':>16}")
     for name in results["ratios"]:
         cells = (results["spread"][part][name] for part in ("whole", "decode"))
