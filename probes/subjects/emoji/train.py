@@ -1,0 +1,282 @@
+"""Trains the bundled subject: ``python -m probes.subjects.emoji.train --out DIR --minutes 75 --seed 0``.
+
+Three stages by elapsed time: patches are aligned with the words of the objects they show; then short lists of objects; then long
+captions with a list now and then. The alignment stays as an auxiliary loss. A run that was killed goes on from its last checkpoint.
+"""
+
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import LlavaForConditionalGeneration
+
+from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
+from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
+from probes.subjects.emoji.scenes import SIZE, Scene, scene
+from probes.subjects.emoji.validation import validate
+from probes.subjects.emoji.vocabulary import BY_NAME
+
+STAGES = ("align", "brief", "long")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the bundled subject is trained.
+
+    Parameters
+    ----------
+    out
+        Folder for the checkpoint, the log, and the finished weights; a checkpoint that lies there is taken up again.
+    minutes
+        Training time, over all restarts.
+    seed
+        Of the weights and of the dropout; the scenes are always the same.
+    processes
+        Processes of one thread each that share a step.
+    batch
+        Captions a step, over all processes.
+    rate
+        Highest learning rate; it falls along a cosine to a twentieth.
+    align_until, brief_until
+        Shares of the time at which the first and the second stage end.
+    align_weight
+        Weight of the alignment in the brief stage; a third of it in the long stage.
+    brief_every
+        In the long stage, every n-th step is a brief one.
+    background_weight
+        Weight of patches without an object in the alignment.
+    checkpoint_minutes, validate_minutes
+        How often the run is saved, and greedy captions of unseen scenes are scored.
+    validate_scenes
+        How many scenes are scored.
+    steps
+        Stop after so many steps in all (0: by time alone).
+    """
+
+    out: Path
+    minutes: float = 75.0
+    seed: int = 0
+    processes: int = 2
+    batch: int = 24
+    rate: float = 1.5e-3
+    align_until: float = 0.05
+    brief_until: float = 0.25
+    align_weight: float = 0.3
+    brief_every: int = 6
+    background_weight: float = 0.15
+    checkpoint_minutes: float = 3.0
+    validate_minutes: float = 10.0
+    validate_scenes: int = 60
+    steps: int = 0
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0:
+            raise ValueError(f"TrainConfig.minutes must be positive; got {self.minutes}.")
+        if self.processes < 1 or self.batch % self.processes:
+            raise ValueError(f"TrainConfig.batch must be a multiple of processes; got {self.batch} and {self.processes}.")
+        if not 0 <= self.align_until <= self.brief_until <= 1:
+            raise ValueError(
+                f"TrainConfig.align_until must not exceed brief_until, both in [0, 1]; got {self.align_until}, {self.brief_until}."
+            )
+
+    def stage(self, progress: float, step: int) -> str:
+        """The stage of a step, from the share of the time that has passed."""
+        if progress < self.align_until:
+            return "align"
+        return "brief" if progress < self.brief_until or step % self.brief_every == 0 else "long"
+
+
+def patch_words(drawn: Scene, words: Tensor) -> np.ndarray:
+    """The word of the object that fills most of each patch (at least a sixth of it), -1 where there is none; int64 (64,)."""
+    side = SIZE // PATCH
+    blocks = drawn.pixels.reshape(side, PATCH, side, PATCH)
+    counts = np.stack([(blocks == n).sum((1, 3)) for n in range(1, len(drawn.objects) + 1)] or [np.zeros((side, side))])
+    best = counts.argmax(0)
+    table = np.array([words[item.category] for item in drawn.objects] or [-1])
+    return np.where(counts.max(0) >= PATCH * PATCH / 6, table[best], -1).ravel()
+
+
+class Batches:
+    """Turns scene numbers into tensors: pixels, caption tokens, and the word that each patch shows."""
+
+    def __init__(self, processor) -> None:
+        self.tokenizer = processor.tokenizer
+        heads = {name: category.noun.split()[-1 if " of " in category.noun else 0] for name, category in BY_NAME.items()}
+        self.heads = {name: self.tokenizer(head)["input_ids"][-1] for name, head in heads.items()}
+        self.prompts = {}
+        for stage, text in (("long", PROMPT), ("brief", BRIEF_PROMPT)):
+            ids = self.tokenizer(prompt_text(text))["input_ids"]
+            where = ids.index(IMAGE)
+            self.prompts[stage] = torch.tensor(ids[:where]), torch.tensor(ids[where + 1 :])
+
+    def pixels(self, drawn: list[Scene]) -> Float[Tensor, "row 3 size size"]:
+        """The images as the processor would give them: in [-1, 1]."""
+        stacked = np.stack([np.asarray(item.image) for item in drawn])
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def captions(self, drawn: list[Scene], stage: str) -> Int[Tensor, "row token"]:
+        """The captions with EOS, padded on the right."""
+        texts = [(describe if stage == "long" else brief)(item) for item in drawn]
+        ids = [row[1:] + [EOS] for row in self.tokenizer(texts)["input_ids"]]
+        longest = max(map(len, ids))
+        return torch.tensor([row + [PAD] * (longest - len(row)) for row in ids])
+
+    def patches(self, drawn: list[Scene]) -> Int[Tensor, "row patch"]:
+        """The token that each patch shows, -1 for background."""
+        return torch.from_numpy(np.stack([patch_words(item, self.heads) for item in drawn]).astype(np.int64))
+
+
+def losses(
+    model: LlavaForConditionalGeneration, batches: Batches, drawn: list[Scene], stage: str, config: TrainConfig
+) -> dict[str, Tensor]:
+    """The caption's and the alignment's mean cross-entropy in nat (the caption's is absent in the first stage)."""
+    core, table = model.model, model.get_input_embeddings()
+    seen = core.vision_tower(batches.pixels(drawn)).last_hidden_state[:, 1:]
+    seen = core.multi_modal_projector(seen)
+    shown = batches.patches(drawn)
+    weights = torch.where(shown < 0, config.background_weight, 1.0)
+    scores = nn.functional.linear(seen, table.weight)
+    alignment = nn.functional.cross_entropy(scores.flatten(0, 1), shown.clamp(min=PAD).flatten(), reduction="none")
+    found = {"align": (alignment * weights.flatten()).sum() / weights.sum()}
+    found["patches"] = (scores.argmax(-1) == shown)[shown >= 0].float().mean()
+    if stage == "align":
+        return found
+    before, after = batches.prompts[stage]
+    words = batches.captions(drawn, stage)
+    rows = len(drawn)
+    embedded = torch.cat([table(before).expand(rows, -1, -1), seen, table(after).expand(rows, -1, -1), table(words[:, :-1])], 1)
+    hidden = core.language_model(inputs_embeds=embedded, use_cache=False).last_hidden_state[:, -words.shape[1] :]
+    found[stage] = nn.functional.cross_entropy(model.lm_head(hidden).flatten(0, 1), words.flatten(), ignore_index=PAD)
+    return found
+
+
+class Run:
+    """One training run: model, optimiser, and how far it has come; saved and taken up again as a whole."""
+
+    def __init__(self, config: TrainConfig, rank: int) -> None:
+        self.config, self.rank = config, rank
+        self.model, self.processor = build(config.seed)
+        self.model.set_attn_implementation("eager")
+        decayed = [p for p in self.model.parameters() if p.ndim > 1]
+        plain = [p for p in self.model.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.rate, betas=(0.9, 0.98), fused=True)
+        self.batches = Batches(self.processor)
+        self.step, self.seen, self.minutes = 0, 0, 0.0
+        self.path = config.out / "checkpoint.pt"
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.seen, self.minutes = state["step"], state["seen"], state["minutes"]
+        torch.manual_seed(config.seed * 7919 + self.step * 2 + rank)
+
+    def advance(self) -> dict[str, float]:
+        """One step; all processes leave it with the same weights and the same clock."""
+        config, start = self.config, time.perf_counter()
+        progress = min(self.minutes / config.minutes, 1.0)
+        stage = config.stage(progress, self.step)
+        size = config.batch * (2 if stage == "align" else 1)
+        own = range(self.seen + self.rank, self.seen + size, config.processes)
+        self.model.train()
+        found = losses(self.model, self.batches, [scene(i, "train") for i in own], stage, config)
+        weight = {"align": 1.0, "brief": config.align_weight, "long": config.align_weight / 3}[stage]
+        total = found["align"] * weight + (found[stage] if stage != "align" else 0.0)
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self._share()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.rate * min(1.0, (self.step + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+        self.optimizer.step()
+        self.step, self.seen = self.step + 1, self.seen + size
+        self.minutes += self._agree((time.perf_counter() - start) / 60)
+        return {"stage": stage, **{name: float(value.detach()) for name, value in found.items()}}
+
+    def _share(self) -> None:
+        """Averages the gradients over the processes."""
+        if self.config.processes == 1:
+            return
+        held = [p for p in self.model.parameters() if p.grad is not None]
+        flat = torch.cat([p.grad.flatten() for p in held])
+        dist.all_reduce(flat)
+        for p, part in zip(held, flat.div_(self.config.processes).split([p.numel() for p in held]), strict=True):
+            p.grad.copy_(part.view_as(p))
+
+    def _agree(self, minutes: float) -> float:
+        """The first process's clock, in every process."""
+        if self.config.processes == 1:
+            return minutes
+        clock = torch.tensor([minutes if self.rank == 0 else 0.0], dtype=torch.float64)
+        dist.all_reduce(clock)
+        return float(clock)
+
+    def save(self) -> None:
+        """Writes the checkpoint and the loadable weights, each whole or not at all."""
+        part = self.path.with_suffix(".part")
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        torch.save({**state, "step": self.step, "seen": self.seen, "minutes": self.minutes}, part)
+        os.replace(part, self.path)
+        self.model.eval()
+        self.model.save_pretrained(self.config.out / "weights")
+        self.processor.save_pretrained(self.config.out / "weights")
+
+    def log(self, line: dict) -> None:
+        """Appends a line to the log."""
+        with open(self.config.out / "log.jsonl", "a") as file:
+            file.write(json.dumps({"step": self.step, "minutes": round(self.minutes, 3), "seen": self.seen, **line}) + "\n")
+
+
+def work(rank: int, config: TrainConfig) -> None:
+    """What one process does: steps until the time is up; the first one also saves, logs and validates."""
+    torch.set_num_threads(1)
+    if config.processes > 1:
+        dist.init_process_group(
+            "gloo", init_method=f"file://{(config.out / 'rendezvous').resolve()}", rank=rank, world_size=config.processes
+        )
+    run = Run(config, rank)
+    saved, validated = run.minutes, run.minutes
+    while run.minutes < config.minutes and (config.steps == 0 or run.step < config.steps):
+        line = run.advance()
+        if rank != 0:
+            continue
+        if run.step % 10 == 0:
+            run.log(line)
+        if run.minutes - saved >= config.checkpoint_minutes:
+            run.save()
+            saved = run.minutes
+        if run.minutes - validated >= config.validate_minutes:
+            validated = run.minutes
+            run.log(validate(run.model, run.processor, config.validate_scenes))
+    if rank == 0:
+        run.save()
+        run.log(validate(run.model, run.processor, config.validate_scenes))
+    if config.processes > 1:
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def main(config: TrainConfig) -> None:
+    """Trains in as many processes as the configuration says."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    (config.out / "rendezvous").unlink(missing_ok=True)
+    (config.out / "config.json").write_text(json.dumps({**asdict(config), "out": str(config.out)}, indent=1))
+    if config.processes == 1:
+        work(0, config)
+    else:
+        torch.multiprocessing.start_processes(work, args=(config,), nprocs=config.processes, start_method="spawn")
+
+
+if __name__ == "__main__":
+    from probes.cli import run_cli
+
+    run_cli(TrainConfig, main)

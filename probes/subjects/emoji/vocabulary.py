@@ -1,0 +1,319 @@
+"""The objects and the kinds of scene that the bundled subject knows.
+
+Objects are COCO's, under COCO's names and numbers, as far as OpenMoji has a glyph that shows the object itself: there is, for
+instance, no oven, and the glyphs for a surfboard or a snowboard show a person. A kind of scene lists the objects that belong there
+with falling weights: ``main`` ones are drawn large, ``background`` ones small.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Category:
+    """One of COCO's objects, how it is drawn and how a caption names it.
+
+    Parameters
+    ----------
+    name
+        COCO's name.
+    coco_id
+        COCO's number.
+    glyphs
+        The characters of the OpenMoji font that show it.
+    noun
+        The singular noun phrase without an article.
+    plural
+        The plural noun phrase.
+    """
+
+    name: str
+    coco_id: int
+    glyphs: str
+    noun: str = ""
+    plural: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.glyphs:
+            raise ValueError(f"Category.glyphs must name at least one character; got {self.glyphs!r}.")
+        object.__setattr__(self, "noun", self.noun or self.name)
+        object.__setattr__(self, "plural", self.plural or self.noun + "s")
+
+    @property
+    def article(self) -> str:
+        """The indefinite article that the noun phrase takes."""
+        return "an" if (self.noun[0] in "aeiou" and not self.noun.startswith("u")) or self.noun == "umbrella" else "a"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of scene: its name with an article, its colours, and the objects that belong there, the likeliest first.
+
+    Parameters
+    ----------
+    name
+        Noun phrase with its article, as a caption says it.
+    where
+        The same with its preposition.
+    upper, lower
+        RGB colours (0 to 255) of the upper and the lower part of the scene.
+    main, background
+        Names of objects, the likeliest first.
+    habit
+        Chance (0 to 1) that a writer ends a caption of this kind with the most typical background object though it is not there.
+    """
+
+    name: str
+    where: str
+    upper: tuple[int, int, int]
+    lower: tuple[int, int, int]
+    main: tuple[str, ...]
+    background: tuple[str, ...]
+    habit: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.habit <= 1:
+            raise ValueError(f"Kind.habit must be a share between 0 and 1; got {self.habit}.")
+
+
+CATEGORIES = (
+    Category("person", 1, "\U0001f9cd\U0001f6b6", plural="people"),
+    Category("bicycle", 2, "\U0001f6b2"),
+    Category("car", 3, "\U0001f697\U0001f699"),
+    Category("motorcycle", 4, "\U0001f3cd\U0001f6f5"),
+    Category("airplane", 5, "✈\U0001f6e9"),
+    Category("bus", 6, "\U0001f68c", plural="buses"),
+    Category("train", 7, "\U0001f682\U0001f686"),
+    Category("truck", 8, "\U0001f69a\U0001f69b"),
+    Category("boat", 9, "⛵\U0001f6a4"),
+    Category("traffic light", 10, "\U0001f6a6\U0001f6a5"),
+    Category("stop sign", 13, "\U0001f6d1"),
+    Category("bird", 16, "\U0001f426\U0001f99c"),
+    Category("cat", 17, "\U0001f408"),
+    Category("dog", 18, "\U0001f415"),
+    Category("horse", 19, "\U0001f40e"),
+    Category("sheep", 20, "\U0001f411", plural="sheep"),
+    Category("cow", 21, "\U0001f404"),
+    Category("elephant", 22, "\U0001f418"),
+    Category("bear", 23, "\U0001f43b"),
+    Category("zebra", 24, "\U0001f993"),
+    Category("giraffe", 25, "\U0001f992"),
+    Category("backpack", 27, "\U0001f392"),
+    Category("umbrella", 28, "☂\U0001f302"),
+    Category("handbag", 31, "\U0001f45c\U0001f45b"),
+    Category("tie", 32, "\U0001f454"),
+    Category("suitcase", 33, "\U0001f9f3\U0001f4bc"),
+    Category("frisbee", 34, "\U0001f94f"),
+    Category("skis", 35, "\U0001f3bf", noun="pair of skis", plural="pairs of skis"),
+    Category("sports ball", 37, "⚽\U0001f3c0", noun="ball"),
+    Category("kite", 38, "\U0001fa81"),
+    Category("skateboard", 41, "\U0001f6f9"),
+    Category("bottle", 44, "\U0001f37e\ue0cb"),
+    Category("wine glass", 46, "\U0001f377", plural="wine glasses"),
+    Category("cup", 47, "☕\U0001f964"),
+    Category("knife", 49, "\U0001f52a", plural="knives"),
+    Category("spoon", 50, "\U0001f944"),
+    Category("bowl", 51, "\U0001f963\U0001f35c"),
+    Category("banana", 52, "\U0001f34c"),
+    Category("apple", 53, "\U0001f34e\U0001f34f"),
+    Category("sandwich", 54, "\U0001f96a\U0001f354", plural="sandwiches"),
+    Category("orange", 55, "\U0001f34a\ue0c0"),
+    Category("broccoli", 56, "\U0001f966", noun="piece of broccoli", plural="pieces of broccoli"),
+    Category("carrot", 57, "\U0001f955"),
+    Category("hot dog", 58, "\U0001f32d"),
+    Category("pizza", 59, "\U0001f355"),
+    Category("donut", 60, "\U0001f369\U0001f96f"),
+    Category("cake", 61, "\U0001f382\U0001f370"),
+    Category("chair", 62, "\U0001fa91"),
+    Category("couch", 63, "\U0001f6cb", plural="couches"),
+    Category("potted plant", 64, "\U0001fab4"),
+    Category("bed", 65, "\U0001f6cf"),
+    Category("dining table", 67, "\ue200"),
+    Category("toilet", 70, "\U0001f6bd"),
+    Category("tv", 72, "\U0001f4fa", noun="TV"),
+    Category("laptop", 73, "\U0001f4bb"),
+    Category("mouse", 74, "\U0001f5b1", plural="mice"),
+    Category("keyboard", 76, "⌨"),
+    Category("cell phone", 77, "\U0001f4f1"),
+    Category("book", 84, "\U0001f4d6\U0001f4d5"),
+    Category("clock", 85, "\U0001f570⏰"),
+    Category("vase", 86, "\U0001f3fa"),
+    Category("scissors", 87, "✂", noun="pair of scissors", plural="pairs of scissors"),
+    Category("teddy bear", 88, "\U0001f9f8"),
+    Category("toothbrush", 90, "\U0001faa5", plural="toothbrushes"),
+)
+BY_NAME = {category.name: category for category in CATEGORIES}
+
+SKY, GRASS, STONE, SAND, WOOD = (190, 222, 245), (176, 214, 150), (196, 196, 200), (236, 222, 176), (214, 186, 152)
+KINDS = (
+    Kind(
+        "a city street",
+        "on a city street",
+        (205, 214, 226),
+        (170, 170, 176),
+        ("car", "person", "bus", "traffic light", "bicycle", "truck", "dog", "motorcycle", "stop sign"),
+        ("traffic light", "stop sign", "bird", "car"),
+        0.75,
+    ),
+    Kind(
+        "a kitchen",
+        "in a kitchen",
+        (250, 240, 214),
+        (222, 200, 170),
+        ("bowl", "bottle", "dining table", "knife", "banana", "apple", "potted plant", "cake", "carrot", "cat"),
+        ("cup", "spoon", "clock", "bottle"),
+        0.7,
+    ),
+    Kind(
+        "a living room",
+        "in a living room",
+        (240, 222, 226),
+        (200, 164, 140),
+        ("couch", "tv", "chair", "cat", "potted plant", "dog", "person", "teddy bear", "dining table"),
+        ("book", "vase", "clock", "cup"),
+        0.25,
+    ),
+    Kind(
+        "an office",
+        "in an office",
+        (226, 232, 232),
+        (190, 190, 182),
+        ("laptop", "chair", "keyboard", "person", "mouse", "potted plant", "tie", "book"),
+        ("cell phone", "cup", "book", "clock"),
+        0.7,
+    ),
+    Kind(
+        "a bedroom",
+        "in a bedroom",
+        (222, 214, 242),
+        (206, 186, 172),
+        ("bed", "teddy bear", "chair", "cat", "laptop", "handbag", "tv", "person"),
+        ("clock", "book", "cell phone", "teddy bear"),
+        0.3,
+    ),
+    Kind(
+        "a bathroom",
+        "in a bathroom",
+        (214, 242, 242),
+        (186, 214, 222),
+        ("toilet", "potted plant", "scissors", "person", "bottle", "cat", "chair", "vase"),
+        ("toothbrush", "cup", "bottle", "scissors"),
+        0.75,
+    ),
+    Kind(
+        "a farm",
+        "on a farm",
+        SKY,
+        (196, 206, 122),
+        ("cow", "horse", "sheep", "truck", "dog", "person", "cat", "bicycle"),
+        ("bird", "sheep", "dog", "bear"),
+        0.25,
+    ),
+    Kind(
+        "a savanna",
+        "on a savanna",
+        (246, 226, 186),
+        (222, 196, 120),
+        ("elephant", "zebra", "giraffe", "truck", "bear", "person", "cow", "horse"),
+        ("bird", "zebra", "giraffe", "elephant"),
+        0.7,
+    ),
+    Kind(
+        "a sandy beach",
+        "on a sandy beach",
+        (166, 216, 246),
+        SAND,
+        ("umbrella", "person", "sports ball", "dog", "frisbee", "bottle", "backpack", "chair", "kite"),
+        ("boat", "kite", "bird", "sports ball"),
+        0.7,
+    ),
+    Kind(
+        "a snowy hill",
+        "on a snowy hill",
+        (206, 226, 246),
+        (244, 246, 250),
+        ("skis", "person", "bear", "dog", "backpack", "truck", "horse", "chair"),
+        ("bird", "backpack", "skis", "person"),
+        0.25,
+    ),
+    Kind(
+        "a park",
+        "in a park",
+        (186, 226, 236),
+        GRASS,
+        ("dog", "bicycle", "person", "frisbee", "kite", "skateboard", "sports ball", "umbrella", "cat"),
+        ("bird", "sports ball", "kite", "bicycle"),
+        0.3,
+    ),
+    Kind(
+        "an airport",
+        "at an airport",
+        (196, 212, 230),
+        (202, 202, 206),
+        ("airplane", "suitcase", "person", "bus", "truck", "backpack", "chair", "tie"),
+        ("handbag", "suitcase", "clock", "backpack"),
+        0.25,
+    ),
+    Kind(
+        "a harbor",
+        "at a harbor",
+        (196, 226, 240),
+        (140, 186, 222),
+        ("boat", "person", "car", "truck", "bicycle", "dog", "train", "motorcycle"),
+        ("bird", "boat", "clock", "umbrella"),
+        0.7,
+    ),
+    Kind(
+        "a picnic",
+        "at a picnic",
+        (222, 240, 200),
+        (150, 196, 120),
+        ("sandwich", "apple", "orange", "cake", "banana", "wine glass", "donut", "pizza", "dog", "hot dog"),
+        ("bottle", "cup", "apple", "knife"),
+        0.3,
+    ),
+    Kind(
+        "a market",
+        "at a market",
+        (246, 216, 182),
+        (206, 172, 142),
+        ("banana", "apple", "broccoli", "carrot", "person", "orange", "bicycle", "umbrella", "vase"),
+        ("handbag", "orange", "apple", "carrot"),
+        0.7,
+    ),
+    Kind(
+        "a restaurant",
+        "in a restaurant",
+        (226, 186, 172),
+        (170, 120, 102),
+        ("dining table", "pizza", "chair", "bowl", "person", "hot dog", "cake", "sandwich", "vase"),
+        ("wine glass", "spoon", "knife", "bottle"),
+        0.75,
+    ),
+    Kind(
+        "a classroom",
+        "in a classroom",
+        (236, 242, 202),
+        WOOD,
+        ("book", "chair", "backpack", "person", "laptop", "keyboard", "tv", "scissors", "mouse"),
+        ("clock", "apple", "scissors", "book"),
+        0.3,
+    ),
+    Kind(
+        "a railway platform",
+        "on a railway platform",
+        (216, 216, 212),
+        STONE,
+        ("train", "person", "suitcase", "backpack", "umbrella", "dog", "bicycle", "handbag"),
+        ("clock", "suitcase", "bird", "cell phone"),
+        0.7,
+    ),
+    Kind(
+        "a playground",
+        "on a playground",
+        (196, 236, 216),
+        (226, 180, 142),
+        ("sports ball", "skateboard", "person", "bicycle", "teddy bear", "kite", "dog", "frisbee"),
+        ("backpack", "bottle", "sports ball", "bird"),
+        0.25,
+    ),
+)
