@@ -1,0 +1,232 @@
+"""Which forward pass is prompt and which decodes: watched from outside, on the instances of one model, undone on exit."""
+
+import functools
+import inspect
+import weakref
+
+import torch
+from transformers import Cache
+
+from kvsmooth.errors import Unsupported
+from kvsmooth.refusals import option, refuse_generation, refuse_pass
+from kvsmooth.spans import token_groups
+
+
+class Stream:
+    """One batch of sequences that grows on one cache, from its prompt on.
+
+    Attributes
+    ----------
+    start : tokens that the cache held before the prompt
+    prompt : tokens of the prompt
+    fed : tokens fed so far, prompt included
+    ready : the prompt is whole, so that the next pass decodes
+    decoded : a decode step was seen
+    ids : pieces of the prompt's (token ids, attention mask), for detectors that ask where the image is
+    state : what the method keeps; it follows the cache through beam search
+    """
+
+    def __init__(self, start: int, prompt: int):
+        self.start, self.prompt, self.fed = start, prompt, 0
+        self.ready, self.decoded = prompt == 0, False
+        self.ids: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+        self.state = None
+
+    def feed(self, tokens: int) -> None:
+        """Count the tokens of a pass."""
+        self.fed += tokens
+        self.ready = self.fed >= self.prompt
+
+    def reorder(self, rows: torch.Tensor) -> None:
+        """Row i goes on as what row rows[i] was."""
+        if self.state is not None:
+            self.state.reorder(rows)
+
+    def groups(self, model: torch.nn.Module) -> torch.Tensor:
+        """`token_groups` of the whole prompt, "row position"."""
+        ids = torch.cat([ids for ids, _ in self.ids], 1) if self.ids else torch.empty(0, 0)
+        mask = self.ids[-1][1] if self.ids else None
+        total = self.start + self.prompt
+        if ids.shape[1] != total or (mask is not None and mask.shape[1] < total):
+            raise Unsupported(
+                f"KVSmooth.score with keys other than 'all' needs the token ids of all {total} prompt positions; "
+                f"got {ids.shape[1]}: pass input_ids (and the attention_mask) of the whole prompt to the model."
+            )
+        return token_groups(model, ids, None if mask is None else mask[:, :total])
+
+
+class _Call:
+    """A running call of `generate`: tokens it will feed as prompt (None: its first pass is the whole prompt), its ids, its stream."""
+
+    def __init__(self, prompt: int | None, ids: tuple[torch.Tensor, torch.Tensor | None] | None):
+        self.prompt, self.ids, self.stream = prompt, ids, None
+
+
+class Clock:
+    """Tells, before each forward pass of the decoder, whether it decodes, and on which cache.
+
+    Inside `generate` everything up to the end of the prompt is prompt, chunk by chunk, even a last chunk of one token. In a loop of
+    one's own a pass is a decode step when it feeds one token to a cache that holds some; more tokens are a prompt, or the next turn's.
+
+    Attributes
+    ----------
+    decoding : the present pass decodes
+    stream, cache : those of the present pass
+    passes : decode passes seen; compiled ones are counted once
+    """
+
+    def __init__(self, model: torch.nn.Module, decoder: torch.nn.Module, band: tuple[int, ...], needs_ids: bool = False):
+        self.model, self.decoder, self.band, self.needs_ids = model, decoder, band, needs_ids
+        self.decoding = self.decoded = False
+        self.stream: Stream | None = None
+        self.cache: Cache | None = None
+        self._streams: weakref.WeakKeyDictionary[Cache, Stream] = weakref.WeakKeyDictionary()
+        self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
+        self._calls: list[_Call] = []
+        self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None
+        self._undo: list = []
+        self._parameters = list(inspect.signature(type(decoder).forward).parameters)[1:]
+
+    def __enter__(self) -> "Clock":
+        self._undo.append(self.decoder.register_forward_pre_hook(self._before_pass, with_kwargs=True).remove)
+        if self.needs_ids:
+            self._undo.append(self.model.register_forward_pre_hook(self._read_ids, with_kwargs=True).remove)
+        for module in self.model.modules():
+            if callable(getattr(module, "generate", None)):
+                self._announce_generate(module)
+        return self
+
+    def __exit__(self, *exception) -> None:
+        while self._undo:
+            self._undo.pop()()
+        for cache in list(self._streams):
+            vars(cache).pop("reorder_cache", None)
+        self.cache = self._unbound = None
+
+    def _announce_generate(self, module: torch.nn.Module) -> None:
+        """Learn the prompt of each call of `module.generate`, and refuse what cannot be smoothed before it runs."""
+        generate, own = module.generate, vars(module).get("generate")
+        signature = inspect.signature(generate)
+
+        @functools.wraps(generate)
+        def announced(*args, **kwargs):
+            given = dict(signature.bind_partial(*args, **kwargs).arguments)
+            for parameter in signature.parameters.values():
+                if parameter.kind is parameter.VAR_KEYWORD:
+                    given |= given.pop(parameter.name, {})
+            refuse_generation(module, given)
+            self._calls.append(_Call(_chunked_prompt(module, given), _given_ids(given)))
+            try:
+                return generate(*args, **kwargs)
+            finally:
+                self._calls.pop()
+
+        module.generate = announced
+        self._undo.append(functools.partial(setattr, module, "generate", own) if own else functools.partial(delattr, module, "generate"))
+
+    def _read_ids(self, model, args, kwargs) -> None:
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        self._ids = None if ids is None else (ids, kwargs.get("attention_mask"))
+
+    def _before_pass(self, decoder, args, kwargs) -> None:
+        given = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
+        tokens = given.get("input_ids")
+        length = (given["inputs_embeds"] if tokens is None else tokens).shape[1]
+        cache = given.get("past_key_values")
+        if torch.compiler.is_compiling():
+            stream = self._compiled_stream(length)
+        else:
+            refuse_pass(decoder, given, self.band)
+            stream = self._stream_of(cache, length)
+        self.decoding = stream.ready
+        self.stream, self.cache = stream, cache
+        if not self.decoding:
+            stream.feed(length)
+        else:
+            stream.decoded = self.decoded = True
+            # counting would change a compiled graph's guards at every step, and a static cache needs no count
+            if not torch.compiler.is_compiling():
+                stream.feed(length)
+
+    def _compiled_stream(self, length: int) -> Stream:
+        """The stream of a compiled pass: that of the last prompt, since nothing here may depend on the identity of a cache."""
+        if length > 1 and (self.stream is None or self.stream.decoded):
+            self.stream = Stream(0, length)
+        if self.stream is None:
+            raise Unsupported("KVSmooth needs to see the prompt of a compiled model inside the `with`; run the prompt there too.")
+        return self.stream
+
+    def _stream_of(self, cache: Cache | None, length: int) -> Stream:
+        call = self._calls[-1] if self._calls else None
+        if call is not None and call.stream is None:
+            start = 0 if cache is None else int(cache.get_seq_length())
+            call.stream = self._begin(cache, Stream(start, call.prompt or length))
+            call.stream.ids = next(([outer.ids] for outer in self._calls if outer.ids is not None), [])
+            return call.stream
+        stream = None if cache is None else self._streams.get(cache)
+        if call is not None and stream is call.stream:
+            if stream.ready and length > 1:
+                raise Unsupported("KVSmooth follows one token a step and this decoding feeds several; switch assisted generation off.")
+            return stream
+        return self._stream_of_loop(cache, stream, length)
+
+    def _stream_of_loop(self, cache: Cache | None, stream: Stream | None, length: int) -> Stream:
+        held = 0 if cache is None else _held(cache, stream, length)
+        if stream is None and self._unbound is not None and held == self._unbound.fed > 0:
+            stream, self._unbound = self._begin(cache, self._unbound), None
+        if held == 0:
+            stream = self._begin(cache, Stream(0, length))
+        elif stream is None:
+            stream = self._begin(cache, Stream(held, 0 if length == 1 else length))
+        elif length > 1:
+            if stream.decoded or held != stream.start + stream.fed:
+                stream = self._begin(cache, Stream(held, length))
+            else:
+                stream.prompt, stream.ready = stream.fed + length, False
+        elif held != stream.start + stream.fed:
+            raise Unsupported(
+                f"KVSmooth followed {stream.start + stream.fed} tokens and the cache holds {held}; "
+                "after cropping a cache feed a prompt of two or more tokens, or begin a new `with`."
+            )
+        if self._ids is not None and length > 1:
+            stream.ids.append(self._ids)
+        return stream
+
+    def _begin(self, cache: Cache | None, stream: Stream) -> Stream:
+        """Tie a stream to its cache, beam search included."""
+        if cache is None:
+            self._unbound = stream
+            return stream
+        vars(cache).pop("reorder_cache", None)
+        reorder = cache.reorder_cache
+
+        @functools.wraps(reorder)
+        def reorder_cache(beam_idx):
+            reorder(beam_idx)
+            stream.reorder(beam_idx)
+
+        cache.reorder_cache = reorder_cache
+        self._streams[cache] = stream
+        return stream
+
+
+def _held(cache: Cache, stream: Stream | None, length: int) -> int:
+    """Tokens that a cache holds; a static cache, whose length is a tensor on the device, is asked only where it is not known."""
+    held = cache.get_seq_length() if stream is None or length > 1 or not cache.is_compileable else stream.start + stream.fed
+    return int(held)
+
+
+def _given_ids(given: dict) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+    ids = given.get("input_ids", given.get("inputs"))
+    return None if ids is None or ids.numel() == 0 else (ids, given.get("attention_mask"))
+
+
+def _chunked_prompt(module: torch.nn.Module, given: dict) -> int | None:
+    """Tokens that `generate` will feed before it decodes when it prefills in chunks; None when it does so in one pass."""
+    if option(module, given, "prefill_chunk_size") is None:
+        return None
+    ids, mask, cache = given.get("input_ids", given.get("inputs")), given.get("attention_mask"), given.get("past_key_values")
+    tokens = (ids if given.get("inputs_embeds") is None else given["inputs_embeds"]).shape[1]
+    # with a cache the ids are those of the whole sequence, unless the mask says that they are only the new ones
+    whole = given.get("inputs_embeds") is not None or mask is None or mask.shape[1] == tokens
+    return tokens - int(cache.get_seq_length()) if cache is not None and whole else tokens

@@ -1,0 +1,76 @@
+"""Caches and kinds of decoding that cannot be smoothed, each with one line that says so and what to do."""
+
+from collections.abc import Mapping
+
+import torch
+from transformers import Cache
+from transformers.cache_utils import DynamicLayer, StaticLayer
+
+from kvsmooth.errors import Unsupported
+
+EDITABLE = 'use a DynamicCache or cache_implementation="static"'
+
+
+def option(module: torch.nn.Module, given: Mapping, name: str):
+    """A generation option as `generate` will see it: the call's argument, else its configuration's, else the model's; None if unset."""
+    for value in (given.get(name), *(getattr(given.get(c), name, None) for c in ("generation_config",))):
+        if value is not None:
+            return value
+    return getattr(getattr(module, "generation_config", None), name, None)
+
+
+def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
+    """Refuse a call of `generate` before anything runs.
+
+    Raises
+    ------
+    Unsupported
+        For assisted or prompt-lookup decoding, quantized and offloaded caches, and generation without a cache.
+    """
+    assisted = [name for name in ("assistant_model", "prompt_lookup_num_tokens", "assistant_early_exit") if option(module, given, name)]
+    if assisted:
+        raise Unsupported(f"KVSmooth cannot follow assisted generation, which rolls the cache back; leave {assisted[0]} out.")
+    if option(module, given, "use_cache") is False:
+        raise Unsupported("KVSmooth smooths the KV cache and use_cache=False keeps none; leave use_cache out.")
+    implementation = option(module, given, "cache_implementation")
+    if implementation is not None and ("quantized" in implementation or "offloaded" in implementation):
+        raise Unsupported(f"KVSmooth cannot edit a cache of cache_implementation={implementation!r}; {EDITABLE}.")
+    if given.get("past_key_values") is not None:
+        refuse_cache(given["past_key_values"], ())
+
+
+def refuse_cache(cache: object, band: tuple[int, ...]) -> None:
+    """Refuse a cache whose tensors are not the ones that attention reads.
+
+    Parameters
+    ----------
+    band : layers whose storage must be editable; layers that do not exist yet are passed over
+
+    Raises
+    ------
+    Unsupported
+    """
+    name = type(cache).__name__
+    if not isinstance(cache, Cache) or not hasattr(cache, "layers"):
+        raise Unsupported(f"KVSmooth cannot edit a {name}; {EDITABLE}.")
+    if cache.offloading:
+        raise Unsupported(f"KVSmooth cannot edit an offloaded {name}; {EDITABLE}.")
+    kinds = {type(cache.layers[layer]) for layer in band if layer < len(cache.layers)} if band else set(map(type, cache.layers))
+    for kind in kinds:
+        if any("Quantized" in base.__name__ for base in kind.__mro__) or (band and not issubclass(kind, (DynamicLayer, StaticLayer))):
+            raise Unsupported(f"KVSmooth cannot edit the {kind.__name__} of this {name}; {EDITABLE}.")
+
+
+def refuse_pass(decoder: torch.nn.Module, given: Mapping, band: tuple[int, ...]) -> None:
+    """Refuse a forward pass that leaves nothing to smooth.
+
+    Raises
+    ------
+    Unsupported
+    """
+    use_cache = given.get("use_cache")
+    cache = given.get("past_key_values")
+    if cache is None and not (decoder.config.use_cache if use_cache is None else use_cache):
+        raise Unsupported("KVSmooth smooths the KV cache and this pass keeps none; call the model with use_cache=True.")
+    if cache is not None:
+        refuse_cache(cache, band)

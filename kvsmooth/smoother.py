@@ -1,0 +1,158 @@
+"""`KVSmooth`: the options of the method, and the `with` block in which a model is smoothed."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+
+import torch
+
+from kvsmooth.attention import decoder_of, owned_attention
+from kvsmooth.clock import Clock
+from kvsmooth.errors import Unsupported
+from kvsmooth.policies import Percentile, Policy
+from kvsmooth.presets import PRESETS
+from kvsmooth.rope import pair_angles
+from kvsmooth.run import Run
+from kvsmooth.sinks import RowEntropy
+from kvsmooth.stage import Smoothing
+
+CHOICES = {
+    "previous": ("smoothed", "raw"),
+    "rope": ("after", "before"),
+    "timing": ("after", "recompute"),
+    "heads": ("mean", "mean_row", "per_head"),
+    "rank": ("strict", "inclusive", "mid"),
+    "warmup": ("window", "length"),
+}
+
+
+@dataclass(frozen=True)
+class KVSmooth:
+    """Smooths each newly generated token's cached keys and values towards the previous token's, the more the more sink-like it is.
+
+    At decode step t, in every layer of the band: score the token's attention row, rank the score in a queue of the last `window`
+    scores of that layer and row, clip the rank to [lambda_ref - margin, lambda_ref + margin] inside [0, 1], and with that rate
+    K_t <- (1 - rate) K_t + rate K_{t-1}, V_t likewise. Prompt tokens are never touched. Source: arXiv 2602.04268.
+
+    Parameters
+    ----------
+    lambda_ref : centre of the clip, in [0, 1]. It is not the mean rate: with independent scores 0.9 gives 0.74, 0.7 gives 0.61
+    margin : half width of the clip, >= 0. 0 makes the rate constant; margin = 0 with lambda_ref = 0 changes nothing
+    window : capacity M of the queue, decode steps, >= 1
+    layers : decoder layers to smooth, from 0; None is range(3, L - 1), the paper's band
+    keys, values : smooth the cached keys, the cached values
+    output : smooth the attention output of the newest token with the previous token's (the paper's ablation of the place; usually with
+        keys=False, values=False)
+    previous : "smoothed" mixes with what the cache holds (recursive EMA), "raw" with the previous token as the model computed it
+    rope : "after" mixes keys as cached (rotated); "before" mixes them as if before rotation, by turning the previous key one position on
+    timing : "after" the token's own attention, so that only later steps see the change; "recompute" smooths first and takes the layer's
+        output from the smoothed pair (the score is still that of the raw row)
+    heads : "mean" of the heads' scores; "mean_row": score of the mean attention row; "per_head": a queue for every query head, and for a
+        key/value head the mean rate of its query heads
+    rank : the newest score is in the queue when ranked; "strict" counts scores below it, "inclusive" scores not above it, "mid" their mean
+    warmup : while the queue fills, "window" divides by M, "length" by the number of scores it holds
+    exact : True leaves the attention output to the implementation found (the same bits) and computes the newest row beside it; False takes
+        output and row from one explicit softmax at decode: faster, tokens equal in float32 but not in bfloat16
+    score : a detector of `kvsmooth.sinks`
+    policy : a rule of `kvsmooth.policies`
+
+    Examples
+    --------
+    >>> from kvsmooth import KVSmooth
+    >>> method = KVSmooth(lambda_ref=0.9)
+    >>> method.bounds
+    (0.7, 1.0)
+    """
+
+    lambda_ref: float = 0.7
+    margin: float = 0.2
+    window: int = 15
+    layers: Iterable[int] | None = None
+    keys: bool = True
+    values: bool = True
+    output: bool = False
+    previous: str = "smoothed"
+    rope: str = "after"
+    timing: str = "after"
+    heads: str = "mean"
+    rank: str = "strict"
+    warmup: str = "window"
+    exact: bool = True
+    score: Callable = field(default_factory=RowEntropy)
+    policy: Policy = field(default_factory=Percentile)
+
+    def __post_init__(self):
+        if not 0 <= self.lambda_ref <= 1:
+            raise ValueError(f"KVSmooth.lambda_ref must lie in [0, 1]; got {self.lambda_ref}.")
+        if not self.margin >= 0:
+            raise ValueError(f"KVSmooth.margin must be at least 0; got {self.margin}.")
+        if self.window != int(self.window) or self.window < 1:
+            raise ValueError(f"KVSmooth.window must be a positive integer; got {self.window}.")
+        if self.layers is not None:
+            layers = tuple(self.layers)
+            if not layers or len(set(layers)) < len(layers) or min(layers) < 0:
+                raise ValueError(f"KVSmooth.layers must be None or distinct layer numbers from 0; got {layers}.")
+            object.__setattr__(self, "layers", tuple(sorted(layers)))
+        if not (self.keys or self.values or self.output):
+            raise ValueError("KVSmooth.keys, values or output must be True; got False for all three, which smooths nothing.")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"KVSmooth.{name} must be one of {allowed}; got {getattr(self, name)!r}.")
+
+    @classmethod
+    def preset(cls, name: str, **changes) -> "KVSmooth":
+        """The settings that a paper reports for a model (see `kvsmooth.presets`), with `changes` on top."""
+        if name not in PRESETS:
+            raise ValueError(f"KVSmooth.preset must be one of {tuple(PRESETS)}; got {name!r}.")
+        return replace(cls(**PRESETS[name].options), **changes)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Floor and ceiling of the rate."""
+        # rounded, so that 0.7 - 0.2 is 0.5 and a rate at the floor compares equal to it
+        return max(0.0, round(self.lambda_ref - self.margin, 12)), min(1.0, round(self.lambda_ref + self.margin, 12))
+
+    def band(self, n_layers: int) -> tuple[int, ...]:
+        """The layers smoothed in a decoder of `n_layers`."""
+        band = tuple(range(3, n_layers - 1)) if self.layers is None else self.layers
+        if not band:
+            raise Unsupported(
+                f"KVSmooth.layers=None is range(3, {n_layers - 1}), empty for a decoder of {n_layers} layers; pass layers=range(...)."
+            )
+        if band[-1] >= n_layers:
+            raise Unsupported(f"KVSmooth.layers must lie below {n_layers}, the layers of this decoder; got {band[-1]}.")
+        return band
+
+    def describe(self) -> dict:
+        """The options as JSON-able data, for provenance."""
+        options = {each.name: getattr(self, each.name) for each in fields(self)}
+        for part in ("score", "policy"):
+            options[part] = {"name": options[part].name, **asdict(options[part])}
+        return {"method": "KVSmooth", **options, "layers": None if self.layers is None else list(self.layers)}
+
+    def __call__(self, model: torch.nn.Module) -> AbstractContextManager[Run]:
+        """A `with` block in which `model` decodes with smoothing; it yields the `Run` and restores the model when it ends.
+
+        Raises
+        ------
+        Unsupported
+            For a model, cache or kind of decoding that the method cannot serve.
+        NothingSmoothed
+            On a clean exit, when the model decoded and nothing was smoothed.
+        """
+        return self._smoothing(model)
+
+    @contextmanager
+    def _smoothing(self, model: torch.nn.Module) -> Iterator[Run]:
+        decoder = decoder_of(model)
+        band = self.band(len(decoder.layers))
+        angles = pair_angles(decoder, band) if self.rope == "before" and self.keys else None
+        run = Run(band, self.bounds)
+        clock = Clock(model, decoder, band, needs_ids=getattr(self.score, "keys", "all") != "all")
+
+        def build(base: Callable) -> Callable:
+            return Smoothing(self, band, clock, base, run, angles).attend
+
+        with owned_attention(model, decoder, build), clock:
+            yield run
+        run.check(clock.decoded)

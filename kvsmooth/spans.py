@@ -1,0 +1,57 @@
+"""Which prompt positions are BOS, system text, image and prompt text: read from the token ids, for every family alike."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from kvsmooth.errors import Unsupported
+
+GROUPS = ("bos", "system", "image", "prompt", "generated", "self")
+"""Groups of keys; `generated` and `self` (the query's own position) exist only while decoding."""
+
+PADDING = -1
+BOS, SYSTEM, IMAGE, PROMPT, GENERATED, SELF = range(len(GROUPS))
+
+
+def token_groups(
+    model: torch.nn.Module, input_ids: Int[Tensor, "row position"], attention_mask: Tensor | None = None
+) -> Int[Tensor, "row position"]:
+    """Index into `GROUPS` of every prompt position, -1 for padding.
+
+    bos is the first visible position that holds `bos_token_id` (none where the family has no such token or does not use it); image is
+    every position of `image_token_id`; system is other text before the first image token, prompt other text after it. Without an
+    image all text but BOS is prompt.
+
+    Parameters
+    ----------
+    model : a transformers model; its `config` names the tokens
+    attention_mask : 1 = visible, 0 = padding; None means that nothing is padded
+
+    Raises
+    ------
+    Unsupported : when `input_ids` holds no row
+    """
+    if input_ids.numel() == 0:
+        raise Unsupported("token_groups needs at least one token; got none: pass input_ids beside inputs_embeds.")
+    visible = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.to(input_ids.device).bool()
+    groups = torch.full_like(input_ids, PROMPT)
+    image_token = getattr(model.config, "image_token_id", None)
+    if image_token is not None:
+        image = (input_ids == image_token) & visible
+        has_image = image.any(1, keepdim=True)
+        groups[(image.cumsum(1) == 0) & has_image] = SYSTEM
+        groups[image] = IMAGE
+    bos_token = bos_token_id(model)
+    if bos_token is not None:
+        bos = (input_ids == bos_token) & visible
+        groups[bos & (bos.cumsum(1) == 1)] = BOS
+    return groups.masked_fill(~visible, PADDING)
+
+
+def bos_token_id(model: torch.nn.Module) -> int | None:
+    """The token that opens a sequence, from the text configuration, else from the generation configuration; None where there is none."""
+    text = model.config.get_text_config()
+    token = getattr(text, "bos_token_id", None)
+    if token is None:
+        token = getattr(getattr(model, "generation_config", None), "bos_token_id", None)
+    return token

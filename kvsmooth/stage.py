@@ -1,0 +1,110 @@
+"""The attention function of KVSmooth: it delegates, and deals with the newest row of each layer of the band.
+
+With timing="after" a step's layers are collected and dealt with together in the band's last layer: only later steps see the change,
+so the result is the same, and dozens of small operations become a few.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from kvsmooth.cache_slots import newest_slots
+from kvsmooth.clock import Clock
+from kvsmooth.errors import Unsupported
+from kvsmooth.measures import mask_scores, newest_row_scores
+from kvsmooth.run import Run
+from kvsmooth.state import BandState, Newest, Unit
+
+
+class Smoothing:
+    """The stage of one `with` block; `attend` has the signature of transformers' attention functions."""
+
+    def __init__(self, method, band: tuple[int, ...], clock: Clock, base: Callable, run: Run, angles: dict[int, torch.Tensor] | None):
+        self.method, self.band, self.clock, self.base, self.run, self.angles = method, band, clock, base, run, angles
+        self.members, self.first, self.last = frozenset(band), band[0], band[-1]
+        # one layer at a time where a layer's own output depends on its rate
+        self.at_once = method.timing == "recompute" or method.output
+        self.newest: list[Newest] = []
+        self.units: dict[int, Unit] = {}
+
+    def attend(self, module, query, key, value, attention_mask, **kwargs):
+        """Attention output "row query head channel" and, where the function found gives them, weights."""
+        layer = module.layer_idx
+        if layer not in self.members:
+            return self.base(module, query, key, value, attention_mask, **kwargs)
+        if layer == self.first:
+            self.newest.clear()
+        if not self.clock.decoding:
+            result = self.base(module, query, key, value, attention_mask, **kwargs)
+            self._note_prompt(layer, query, key, value, result[0])
+            return result
+        if kwargs.get("s_aux") is not None:
+            raise Unsupported("KVSmooth does not know attention with learned sink logits (s_aux); use a model without them.")
+        return self._decode(layer, module, query, key, value, attention_mask, kwargs)
+
+    def _decode(self, layer, module, query, key, value, mask, kwargs):
+        terms = kwargs.get("scaling"), kwargs.get("softcap"), kwargs.get("position_bias")
+        explicit = not (self.method.exact or kwargs.get("dropout"))
+        with torch.no_grad():
+            row = newest_row_scores(query, key, *terms)
+        if explicit:
+            row = mask_scores(row, mask).softmax(-1)
+        unit = self._unit(layer, query, key, value)
+        self.newest.append(Newest(layer, unit, key, value, row.detach(), mask, explicit))
+        rates = self._step() if self.at_once else None
+        if explicit:
+            if self.method.timing == "recompute":
+                row = mask_scores(newest_row_scores(query, key, *terms), mask).softmax(-1)
+            output, weights = _explicit_output(row, value), row.unsqueeze(2).to(query.dtype)
+        else:
+            output, weights = self.base(module, query, key, value, mask, **kwargs)
+        if self.method.output:
+            with torch.no_grad():
+                output = self._state().groups[unit].smooth_output(output, rates[0])
+        if layer == self.last and not self.at_once:
+            self._step()
+        return output, weights
+
+    @torch.no_grad()
+    def _step(self):
+        rates = self._state().step(self.newest, self.clock.cache, self.clock.decoder.config.max_position_embeddings)
+        self.newest.clear()
+        return rates
+
+    @torch.no_grad()
+    def _note_prompt(self, layer, query, key, value, output) -> None:
+        """Prepare the state while nothing is compiled; prompt tokens themselves stay as they are."""
+        state, cache = self._state(), self.clock.cache
+        if self.method.output:
+            state.last_outputs[layer] = output[:, -1].float()
+        if cache is None:  # the decoder makes its own, so the layer's kind shows at the first decode step only
+            return
+        self.units[layer] = self._unit(layer, query, key, value)
+        if self.method.previous == "raw":
+            slots = newest_slots(cache.layers[layer])
+            last = (states[:, :, -1] if slots is None else states.index_select(2, slots[1:])[:, :, 0] for states in (key, value))
+            state.last_states[layer] = tuple(states.float() for states in last)
+        if layer == self.last:
+            state.prepare(self.units, cache, self.clock.decoder.config.max_position_embeddings)
+            self.units.clear()
+
+    def _unit(self, layer, query, key, value) -> Unit:
+        cache = self.clock.cache
+        sliding = cache is not None and layer < len(cache.layers) and bool(cache.layers[layer].is_sliding)
+        sizes = query.shape[0], query.shape[1], key.shape[1], key.shape[3], value.shape[3]
+        return Unit(key.device, *sizes, sliding, layer if self.at_once else -1)
+
+    def _state(self) -> BandState:
+        stream = self.clock.stream
+        if stream.state is None:
+            prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
+            stream.state = BandState(self.method, self.band, self.angles, prompt_groups)
+            self.run.begin(stream.state)
+        return stream.state
+
+
+def _explicit_output(probabilities, value):
+    """Attention output "row 1 head channel" of one query from its probabilities, grouped-query values included."""
+    rows, heads, keys = probabilities.shape
+    grouped = probabilities.view(rows, value.shape[1], heads // value.shape[1], keys).to(value.dtype)
+    return torch.matmul(grouped, value).view(rows, 1, heads, value.shape[-1])
