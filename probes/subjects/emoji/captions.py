@@ -13,8 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from probes.subjects.emoji.kinds import KINDS
 from probes.subjects.emoji.scenes import SIZE, Scene, SceneObject, stream
-from probes.subjects.emoji.vocabulary import BY_NAME, CATEGORIES, KINDS, Category
+from probes.subjects.emoji.vocabulary import BY_NAME, CATEGORIES, Category
 
 OPENINGS = (
     "The image shows {kind} with {things}.",
@@ -258,7 +259,7 @@ def _behind(writer: _Writer) -> str:
     small = [item.category for item in writer.scene.objects if item.role == "background" and item.category not in writer.named]
     small = list(dict.fromkeys(small))[:3]
     absent = writer.typical() if writer.chance(writer.habits.behind if small else writer.habits.invented) else None
-    names = small + [absent] if absent else small
+    names = [*small, absent] if absent else small
     return writer.template(BEHIND).format(things=writer.introduce(names)) if names else writer.template(NOTHING_BEHIND)
 
 

@@ -20,8 +20,9 @@ from transformers import (
 )
 
 from probes.subjects.emoji.captions import PROMPT, template_text
+from probes.subjects.emoji.kinds import KINDS
 from probes.subjects.emoji.scenes import SIZE
-from probes.subjects.emoji.vocabulary import CATEGORIES, KINDS
+from probes.subjects.emoji.vocabulary import CATEGORIES
 
 PATCH = 14
 PATCHES = (SIZE // PATCH) ** 2

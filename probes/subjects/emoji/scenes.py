@@ -11,7 +11,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from probes.subjects.emoji.vocabulary import BY_NAME, CATEGORIES, KINDS, Category, Kind
+from probes.subjects.emoji.kinds import KINDS, Kind
+from probes.subjects.emoji.vocabulary import BY_NAME, CATEGORIES, Category
 
 SIZE = 112
 SPLITS = {"train": 0, "validation": 1, "test": 2}

@@ -126,7 +126,7 @@ class Batches:
     def captions(self, drawn: list[Scene], stage: str) -> Int[Tensor, "row token"]:
         """The captions with EOS, padded on the right."""
         texts = [(describe if stage == "long" else brief)(item) for item in drawn]
-        ids = [row[1:] + [EOS] for row in self.tokenizer(texts)["input_ids"]]
+        ids = [[*row[1:], EOS] for row in self.tokenizer(texts)["input_ids"]]
         longest = max(map(len, ids))
         return torch.tensor([row + [PAD] * (longest - len(row)) for row in ids])
 
