@@ -1,0 +1,14 @@
+"""One recorder a file; `RECORDERS` names them."""
+
+from probes.recorders.drift import Drift
+from probes.recorders.entropy import Entropy
+from probes.recorders.mass import Mass
+from probes.recorders.norms import Norms
+from probes.recorders.probability import Probability
+from probes.recorders.recorder import Recorder
+from probes.recorders.smoothing import Smoothing
+
+RECORDERS: dict[str, type[Recorder]] = {recorder.name: recorder for recorder in (Entropy, Mass, Drift, Norms, Smoothing, Probability)}
+DEFAULT_RECORDERS = tuple(RECORDERS)
+
+__all__ = ["DEFAULT_RECORDERS", "RECORDERS", "Recorder"]

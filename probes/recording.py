@@ -1,0 +1,132 @@
+"""Recordings as labelled data: made from a trace, merged, read back from a folder."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from kvsmooth.spans import GROUPS
+from probes.netcdf import TornFile, read, write
+from probes.schema import COORDINATES, VARIABLES, InvalidRecording, Variable, as_dataset, validate
+
+__all__ = ["InvalidRecording", "TornFile", "labelled", "merge", "read", "read_folder", "validate", "write"]
+
+CHANNELS = ("all", "masked")
+FIXED = {"group": np.array(GROUPS), "channels": np.array(CHANNELS)}
+
+
+def labelled(values: Mapping[str, np.ndarray], arm: str, image_id: int, layers: Sequence[int], attributes: Mapping[str, Any]) -> xr.Dataset:
+    """The dataset of one image and arm from arrays that lack only the dimensions arm and image."""
+    sizes = {name: VARIABLES[name].dims[2:] for name in values}
+    heads = next((values[name].shape[dims.index("head")] for name, dims in sizes.items() if "head" in dims), None)
+    coordinates = {"arm": np.array([arm]), "image": np.array([image_id]), "step": np.arange(int(values["n_steps"]))}
+    coordinates |= {"layer": np.array(layers)}
+    if heads is not None:
+        coordinates["head"] = np.arange(heads)
+    used = {dim for dims in sizes.values() for dim in dims}
+    coordinates |= {name: names for name, names in FIXED.items() if name in used}
+    return as_dataset({name: np.asarray(value)[None, None] for name, value in values.items()}, coordinates, attributes)
+
+
+def merge(recordings: Iterable[xr.Dataset]) -> xr.Dataset:
+    """One dataset over all arms and images; steps that an image does not have are NaN, -1 or "".
+
+    Raises
+    ------
+    InvalidRecording : nothing to merge, different subjects or settings, or one image and arm twice
+    """
+    parts = list(recordings)
+    if not parts:
+        raise InvalidRecording("merge needs at least one recording; got none.")
+    coordinates = {"arm": np.array(list(dict.fromkeys(str(name) for part in parts for name in part.arm.values)))}
+    coordinates["image"] = np.array(sorted({int(image) for part in parts for image in part.image.values}))
+    coordinates["step"] = np.arange(max(part.sizes["step"] for part in parts))
+    for name in COORDINATES.keys() - coordinates:
+        given = [part[name].values for part in parts if name in part.coords]
+        if any(not np.array_equal(given[0], other) for other in given):
+            raise InvalidRecording(f"Recordings with different coordinates {name} cannot be merged.")
+        if given:
+            coordinates[name] = given[0]
+    names = [name for name in VARIABLES if any(name in part for part in parts)]
+    arrays = {name: _empty(VARIABLES[name], coordinates) for name in names}
+    seen = set()
+    places = {name: {key: i for i, key in enumerate(coordinates[name].tolist())} for name in ("arm", "image")}
+    for part in parts:
+        for i, arm in enumerate(part.arm.values):
+            for j, image in enumerate(part.image.values):
+                place = (places["arm"][str(arm)], places["image"][int(image)])
+                if place in seen:
+                    raise InvalidRecording(f"Image {image} of arm {arm} comes twice.")
+                seen.add(place)
+                for name in part.data_vars:
+                    value = part[name].values[i, j]
+                    arrays[name][(*place, slice(len(value))) if "step" in VARIABLES[name].dims else place] = value
+    return as_dataset(arrays, coordinates, _merged_attributes(parts))
+
+
+def read_folder(folder: str | os.PathLike, arms: Sequence[str] | None = None, images: Iterable[int] | None = None) -> xr.Dataset:
+    """Every file of `folder`/<arm>/<image_id>.nc as one dataset; `arms` and `images` choose among them.
+
+    Raises
+    ------
+    TornFile : a file is cut off or damaged
+    InvalidRecording : there is none
+    """
+    wanted = None if images is None else {int(image) for image in images}
+    paths = sorted(Path(folder).glob("*/*.nc"), key=lambda path: (path.parent.name, int(path.stem)))
+    paths = [path for path in paths if arms is None or path.parent.name in arms]
+    paths = [path for path in paths if wanted is None or int(path.stem) in wanted]
+    if not paths:
+        raise InvalidRecording(f"{folder} holds no recording of what was asked for; make one with python -m probes.record.")
+    if arms is not None:
+        paths.sort(key=lambda path: list(arms).index(path.parent.name))
+    return merge(read(path) for path in paths)
+
+
+def _empty(law: Variable, coordinates: Mapping[str, np.ndarray]) -> np.ndarray:
+    dtype = object if law.dtype == "str" else law.dtype
+    return np.full([len(coordinates[dim]) for dim in law.dims], law.fill, dtype=dtype)
+
+
+def _merged_attributes(parts: Sequence[xr.Dataset]) -> dict[str, str]:
+    merged = {}
+    for name in dict.fromkeys(name for part in parts for name in part.attrs):
+        values = list(dict.fromkeys(str(part.attrs[name]) for part in parts if name in part.attrs))
+        if len(values) == 1:
+            merged[name] = values[0]
+        elif name == "config":
+            merged[name] = _merged_config(values)
+        elif name == "data_hash":
+            merged[name] = digest(sorted(values))
+        elif name in ("git_commit", "versions", "created_by"):  # a recording may be finished by later code; every version is named
+            merged[name] = " | ".join(sorted(values))
+        else:
+            raise InvalidRecording(f"Recordings with different {name} cannot be merged: {values[0]} and {values[1]}.")
+    return merged
+
+
+def _merged_config(values: Sequence[str]) -> str:
+    """One configuration out of several that differ by their arm: what they share, and each arm's own options."""
+    configs = [json.loads(value) for value in values]
+    arms: dict[str, Any] = {}
+    for config in configs:
+        arms |= config.get("arms", {})
+    rest = [{name: value for name, value in config.items() if name != "arms"} for config in configs]
+    if any(other != rest[0] for other in rest):
+        name = next(name for other in rest for name in other if other.get(name) != rest[0].get(name))
+        raise InvalidRecording(f"Recordings with different config.{name} cannot be merged.")
+    return json.dumps({**rest[0], "arms": arms}, sort_keys=True)
+
+
+def digest(parts: Iterable[str | bytes]) -> str:
+    """A short hash of texts or bytes, in this order."""
+    made = hashlib.sha256()
+    for part in parts:
+        made.update(part.encode() if isinstance(part, str) else part)
+        made.update(b"\0")
+    return made.hexdigest()[:16]

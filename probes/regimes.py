@@ -1,0 +1,128 @@
+"""How the tokens come about while recording: free running, or the replay of a given caption."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import LogitsProcessorList
+
+from kvsmooth import Unsupported
+from kvsmooth.spans import token_groups
+from probes.recorders import DEFAULT_RECORDERS, RECORDERS
+from probes.recorders.drift import Drift
+from probes.steps import Setting, StepCollector
+from probes.tokens import Forcing, Heard, end_tokens, lengths
+from probes.tracing import Tracing
+
+REGIMES = ("free", "replay")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one generation of a batch left behind.
+
+    Attributes
+    ----------
+    values : by variable of the schema, "step layer row ..." or "step row", float32 on the CPU
+    tokens : the predicted tokens, -1 after a row's end
+    n_steps : steps of each row, the one that predicted its end included
+    fed : the last prompt token of each row
+    prompt_lengths : positions of each row's prompt without padding
+    layers : numbers of the layer axis
+    sink_channels : by layer, what masked drift left out
+    """
+
+    values: dict[str, Tensor]
+    tokens: Int[Tensor, "row step"]
+    n_steps: Int[Tensor, "row"]
+    fed: Int[Tensor, "row"]
+    prompt_lengths: Int[Tensor, "row"]
+    layers: tuple[int, ...]
+    sink_channels: tuple[tuple[int, ...], ...]
+
+
+def record_inputs(
+    model: Tracing | torch.nn.Module,
+    inputs: Mapping[str, Any],
+    arm: Any | None = None,
+    *,
+    captions: Sequence[Sequence[int]] | None = None,
+    recorders: Sequence[str] = DEFAULT_RECORDERS,
+    max_new_tokens: int = 160,
+    sink_channels: tuple[tuple[int, ...], ...] | None = None,
+    **options: Any,
+) -> Trace:
+    """Record one generation of ready inputs; the model needs no processor.
+
+    Parameters
+    ----------
+    model : the model, or its `Tracing` where it is used more than once
+    inputs : what `model.generate` takes: `input_ids` "row position", left-padded, `attention_mask`, pixels
+    arm : None, or a method: called with the model it gives a context manager that yields its run
+    captions : replay: the tokens that each row is made to predict; None lets the arm choose (free running)
+    recorders : names in `RECORDERS`
+    max_new_tokens : bound of the steps; captions are cut to it
+    sink_channels : by layer; found on the prompts of this very batch if None
+    options : further options of `generate`; beams and assistants are refused
+
+    Raises
+    ------
+    Unsupported : the model, the cache or the way of decoding cannot be recorded
+    OutOfStep : a read would have been booked to the wrong step
+    """
+    tracing = model if isinstance(model, Tracing) else Tracing(model)
+    refuse(tracing.speaker, options)
+    ends = end_tokens(tracing.speaker, options)
+    ids = inputs["input_ids"]
+    mask = inputs.get("attention_mask")
+    if captions is not None:
+        max_new_tokens = min(max_new_tokens, max(map(len, captions)))
+        # the same call as in free running: only the choice is taken away
+        options |= {
+            "logits_processor": LogitsProcessorList([Forcing(captions, max_new_tokens, ends[0] if ends else 0)]),
+            "do_sample": False,
+        }
+    setting = Setting(token_groups(tracing.model, ids, mask), tracing.layers, max_new_tokens, sink_channels)
+    chosen = [RECORDERS[name](setting) for name in recorders]
+    heard = Heard()
+    collector = StepCollector(setting, [*chosen, heard], recompute=getattr(arm, "timing", "after") == "recompute")
+    with contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
+        tracing.generate(dict(inputs), collector, max_new_tokens=max_new_tokens, **options)
+    values = {}
+    for recorder in chosen:
+        values |= recorder.finish(run, collector.steps)
+    predicted = heard.tokens
+    if predicted.shape[1] != collector.steps:
+        raise RuntimeError(f"{predicted.shape[1]} tokens were generated in {collector.steps} recorded steps.")
+    n_steps = lengths(predicted, ends)
+    if captions is not None:
+        n_steps = torch.tensor([min(len(caption), max_new_tokens) for caption in captions])
+    beyond = torch.arange(predicted.shape[1]) >= n_steps[:, None]
+    return Trace(
+        values=values,
+        tokens=predicted.masked_fill(beyond, -1),
+        n_steps=n_steps,
+        fed=ids[:, -1].cpu(),
+        prompt_lengths=(torch.full((len(ids),), ids.shape[1]) if mask is None else mask.sum(1)).cpu(),
+        layers=tracing.layers,
+        sink_channels=next((r.sink_channels for r in chosen if isinstance(r, Drift)), ()),
+    )
+
+
+def refuse(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
+    """Raise for ways of decoding in which a row is not one sequence, or a step not one token.
+
+    Raises
+    ------
+    Unsupported
+    """
+    config = getattr(model, "generation_config", None)
+    for name, neutral in (("num_beams", 1), ("num_return_sequences", 1), ("assistant_model", None), ("prompt_lookup_num_tokens", None)):
+        value = options.get(name, getattr(config, name, None))
+        if value is not None and value != neutral:
+            shown = value if isinstance(value, int) else type(value).__name__
+            raise Unsupported(f"{name}={shown}: recording follows one sequence a row and one token a step; generate with {name}={neutral}.")

@@ -1,0 +1,281 @@
+"""Recording a list of items: chunk by chunk, arm by arm, resumable."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from probes.cli import BadInput
+from probes.provenance import as_json, as_plain, git_commit, program_name, versions
+from probes.recorders import DEFAULT_RECORDERS, RECORDERS
+from probes.recording import digest, labelled, merge
+from probes.regimes import REGIMES, Trace, record_inputs, refuse
+from probes.schema import ATTRIBUTES, SCHEMA_VERSION
+from probes.sink_channels import RULE
+from probes.store import Store
+from probes.subjects import Item, Subject
+from probes.tokens import end_tokens, free_captions
+
+
+def record(
+    subject: Subject,
+    items: Sequence[Item],
+    arms: Mapping[str, Any] | None = None,
+    regime: str = "free",
+    out: Path | str | None = None,
+    captions: Mapping[int, str | Sequence[int]] | None = None,
+    batch_size: int = 16,
+    max_new_tokens: int = 160,
+    recorders: Sequence[str] = DEFAULT_RECORDERS,
+    seed: int = 0,
+    generate: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Record every decoding step of every item in every arm; one labelled dataset in the schema of docs/recording.md.
+
+    Parameters
+    ----------
+    arms : by name, None (the baseline) or a method such as `KVSmooth()`; the baseline alone if None
+    regime : "free" each arm chooses its tokens; "replay" one caption an image is fed to every arm, so that tokens are identical
+    out : folder of the recordings; what lies there whole is not redone. None keeps the recordings in memory only
+    captions : replay: by image_id, a text or token ids; the baseline's own free captions if None
+    batch_size : items a batch; decides the numbers in the last digits
+    max_new_tokens : bound of the steps of a caption
+    recorders : names in `probes.recorders.RECORDERS`; all by default
+    seed : of sampling
+    generate : further options of `model.generate`, such as {"do_sample": True, "temperature": 0.7}; beams are refused
+    progress : show a bar, on a terminal only
+
+    Raises
+    ------
+    BadInput : an item or option cannot be used, or `out` holds a recording with other settings
+    Unsupported : the model, or this way of decoding, cannot be recorded
+    """
+    session = Session(
+        subject,
+        list(items),
+        {"baseline": None} if arms is None else dict(arms),
+        regime,
+        None if out is None else Path(out),
+        captions,
+        batch_size,
+        max_new_tokens,
+        tuple(recorders),
+        seed,
+        dict(generate or {}),
+    )
+    return merge(session.recordings(progress))
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of recording; `recordings` does it.
+
+    Chunks of `batch_size` items are fixed by the order of the list, so that a resumed run computes the very batches of an
+    uninterrupted one. A chunk whose files are all whole is not computed again. Sampling is seeded by chunk.
+    """
+
+    subject: Subject
+    items: Sequence[Item]
+    arms: Mapping[str, Any]
+    regime: str = "free"
+    out: Path | None = None
+    captions: Mapping[int, str | Sequence[int]] | None = None
+    batch_size: int = 16
+    max_new_tokens: int = 160
+    recorders: tuple[str, ...] = DEFAULT_RECORDERS
+    seed: int = 0
+    generate: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        numbers = [item.image_id for item in self.items]
+        for law, holds in {
+            "items must hold at least one image": bool(numbers),
+            "items must have different image_ids": len(set(numbers)) == len(numbers),
+            "arms must name at least one arm, such as {'baseline': None}": bool(self.arms),
+            f"regime must be one of {', '.join(REGIMES)}; got {self.regime}": self.regime in REGIMES,
+            f"batch_size must be a positive integer; got {self.batch_size}": self.batch_size >= 1,
+            f"max_new_tokens must be a positive integer; got {self.max_new_tokens}": self.max_new_tokens >= 1,
+            f"recorders must be among {', '.join(RECORDERS)}; got {', '.join(self.recorders)}": (
+                bool(self.recorders) and set(self.recorders) <= RECORDERS.keys()
+            ),
+            "captions are for the regime replay": self.captions is None or self.regime == "replay",
+        }.items():
+            if not holds:
+                raise BadInput(f"record: {law}.")
+        if self.captions is not None and (missing := [n for n in numbers if n not in self.captions]):
+            raise BadInput(f"record: captions must hold every image_id; {missing[0]} is missing.")
+        refuse(self.subject.model, self.generate)
+
+    def recordings(self, progress: bool = True) -> Iterator[xr.Dataset]:
+        """Record what is missing; yield every recording, those that lay there already too.
+
+        Raises
+        ------
+        BadInput : an item cannot be read, or the folder holds the recording of another run
+        """
+        from tqdm import tqdm
+
+        self.store.open(self.settings, self.options)
+        with tqdm(total=len(self.items) * len(self.arms), unit="caption", disable=None if progress else True) as bar:
+            for start in range(0, len(self.items), self.batch_size):
+                chunk = _Chunk(self, start)
+                for arm in self.arms:
+                    yield from self._record(chunk, arm)
+                    bar.update(len(chunk.items))
+
+    @cached_property
+    def store(self) -> Store:
+        """Where the recordings of this regime lie."""
+        return Store(None if self.out is None else Path(self.out) / self.regime)
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """Each arm's own options; None for the baseline."""
+        return {name: None if arm is None else as_plain(arm) for name, arm in self.arms.items()}
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What every file of this regime has in common, and what a resumed run must repeat."""
+        model = self.subject.model
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "subject": self.subject.name,
+            "model_revision": self.subject.revision,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "attention_implementation": model.get_decoder().config._attn_implementation,
+            "device": model.device.type,
+            "regime": self.regime,
+            "captions": None if self.captions is None else digest([as_json(self.captions)]),
+            "batch_size": self.batch_size,
+            "max_new_tokens": self.max_new_tokens,
+            "recorders": list(self.recorders),
+            "seed": self.seed,
+            "generate": as_plain(self.generate),
+        }
+
+    @cached_property
+    def sink_channels(self) -> tuple[tuple[int, ...], ...]:
+        """By layer, what masked drift leaves out: found on the first chunk's prompts by the first run into a folder, then kept."""
+        if "drift" not in self.recorders:
+            return ()
+        earlier = self.store.settings()
+        if earlier is not None:
+            return tuple(tuple(channels) for channels in earlier["sink_channels"])
+        first = _Chunk(self, 0)
+        return record_inputs(self.subject.tracing, first.inputs, recorders=("drift",), max_new_tokens=1).sink_channels
+
+    def free_tokens(self, chunk: "_Chunk") -> list[list[int]]:
+        """The captions that a replay feeds to every arm: given ones, those of a free recording beside this one, or the model's own."""
+        if self.captions is not None:
+            return [self._tokens(self.captions[item.image_id]) for item in chunk.items]
+        recorded = self._recorded_tokens(chunk)
+        if recorded is not None:
+            return recorded
+        tracing = self.subject.tracing
+        with _seeded(self.seed, chunk.start):
+            ends = end_tokens(tracing.speaker, self.generate)
+            return free_captions(self.subject.model, chunk.inputs, ends, max_new_tokens=self.max_new_tokens, **self.generate)
+
+    def _tokens(self, caption: str | Sequence[int]) -> list[int]:
+        return self.subject.tokens(caption) if isinstance(caption, str) else [int(token) for token in caption]
+
+    def _recorded_tokens(self, chunk: "_Chunk") -> list[list[int]] | None:
+        free = Store(None if self.out is None else Path(self.out) / "free")
+        there = free.settings()
+        decisive = self.settings.keys() - {"regime", "captions", "recorders", "attention_implementation"}
+        baseline = next((name for name, arm in self.arms.items() if arm is None), None)
+        if there is None or baseline is None or any(there.get(name) != self.settings[name] for name in decisive):
+            return None
+        found = [free.find(baseline, item.image_id, made) for item, made in zip(chunk.items, chunk.hashes, strict=True)]
+        if any(recording is None for recording in found):
+            return None
+        return [recording.token_predicted.values[0, 0].tolist() for recording in found]
+
+    def _record(self, chunk: "_Chunk", arm: str) -> list[xr.Dataset]:
+        found = [self.store.find(arm, item.image_id, made) for item, made in zip(chunk.items, chunk.hashes, strict=True)]
+        if all(recording is not None for recording in found):
+            return found
+        self.store.settle({**self.settings, "sink_channels": self.sink_channels}, self.options)
+        with _seeded(self.seed, chunk.start):
+            trace = record_inputs(
+                self.subject.tracing,
+                chunk.inputs,
+                self.arms[arm],
+                captions=chunk.captions if self.regime == "replay" else None,
+                recorders=self.recorders,
+                max_new_tokens=self.max_new_tokens,
+                sink_channels=self.sink_channels,
+                **self.generate,
+            )
+        for row, item in enumerate(chunk.items):
+            if found[row] is None:
+                found[row] = self._labelled(trace, row, arm, item, chunk.hashes[row])
+                self.store.add(arm, item.image_id, found[row])
+        return found
+
+    def _labelled(self, trace: Trace, row: int, arm: str, item: Item, data_hash: str) -> xr.Dataset:
+        n = int(trace.n_steps[row])
+        predicted = trace.tokens[row, :n].tolist()
+        fed = [int(trace.fed[row]), *predicted[:-1]]
+        values = {name: (value[:n, row] if value.dim() == 2 else value[:n, :, row]).numpy() for name, value in trace.values.items()}
+        values |= {
+            "token_fed": np.array(fed),
+            "token_predicted": np.array(predicted),
+            "piece_fed": np.array(self.subject.pieces(fed), dtype=object),
+            "piece_predicted": np.array(self.subject.pieces(predicted), dtype=object),
+            "position_fed": int(trace.prompt_lengths[row]) - 1 + np.arange(n),
+            "n_steps": np.array(n),
+            "caption": np.array(self.subject.text(predicted), dtype=object),
+        }
+        channels = {str(layer): list(found) for layer, found in zip(trace.layers, self.sink_channels, strict=False) if found}
+        attributes = {
+            **{name: self.settings[name] for name in ATTRIBUTES.keys() & self.settings.keys()},
+            "model_id": self.subject.name,
+            "git_commit": git_commit(),
+            "versions": as_json(versions()),
+            "config": as_json({**self.settings, "arms": {arm: self.options[arm]}}),
+            "data_hash": data_hash,
+            "sink_channels": as_json({"rule": RULE, "layers": channels}),
+            "created_by": program_name(),
+        }
+        return labelled(values, arm, item.image_id, trace.layers, attributes)
+
+
+class _Chunk:
+    """The items of one batch, with what is made of them only when it is needed."""
+
+    def __init__(self, session: Session, start: int):
+        self.session, self.start = session, start
+        self.items = session.items[start : start + session.batch_size]
+
+    @cached_property
+    def hashes(self) -> list[str]:
+        """What decides an item: number, prompt, pixels."""
+        pixels = [item.pixels() for item in self.items]
+        return [
+            digest([str(item.image_id), item.prompt, str(image.size), image.tobytes()])
+            for item, image in zip(self.items, pixels, strict=True)
+        ]
+
+    @cached_property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        return self.session.subject.encode(self.items)
+
+    @cached_property
+    def captions(self) -> list[list[int]]:
+        return self.session.free_tokens(self)
+
+
+@contextmanager
+def _seeded(seed: int, chunk: int) -> Iterator[None]:
+    """Random numbers that depend on the seed and the chunk alone; the caller's generators are left as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed + chunk)
+        yield

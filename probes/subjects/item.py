@@ -1,0 +1,80 @@
+"""One thing to describe: an image, its number, and what is asked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from probes.cli import BadInput
+
+PROMPT = "Please describe this image in detail."
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image with a prompt.
+
+    Attributes
+    ----------
+    image_id : unique in a recording, not negative
+    image : a PIL image, or the path of one
+    prompt : what is asked; the subject's chat template puts the image before it
+    """
+
+    image_id: int
+    image: Image.Image | str | Path
+    prompt: str = PROMPT
+
+    def __post_init__(self):
+        if isinstance(self.image_id, bool) or not isinstance(self.image_id, int) or self.image_id < 0:
+            raise BadInput(f"Item.image_id must be an integer from 0 on; got {self.image_id!r}.")
+        if not isinstance(self.image, Image.Image | str | Path):
+            raise BadInput(f"Item.image must be a PIL image or a path; got {type(self.image).__name__} (item {self.image_id}).")
+        if not self.prompt.strip():
+            raise BadInput(f"Item.prompt must say something; it is empty (item {self.image_id}).")
+
+    def pixels(self) -> Image.Image:
+        """The image in RGB.
+
+        Raises
+        ------
+        BadInput : there is no such file, or it is no image
+        """
+        if isinstance(self.image, Image.Image):
+            return self.image.convert("RGB")
+        try:
+            with Image.open(self.image) as image:
+                return image.convert("RGB")
+        except FileNotFoundError:
+            raise BadInput(f"{self.image}: there is no such image (item {self.image_id}); check the path.") from None
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            why = "cut off or damaged" if not isinstance(error, UnidentifiedImageError) else "in no format that Pillow knows"
+            raise BadInput(f"{self.image}: the image cannot be read (item {self.image_id}); it is {why}. Replace or remove it.") from None
+
+
+def items_in(folder: str | Path, prompt: str = PROMPT) -> list[Item]:
+    """The images of a folder in the order of their names.
+
+    An image is numbered by the digits at the end of its name, as in COCO (`COCO_val2014_000000000042.jpg` is 42); where these are missing
+    or not unique, images are numbered from 0.
+
+    Raises
+    ------
+    BadInput : there is no such folder, or no image in it
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: there is no such folder of images.")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise BadInput(f"{folder}: no image in this folder (of {', '.join(SUFFIXES)}).")
+    numbers = [_trailing_number(path.stem) for path in paths]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        numbers = list(range(len(paths)))
+    return [Item(number, path, prompt) for number, path in zip(numbers, paths, strict=True)]
+
+
+def _trailing_number(stem: str) -> int | None:
+    digits = stem[len(stem.rstrip("0123456789")) :]
+    return int(digits) if digits else None
