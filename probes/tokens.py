@@ -1,7 +1,7 @@
 """Tokens of a generation: heard as they are chosen, forced where a caption is replayed, cut at a row's own end."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 
+@runtime_checkable
 class Hearer(Protocol):
     """Whatever wants to know which tokens a step has chosen."""
 

@@ -55,7 +55,8 @@ class Drift(Recorder):
             image = torch.stack([self.sums[layer] for layer in range(len(hidden))]) / count  # 0 / 0 is NaN: no image
             self.references = torch.stack((torch.full_like(hidden, torch.nan), image, hidden))
             self.sums = {}
-        turned = torch.stack([angle(part(hidden)[None], part(self.references)) for part in (lambda x: x, lambda x: x * self.keep)], dim=-1)
+        newest = hidden.expand_as(self.references)
+        turned = torch.stack((angle(newest, self.references), angle(newest * self.keep, self.references * self.keep)), dim=-1)
         self.references[0] = hidden
         return dict(zip(self.variables, turned, strict=True))
 
