@@ -18,8 +18,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
+from probes.subjects.emoji.attention import register
 from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
 from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
+from probes.subjects.emoji.products import shorten
 from probes.subjects.emoji.scenes import SIZE, Scene, scene
 from probes.subjects.emoji.validation import validate
 from probes.subjects.emoji.vocabulary import BY_NAME
@@ -66,7 +68,7 @@ class TrainConfig:
     seed: int = 0
     processes: int = 2
     batch: int = 24
-    rate: float = 1.5e-3
+    rate: float = 1e-3
     align_until: float = 0.05
     brief_until: float = 0.25
     align_weight: float = 0.3
@@ -95,7 +97,7 @@ class TrainConfig:
         return "brief" if progress < self.brief_until or step % self.brief_every == 0 else "long"
 
 
-def patch_words(drawn: Scene, words: Tensor) -> np.ndarray:
+def patch_words(drawn: Scene, words: dict[str, int]) -> np.ndarray:
     """The word of the object that fills most of each patch (at least a sixth of it), -1 where there is none; int64 (64,)."""
     side = SIZE // PATCH
     blocks = drawn.pixels.reshape(side, PATCH, side, PATCH)
@@ -165,7 +167,8 @@ class Run:
     def __init__(self, config: TrainConfig, rank: int) -> None:
         self.config, self.rank = config, rank
         self.model, self.processor = build(config.seed)
-        self.model.set_attn_implementation("eager")
+        self.model.set_attn_implementation(register())
+        shorten(self.model.model.language_model)
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
@@ -178,7 +181,6 @@ class Run:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seen, self.minutes = state["step"], state["seen"], state["minutes"]
-        torch.manual_seed(config.seed * 7919 + self.step * 2 + rank)
 
     def advance(self) -> dict[str, float]:
         """One step; all processes leave it with the same weights and the same clock."""
@@ -187,6 +189,7 @@ class Run:
         stage = config.stage(progress, self.step)
         size = config.batch * (2 if stage == "align" else 1)
         own = range(self.seen + self.rank, self.seen + size, config.processes)
+        torch.manual_seed(config.seed * 7919 + self.step * config.processes + self.rank)  # dropout alone draws from it
         self.model.train()
         found = losses(self.model, self.batches, [scene(i, "train") for i in own], stage, config)
         weight = {"align": 1.0, "brief": config.align_weight, "long": config.align_weight / 3}[stage]
