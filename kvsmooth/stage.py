@@ -11,7 +11,7 @@ import torch
 from kvsmooth.cache_slots import newest_slots
 from kvsmooth.clock import Clock
 from kvsmooth.errors import Unsupported
-from kvsmooth.measures import mask_scores, newest_row_scores
+from kvsmooth.measures import mask_scores, newest_row_probabilities, newest_row_scores
 from kvsmooth.run import Run
 from kvsmooth.state import BandState, Newest, Unit
 
@@ -45,24 +45,23 @@ class Smoothing:
     def _decode(self, layer, module, query, key, value, mask, kwargs):
         terms = kwargs.get("scaling"), kwargs.get("softcap"), kwargs.get("position_bias")
         explicit = not (self.method.exact or kwargs.get("dropout"))
-        with torch.no_grad():
-            row = newest_row_scores(query, key, *terms)
+        recompute = self.method.timing == "recompute"
+        row = newest_row_scores(query, key, *terms)
         if explicit:
             row = mask_scores(row, mask).softmax(-1)
         unit = self._unit(layer, query, key, value)
         self.newest.append(Newest(layer, unit, key, value, row.detach(), mask, explicit))
-        rates = self._step() if self.at_once else None
-        if explicit:
-            if self.method.timing == "recompute":
-                row = mask_scores(newest_row_scores(query, key, *terms), mask).softmax(-1)
-            output, weights = _explicit_output(row, value), row.unsqueeze(2).to(query.dtype)
-        else:
+        rates = self._step() if recompute else None
+        if not explicit:
             output, weights = self.base(module, query, key, value, mask, **kwargs)
+        else:
+            if recompute:
+                row = newest_row_probabilities(query, key, mask, *terms)
+            output, weights = _explicit_output(row, value), row.unsqueeze(2).to(query.dtype)
+        if not recompute and (self.at_once or layer == self.last):
+            rates = self._step()
         if self.method.output:
-            with torch.no_grad():
-                output = self._state().groups[unit].smooth_output(output, rates[0])
-        if layer == self.last and not self.at_once:
-            self._step()
+            output = self._state().groups[unit].smooth_output(output, rates[0])
         return output, weights
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kvsmooth.cache_slots import capacity, check_alias, newest_pair, newest_slots, write_newest
+from kvsmooth.errors import Unsupported
 from kvsmooth.measures import ema, mask_scores, relative_change, rope_shift
 from kvsmooth.sinks import NewestRow
 from kvsmooth.spans import BOS, IMAGE
@@ -187,6 +188,8 @@ class BandState:
 
     def _flags(self, groups: Int[Tensor, "row position"]) -> Bool[Tensor, "row position"]:
         kind = self.method.score.keys
+        if kind == "image" and not (groups == IMAGE).any(1).all():
+            raise Unsupported("KVSmooth.score with keys='image' needs an image in every row; a prompt has none: use keys='all'.")
         return groups == IMAGE if kind == "image" else groups != (IMAGE if kind == "text" else BOS)
 
     def counted_keys(self, keys: int, rows: int, total: int | None, device: torch.device) -> Bool[Tensor, "row key"] | None:

@@ -1,0 +1,79 @@
+"""Every option equals the slow reference, on every family."""
+
+import pytest
+import torch
+
+from kvsmooth import KVSmooth
+from kvsmooth.policies import Constant
+from kvsmooth.sinks import RowEntropy
+from tests.kvsmooth.reference import reference, smoothed
+from tests.zoo import FAMILIES
+
+# rates that move at once: a short queue and no clip
+BASE = {"lambda_ref": 0.5, "margin": 0.5, "window": 4, "layers": (0, 1, 2)}
+OPTIONS = {
+    "default_values": {"lambda_ref": 0.7, "margin": 0.2, "window": 15},
+    "clip": {"lambda_ref": 0.5, "margin": 0.1},
+    "band": {"layers": (1,)},
+    "keys_only": {"values": False},
+    "values_only": {"keys": False},
+    "output_only": {"output": True, "keys": False, "values": False},
+    "output_too": {"output": True},
+    "output_raw_per_head": {"output": True, "previous": "raw", "heads": "per_head"},
+    "raw": {"previous": "raw"},
+    "rope_before": {"rope": "before"},
+    "rope_before_raw": {"rope": "before", "previous": "raw"},
+    "recompute": {"timing": "recompute"},
+    "recompute_raw": {"timing": "recompute", "previous": "raw", "rope": "before"},
+    "mean_row": {"heads": "mean_row"},
+    "per_head": {"heads": "per_head"},
+    "inclusive": {"rank": "inclusive"},
+    "mid": {"rank": "mid"},
+    "length": {"warmup": "length"},
+    "without_bos": {"score": RowEntropy("without_bos")},
+    "image": {"score": RowEntropy("image")},
+    "text_normalised": {"score": RowEntropy("text", normalise=True)},
+    "normalised": {"score": RowEntropy(normalise=True)},
+    "constant": {"policy": Constant(0.3)},
+}
+
+
+def assert_equal_to_reference(name, change, batch, attns, exacts):
+    options = KVSmooth(**{**BASE, **change})
+    expected, rates = reference(name, options, batch)
+    for attn in attns:
+        for exact in exacts:
+            method = KVSmooth(**{**BASE, **change, "exact": exact})
+            logits, run, _ = smoothed(name, method, batch, attn=attn)
+            torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_equals_the_reference(name):
+    assert_equal_to_reference(name, {}, 1, ("sdpa", "eager"), (True,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_equals_the_reference_in_a_padded_batch_and_on_the_fast_path(name):
+    assert_equal_to_reference(name, {}, 2, ("sdpa", "eager"), (True, False))
+
+
+def _has(name, option):
+    return not (name == "llama" and option == "image")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_equals_the_reference(option):
+    assert_equal_to_reference("llava", OPTIONS[option], 2, ("sdpa",), (True,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("name", ["llava", "qwen2_vl", "gemma3", "llama", "mistral"])
+def test_every_option_equals_the_reference_on_other_families_and_paths(name, option):
+    change = OPTIONS[option]
+    if not _has(name, option):
+        change = {"score": RowEntropy("text")}
+    assert_equal_to_reference(name, change, 2, ("sdpa", "eager"), (True, False))
