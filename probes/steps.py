@@ -108,6 +108,7 @@ class StepCollector:
     recompute: bool = False
     positions: int = 0
     steps: int = 0
+    _chosen: int = field(default=0, repr=False)
     _length: int = field(default=0, repr=False)
     _reads: list = field(default_factory=list, repr=False)
     _rows: dict = field(default_factory=dict, repr=False)
@@ -218,7 +219,15 @@ class StepCollector:
             recorder.step(step)
 
     def predicted(self, tokens: Int[Tensor, "row"]) -> None:
-        """The step before has chosen these tokens."""
+        """The step before has chosen these tokens.
+
+        Raises
+        ------
+        OutOfStep : there is no step that could have
+        """
+        if self._chosen >= self.steps:
+            raise OutOfStep(f"token {self._chosen} was chosen, but only {self.steps} steps were read.")
+        self._chosen += 1
         for recorder in self.recorders:
             recorder.predicted(tokens)
 

@@ -99,6 +99,8 @@ class Tracing:
             given, options = call.inputs
             _, query, key, value, *rest = given
             mask = rest[0] if rest else options.get("attention_mask")
+            if (extra := options.get("s_aux")) is not None or (extra := options.get("position_bias")) is not None:
+                raise Unsupported(f"layer {i} attends with learned sink logits or a position bias {tuple(extra.shape)}: not recorded.")
             collector.attention(i, int(cache.get_seq_length(i)), query, key, value, mask, options.get("scaling"), options.get("softcap"))
             if collector.recompute:
                 _ = call.output

@@ -1,0 +1,83 @@
+"""Free running and replay: who chooses the tokens, and where a row ends."""
+
+import pytest
+import torch
+
+from kvsmooth import KVSmooth
+from probes.regimes import record_inputs
+from probes.tokens import free_captions, lengths
+from probes.tracing import Tracing
+from tests.zoo import build
+
+CAPTIONS = [[7, 9, 11, 5, 2], [8, 8, 2]]
+METHOD = KVSmooth(layers=range(3), lambda_ref=0.9)
+
+
+def test_replay_feeds_every_arm_the_same_tokens():
+    model, inputs = build("llava", batch=2)
+    tracing = Tracing(model)
+    base, smoothed = (record_inputs(tracing, inputs, arm, captions=CAPTIONS) for arm in (None, METHOD))
+    for trace in (base, smoothed):
+        assert trace.n_steps.tolist() == [5, 3]
+        assert trace.tokens.tolist() == [CAPTIONS[0], [*CAPTIONS[1], -1, -1]]
+    # the first layer sees the tokens alone until its own cache is smoothed; at step 0 nothing is
+    for name in ("row_entropy", "drift_image", "norm_key"):
+        assert torch.equal(base.values[name][0], smoothed.values[name][0])
+        assert not torch.equal(base.values[name][2:], smoothed.values[name][2:])
+
+
+def test_replay_of_the_free_caption_is_the_free_recording():
+    model, inputs = build("qwen2_vl", batch=2)
+    tracing = Tracing(model)
+    free = record_inputs(tracing, inputs, max_new_tokens=5)
+    replay = record_inputs(tracing, inputs, captions=free.tokens.tolist(), max_new_tokens=5)
+    assert replay.tokens.tolist() == free.tokens.tolist()
+    for name, value in free.values.items():
+        assert torch.equal(value.nan_to_num(-9), replay.values[name].nan_to_num(-9)), name
+
+
+def test_replay_reports_the_probability_of_the_forced_token_under_the_model():
+    model, inputs = build("llama", batch=1)
+    trace = record_inputs(model, inputs, captions=[[40, 41, 42]])
+    whole = torch.cat((inputs["input_ids"], torch.tensor([[40, 41, 42]])), 1)
+    logits = model(whole).logits[0, -4:-1].log_softmax(-1)
+    assert torch.allclose(trace.values["log_probability"][:, 0], logits[range(3), [40, 41, 42]], atol=1e-5)
+
+
+def test_captions_are_cut_to_the_bound():
+    model, inputs = build("llama", batch=2)
+    trace = record_inputs(model, inputs, captions=CAPTIONS, max_new_tokens=2)
+    assert trace.tokens.tolist() == [CAPTIONS[0][:2], CAPTIONS[1][:2]]
+
+
+def test_a_row_that_ends_early_is_cut_at_its_own_end():
+    model, inputs = build("llava", batch=2)
+    free = model.generate(**inputs, max_new_tokens=8)[:, -8:]
+    end = int(next(token for token in free[1] if token not in free[0]))
+    trace = record_inputs(model, inputs, max_new_tokens=8, eos_token_id=end)
+    length = free[1].tolist().index(end) + 1
+    assert trace.n_steps.tolist() == [8, length]
+    assert trace.tokens[1, :length].tolist() == free[1, :length].tolist()
+    assert (trace.tokens[1, length:] == -1).all()
+
+
+def test_generation_stops_when_every_row_has_ended():
+    model, inputs = build("llama", batch=1)
+    end = int(model.generate(**inputs, max_new_tokens=3)[0, -1])
+    first = model.generate(**inputs, max_new_tokens=8)[0, -8:].tolist().index(end) + 1
+    trace = record_inputs(model, inputs, max_new_tokens=8, eos_token_id=end)
+    assert trace.n_steps.tolist() == [first]
+    assert len(trace.values["row_entropy"]) == first
+
+
+@pytest.mark.parametrize("family", ["llava", "instructblip"])
+def test_the_models_own_captions_are_those_that_a_recording_hears(family):
+    model, inputs = build(family, batch=2)
+    spoken = free_captions(model, inputs, (), max_new_tokens=4)
+    assert spoken == record_inputs(model, inputs, max_new_tokens=4).tokens.tolist()
+
+
+def test_lengths_count_the_end_token():
+    tokens = torch.tensor([[5, 2, 0], [5, 6, 7], [3, 5, 2]])
+    assert lengths(tokens, (2, 3)).tolist() == [2, 3, 1]
+    assert lengths(tokens, ()).tolist() == [3, 3, 3]
