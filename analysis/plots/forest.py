@@ -1,0 +1,40 @@
+"""Paired differences, one line a layer, with their intervals; filled where the corrected test rejects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Point:
+    """One estimate with its interval; `rejects` says whether its corrected test does, NaN estimates are left out."""
+
+    place: float
+    estimate: float
+    low: float
+    high: float
+    rejects: bool
+
+
+def forest(
+    series: Sequence[tuple[str, str, str, Sequence[Point]]], labels: Sequence[str], *, null: float = 0.0, ax: Axes | None = None
+) -> Axes:
+    """Draw several series side by side: (name, colour, marker, points); `labels` name the places 0, 1, 2, ... from the bottom."""
+    ax = plt.gca() if ax is None else ax
+    ax.axvline(null, color="0.6", linewidth=0.6, zorder=0)
+    for i, (name, colour, marker, points) in enumerate(series):
+        shift = 0.3 * (i - (len(series) - 1) / 2)
+        shown = [point for point in points if np.isfinite(point.estimate)]
+        for point in shown:
+            limits = [point.low, point.high] if np.isfinite(point.low) and np.isfinite(point.high) else [point.estimate] * 2
+            ax.plot(limits, [point.place + shift] * 2, color=colour, linewidth=0.9, solid_capstyle="butt")
+            face = colour if point.rejects else "white"
+            ax.plot(point.estimate, point.place + shift, marker, color=colour, markerfacecolor=face, markeredgewidth=0.7)
+        ax.plot([], [], marker, color=colour, label=name)
+    every = max(1, int(np.ceil(len(labels) / 16)))
+    ax.set_yticks(np.arange(len(labels))[::every], list(labels)[::every])
+    ax.set_ylim(-0.7, len(labels) - 0.3)
+    return ax

@@ -1,0 +1,86 @@
+"""One look for every figure: a colour an arm, the house style, and files that say where their numbers come from."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+HOUSE = Path(__file__).resolve().parents[2] / "figures" / "house.mplstyle"
+COLUMN, PAGE = 3.4, 7.0  # inches
+
+# Okabe and Ito's palette, which colour-blind readers tell apart; an arm has the same colour in every figure
+ARM_COLOURS = {"baseline": "#0072B2", "kvsmooth": "#D55E00"}
+ARM_LABELS = {"baseline": "no smoothing", "kvsmooth": "KVSmooth"}
+NULL_COLOUR = "#7A7A7A"
+GROUP_COLOURS = {
+    "bos": "#999999",
+    "system": "#CC79A7",
+    "image": "#0072B2",
+    "prompt": "#56B4E9",
+    "generated": "#E69F00",
+    "self": "#F0E442",
+}
+KIND_COLOURS = {"key": "#009E73", "value": "#CC79A7"}
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+
+
+@contextmanager
+def house() -> Iterator[None]:
+    """The house style, for the time of the block; matplotlib's own where the style file was not installed."""
+    with matplotlib.style.context(str(HOUSE)) if HOUSE.exists() else matplotlib.rc_context({"svg.hashsalt": "kvsmooth"}):
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure in inches that lays itself out and keeps a strip for the provenance line; it is not pyplot's."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    strip = 0.13 / height
+    made.get_layout_engine().set(rect=(0, strip, 1, 1 - strip), w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.03)
+    return made
+
+
+def letter(ax: Axes, text: str, title: str) -> None:
+    """Panel letter and title above the axes, flush left."""
+    ax.set_title(f"$\\bf{{{text}}}$  {title}")
+
+
+def save(fig: Figure, path: Path, provenance: Mapping[str, Any]) -> list[Path]:
+    """Write `path`.svg and `path`.png, with `provenance` as metadata and, shortened, as a line under the figure.
+
+    Byte-stable: fixed hash salt, no date. Files appear whole or not at all.
+    """
+    from probes.files import atomic_write
+
+    fig.text(0.004, 0.004, line(provenance), fontsize=4.5, color="0.45", ha="left", va="bottom")
+    record = json.dumps(provenance, sort_keys=True)
+    metadata = {
+        "svg": {"Date": None, "Creator": "kvsmooth", "Description": record},
+        "png": {"Software": "kvsmooth", "Description": record},
+    }
+    written = []
+    for kind, about in metadata.items():
+        target = Path(path).with_suffix(f".{kind}")
+        with atomic_write(target) as temporary, matplotlib.rc_context({"svg.hashsalt": "kvsmooth"}):
+            fig.savefig(temporary, format=kind, metadata=about)
+        written.append(target)
+    return written
+
+
+def line(provenance: Mapping[str, Any]) -> str:
+    """Provenance in one line: commit, model and revision, data hash, n, seed."""
+    shorten = {"git_commit": "commit", "model_id": "model", "model_revision": "revision", "data_hash": "data", "n": "n", "seed": "seed"}
+    parts = [f"{label} {_short(provenance[name])}" for name, label in shorten.items() if provenance.get(name) not in (None, "")]
+    return " · ".join(parts)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    if len(text) >= 40 and all(c in "0123456789abcdef" for c in text[:40]):  # a hash, perhaps with "-dirty"
+        return text[:10] + text.partition("-")[1] + text.partition("-")[2]
+    return text

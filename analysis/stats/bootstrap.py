@@ -1,0 +1,110 @@
+"""Confidence intervals that resample images, since the tokens, layers and captions of one image are not independent.
+
+The interval is scipy's BCa on the *indices* of the images: the jackknife inside it then leaves out one image, not one token. Any
+statistic of a set of images fits: means of paired differences, ratios of sums (CHAIR_i, recall), differences of such ratios.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import bootstrap
+
+RESAMPLES, LEVEL, BATCH = 4999, 0.95, 500
+
+Statistic = Callable[[Int[np.ndarray, "*resample drawn"]], Float[np.ndarray, "quantity *resample"]]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Estimates with their cluster-bootstrap limits.
+
+    Attributes
+    ----------
+    estimate, low, high : Float[np.ndarray, "quantity"]
+        In the statistic's unit; a limit is NaN where it cannot be had.
+    reason : tuple of str
+        Why a limit is NaN; "" where it is not.
+    """
+
+    estimate: Float[np.ndarray, "quantity"]
+    low: Float[np.ndarray, "quantity"]
+    high: Float[np.ndarray, "quantity"]
+    reason: tuple[str, ...]
+
+
+def cluster_bca(statistic: Statistic, images: int, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Bias-corrected and accelerated interval of a statistic of images (Efron 1987), all images drawn together.
+
+    Parameters
+    ----------
+    statistic : maps indices of images "*resample drawn" to values "quantity *resample"; `mean` and `ratio` make such
+    images : how many there are; the indices run from 0 to images - 1
+    level : coverage, in (0, 1)
+    resamples, seed : number of bootstrap resamples, and the generator's seed
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"cluster_bca.level must lie in (0, 1); got {level}.")
+    everything = np.arange(images)
+    estimate = np.asarray(statistic(everything), dtype=float)
+    nothing = np.full_like(estimate, np.nan)
+    if images < 2:
+        return Interval(estimate, nothing, nothing.copy(), tuple("an interval needs at least 2 images" for _ in estimate))
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore")  # scipy warns of degenerate resamples; here they become a reason
+        result = bootstrap(
+            (everything,),
+            lambda drawn, axis=-1: statistic(np.asarray(drawn)),
+            vectorized=True,
+            axis=-1,
+            n_resamples=resamples,
+            batch=BATCH,
+            confidence_level=level,
+            method="BCa",
+            rng=np.random.default_rng(seed),
+        )
+    low, high = (np.asarray(limit, dtype=float) for limit in result.confidence_interval)
+    draws = np.asarray(result.bootstrap_distribution)
+    reason = tuple(_reason(e, d, lo, hi) for e, d, lo, hi in zip(estimate, draws, low, high, strict=True))
+    return Interval(estimate, low, high, reason)
+
+
+def mean(values: Float[np.ndarray, "image quantity"]) -> Statistic:
+    """Statistic: the mean over images of each column; an image whose value is NaN does not take part in that column."""
+    present = np.isfinite(values)
+    return ratio(np.where(present, values, 0.0), present.astype(float))
+
+
+def ratio(numerators: Float[np.ndarray, "image quantity"], denominators: Float[np.ndarray, "image quantity"]) -> Statistic:
+    """Statistic: ratio of sums over images, the estimator of rates per mention or per token; NaN where the denominator is zero."""
+
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+        count = multiplicity_of_images(drawn, len(numerators))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.moveaxis((count @ numerators) / (count @ denominators), -1, 0)
+
+    return of
+
+
+def difference(first: Statistic, second: Statistic) -> Statistic:
+    """Statistic: `first - second` on the same drawn images, so that what an image adds to both cancels."""
+    return lambda drawn: first(drawn) - second(drawn)
+
+
+def multiplicity_of_images(drawn: Int[np.ndarray, "*resample drawn"], images: int) -> Float[np.ndarray, "*resample image"]:
+    """How often each image was drawn: sums over a resample are then one matrix product."""
+    rows = drawn.reshape(-1, drawn.shape[-1])
+    offset = rows + images * np.arange(len(rows))[:, None]
+    return np.bincount(offset.ravel(), minlength=len(rows) * images).reshape(*drawn.shape[:-1], images).astype(float)
+
+
+def _reason(estimate: float, draws: Float[np.ndarray, "resample"], low: float, high: float) -> str:
+    if np.isfinite(low) and np.isfinite(high):
+        return ""
+    if not np.isfinite(estimate):
+        return "no image has a value"
+    if not np.isfinite(draws).all():
+        return "undefined in some resamples: too few images have a value"
+    return "no variation between images"

@@ -1,0 +1,163 @@
+"""Paired comparison of two arms over images: location, effect size, and tests that assume no distribution."""
+
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.special import gammaln
+from scipy.stats import wilcoxon
+
+DRAWS = 9999
+_TIE = 1e-9  # flips whose statistic differs from the observed one by rounding alone count as reaching it
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What the differences of one quantity over images say; every field holds one value a quantity.
+
+    Attributes
+    ----------
+    n : images with a value in both arms
+    mean, median, hodges_lehmann : in the quantity's unit; Hodges-Lehmann is the median of all pairwise means
+    d_z : mean over standard deviation of the differences
+    g_av : mean over the arms' pooled standard deviation, with Hedges' small-sample factor
+    p_wilcoxon, p_sign_flip : two-sided, each quantity alone
+    p_max_t : the sign-flip p corrected over the quantities of `family`; NaN outside of it
+    reason : why a test is NaN, or ""
+    """
+
+    n: np.ndarray
+    mean: np.ndarray
+    median: np.ndarray
+    hodges_lehmann: np.ndarray
+    d_z: np.ndarray
+    g_av: np.ndarray
+    p_wilcoxon: np.ndarray
+    p_sign_flip: np.ndarray
+    p_max_t: np.ndarray
+    reason: tuple[str, ...]
+
+
+def compare(
+    treated: Float[np.ndarray, "image quantity"],
+    control: Float[np.ndarray, "image quantity"],
+    family: Bool[np.ndarray, "quantity"] | None = None,
+    *,
+    seed: int = 0,
+) -> Paired:
+    """Summary and tests of `treated - control` for each column; NaN in either arm leaves that image out of that column.
+
+    `family` marks the columns that max-T corrects together; all if None.
+    """
+    values = treated - control
+    family = np.ones(values.shape[1], dtype=bool) if family is None else family
+    p_sign_flip, p_max_t = (np.full(values.shape[1], np.nan) for _ in range(2))
+    p_sign_flip[family], p_max_t[family] = sign_flip(values[:, family], seed=seed)
+    p_sign_flip[~family] = sign_flip(values[:, ~family], seed=seed)[0]
+    columns = range(values.shape[1])
+    pairs = [(treated[:, c][np.isfinite(values[:, c])], control[:, c][np.isfinite(values[:, c])]) for c in columns]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effects = np.array([_effects(a, b) for a, b in pairs]).reshape(-1, 2)
+    return Paired(
+        n=np.isfinite(values).sum(axis=0),
+        mean=np.array([_or_nan(np.mean, a - b) for a, b in pairs]),
+        median=np.array([_or_nan(np.median, a - b) for a, b in pairs]),
+        hodges_lehmann=np.array([_or_nan(hodges_lehmann, a - b) for a, b in pairs]),
+        d_z=effects[:, 0],
+        g_av=effects[:, 1],
+        p_wilcoxon=np.array([signed_rank(a - b) for a, b in pairs]),
+        p_sign_flip=p_sign_flip,
+        p_max_t=p_max_t,
+        reason=tuple(untestable(a - b) for a, b in pairs),
+    )
+
+
+def untestable(differences: Float[np.ndarray, "image"]) -> str:
+    """Why the finite differences of a quantity cannot be tested, or ""."""
+    if len(differences) == 0:
+        return "no image has a value in both arms"
+    if len(differences) < 2:
+        return "a test over images needs at least 2 images"
+    return "all differences are zero" if not differences.any() else ""
+
+
+def hodges_lehmann(values: Float[np.ndarray, "image"]) -> float:
+    """Median of the Walsh averages (x_i + x_j) / 2, i <= j: the location estimate that belongs to the signed-rank test."""
+    first, second = np.triu_indices(len(values))
+    return float(np.median((values[first] + values[second]) / 2))
+
+
+def signed_rank(values: Float[np.ndarray, "image"]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test (scipy): exact to 50 images without ties or zeros, else normal approximation.
+
+    NaN where nothing can be ranked. Few images with ties get the approximation too; their exact test is the sign flip.
+    """
+    if untestable(values):
+        return float("nan")
+    size = np.abs(values)
+    exact = len(values) <= 50 and size.all() and len(np.unique(size)) == len(size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scipy warns that the approximation is coarse for few images
+        return float(wilcoxon(values, method="exact" if exact else "asymptotic").pvalue)
+
+
+def sign_flip(
+    differences: Float[np.ndarray, "image quantity"], *, draws: int = DRAWS, seed: int = 0
+) -> tuple[Float[np.ndarray, "quantity"], Float[np.ndarray, "quantity"]]:
+    """Two-sided p of the sign-flip permutation test of a zero mean, alone and corrected over the quantities by max-T.
+
+    Exchanging the arms of an image flips the signs of all its differences together, so the dependence between quantities (layers)
+    is kept: the corrected p compares each statistic with the largest one of every flip (Westfall & Young 1993), and holds the
+    family-wise error whatever the dependence. All 2^n flips are used where they are no more than `draws`.
+
+    Returns
+    -------
+    p, p_corrected : NaN where a quantity has fewer than 2 images or no difference at all; such a quantity is not in the family
+    """
+    present = np.isfinite(differences)
+    values = np.where(present, differences, 0.0)
+    scale = np.sqrt((values**2).sum(axis=0))
+    tested = (present.sum(axis=0) >= 2) & (scale > 0)
+    p, corrected = np.full(len(scale), np.nan), np.full(len(scale), np.nan)
+    if tested.any():
+        # |sum| / sqrt(sum of squares) orders the flips as |t| does (the squares never change), and needs no variance of a flip
+        unit = values[:, tested] / scale[tested]
+        observed = np.abs(unit.sum(axis=0)) - _TIE
+        signs, exact = flips(len(values), draws, seed)
+        null = np.abs(np.where(signs, 1.0, -1.0) @ unit)
+        extra = 0 if exact else 1  # the observed labelling is one of all flips; among random ones it is added
+        p[tested] = ((null >= observed).sum(axis=0) + extra) / (len(null) + extra)
+        corrected[tested] = ((null.max(axis=1)[:, None] >= observed).sum(axis=0) + extra) / (len(null) + extra)
+    return p, corrected
+
+
+@cache
+def flips(images: int, draws: int, seed: int) -> tuple[Bool[np.ndarray, "flip image"], bool]:
+    """All 2^images sign patterns where these are at most `draws` (second value True), else that many random ones."""
+    if 2**images <= draws:
+        return (np.arange(2**images)[:, None] >> np.arange(images)) % 2 == 1, True
+    return np.random.default_rng(seed).random((draws, images)) < 0.5, False
+
+
+def _effects(treated: np.ndarray, control: np.ndarray) -> tuple[float, float]:
+    n = len(treated)
+    if n < 2:
+        return np.nan, np.nan
+    change = treated - control
+    spread = np.sqrt((treated.var(ddof=1) + control.var(ddof=1)) / 2)
+    d_z = change.mean() / change.std(ddof=1) if change.std() > 0 else np.nan
+    g_av = hedges_factor(n - 1) * change.mean() / spread if spread > 0 else np.nan
+    return d_z, g_av
+
+
+def hedges_factor(degrees: int) -> float:
+    """Hedges' exact correction of a standardised mean: gamma(m/2) / (sqrt(m/2) gamma((m-1)/2)), Hedges (1981) eq. 6e."""
+    if degrees < 2:
+        return float("nan")
+    return float(np.exp(gammaln(degrees / 2) - gammaln((degrees - 1) / 2)) / np.sqrt(degrees / 2))
+
+
+def _or_nan(function, values: np.ndarray) -> float:
+    return float(function(values)) if len(values) else float("nan")

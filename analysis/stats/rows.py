@@ -1,0 +1,87 @@
+"""One result a row: what was estimated, how sure, by which test, out of how many tests; and the file that holds the rows."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROLES = ("primary", "exploratory", "descriptive")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a results file.
+
+    Attributes
+    ----------
+    name : unique within the file, such as "replay/entropy/difference/layer 4"
+    estimate, interval, unit : the number, its confidence limits (NaN where it has none) and what it is measured in
+    n : images behind it
+    test, p : which test of which hypothesis, and its p-value
+    p_adjusted, adjustment : corrected over a family; the correction's name with the family and its size
+    effect : standardised effect sizes and other locations, by name
+    role : "primary" (named in advance), "exploratory", or "descriptive" (not tested)
+    where : regime, quantity, contrast, layer: what the row is about, for those who filter
+    reason : why something above is NaN; "" otherwise
+    """
+
+    name: str
+    estimate: float
+    unit: str
+    n: int
+    interval: tuple[float, float] = (math.nan, math.nan)
+    test: str = ""
+    p: float = math.nan
+    p_adjusted: float = math.nan
+    adjustment: str = ""
+    effect: Mapping[str, float] = field(default_factory=dict)
+    role: str = "exploratory"
+    where: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+    def __post_init__(self):
+        if self.role not in ROLES:
+            raise ValueError(f"Row.role must be one of {', '.join(ROLES)}; got {self.role!r}.")
+
+
+def as_json(rows: Iterable[Row], provenance: Mapping[str, Any], **more: Any) -> str:
+    """The text of a results file: strict JSON (NaN is null), six significant digits, the same bytes for the same numbers.
+
+    Raises
+    ------
+    ValueError : two rows of one name
+    """
+    rows = list(rows)
+    names = [row.name for row in rows]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise ValueError(f"as_json.rows must have different names; got {twice[0]!r} twice.")
+    head = {"provenance": plain(provenance)} | {key: plain(value) for key, value in more.items()}
+    lines = [json.dumps(plain(dataclasses.asdict(row)), allow_nan=False) for row in rows]
+    body = json.dumps(head, indent=1, sort_keys=True, allow_nan=False)[1:-1].strip("\n")
+    return '{\n "results": [\n  ' + ",\n  ".join(lines) + "\n ],\n" + body + "\n}\n"
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """A results file as nested dictionaries and lists."""
+    return json.loads(Path(path).read_text())
+
+
+def plain(value: Any) -> Any:
+    """What strict JSON can hold: numpy scalars and arrays as numbers and lists, six significant digits, NaN and infinities as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
