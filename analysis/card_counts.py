@@ -1,0 +1,89 @@
+"""What captions of many scenes amount to, as ratios of summed counts with bootstrap intervals over images."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import bootstrap
+
+from analysis.metrics.chair import COUNTS, RATIOS, ChairRecord, count
+
+THIRDS = ("first", "middle", "last")
+EXTRA = (*(f"{what}_{third}" for third in THIRDS for what in ("mentions", "hallucinated")), "sentences", "repeated")
+COLUMNS = (*COUNTS, *EXTRA)
+SHARES = {
+    **{name: (above, below) for name, (above, below, _) in RATIOS.items()},
+    **{f"hallucinated_{third}_third": (f"hallucinated_{third}", f"mentions_{third}") for third in THIRDS},
+    "repeated_sentences": ("repeated", "sentences"),
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measure over images: its value, its interval, and over how many images."""
+
+    name: str
+    estimate: float
+    interval: tuple[float, float] | None
+    n: int
+    test: str = "BCa bootstrap over images"
+
+
+def third(start: int, length: int) -> str:
+    """The third of a caption, by characters, in which a mention starts."""
+    return THIRDS[min(3 * start // max(length, 1), 2)]
+
+
+def sentences(caption: str) -> list[str]:
+    """The sentences of a caption."""
+    return [part.strip() for part in re.findall(r"[^.!?]+[.!?]?", caption) if part.strip()]
+
+
+def table(records: Sequence[ChairRecord], captions: Sequence[str]) -> Float[np.ndarray, "caption column"]:
+    """Each caption's contribution to every one of ``COLUMNS``."""
+    extra = np.zeros((len(records), len(EXTRA)))
+    for row, (record, caption) in enumerate(zip(records, captions, strict=True)):
+        for mention in record.mentions:
+            where = third(mention.start, len(caption))
+            extra[row, EXTRA.index(f"mentions_{where}")] += 1
+            extra[row, EXTRA.index(f"hallucinated_{where}")] += mention.hallucinated
+        written = sentences(caption)
+        extra[row, -2:] = len(written), len(written) - len(set(written))
+    return np.concatenate([count(records), extra], 1)
+
+
+def shares(total: Float[np.ndarray, "*draw column"]) -> dict[str, Float[np.ndarray, "*draw"]]:
+    """The measures from summed columns; NaN where a denominator is zero."""
+    column = dict(zip(COLUMNS, np.moveaxis(np.asarray(total, dtype=float), -1, 0), strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {name: np.asarray(column[above] / column[below]) for name, (above, below) in SHARES.items()}
+        found["f1"] = np.asarray(2 * found["precision"] * found["recall"] / (found["precision"] + found["recall"]))
+    found["late_minus_early"] = np.asarray(found["hallucinated_last_third"] - found["hallucinated_first_third"])
+    return found
+
+
+def estimates(counts: Float[np.ndarray, "caption column"], draws: int, seed: int) -> dict[str, Estimate]:
+    """Every measure with its 95 % interval; None where the measure does not vary or is undefined."""
+    whole = shares(counts.sum(0))
+    return {name: Estimate(name, float(value), _interval(counts, name, draws, seed), len(counts)) for name, value in whole.items()}
+
+
+def _interval(counts: Float[np.ndarray, "caption column"], name: str, draws: int, seed: int) -> tuple[float, float] | None:
+    def statistic(drawn, axis=-1):
+        return shares(counts[np.asarray(drawn).astype(int)].sum(-2))[name]
+
+    each = shares(counts.sum(0) - counts)[name]
+    if len(counts) < 2 or not np.isfinite(each).all() or np.ptp(each) == 0:
+        return None
+    images = np.arange(len(counts))
+    result = bootstrap((images,), statistic, n_resamples=draws, method="BCa", vectorized=True, batch=200, rng=np.random.default_rng(seed))
+    low, high = result.confidence_interval
+    return (float(low), float(high))
+
+
+def overlap(one: Mapping[int, frozenset[str]], other: Mapping[int, frozenset[str]]) -> float:
+    """Mean over images of shared over all objects that two captions of an image name; images where neither names one are left out."""
+    ratios = [len(one[i] & other[i]) / len(one[i] | other[i]) for i in one if one[i] | other[i]]
+    return float(np.mean(ratios)) if ratios else float("nan")
