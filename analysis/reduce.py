@@ -82,7 +82,7 @@ def _reduce_regime(regime: str, recording: xr.Dataset, min_steps: int, seed: int
         join="outer",
     )
     if "rate" in recording:
-        out = out.merge(_rate_distribution(recording["rate"]).expand_dims(regime=[regime]))
+        out = out.merge(_rate_distribution(recording["rate"], _clip(recording)).expand_dims(regime=[regime]))
     if "log_probability" in recording:
         values = recording["log_probability"].transpose("arm", "image", "step").values
         out["log_probability"] = (("regime", "arm", "image"), _mean(np.where(used, values, np.nan), axis=-1)[None])
@@ -130,15 +130,24 @@ def _map_p(values: np.ndarray, step: np.ndarray, seed: int) -> np.ndarray:
     return sign_flip(cells.reshape(images, -1), seed=seed)[1].reshape(layers, count)
 
 
-def _rate_distribution(rate: xr.DataArray) -> xr.Dataset:
-    """Share of rates at or below each grid value, and the shares at the lowest and highest value of an image's layer."""
+def _clip(recording: xr.Dataset) -> tuple[float, float] | None:
+    """The lowest and highest rate that the arm's options admit; None where the attributes do not tell."""
+    try:
+        options = json.loads(recording.attrs["config"])["arms"][ARMS[1]]
+        return max(0.0, options["lambda_ref"] - options["margin"]), min(1.0, options["lambda_ref"] + options["margin"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _rate_distribution(rate: xr.DataArray, clip: tuple[float, float] | None) -> xr.Dataset:
+    """Share of rates at or below each grid value, and the shares of an image's rates on the lower and upper clip."""
     smoothed = rate.sel(arm=ARMS[1]).transpose("image", "step", "layer").values
     known = np.isfinite(smoothed)
     layer = np.where(known.any(axis=(0, 1)), known.sum(axis=(0, 1)), np.nan)
     below = np.stack([((smoothed <= value + 1e-6) & known).sum(axis=(0, 1)) / layer for value in RATE_GRID], axis=-1)
     out = xr.Dataset({"rate_ecdf": (("layer", "rate"), below)}, coords={"layer": rate["layer"], "rate": RATE_GRID})
     if known.any():
-        floor, ceiling = np.nanmin(smoothed), np.nanmax(smoothed)
+        floor, ceiling = clip or (np.nanmin(smoothed), np.nanmax(smoothed))
         for name, hit in (("share_floor", smoothed <= floor + 1e-6), ("share_ceiling", smoothed >= ceiling - 1e-6)):
             out[name] = (("image", "layer"), _mean(np.where(known, hit, np.nan), axis=1))
         out = out.assign(rate_floor=float(floor), rate_ceiling=float(ceiling))

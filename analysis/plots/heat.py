@@ -41,8 +41,10 @@ def heat(
     if significant is not None and bins is not None:
         ends = np.minimum(np.append(bins[1:], step[-1] + 1), step[-1] + 1) - 0.5
         ax.add_collection(LineCollection(outline(significant, bins - 0.5, ends), colors="k", linewidths=0.7))
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, aspect=18, extend="both" if finite.size else "neither")
+    # under the map, not beside it: the axes above and below keep one width
+    bar = ax.figure.colorbar(mesh, ax=ax, location="bottom", pad=0.03, aspect=40, extend="both" if finite.size else "neither")
     bar.set_label(label)
+    bar.ax.locator_params(nbins=5)
     bar.outline.set_visible(False)
     return ax
 

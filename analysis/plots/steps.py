@@ -49,12 +49,12 @@ def risk_table(
     ticks = [tick for tick in ax.get_xticks() if max(low, step.min()) <= tick <= min(high, step.max())]
     chosen = ticks[:: max(1, int(np.ceil(len(ticks) / (marks + 1))))]
     for row, (label, (count, colour)) in enumerate(counts.items()):
-        depth = -25 - 8 * row  # points under the axis: tick labels and axis label come first
+        depth = -24 - 7 * row  # points under the axis: tick labels and axis label come first
         about = dict(
             xycoords=ax.get_xaxis_transform(), textcoords="offset points", va="top", fontsize=5.5, color=colour, annotation_clip=False
         )
         for tick in chosen:
             at = int(count[np.argmin(np.abs(step - tick))])
             ax.annotate(str(at), (tick, 0), xytext=(0, depth), ha="center", **about)
-        ax.annotate(label, (low, 0), xytext=(-4, depth), ha="right", **about)
+        ax.annotate(label, (low, 0), xytext=(-9, depth), ha="right", **about)
     return ax

@@ -1,0 +1,80 @@
+"""What a person reads at the end of a run: primary outcomes, captions, and what was left out, as aligned text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.captions import MEASURES
+from analysis.inference import CONTRAST, CONTROL, TREATED
+
+_HEAD = ("outcome", "regime", "n", "none", "KVSmooth", "difference", "95 % interval", "p", "p adjusted", "d_z")
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """The table of primary outcomes, the table of captions, and the exclusions."""
+    rows = {row["name"]: row for row in found["results"]}
+    primary = [_primary(row) for row in found["results"] if row["role"] == "primary"]
+    parts = ["Primary outcomes (mean of the smoothed layers, paired by image)", _table([_HEAD, *primary])]
+    captions = [_caption(name, rows) for name in MEASURES if f"free/{name}/{CONTRAST}" in rows]
+    if captions:
+        parts += ["", "Free captions (exploratory)", _table([(_HEAD[0], *_HEAD[2:8]), *captions])]
+    parts += ["", *_left_out(found.get("exclusions", {}))]
+    parts += [f"{row['name']}: {row['reason']}" for row in found["results"] if row["role"] == "primary" and row["reason"]]
+    return "\n".join(parts)
+
+
+def _primary(row: Mapping[str, Any]) -> tuple[str, ...]:
+    where, effect = row["where"], row["effect"]
+    label = f"{where['quantity']} {where['statistic']} ({row['unit']})"
+    numbers = (effect.get(CONTROL), effect.get(TREATED), row["estimate"])
+    return (
+        label,
+        where["regime"],
+        str(row["n"]),
+        *map(_number, numbers),
+        _interval(row),
+        _p(row["p"]),
+        _p(row["p_adjusted"]),
+        _number(effect.get("d_z")),
+    )
+
+
+def _caption(name: str, rows: Mapping[str, Any]) -> tuple[str, ...]:
+    row = rows[f"free/{name}/{CONTRAST}"]
+    arms = (rows[f"free/{name}/{arm}"]["estimate"] for arm in (CONTROL, TREATED))
+    return (name, str(row["n"]), *map(_number, arms), _number(row["estimate"]), _interval(row), _p(row["p"]))
+
+
+def _left_out(exclusions: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for regime, told in exclusions.items():
+        short, lost = told["too_short"], told["missing_values"]
+        text = f"{regime}: {told['images']} images, {len(short)} left out with fewer than {told['min_steps']} tokens in an arm"
+        text += f" ({', '.join(map(str, short[:8]))}{', ...' if len(short) > 8 else ''})" if short else ""
+        text += "; missing values inside captions: " + (", ".join(f"{name} {count}" for name, count in lost.items()) or "none")
+        lines.append(text)
+    return lines
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned: the first flush left, numbers flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or not np.isfinite(value) else f"{value:.4g}"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    low, high = row["interval"]
+    return f"[{_number(low)}, {_number(high)}]"
+
+
+def _p(value: float) -> str:
+    if not np.isfinite(value):
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
