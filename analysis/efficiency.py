@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from probes.regimes import record_inputs
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 
@@ -27,6 +26,7 @@ from kvsmooth import KVSmooth
 from probes.cli import BadInput, run_cli
 from probes.files import atomic_write
 from probes.provenance import provenance
+from probes.regimes import record_inputs
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class StepClock(StoppingCriteria):
 
 
 def build(config: EfficiencyConfig) -> tuple[LlamaForCausalLM, dict]:
+    """A random Llama and a random prompt, the same in every process."""
     torch.manual_seed(0)
     text = LlamaConfig(
         vocab_size=config.vocabulary,
@@ -160,6 +161,7 @@ def peak_memory(name: str, config: EfficiencyConfig) -> int:
 
 
 def measure(config: EfficiencyConfig) -> dict:
+    """All arms, round after round; the content of the results file."""
     torch.set_num_threads(config.threads)
     model, inputs = build(config)
     models = dict.fromkeys(ARMS, model)
