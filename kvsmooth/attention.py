@@ -51,9 +51,7 @@ def found_function(decoder: torch.nn.Module, name: str) -> Callable:
     if name == "sdpa":
         return ALL_ATTENTION_FUNCTIONS["sdpa"]
     if name != "eager":
-        raise Unsupported(
-            f'KVSmooth works on "sdpa" and "eager" attention; got {name!r}: call model.set_attn_implementation("sdpa") first.'
-        )
+        raise Unsupported(f'KVSmooth needs "sdpa" or "eager" attention; got {name!r}: call model.set_attn_implementation("sdpa") first.')
     functions = {_eager_function(type(layer.self_attn)) for layer in decoder.layers}
     if len(functions) != 1 or None in functions:
         raise Unsupported(f'KVSmooth finds no single eager attention of {type(decoder).__name__}; call set_attn_implementation("sdpa").')

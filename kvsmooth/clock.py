@@ -89,6 +89,7 @@ class Clock:
 
     def __enter__(self) -> "Clock":
         self._undo.append(self.decoder.register_forward_pre_hook(self._before_pass, with_kwargs=True).remove)
+        self._undo.append(self.decoder.register_forward_hook(self._after_pass).remove)
         if self.needs_ids:
             self._undo.append(self.model.register_forward_pre_hook(self._read_ids, with_kwargs=True).remove)
         for module in self.model.modules():
@@ -148,6 +149,15 @@ class Clock:
             if not torch.compiler.is_compiling():
                 stream.feed(length)
 
+    def _after_pass(self, decoder, args, result) -> None:
+        if self._unbound is None or torch.compiler.is_compiling():
+            return
+        caches = (part for part in (result if isinstance(result, tuple) else result.values()) if isinstance(part, Cache))
+        cache = next(caches, None)
+        if cache is not None:
+            self._begin(cache, self._unbound)
+        self._unbound = None
+
     def _compiled_stream(self, length: int) -> Stream:
         """The stream of a compiled pass: that of the last prompt, since nothing here may depend on the identity of a cache."""
         if length > 1 and (self.stream is None or self.stream.decoded):
@@ -172,8 +182,6 @@ class Clock:
 
     def _stream_of_loop(self, cache: Cache | None, stream: Stream | None, length: int) -> Stream:
         held = 0 if cache is None else _held(cache, stream, length)
-        if stream is None and self._unbound is not None and held == self._unbound.fed > 0:
-            stream, self._unbound = self._begin(cache, self._unbound), None
         if held == 0:
             stream = self._begin(cache, Stream(0, length))
         elif stream is None:

@@ -130,7 +130,7 @@ def rotate_half(states: Float[Tensor, "*state channel"]) -> Float[Tensor, "*stat
 
 
 def rope_shift(
-    keys: Float[Tensor, "*state channel"], angles: Float[Tensor, "..."], positions: float = 1.0
+    keys: Float[Tensor, "*state channel"], angles: Float[Tensor, "..."], positions: float | int = 1
 ) -> Float[Tensor, "*state channel"]:
     """Rotated keys moved on by `positions`: R(p + positions) k from R(p) k, since rotations compose.
 

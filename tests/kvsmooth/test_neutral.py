@@ -1,0 +1,73 @@
+"""Options that must change nothing change nothing."""
+
+import pytest
+import torch
+
+from kvsmooth import KVSmooth
+from kvsmooth.policies import Constant
+from tests import zoo
+from tests.kvsmooth.reference import smoothed
+
+NEUTRAL = {"lambda_ref": 0.0, "margin": 0.0, "layers": (0, 1, 2)}
+
+
+def plain(name, attn, batch=2, tokens=8):
+    model, inputs = zoo.build(name, attn=attn, batch=batch)
+    out = model.generate(**inputs, max_new_tokens=tokens, return_dict_in_generate=True, output_logits=True)
+    return torch.stack(out.logits), out.sequences
+
+
+@pytest.mark.parametrize("attn", ["sdpa", "eager"])
+@pytest.mark.parametrize("name", zoo.FAMILIES)
+def test_neutral_options_are_the_identity(name, attn):
+    logits, sequences = plain(name, attn)
+    exact, run, _ = smoothed(name, KVSmooth(**NEUTRAL), 2, attn=attn)
+    assert torch.equal(exact, logits)
+    assert run.rates.eq(0).all()
+    assert run.change_keys.eq(0).all()
+    assert run.change_values.eq(0).all()
+    _, _, fast = smoothed(name, KVSmooth(**NEUTRAL, exact=False), 2, attn=attn)
+    assert torch.equal(fast, sequences)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timing": "recompute"},
+        {"output": True},
+        {"previous": "raw", "rope": "before"},
+        {"heads": "per_head"},
+        {"policy": Constant(0.0), "lambda_ref": 0.9},
+    ],
+    ids=str,
+)
+def test_every_place_of_smoothing_is_neutral_at_rate_zero(change):
+    logits, _ = plain("llava", "sdpa")
+    ours, _, _ = smoothed("llava", KVSmooth(**{**NEUTRAL, **change}), 2)
+    assert torch.equal(ours, logits)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_neutral_is_the_identity_in_half_precision(dtype):
+    model, inputs = zoo.build("llava", batch=2)
+    model.to(dtype)
+    inputs["pixel_values"] = inputs["pixel_values"].to(dtype)
+    generation = {"max_new_tokens": 6, "return_dict_in_generate": True, "output_logits": True}
+    expected = torch.stack(model.generate(**inputs, **generation).logits)
+    with KVSmooth(**NEUTRAL)(model):
+        ours = torch.stack(model.generate(**inputs, **generation).logits)
+    assert torch.equal(ours, expected)
+    with KVSmooth(layers=range(3))(model) as run:
+        model.generate(**inputs, **generation)
+    assert run.rates.dtype == torch.float32
+    assert run.change_keys.gt(0).all()
+
+
+def test_half_precision_scores_are_those_of_single_precision():
+    """The row is computed in float32, so its entropy is exact for the queries and keys that the model holds."""
+    from kvsmooth.measures import newest_row_probabilities, row_entropy
+
+    query, key = 8 * torch.randn(2, 4, 1, 16), 8 * torch.randn(2, 2, 60, 16)
+    low = query.bfloat16(), key.bfloat16()
+    exact = row_entropy(newest_row_probabilities(low[0].double().float(), low[1].double().float()))
+    torch.testing.assert_close(row_entropy(newest_row_probabilities(*low)), exact, atol=1e-6, rtol=0)

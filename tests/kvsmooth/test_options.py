@@ -1,0 +1,137 @@
+"""Options are frozen, checked, described; policies and detectors do what their names say."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+import kvsmooth
+from kvsmooth import KVSmooth, Unsupported
+from kvsmooth.policies import Constant, Percentile
+from kvsmooth.presets import PRESETS
+from kvsmooth.sinks import SINKS, NewestRow, RowEntropy
+from tests import zoo
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lambda_ref": 1.5}, r"KVSmooth.lambda_ref must lie in \[0, 1\]; got 1.5."),
+        ({"margin": -0.1}, "KVSmooth.margin must be at least 0; got -0.1."),
+        ({"window": 0}, "KVSmooth.window must be a positive integer; got 0."),
+        ({"layers": ()}, r"KVSmooth.layers must be None or distinct layer numbers from 0; got \(\)."),
+        ({"layers": (1, 1)}, "KVSmooth.layers must be None or distinct"),
+        ({"layers": (-1,)}, "KVSmooth.layers must be None or distinct"),
+        ({"keys": False, "values": False}, "KVSmooth.keys, values or output must be True"),
+        ({"previous": "old"}, r"KVSmooth.previous must be one of \('smoothed', 'raw'\); got 'old'."),
+        ({"rope": "none"}, "KVSmooth.rope must be one of"),
+        ({"timing": "before"}, "KVSmooth.timing must be one of"),
+        ({"heads": "max"}, "KVSmooth.heads must be one of"),
+        ({"rank": "dense"}, "KVSmooth.rank must be one of"),
+        ({"warmup": "none"}, "KVSmooth.warmup must be one of"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_law(change, message):
+    with pytest.raises(ValueError, match=message):
+        KVSmooth(**change)
+
+
+def test_options_of_parts_are_checked_too():
+    with pytest.raises(ValueError, match=r"RowEntropy.keys must be one of"):
+        RowEntropy("pixels")
+    with pytest.raises(ValueError, match=r"Constant.rate must lie in \[0, 1\]; got 2"):
+        Constant(2.0)
+
+
+def test_options_are_frozen_and_hashable():
+    method = KVSmooth(layers=range(2, 5))
+    assert method.layers == (2, 3, 4)
+    assert hash(method) == hash(KVSmooth(layers=[4, 3, 2]))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        method.window = 3
+
+
+def test_description_is_json_and_complete():
+    method = KVSmooth(layers=range(2), policy=Constant(0.5), score=RowEntropy("image"))
+    described = json.loads(json.dumps(method.describe()))
+    assert set(described) == {"method", *(field.name for field in dataclasses.fields(KVSmooth))}
+    assert described["layers"] == [0, 1]
+    assert described["policy"] == {"name": "constant", "rate": 0.5}
+    assert described["score"] == {"name": "row_entropy", "keys": "image", "normalise": False}
+
+
+def test_the_paper_s_band_and_bounds():
+    assert KVSmooth().band(32) == tuple(range(3, 31))
+    assert KVSmooth(lambda_ref=0.9).bounds == (0.7, 1.0)
+    assert KVSmooth(lambda_ref=0.1).bounds == (0.0, 0.3)
+    with pytest.raises(Unsupported, match=r"range\(3, 2\), empty for a decoder of 3 layers; pass layers="):
+        KVSmooth().band(3)
+    with pytest.raises(Unsupported, match=r"KVSmooth.layers must lie below 3"):
+        KVSmooth(layers=(1, 3)).band(3)
+
+
+def test_presets_hold_the_published_values_and_their_source():
+    assert KVSmooth.preset("llava-1.5").lambda_ref == 0.9
+    assert KVSmooth.preset("minigpt-4").lambda_ref == 0.5
+    assert KVSmooth.preset("instructblip", exact=False) == KVSmooth(lambda_ref=0.7, window=15, exact=False)
+    assert all("2602.04268" in preset.source for preset in PRESETS.values())
+    with pytest.raises(ValueError, match=r"KVSmooth.preset must be one of"):
+        KVSmooth.preset("gpt")
+
+
+def test_the_mean_rate_of_independent_scores_is_the_documented_one():
+    """lambda_ref 0.9 gives a mean rate of 0.74 with 73 % at the floor: a clip is not its centre."""
+    rates = []
+    queue = Percentile().start((1, 64), torch.device("cpu"), window=15, rank="strict", warmup="window", bounds=(0.7, 1.0))
+    for _ in range(300):
+        rates.append(queue.push(torch.rand(1, 64)))
+    rates = torch.stack(rates[15:])
+    assert float(rates.mean()) == pytest.approx(0.736, abs=0.005)
+    assert float((rates <= 0.7 + 1e-6).float().mean()) == pytest.approx(0.73, abs=0.02)
+
+
+def test_queues_follow_their_rows():
+    queue = Percentile().start((1, 3), torch.device("cpu"), window=2, rank="strict", warmup="window", bounds=(0.0, 1.0))
+    queue.push(torch.tensor([[1.0, 5.0, 9.0]]))
+    queue.reorder(torch.tensor([2, 0, 0]))
+    assert queue.push(torch.tensor([[6.0, 6.0, 0.5]])).tolist() == [[0.0, 0.5, 0.0]]
+
+
+def test_constant_rates_depend_on_nothing():
+    rates = Constant(0.3).start((2, 3), torch.device("cpu"), window=1, rank="strict", warmup="window", bounds=(0.9, 1.0))
+    rates.reorder(torch.tensor([1, 0, 2]))
+    assert torch.equal(rates.push(torch.randn(2, 3)), torch.full((2, 3), 0.3))
+
+
+def test_every_sink_detector_scores_each_layer_row_and_head():
+    rows = torch.randn(2, 3, 4, 9).softmax(-1)
+    for name, sink in SINKS.items():
+        assert sink.name == name
+        assert sink()(NewestRow(rows)).shape == (2, 3, 4)
+
+
+def test_a_normalised_uniform_row_scores_one_whatever_its_length():
+    for keys in (2, 10, 500):
+        score = RowEntropy(normalise=True)(NewestRow(torch.full((1, 1, 1, keys), 1 / keys)))
+        assert float(score) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_report_summarises_what_was_applied():
+    model, inputs = zoo.build("llama", batch=2)
+    with KVSmooth(lambda_ref=0.5, margin=0.5, window=4, layers=(0, 2))(model) as run:
+        assert run.rates.shape == (0, 2, 0)
+        assert run.report()["lambda_mean"] is None
+        model.generate(**inputs, max_new_tokens=9)
+    report = run.report()
+    json.dumps(report)
+    assert (report["steps"], report["layers"], report["rows"]) == (8, [0, 2], 2)
+    assert report["lambda_mean"] == pytest.approx(float(run.rates.mean()))
+    assert report["share_floor"] == pytest.approx(float((run.rates == 0).float().mean()))
+    assert report["share_ceiling"] == pytest.approx(float((run.rates == 1).float().mean()))
+    assert report["change_key_mean"] == pytest.approx(float(run.change_keys.mean()))
+    assert report["change_value_mean"] == pytest.approx(float(run.change_values.mean()))
+
+
+def test_public_names():
+    assert set(kvsmooth.__all__) == {"KVSmooth", "NothingSmoothed", "Run", "Unsupported"}
