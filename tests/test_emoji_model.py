@@ -12,11 +12,13 @@ import pytest
 import torch
 from transformers import AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
+from probes import load_subject
 from probes.subjects.emoji import PROMPT_TEMPLATE, WEIGHTS, build, prompt_text, scenes
 from probes.subjects.emoji.captions import PROMPT, brief, describe
 from probes.subjects.emoji.model import BOS, EOS, IMAGE, PAD, PATCHES, UNKNOWN
 from probes.subjects.emoji.train import Batches, TrainConfig, losses, patch_words
 from probes.subjects.emoji.validation import captions, score
+from probes.subjects.item import Item
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,15 @@ def test_batches_pad_on_the_left(built):
     ids = built[1].tokenizer(["A dog.", "A dog, a cat."], padding=True, return_tensors="pt")["input_ids"]
     assert (ids[0, :3] == PAD).all()
     assert (ids[:, -1] == ids[0, -1]).all()
+
+
+def test_the_door_encodes_as_the_processor_does(built, reloaded):
+    subject = load_subject(str(reloaded))
+    drawn = scenes(2)
+    got, want = subject.encode([Item(item.image_id, item.image) for item in drawn]), encode(built[1], drawn)
+    assert set(got) == set(want)
+    assert all(torch.equal(want[name], got[name]) for name in want)
+    assert subject.text(subject.tokens("A dog, a cat.")) == "A dog, a cat."
 
 
 @pytest.mark.parametrize("loader", [AutoProcessor, LlavaProcessor])

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
+from probes.files import atomic_write
 from probes.subjects.emoji.attention import register
 from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
 from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
@@ -224,14 +225,16 @@ class Run:
         return float(clock)
 
     def save(self) -> None:
-        """Writes the checkpoint and the loadable weights, each whole or not at all."""
-        part = self.path.with_suffix(".part")
+        """Writes the checkpoint and the loadable weights; each file appears whole or not at all."""
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save({**state, "step": self.step, "seen": self.seen, "minutes": self.minutes}, part)
-        os.replace(part, self.path)
-        self.model.eval()
-        self.model.save_pretrained(self.config.out / "weights")
-        self.processor.save_pretrained(self.config.out / "weights")
+        with atomic_write(self.path) as part:
+            torch.save({**state, "step": self.step, "seen": self.seen, "minutes": self.minutes}, part)
+        weights, parts = self.config.out / "weights", self.config.out / "weights.part"
+        weights.mkdir(exist_ok=True)
+        self.model.save_pretrained(parts)
+        self.processor.save_pretrained(parts)
+        for part in parts.iterdir():
+            os.replace(part, weights / part.name)
 
     def log(self, line: dict) -> None:
         """Appends a line to the log."""
