@@ -170,7 +170,8 @@ def measure(config: EfficiencyConfig) -> dict:
     # round 0 warms every arm up and is not counted
     for index in tqdm(range(config.rounds + 1), desc="rounds", disable=not sys.stderr.isatty()):
         turned = order[index % len(order) :] + order[: index % len(order)]
-        rounds.append({name: time_arm(name, models[name], inputs, config) for name in turned})
+        timed = {name: time_arm(name, models[name], inputs, config) for name in turned}
+        rounds.append({name: timed[name] for name in ARMS})
     rounds = rounds[1:]
     whole, decode = ratios(rounds, "whole"), ratios(rounds, "decode")
     peaks = {}
