@@ -82,6 +82,8 @@ def main(config: RecordConfig) -> None:
     from probes.subjects import items_in, load_subject
 
     transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
     # images first: they are checked in no time, a model takes its time to load
     items = None if config.image_folder is None else items_in(config.image_folder, config.prompt)[: config.images]
     subject = load_subject(config.subject, config.device, config.dtype)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
@@ -23,7 +24,7 @@ class Item:
     """
 
     image_id: int
-    image: Image.Image | str | Path
+    image: Any
     prompt: str = PROMPT
 
     def __post_init__(self):

@@ -70,14 +70,15 @@ class Subject:
         try:
             if getattr(self.processor, "chat_template", None):
                 chats = [_chat(image, item.prompt) for image, item in zip(images, items, strict=True)]
-                inputs = self.processor.apply_chat_template(
-                    chats, add_generation_prompt=True, tokenize=True, return_dict=True, processor_kwargs=options
-                )
+                rendering = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "processor_kwargs": options}
+                inputs = self.processor.apply_chat_template(chats, **rendering)
             else:
                 inputs = self.processor(images=images, text=[item.prompt for item in items], **options)
         except ValueError as error:
+            where = f"items {items[0].image_id} to {items[-1].image_id}"
             raise BadInput(
-                f"subject {self.name} does not take items {items[0].image_id} to {items[-1].image_id}: {one_line(error)}"
+                f"subject {self.name} does not take {where} ({_first(error)}); every prompt must come out with the image's token: write it "
+                "into the prompt, or give the processor a chat template that does."
             ) from error
         self._check_image_tokens(inputs["input_ids"], items)
         return {name: self._placed(value) for name, value in inputs.items() if isinstance(value, Tensor)}
@@ -108,8 +109,8 @@ class Subject:
             if not count:
                 shown = self.tokenizer.convert_ids_to_tokens(token)
                 raise BadInput(
-                    f"item {item.image_id} of subject {self.name}: its prompt comes out without the image's token; write {shown} into the "
-                    "prompt, or give the processor a chat template that does."
+                    f"subject {self.name} does not take item {item.image_id}: its prompt comes out without the image's token; write "
+                    f"{shown} into the prompt, or give the processor a chat template that does."
                 )
 
 
@@ -132,11 +133,11 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
     source = name if folder is None else str(folder)
     try:
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=getattr(torch, dtype))
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
         raise BadInput(f"subject {name}: {_why(error, folder)}") from error
     try:
         processor = AutoProcessor.from_pretrained(source)
-    except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
+    except Exception as error:
         raise BadInput(f"subject {name}: its processor cannot be loaded ({_first(error)}); save one beside the model.") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise BadInput(

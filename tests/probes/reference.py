@@ -31,8 +31,10 @@ def raw_pairs(monkeypatch):
 def slow_statistics(model, inputs, arm, tokens, monkeypatch):
     """What the recorders should say: {variable: {(step, layer, row): number or list}}; `model` runs on eager attention."""
     last_layer = []
-    hook = model.get_decoder().layers[-1].register_forward_hook(
-        lambda _, __, out: last_layer.append((out if isinstance(out, torch.Tensor) else out[0]).clone())
+    hook = (
+        model.get_decoder()
+        .layers[-1]
+        .register_forward_hook(lambda _, __, out: last_layer.append((out if isinstance(out, torch.Tensor) else out[0]).clone()))
     )
     with raw_pairs(monkeypatch) as pairs, contextlib.nullcontext() if arm is None else arm(model) as run:
         out = model.generate(
@@ -59,7 +61,7 @@ def slow_statistics(model, inputs, arm, tokens, monkeypatch):
             weights = out.attentions[step][layer][:, :, -1]
             for row in range(rows):
                 cell = (step, layer, row)
-                masses = [{group: 0.0 for group in GROUPS} for _ in weights[row]]
+                masses = [dict.fromkeys(GROUPS, 0.0) for _ in weights[row]]
                 keys = dict.fromkeys(GROUPS, 0)
                 for key in range(weights.shape[-1]):
                     position = total - weights.shape[-1] + key

@@ -11,6 +11,7 @@ from probes.tracing import Tracing
 from tests.zoo import FAMILIES, build
 
 TOKENS = 5
+BY_POSITION = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"}
 
 
 def assert_same(one, other, tolerance=1e-5):
@@ -60,7 +61,9 @@ def test_a_padded_batch_says_of_each_row_what_the_row_says_alone(family, method)
     for row in range(2):
         alone = {name: _row(name, value, row, 2) for name, value in inputs.items()}
         keep = alone["attention_mask"][0].bool()
-        alone |= {name: alone[name][:, keep] for name in alone.keys() & {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"}}
+        alone |= {
+            name: alone[name][:, keep] for name in alone.keys() & {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"}
+        }
         single = record_inputs(model, alone, method, max_new_tokens=TOKENS, sink_channels=())
         assert single.tokens[0].tolist() == together.tokens[row].tolist()
         assert single.prompt_lengths[0] == together.prompt_lengths[row]
@@ -118,8 +121,9 @@ def test_half_precision_is_reduced_in_single_precision():
 
 def test_logits_are_read_after_the_cap():
     config = transformers.Gemma2Config(
-        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
-        final_logit_softcapping=2.0, attn_logit_softcapping=3.0, query_pre_attn_scalar=8, eos_token_id=None, pad_token_id=0, sliding_window=8,
+        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=8, final_logit_softcapping=2.0, attn_logit_softcapping=3.0, query_pre_attn_scalar=8, eos_token_id=None,
+        pad_token_id=0, sliding_window=8,
     )  # fmt: skip
     torch.manual_seed(0)
     model = transformers.Gemma2ForCausalLM(config).eval()
@@ -156,9 +160,7 @@ def test_models_without_a_decoder_over_a_cache_are_refused():
     encoder_decoder = transformers.T5ForConditionalGeneration(
         transformers.T5Config(vocab_size=32, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     )
-    recurrent = transformers.MambaForCausalLM(
-        transformers.MambaConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, state_size=4)
-    )
+    recurrent = transformers.MambaForCausalLM(transformers.MambaConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, state_size=4))
     encoder = transformers.BertModel(
         transformers.BertConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
     )

@@ -1,0 +1,209 @@
+"""`python -m probes.record`: bad input is one line and status 2; killed or interrupted runs go on where they were."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from PIL import Image
+from transformers import LlamaConfig, LlamaForCausalLM, LlavaProcessor
+
+from probes.cli import run_cli
+from probes.record import RecordConfig, main
+from probes.recording import read_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def words(*extra, subject="emoji", images=None, out="out", tokens=3):
+    folder = [] if images is None else ["--image-folder", str(images)]
+    return ["--subject", str(subject), *folder, "--out", str(out), "--batch-size", "2", "--max-new-tokens", str(tokens), *extra]
+
+
+def run(argv):
+    with pytest.raises(SystemExit) as left:
+        run_cli(RecordConfig, main, argv)
+    return left.value.code
+
+
+def test_images_are_recorded_in_both_arms(subject_folder, image_folder, tmp_path):
+    assert run(words("--images", "2", subject=subject_folder, images=image_folder, out=tmp_path)) == 0
+    recording = read_folder(tmp_path / "free")
+    assert recording.sizes["arm"] == 2
+    assert recording.image.values.tolist() == [0, 1]
+    assert json.loads(recording.attrs["config"])["arms"]["kvsmooth"]["lambda_ref"] == 0.7
+    assert run(words("--images", "2", "--no-smooth", "--regime", "replay", subject=subject_folder, images=image_folder, out=tmp_path)) == 0
+    assert read_folder(tmp_path / "replay").arm.values.tolist() == ["baseline"]
+
+
+@pytest.fixture
+def spoiled(tmp_path, subject_folder, image_folder):
+    """Folders with one thing wrong each."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.jpg").write_bytes(b"not a picture")
+    (tmp_path / "cut").mkdir()
+    whole = next(image_folder.iterdir()).read_bytes()
+    (tmp_path / "cut" / "7.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "no_config").mkdir()
+    (tmp_path / "no_config" / "notes.txt").write_text("-")
+    text = LlamaConfig(vocab_size=32, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2)
+    LlamaForCausalLM(text).save_pretrained(tmp_path / "text")
+    shutil.copytree(subject_folder, tmp_path / "no_processor")
+    for name in ("processor_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        (tmp_path / "no_processor" / name).unlink(missing_ok=True)
+    shutil.copytree(subject_folder, tmp_path / "torn_weights")
+    weights = tmp_path / "torn_weights" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    processor = LlavaProcessor.from_pretrained(subject_folder)
+    processor.chat_template = "USER: {{ messages[0]['content'][1]['text'] }} ASSISTANT:"
+    shutil.copytree(subject_folder, tmp_path / "no_token")
+    processor.save_pretrained(tmp_path / "no_token")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (dict(images="nowhere"), "nowhere: there is no such folder of images"),
+        (dict(images="empty"), "no image in this folder"),
+        (dict(images="pictures"), "a.jpg: the image cannot be read (item 0); it is in no format that Pillow knows"),
+        (dict(images="cut"), "7.png: the image cannot be read (item 7); it is cut off or damaged"),
+        (dict(subject="no/such-model", images=None), "subject no/such-model: neither emoji nor a folder, and the hub does not give it"),
+        (dict(subject="nonsense", images=None), "subject nonsense: neither emoji nor a folder"),
+        (dict(subject="./nowhere"), "there is no folder nowhere"),
+        (dict(subject="empty"), "the folder is empty"),
+        (dict(subject="no_config"), "the folder has no config.json"),
+        (dict(subject="text"), "not a model that transformers loads for images and text"),
+        (dict(subject="torn_weights"), "the model in"),
+        (dict(subject="no_processor"), "processor"),
+        (dict(subject="no_token"), "every prompt must come out with the image's token: write it into the prompt"),
+        (dict(extra=("--device", "cuda:7")), "device cuda:7 is asked for, but this machine shows"),
+        (dict(extra=("--device", "tpu")), "device must be cpu, cuda or cuda:<n>; got tpu"),
+        (dict(extra=("--dtype", "int8")), "dtype must be one of float32, bfloat16, float16; got int8"),
+        (dict(extra=("--images", "0")), "RecordConfig.images must be a positive integer; got 0"),
+        (dict(extra=("--lambda-ref", "1.5")), "RecordConfig.lambda_ref must lie in [0, 1]; got 1.5"),
+        (dict(extra=("--temperature", "0")), "RecordConfig.temperature must be above 0"),
+        (dict(extra=("--preset", "gpt")), "--preset gpt"),
+        (dict(extra=("--regime", "fork")), "fork"),
+        (dict(extra=("--prompt", " ")), "Item.prompt must say something"),
+        (dict(images=None), "brings no images: give a folder of images (--image-folder)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-",
+)
+def test_bad_input_is_one_line_with_status_2(spoiled, subject_folder, image_folder, capfd, argv, complaint):
+    def place(name, usual):
+        if name is None:
+            return None
+        return usual if name == "usual" else name if name in ("no/such-model", "nonsense") else spoiled / name
+
+    images = place(argv.get("images", "usual"), image_folder)
+    subject = place(argv.get("subject", "usual"), subject_folder)
+    capfd.readouterr()
+    assert run(words(*argv.get("extra", ()), subject=subject, images=images, out=spoiled / "out")) == 2
+    said = capfd.readouterr().err
+    assert complaint in said.replace("./", "").replace(str(spoiled) + "/", "")
+    assert "Traceback" not in said
+    assert said.count("\n") == 1
+    assert not list((spoiled / "out").rglob("*.nc"))
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_torn_file(subject_folder, image_folder, tmp_path, capfd):
+    argv = words("--images", "2", "--no-smooth", subject=subject_folder, images=image_folder, out=tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # a recording is larger, the settings are not
+    try:
+        assert run(argv) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert "File too large" in capfd.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["arm.json", "recording.json"]
+    assert run(argv) == 0
+    assert read_folder(tmp_path / "free").sizes["image"] == 2
+
+
+def start(argv):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "probes.record", *argv], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def wait_for_files(out, count, child, seconds=120):
+    end = time.monotonic() + seconds
+    while len(list(out.rglob("*.nc"))) < count:
+        assert child.poll() is None, f"the run ended early: {child.stderr.read()}"
+        assert time.monotonic() < end, "no recording appeared"
+        time.sleep(0.02)
+
+
+def content(out):
+    """Everything in the recordings but who made them."""
+    recording = read_folder(out / "free")
+    return recording.drop_attrs(deep=False), {
+        name: value for name, value in recording.attrs.items() if name not in ("git_commit", "created_by")
+    }
+
+
+@pytest.mark.slow
+def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path):
+    argv = {name: words(subject=subject_folder, images=image_folder, out=tmp_path / name, tokens=12) for name in ("whole", "killed")}
+    whole = start(argv["whole"])
+    assert whole.wait(180) == 0, whole.stderr.read()
+    assert whole.stderr.read() == "", "progress is for terminals"
+
+    killed = start(argv["killed"])
+    wait_for_files(tmp_path / "killed", 3, killed)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait(30) == -signal.SIGKILL
+    kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (tmp_path / "killed").rglob("*.nc")}
+    assert 3 <= len(kept) < 10
+
+    interrupted = start(argv["killed"])
+    wait_for_files(tmp_path / "killed", len(kept) + 1, interrupted)
+    interrupted.send_signal(signal.SIGINT)
+    assert interrupted.wait(60) == 130
+    said = interrupted.stderr.read()
+    assert said.count("\n") == 1
+    assert "interrupted; finished work is kept" in said
+
+    last = start(argv["killed"])
+    assert last.wait(180) == 0, last.stderr.read()
+    for path, state in kept.items():
+        assert (path.stat().st_mtime_ns, path.read_bytes()) == state, "a whole file was written again"
+    (one, about_one), (other, about_other) = content(tmp_path / "whole"), content(tmp_path / "killed")
+    xr.testing.assert_identical(one, other)
+    assert about_one == about_other
+    assert not [path for path in (tmp_path / "killed").rglob("*") if path.name.endswith(".tmp")]
+    for child in (whole, killed, interrupted, last):
+        child.stderr.close()
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path):
+    argv = words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
+    both = [start(argv), start(argv)]
+    assert [child.wait(240) for child in both] == [0, 0]
+    assert read_folder(tmp_path / "free").sizes["image"] == 4
+    assert len(list(tmp_path.rglob("*.nc"))) == 8
+    assert not list(tmp_path.rglob("*.tmp"))
+    for child in both:
+        child.stderr.close()
+
+
+def test_a_picture_of_any_mode_is_taken(subject, tmp_path):
+    from probes.subjects import Item
+
+    for mode in ("L", "RGBA", "P", "CMYK"):
+        suffix = "jpg" if mode == "CMYK" else "png"
+        Image.new(mode, (30, 20)).save(tmp_path / f"{mode}.{suffix}")
+        assert Item(0, tmp_path / f"{mode}.{suffix}").pixels().mode == "RGB"

@@ -1,0 +1,102 @@
+"""Subjects: how they are loaded, what they make of items, which items they refuse."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from probes.cli import BadInput
+from probes.subjects import Item, Subject, items_in, load_subject
+
+
+def test_a_folder_loads_as_any_model_does(subject):
+    assert type(subject.model).__name__ == "LlavaForConditionalGeneration"
+    assert not subject.model.training
+    assert subject.model.dtype == torch.float32
+    assert subject.model.get_decoder().config._attn_implementation == "sdpa"
+
+
+def test_the_revision_is_that_of_the_weights(subject, subject_folder, tmp_path):
+    assert load_subject(str(subject_folder)).revision == subject.revision
+    with torch.no_grad():
+        changed = load_subject(str(subject_folder))
+        changed.model.lm_head.weight += 1
+    changed.model.save_pretrained(tmp_path)
+    changed.processor.save_pretrained(tmp_path)
+    assert load_subject(str(tmp_path)).revision != subject.revision
+
+
+def test_prompts_are_padded_on_the_left_and_hold_the_image(subject, items):
+    inputs = subject.encode([items[0], Item(9, items[1].image, "Describe this.")])
+    mask = inputs["attention_mask"]
+    assert mask[0].all()
+    assert not mask[1].all()
+    assert mask[1, -1] == 1
+    assert ((inputs["input_ids"] == subject.model.config.image_token_id).sum(1) == 64).all()
+    assert inputs["pixel_values"].shape[0] == 2
+    bos = subject.tokenizer.bos_token_id
+    assert (inputs["input_ids"] == bos).sum(1).tolist() == [1, 1]
+
+
+def test_half_precision_reaches_the_pixels_only(subject_folder, items):
+    inputs = load_subject(str(subject_folder), dtype="bfloat16").encode(items[:1])
+    assert inputs["pixel_values"].dtype == torch.bfloat16
+    assert inputs["input_ids"].dtype == torch.long
+
+
+def test_a_processor_without_a_chat_template_takes_prompts_as_they_are(subject, items):
+    class Plain:
+        tokenizer = subject.tokenizer
+        image_processor = subject.processor.image_processor
+
+        def __call__(self, images, text, **options):
+            return subject.processor(images=images, text=text, **options)
+
+    plain = Subject("plain", subject.model, Plain())
+    assert plain.encode([Item(0, items[0].image, "USER: <image> Describe. ASSISTANT:")])["input_ids"].shape[0] == 1
+    with pytest.raises(BadInput, match="image's token"):
+        plain.encode([Item(0, items[0].image, "Describe.")])
+
+
+def test_a_model_without_an_image_token_is_no_subject(subject, items):
+    from tests.zoo import build
+
+    text, _ = build("llama")
+    with pytest.raises(BadInput, match="no image token in its configuration"):
+        Subject("text", text, subject.processor).encode(items[:1])
+
+
+def test_text_and_tokens_are_each_others_inverse(subject):
+    tokens = subject.tokens("A cat, a dog.")
+    assert tokens[-1] == subject.tokenizer.eos_token_id
+    assert subject.text(tokens) == "A cat, a dog."
+    assert len(subject.pieces(tokens)) == len(tokens)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (dict(image_id=-1, image="a.png"), "image_id must be an integer from 0 on; got -1"),
+        (dict(image_id=True, image="a.png"), "image_id must be an integer"),
+        (dict(image_id=0, image=np.zeros((2, 2))), "image must be a PIL image or a path; got ndarray"),
+        (dict(image_id=0, image=None), "got NoneType"),
+        (dict(image_id=0, image="a.png", prompt="  "), "prompt must say something"),
+    ],
+)
+def test_items_that_cannot_be_are_refused(given, complaint):
+    with pytest.raises(BadInput, match=complaint):
+        Item(**given)
+
+
+def test_a_missing_image_is_named():
+    with pytest.raises(BadInput, match=r"nowhere\.png: there is no such image \(item 4\)"):
+        Item(4, "nowhere.png").pixels()
+
+
+def test_images_are_numbered_as_in_coco_or_in_order(tmp_path):
+    for name in ("COCO_val2014_000000000042.png", "COCO_val2014_000000000007.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    assert [item.image_id for item in items_in(tmp_path)] == [7, 42]
+    Image.new("RGB", (4, 4)).save(tmp_path / "cat.png")
+    (tmp_path / "notes.txt").write_text("no image")
+    assert [item.image_id for item in items_in(tmp_path)] == [0, 1, 2]
