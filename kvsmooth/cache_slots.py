@@ -45,7 +45,8 @@ def capacity(cache: Cache, longest: int) -> int | None:
     """
     if not all(is_static(layer) for layer in cache.layers):
         return None
-    return max((layer.max_cache_len for layer in cache.layers if not layer.is_sliding), default=longest)
+    whole = [layer.max_cache_len for layer in cache.layers if not layer.is_sliding]
+    return max(whole) if whole else longest
 
 
 def check_alias(layer: object, key: Tensor, value: Tensor) -> None:

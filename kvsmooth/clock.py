@@ -3,6 +3,7 @@
 import functools
 import inspect
 import weakref
+from collections.abc import Callable
 
 import torch
 from transformers import Cache
@@ -84,6 +85,7 @@ class Clock:
         self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
         self._calls: list[_Call] = []
         self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None
+        self.start: Callable[[Stream], None] = lambda stream: None  # told of each stream before its first pass
         self._undo: list = []
         self._parameters = list(inspect.signature(type(decoder).forward).parameters)[1:]
 
@@ -162,6 +164,7 @@ class Clock:
         """The stream of a compiled pass: that of the last prompt, since nothing here may depend on the identity of a cache."""
         if length > 1 and (self.stream is None or self.stream.decoded):
             self.stream = Stream(0, length)
+            self.start(self.stream)
         if self.stream is None:
             raise Unsupported("KVSmooth needs to see the prompt of a compiled model inside the `with`; run the prompt there too.")
         return self.stream
@@ -202,6 +205,8 @@ class Clock:
 
     def _begin(self, cache: Cache | None, stream: Stream) -> Stream:
         """Tie a stream to its cache, beam search included."""
+        if stream.state is None:
+            self.start(stream)
         if cache is None:
             self._unbound = stream
             return stream

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 from kvsmooth.cache_slots import newest_slots
-from kvsmooth.clock import Clock
+from kvsmooth.clock import Clock, Stream
 from kvsmooth.errors import Unsupported
 from kvsmooth.measures import mask_scores, newest_row_probabilities, newest_row_scores
 from kvsmooth.run import Run
@@ -25,6 +25,7 @@ class Smoothing:
         # one layer at a time where a layer's own output depends on its rate
         self.at_once = method.timing == "recompute" or method.output
         self.newest: list[Newest] = []
+        clock.start = self._start
         self.units: dict[int, Unit] = {}
 
     def attend(self, module, query, key, value, attention_mask, **kwargs):
@@ -61,19 +62,19 @@ class Smoothing:
         if not recompute and (self.at_once or layer == self.last):
             rates = self._step()
         if self.method.output:
-            output = self._state().groups[unit].smooth_output(output, rates[0])
+            output = self.clock.stream.state.groups[unit].smooth_output(output, rates[0])
         return output, weights
 
     @torch.no_grad()
     def _step(self):
-        rates = self._state().step(self.newest, self.clock.cache, self.clock.decoder.config.max_position_embeddings)
+        rates = self.clock.stream.state.step(self.newest, self.clock.cache, self.clock.decoder.config.max_position_embeddings)
         self.newest.clear()
         return rates
 
     @torch.no_grad()
     def _note_prompt(self, layer, query, key, value, output) -> None:
         """Prepare the state while nothing is compiled; prompt tokens themselves stay as they are."""
-        state, cache = self._state(), self.clock.cache
+        state, cache = self.clock.stream.state, self.clock.cache
         if self.method.output:
             state.last_outputs[layer] = output[:, -1].float()
         if cache is None:  # the decoder makes its own, so the layer's kind shows at the first decode step only
@@ -93,13 +94,10 @@ class Smoothing:
         sizes = query.shape[0], query.shape[1], key.shape[1], key.shape[3], value.shape[3]
         return Unit(key.device, *sizes, sliding, layer if self.at_once else -1)
 
-    def _state(self) -> BandState:
-        stream = self.clock.stream
-        if stream.state is None:
-            prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
-            stream.state = BandState(self.method, self.band, self.angles, prompt_groups)
-            self.run.begin(stream.state)
-        return stream.state
+    def _start(self, stream: Stream) -> None:
+        prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
+        stream.state = BandState(self.method, self.band, self.angles, prompt_groups)
+        self.run.begin(stream.state)
 
 
 def _explicit_output(probabilities, value):

@@ -190,7 +190,7 @@ def next_log_probabilities(model, inputs, row, prefix, method):
     return out.logits[0, -1].log_softmax(-1).tolist()
 
 
-@pytest.mark.parametrize("method", [METHOD, RICH], ids=["default", "rich"])
+@pytest.mark.parametrize("method", [METHOD, pytest.param(RICH, marks=pytest.mark.slow)], ids=["default", "rich"])
 @pytest.mark.parametrize("cache", [None, "static"])
 def test_beam_search_equals_beams_by_hand(method, cache):
     model, inputs = zoo.build("llava", batch=2)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kvsmooth import measures
 
 finite = st.floats(-30, 30, width=32)
+law = settings(deadline=None, max_examples=50)  # a busy machine is no failure
 
 
 def slow_probabilities(query, key, mask, scaling, softcap, bias):
@@ -60,6 +61,7 @@ def test_visible_keys(additive):
     assert measures.visible_keys(None, 3) is None
 
 
+@law
 @given(st.lists(finite, min_size=1, max_size=40))
 def test_row_entropy(scores):
     probabilities = torch.tensor(scores).softmax(-1)
@@ -84,6 +86,7 @@ def test_group_mass():
                 assert float(mass[row, head, group]) == pytest.approx(slow, abs=1e-6)
 
 
+@law
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.5]), min_size=1, max_size=12), st.integers(1, 6))
 @pytest.mark.parametrize("rank", ["strict", "inclusive", "mid"])
 @pytest.mark.parametrize("divisor", ["window", "length"])
@@ -100,6 +103,7 @@ def test_percentile_rank_equals_a_deque(rank, divisor, scores, window):
         assert float(measures.percentile_rank(queue, torch.tensor([score]), rank, divisor)) == pytest.approx(expected)
 
 
+@law
 @given(finite, finite, st.floats(0, 1, width=32))
 def test_ema(newest, previous, rate):
     newest, previous, rate = torch.tensor(newest), torch.tensor(previous), torch.tensor(rate)
@@ -123,7 +127,7 @@ def rotated(key, frequencies, position):
 
 
 @pytest.mark.parametrize("channels", [8, 12])
-@settings(max_examples=20)
+@law
 @given(st.integers(0, 4000), st.integers(1, 9))
 def test_rope_shift_moves_a_rotated_key(channels, position, steps):
     # with 12 channels the last 4 are not rotary
@@ -134,6 +138,7 @@ def test_rope_shift_moves_a_rotated_key(channels, position, steps):
     torch.testing.assert_close(moved.double(), rotated(key, frequencies, position + steps), atol=1e-5, rtol=0)
 
 
+@law
 @given(st.lists(finite, min_size=3, max_size=3), st.lists(finite, min_size=3, max_size=3))
 def test_angle(a, b):
     a, b = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)

@@ -1,5 +1,7 @@
 """Options that must change nothing change nothing."""
 
+import contextlib
+
 import pytest
 import torch
 
@@ -71,3 +73,38 @@ def test_half_precision_scores_are_those_of_single_precision():
     low = query.bfloat16(), key.bfloat16()
     exact = row_entropy(newest_row_probabilities(low[0].double().float(), low[1].double().float()))
     torch.testing.assert_close(row_entropy(newest_row_probabilities(*low)), exact, atol=1e-6, rtol=0)
+
+
+def masks_received(model, inputs, block):
+    """The attention mask that each decoder layer gets, prompt pass and decode step."""
+    masks, handles = [], []
+    for layer in model.get_decoder().layers:
+        hook = layer.self_attn.register_forward_pre_hook(lambda m, args, kwargs: masks.append(kwargs["attention_mask"]), with_kwargs=True)
+        handles.append(hook)
+    with block:
+        model.generate(**inputs, max_new_tokens=2)
+    for handle in handles:
+        handle.remove()
+    return masks
+
+
+@pytest.mark.parametrize("attn", ["sdpa", "eager"])
+@pytest.mark.parametrize("name", ["llava", "paligemma", "gemma3", "instructblip", "mistral"])
+def test_masks_are_those_of_the_implementation_found(name, attn):
+    model, inputs = zoo.build(name, attn=attn, batch=2)
+    plain_masks = masks_received(model, inputs, contextlib.nullcontext())
+    ours = masks_received(model, inputs, KVSmooth(**NEUTRAL)(model))
+    assert len(ours) == len(plain_masks) == 2 * len(model.get_decoder().layers)
+    for mine, found in zip(ours, plain_masks, strict=True):
+        assert (mine is None and found is None) or (mine.dtype == found.dtype and torch.equal(mine, found))
+
+
+def test_attention_weights_of_eager_are_still_returned():
+    model, inputs = zoo.build("llava", attn="eager")
+    expected = model.generate(**inputs, max_new_tokens=3, return_dict_in_generate=True, output_attentions=True).attentions
+    for exact in (True, False):
+        with KVSmooth(**NEUTRAL, exact=exact)(model):
+            ours = model.generate(**inputs, max_new_tokens=3, return_dict_in_generate=True, output_attentions=True).attentions
+        for step, expected_step in zip(ours, expected, strict=True):
+            for weights, expected_weights in zip(step, expected_step, strict=True):
+                torch.testing.assert_close(weights, expected_weights, atol=1e-6, rtol=1e-5)

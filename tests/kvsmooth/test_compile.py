@@ -1,0 +1,84 @@
+"""A compiled decode step with a static cache is one graph, and gives the tokens of the uncompiled one."""
+
+import subprocess
+import sys
+
+import pytest
+
+# in a process of its own: the shape checks that wrap every function under pytest cannot be traced
+PROGRAM = """
+import sys
+import torch, torch._dynamo, transformers
+from transformers import StaticCache
+from tests.zoo import build
+from kvsmooth import KVSmooth
+from kvsmooth.sinks import RowEntropy
+
+torch.set_num_threads(1)
+transformers.logging.set_verbosity_error()
+ROOM, STEPS = 40, 10
+OPTIONS = {
+    "default": {},
+    "fast": {"exact": False},
+    "raw_before": {"previous": "raw", "rope": "before"},
+    "recompute": {"timing": "recompute"},
+    "per_head_output": {"heads": "per_head", "output": True},
+    "text": {"score": RowEntropy("text", normalise=True)},
+}
+
+def loop(model, forward, inputs):
+    cache = StaticCache(config=model.config.get_text_config(), max_cache_len=ROOM)
+    out = model(**inputs, past_key_values=cache, use_cache=True)
+    mask, position, tokens = inputs["attention_mask"], inputs["attention_mask"].sum(1, keepdim=True), []
+    while len(tokens) < STEPS:
+        tokens.append(out.logits[:, -1].argmax(-1, keepdim=True))
+        mask, room = torch.cat((mask, torch.ones_like(tokens[-1])), 1), ROOM
+        full = torch.nn.functional.pad(mask, (0, ROOM - mask.shape[1]))
+        out = forward(input_ids=tokens[-1], past_key_values=cache, attention_mask=full, position_ids=position)
+        position = position + 1
+    return torch.cat(tokens, 1)
+
+what, name, options = sys.argv[1:]
+model, inputs = build(name, batch=2)
+method = KVSmooth(lambda_ref=0.5, margin=0.5, window=4, layers=range(3), **OPTIONS[options])
+with torch.no_grad(), method(model) as run:
+    tokens = loop(model, model, inputs)
+torch._dynamo.utils.counters.clear()
+decoder = model.get_decoder()
+if what == "model":
+    forward = torch.compile(model.forward, fullgraph=True, backend="aot_eager")
+else:
+    forward, decoder.forward = model, torch.compile(decoder.forward, fullgraph=True, backend="aot_eager")
+with torch.no_grad(), method(model) as compiled:
+    for _ in range(2):
+        assert torch.equal(loop(model, forward, inputs), tokens), "tokens differ"
+assert [len(generation["rates"]) for generation in compiled.generations] == [STEPS, STEPS]
+assert torch.equal(compiled.rates, run.rates), "rates differ"
+torch.testing.assert_close(compiled.change_keys, run.change_keys, atol=1e-6, rtol=1e-5)
+counters = torch._dynamo.utils.counters
+assert not counters["graph_break"], counters["graph_break"]
+print(counters["stats"]["unique_graphs"])
+"""
+
+
+def graphs(*arguments: str) -> int:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return int(done.stdout)
+
+
+def test_a_compiled_model_is_one_graph():
+    assert graphs("model", "llava", "default") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["fast", "raw_before", "recompute", "per_head_output", "text"])
+def test_every_path_compiles_to_one_graph(options):
+    assert graphs("model", "llama", options) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["default", "fast"])
+def test_a_compiled_decoder(options):
+    # the prompt goes through the compiled decoder too: one graph for it, one for the steps
+    assert graphs("decoder", "llama", options) == 2
