@@ -11,46 +11,42 @@ from probes.cli import BadInput, run_cli
 
 @dataclass(frozen=True)
 class RecordConfig:
-    """Record what happens inside a vision-language model at every decoding step, with and without KVSmooth.
-
-    Attributes
-    ----------
-    subject : "emoji" (bundled), a folder of a saved model, or a hub id
-    images : how many images; of --image-folder the first ones by name
-    image_folder : a folder of images; the bundled subject brings its own
-    prompt : what is asked about each image
-    regime : free: each arm generates; replay: the baseline's caption is fed to every arm
-    out : folder of the recordings; the same command goes on where it was interrupted
-    smooth : record KVSmooth too, beside the baseline
-    preset : published settings of KVSmooth instead of lambda_ref, such as llava-1.5
-    lambda_ref : KVSmooth's reference rate, in [0, 1]
-    batch_size : images a batch
-    max_new_tokens : longest caption, tokens
-    seed : of sampling
-    sample : draw tokens instead of taking the likeliest
-    temperature : of sampling
-    device : cpu, cuda or cuda:<n>
-    dtype : float32, bfloat16 or float16
-    debug : show traces of errors
-    """
+    """Record what happens inside a vision-language model at every decoding step, with and without KVSmooth."""
 
     subject: str = "emoji"
+    """the bundled "emoji", a folder of a saved model, or a hub id"""
     images: int = 200
+    """how many images; of --image-folder the first ones by name"""
     image_folder: Path | None = None
+    """a folder of images; the bundled subject brings its own"""
     prompt: str = "Please describe this image in detail."
+    """what is asked about each image"""
     regime: Literal["free", "replay"] = "free"
+    """free: each arm generates; replay: the baseline's caption is fed to every arm"""
     out: Path = Path("recordings")
+    """folder of the recordings; the same command goes on where it was interrupted"""
     smooth: bool = True
+    """record KVSmooth too, beside the baseline"""
     preset: str | None = None
+    """published settings of KVSmooth by name, instead of lambda_ref"""
     lambda_ref: float = 0.7
+    """KVSmooth's reference rate, in [0, 1]"""
     batch_size: int = 16
+    """images a batch"""
     max_new_tokens: int = 160
+    """longest caption, tokens"""
     seed: int = 0
+    """of sampling"""
     sample: bool = False
+    """draw tokens instead of taking the likeliest"""
     temperature: float = 1.0
+    """of sampling"""
     device: str = "cpu"
+    """cpu, cuda or cuda:<n>"""
     dtype: str = "float32"
+    """float32, bfloat16 or float16"""
     debug: bool = False
+    """show traces of errors"""
 
     def __post_init__(self):
         for name in ("images", "batch_size", "max_new_tokens"):
