@@ -127,6 +127,17 @@ def test_more_images_can_be_added_and_keep_what_is_there(free, subject, items, t
     assert before.items() <= files(tmp_path).items()
 
 
+def test_an_arm_can_be_added_and_leaves_the_others_alone(subject, items, tmp_path):
+    options = {**OPTIONS, "max_new_tokens": 2, "recorders": ("entropy", "smoothing")}
+    record(subject, items[:1], {"baseline": None}, out=tmp_path, **options)
+    before = files(tmp_path)
+    record(subject, items[:1], {"slow": KVSmooth(lambda_ref=0.5)}, out=tmp_path, **options)
+    assert before.items() <= files(tmp_path).items()
+    both = read_folder(tmp_path / "free")
+    assert both.arm.values.tolist() == ["baseline", "slow"]
+    assert json.loads(both.attrs["config"])["arms"]["slow"]["lambda_ref"] == 0.5
+
+
 def test_replay_uses_the_recorded_captions_and_feeds_them_to_every_arm(free, subject, items, tmp_path, monkeypatch):
     out, recording = free
     shutil.copytree(out, tmp_path / "r")
