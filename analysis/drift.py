@@ -4,17 +4,17 @@ Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws. 
 """
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from probes.cli import BadInput, run_cli
-from probes.files import atomic_write, write_bytes
+from analysis.drift_files import by_name, curves, exclusions, read_reduced, read_results, write_reduced
+from probes.cli import run_cli
+from probes.files import write_bytes
 from probes.provenance import as_json, provenance
 
 NETCDF, RESULTS = "drift.nc", "drift.json"
@@ -69,9 +69,10 @@ class DriftConfig:
         for name in ("images", "batch_size", "max_new_tokens", "min_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"DriftConfig.{name} must be a positive integer; got {getattr(self, name)}.")
-        for name in ("lambda_ref", "level"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"DriftConfig.{name} must lie in [0, 1]; got {getattr(self, name)}.")
+        if not 0 <= self.lambda_ref <= 1:
+            raise ValueError(f"DriftConfig.lambda_ref must lie in [0, 1]; got {self.lambda_ref}.")
+        if not 0 < self.level < 1:
+            raise ValueError(f"DriftConfig.level must lie in (0, 1); got {self.level}.")
 
 
 def main(config: DriftConfig) -> None:
@@ -99,6 +100,8 @@ def measure(config: DriftConfig) -> xr.Dataset:
     from probes.subjects import items_in, load_subject
 
     transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
     items = None if config.image_folder is None else items_in(config.image_folder, config.prompt)[: config.images]
     subject = load_subject(config.subject, config.device, config.dtype)
     items = items or subject.items(config.images, config.prompt)
@@ -133,7 +136,7 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     from analysis.drift_figures import draw_all
     from analysis.plots.style import house, save
 
-    rows = {row["name"]: row for row in found["results"]}
+    rows = by_name(found["results"])
     about = {
         name: reduced.attrs.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
     }
@@ -141,78 +144,6 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     with house():
         for name, made in draw_all(reduced, rows).items():
             save(made, out / name, about, NOTE)
-
-
-def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
-    """By regime: images recorded, images left out because a text is too short, and values that are missing inside a caption."""
-    told = {}
-    for regime in reduced["regime"].values:
-        data = reduced.sel(regime=regime)
-        lost = data["missing"].fillna(0)
-        told[str(regime)] = {
-            "images": int((data["steps"] > 0).any("arm").sum()),
-            "too_short": [int(image) for image in data["image"].values[data["excluded"].values.astype(bool)]],
-            "min_steps": int(reduced.attrs["min_steps"]),
-            "missing_values": {
-                str(name): int(count) for name, count in zip(lost["quantity"].values, lost.values, strict=True) if count > 0
-            },
-        }
-    return told
-
-
-def curves(reduced: xr.Dataset) -> Iterable[dict[str, Any]]:
-    """What the figures draw over steps: mean, limits and images at each step."""
-    from analysis.drift_figures import curve
-
-    for regime in reduced["regime"].values:
-        for quantity in reduced["quantity"].values:
-            for arm in reduced["arm"].values:
-                drawn = str(quantity).startswith(("entropy", "mass", "dilution", "excess", "drift")) and quantity != "entropy_share"
-                found = curve(reduced, regime, arm, quantity) if drawn else None
-                if found:
-                    last = int(np.flatnonzero(found["at_risk"] > 0)[-1]) + 1
-                    line = {"n" if name == "at_risk" else name: values[1:last] for name, values in found.items() if name != "step"}
-                    yield {"regime": str(regime), "quantity": str(quantity), "arm": str(arm), "first_step": 1, **line}
-
-
-def write_reduced(reduced: xr.Dataset, path: Path) -> None:
-    """Write compressed netCDF, whole or not at all."""
-    real = [name for name, values in reduced.data_vars.items() if values.dtype.kind == "f" and values.ndim]
-    with atomic_write(path) as temporary:
-        reduced.to_netcdf(temporary, engine="h5netcdf", encoding={name: {"zlib": True, "complevel": 6, "shuffle": True} for name in real})
-
-
-def read_reduced(path: Path) -> xr.Dataset:
-    """Read the reduced data.
-
-    Raises
-    ------
-    BadInput : the file is missing or damaged
-    """
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such file to redraw from; run python -m analysis.drift without --redraw first.")
-    try:
-        return xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.drift without --redraw.") from error
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """Read the results file; null becomes NaN where a number is meant.
-
-    Raises
-    ------
-    BadInput : the file is damaged
-    """
-    try:
-        found = json.loads(path.read_text())
-        for row in found["results"]:
-            for name in ("estimate", "p", "p_adjusted"):
-                row[name] = math.nan if row[name] is None else row[name]
-            row["interval"] = [math.nan if limit is None else limit for limit in row["interval"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it and run the same command again.") from error
-    return found
 
 
 if __name__ == "__main__":

@@ -11,17 +11,15 @@ from analysis.panels import (
     band,
     band_text,
     by_layer,
-    curve,
     curves,
     difference_map,
     first_regime,
     groups,
     same_limits,
+    uniform,
 )
-from analysis.plots.forest import legend_below
 from analysis.plots.rates import clipped, ecdf
-from analysis.plots.steps import steps
-from analysis.plots.style import ARM_LABELS, KIND_COLOURS, NULL_COLOUR, PAGE, figure, letter
+from analysis.plots.style import ARM_LABELS, KIND_COLOURS, NULL_COLOUR, PAGE, figure, legend, legend_below, letter
 
 
 def draw_all(reduced: xr.Dataset, rows: Rows) -> dict[str, Figure]:
@@ -42,7 +40,7 @@ def entropy(reduced: xr.Dataset, rows: Rows) -> Figure:
         curves(ax, reduced, regime, "entropy")
         letter(ax, text, f"{regime} ({REGIMES[regime]}), layers {band_text(reduced)}")
     same_limits(axes[0])
-    axes[0, 0].legend(loc="best")
+    legend(axes[0, 0])
     difference_map(axes[1, 0], reduced, "replay", "entropy", "difference of entropy (nat)")
     letter(axes[1, 0], "c", "KVSmooth minus no smoothing, replay")
     by_layer(axes[1, 1], reduced, rows, "entropy", "mean", "difference of entropy (nat)")
@@ -57,10 +55,9 @@ def visual_mass(reduced: xr.Dataset, rows: Rows) -> Figure:
     axes = made.subplots(3, 2)
     regime = first_regime(reduced)
     curves(axes[0, 0], reduced, regime, "mass_image")
-    null = curve(reduced, regime, CONTROL, "dilution_image")
-    steps(null["step"], null["mean"], at_risk=null["at_risk"], colour=NULL_COLOUR, label="uniform attention", style="--", ax=axes[0, 0])
+    uniform(axes[0, 0], reduced, regime, CONTROL, NULL_COLOUR, "uniform attention")
     axes[0, 0].set_ylabel("attention on the image (share)")
-    axes[0, 0].legend(loc="best")
+    legend(axes[0, 0])
     letter(axes[0, 0], "a", f"visual mass and its dilution null, {regime}")
     curves(axes[0, 1], reduced, regime, "excess_image")
     axes[0, 1].axhline(0, color=NULL_COLOUR, linestyle="--", linewidth=1)
@@ -68,8 +65,7 @@ def visual_mass(reduced: xr.Dataset, rows: Rows) -> Figure:
     for ax, arm, text in zip(axes[1], (CONTROL, TREATED), "cd", strict=True):
         groups(ax, reduced, regime, arm)
         letter(ax, text, f"attention by group of keys, {ARM_LABELS[arm]}")
-    handles, labels = axes[1, 0].get_legend_handles_labels()
-    axes[1, 1].legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5))
+    legend(axes[1, 1], loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
     difference_map(axes[2, 0], reduced, regime, "excess_image", "difference of log excess (ln)")
     letter(axes[2, 0], "e", f"KVSmooth minus no smoothing, {regime}")
     by_layer(axes[2, 1], reduced, rows, "excess_image", "mean", "difference of log excess (ln)")
@@ -98,7 +94,7 @@ def drift(reduced: xr.Dataset, rows: Rows) -> Figure:
             middle.set_ylabel("")
             bottom.set_ylabel("")
     axes[0, 0].plot([], [], ":", color="0.3", label="all channels")
-    axes[0, 0].legend(loc="best")
+    legend(axes[0, 0])
     legend_below(axes[2, 0])
     return made
 
@@ -110,7 +106,7 @@ def smoothing(reduced: xr.Dataset, rows: Rows) -> Figure:
     regime = first_regime(reduced)
     layers = reduced["layer"].values
     touched = np.isin(layers, band(reduced))
-    if "rate_ecdf" in reduced:
+    if "share_floor" in reduced:
         data = reduced.sel(regime=regime)
         ecdf(data["rate"].values, data["rate_ecdf"].transpose("layer", "rate").values, layers, ax=left)
         floor, ceiling = (data[f"share_{side}"].mean("image").values[touched] for side in ("floor", "ceiling"))
@@ -121,7 +117,7 @@ def smoothing(reduced: xr.Dataset, rows: Rows) -> Figure:
             (f"at ceiling {high:.2g}", "#D55E00", ceiling),
         ]
         clipped(shares, layers[touched], ax=middle)
-        left.legend(loc="upper left")
+        legend(left, loc="upper left")
         legend_below(middle)
     left.set(xlabel="smoothing rate λ", ylabel="share of steps with rate ≤ λ", xlim=(0, 1))
     letter(left, "a", f"rates by layer, {regime}")
@@ -136,5 +132,5 @@ def smoothing(reduced: xr.Dataset, rows: Rows) -> Figure:
         right.errorbar(place, estimate, yerr=reach, fmt="o-", color=colour, capsize=0, elinewidth=0.9, label=kind)
     right.set(xlabel="layer", ylabel="‖change‖ / ‖raw‖", ylim=(0, None))
     letter(right, "c", "relative change a step")
-    right.legend(loc="best")
+    legend(right)
     return made

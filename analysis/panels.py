@@ -48,10 +48,15 @@ def groups(ax: Axes, reduced: xr.Dataset, regime: str, arm: str) -> None:
     shares = {group: np.where(part["at_risk"] >= fewest(part["at_risk"]), part["mean"], np.nan) for group, part in found.items() if part}
     if shares:
         composition(reduced["step"].values, shares, GROUP_COLOURS, ax=ax)
-        null = curve(reduced, regime, arm, "dilution_image")
-        if null:
-            steps(null["step"], null["mean"], at_risk=null["at_risk"], colour="k", style="--", label="uniform\nattention\nto image", ax=ax)
+        uniform(ax, reduced, regime, arm, "k", "uniform\nattention\nto image")
     ax.set(xlabel="decoding step (tokens)", ylabel="share of attention")
+
+
+def uniform(ax: Axes, reduced: xr.Dataset, regime: str, arm: str, colour: str, label: str) -> None:
+    """The dilution null: the image's share of the keys, which is what uniform attention would give it."""
+    null = curve(reduced, regime, arm, "dilution_image")
+    if null:
+        steps(null["step"], null["mean"], at_risk=null["at_risk"], colour=colour, label=label, style="--", ax=ax)
 
 
 def difference_map(ax: Axes, reduced: xr.Dataset, regime: str, name: str, label: str) -> None:

@@ -113,7 +113,8 @@ def _reduce_quantity(
     if quantity.name not in DESCRIBED:
         cells["map_p"] = (("layer", "bin"), _map_p(values, recording["step"].values, seed))
         compared = np.isfinite(values).any(axis=(0, 1, 2))  # a layer without any value is a layer that the quantity does not have
-        cells["missing"] = ((), int((~np.isfinite(values[..., compared]) & alive[..., None]).sum()))
+        # step 0 is left out: it has no previous step to drift from
+        cells["missing"] = ((), int((~np.isfinite(values[..., compared]) & alive[..., None])[:, :, recording["step"].values >= 1].sum()))
     out = xr.Dataset(cells, coords={"arm": list(ARMS), "image": recording["image"], "step": recording["step"], "layer": recording["layer"]})
     if "map_p" in out:
         out = out.assign_coords(bin=1 + BIN * np.arange(out.sizes["bin"]))
@@ -146,11 +147,12 @@ def _rate_distribution(rate: xr.DataArray, clip: tuple[float, float] | None) -> 
     layer = np.where(known.any(axis=(0, 1)), known.sum(axis=(0, 1)), np.nan)
     below = np.stack([((smoothed <= value + 1e-6) & known).sum(axis=(0, 1)) / layer for value in RATE_GRID], axis=-1)
     out = xr.Dataset({"rate_ecdf": (("layer", "rate"), below)}, coords={"layer": rate["layer"], "rate": RATE_GRID})
-    if known.any():
-        floor, ceiling = clip or (np.nanmin(smoothed), np.nanmax(smoothed))
-        for name, hit in (("share_floor", smoothed <= floor + 1e-6), ("share_ceiling", smoothed >= ceiling - 1e-6)):
-            out[name] = (("image", "layer"), _mean(np.where(known, hit, np.nan), axis=1))
-        out = out.assign(rate_floor=float(floor), rate_ceiling=float(ceiling))
+    if not known.any():
+        return out  # no rate anywhere: an arm that does not smooth
+    floor, ceiling = clip or (np.nanmin(smoothed), np.nanmax(smoothed))
+    for name, hit in (("share_floor", smoothed <= floor + 1e-6), ("share_ceiling", smoothed >= ceiling - 1e-6)):
+        out[name] = (("image", "layer"), _mean(np.where(known, hit, np.nan), axis=1))
+    out = out.assign(rate_floor=float(floor), rate_ceiling=float(ceiling))
     return out.assign_coords(image=rate["image"])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from analysis.captions import MEASURES
+from analysis.drift_files import by_name
 from analysis.inference import CONTRAST, CONTROL, TREATED
 
 _HEAD = ("outcome", "regime", "n", "none", "KVSmooth", "difference", "95 % interval", "p", "p adjusted", "d_z")
@@ -13,14 +14,14 @@ _HEAD = ("outcome", "regime", "n", "none", "KVSmooth", "difference", "95 % inter
 
 def summary(found: Mapping[str, Any]) -> str:
     """The table of primary outcomes, the table of captions, and the exclusions."""
-    rows = {row["name"]: row for row in found["results"]}
-    primary = [_primary(row) for row in found["results"] if row["role"] == "primary"]
+    rows = by_name(found["results"])
+    primary = [_primary(row) for row in rows.values() if row["role"] == "primary"]
     parts = ["Primary outcomes (mean of the smoothed layers, paired by image)", _table([_HEAD, *primary])]
     captions = [_caption(name, rows) for name in MEASURES if f"free/{name}/{CONTRAST}" in rows]
     if captions:
         parts += ["", "Free captions (exploratory)", _table([(_HEAD[0], *_HEAD[2:8]), *captions])]
     parts += ["", *_left_out(found.get("exclusions", {}))]
-    parts += [f"{row['name']}: {row['reason']}" for row in found["results"] if row["role"] == "primary" and row["reason"]]
+    parts += [f"{row['name']}: {row['reason']}" for row in rows.values() if row["role"] == "primary" and row["reason"]]
     return "\n".join(parts)
 
 

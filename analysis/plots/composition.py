@@ -24,6 +24,7 @@ def composition(
         for band in bands:
             band.set_edgecolor("white")
             band.set_linewidth(0.25)
-        ax.set_xlim(step[known][0], step[known][-1])
+        if known.sum() > 1:
+            ax.set_xlim(step[known][0], step[known][-1])
     ax.set_ylim(0, 1)
     return ax

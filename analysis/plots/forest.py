@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 class Point:
     """One estimate with its interval; `rejects` says whether its corrected test does, NaN estimates are left out."""
 
-    place: float
+    place: int
     estimate: float
     low: float
     high: float
@@ -38,17 +38,3 @@ def forest(
     ax.set_yticks(np.arange(len(labels))[::every], list(labels)[::every])
     ax.set_ylim(-0.7, len(labels) - 0.3)
     return ax
-
-
-def legend_below(ax: Axes) -> None:
-    """A legend in one line under the axis label, where it hides no data."""
-    names = ax.get_legend_handles_labels()[1]
-    ax.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
-        borderaxespad=3.6,
-        ncols=max(len(names), 1),
-        columnspacing=1.0,
-        handlelength=0.9,
-        handletextpad=0.4,
-    )

@@ -38,7 +38,7 @@ def heat(
     ax.set_facecolor("0.92")
     every = max(1, int(np.ceil(len(layers) / 12)))
     ax.set_yticks(np.arange(len(layers))[::every], [str(layer) for layer in layers[::every]])
-    if significant is not None and bins is not None:
+    if significant is not None and bins is not None and len(bins):
         ends = np.minimum(np.append(bins[1:], step[-1] + 1), step[-1] + 1) - 0.5
         ax.add_collection(LineCollection(outline(significant, bins - 0.5, ends), colors="k", linewidths=0.7))
     # under the map, not beside it: the axes above and below keep one width

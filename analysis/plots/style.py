@@ -53,6 +53,20 @@ def letter(ax: Axes, text: str, title: str) -> None:
     ax.annotate(title, (0, 1), xytext=(10, 5), fontsize=size, **above)
 
 
+def legend(ax: Axes, **options: Any) -> None:
+    """A legend, where there is something to name."""
+    handles, names = ax.get_legend_handles_labels()
+    if handles:
+        ax.legend(handles, names, **({"loc": "best"} | options))
+
+
+def legend_below(ax: Axes) -> None:
+    """A legend in one line under the axis label, where it hides no data."""
+    columns = max(len(ax.get_legend_handles_labels()[1]), 1)
+    spacing = {"columnspacing": 1.0, "handlelength": 0.9, "handletextpad": 0.4}
+    legend(ax, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=3.6, ncols=columns, **spacing)
+
+
 def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "") -> list[Path]:
     """Write `path`.svg and `path`.png, with `provenance` as metadata and, shortened, as a line under the figure, after `note`.
 
