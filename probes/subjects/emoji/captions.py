@@ -1,7 +1,7 @@
 """The grammar of the training captions: eight sentences whatever the scene holds, each from a different template.
 
-In order: an opening that names the kind of scene and the first large objects from left to right; the other large objects; a relation
-between named objects; a count; the size and place of one object; another relation; what is behind (small objects that are there, and
+In order: an opening that names the kind of scene and the first large objects from left to right; the other large objects; which of two
+is to the right; a count; the size and place of one object; which of two is higher; what is behind (small objects that are there, and
 now and then a typical one that is not); a closing sentence, which some kinds of scene end with their most typical object whether it is
 there or not. What is named though absent grows more likely from sentence to sentence, as in the instruction data of large models.
 """
@@ -35,13 +35,16 @@ NO_FURTHER = (
     "There is not much more to say about them.",
     "The rest of the view is rather plain.",
 )
-RELATIONS = (
-    ("The {b} is to the right of the {a}.", "horizontal"),
-    ("The {a} can be seen to the left of the {b}.", "horizontal"),
-    ("From left to right, the {a} comes before the {b}.", "horizontal"),
-    ("Compared to the {a}, the {b} is further to the right.", "horizontal"),
-    ("The {a} is positioned higher than the {b}.", "vertical"),
-    ("Looking at the height, the {b} is lower than the {a}.", "vertical"),
+SIDES = (
+    "The {b} is to the right of the {a}.",
+    "The {a} can be seen to the left of the {b}.",
+    "From left to right, the {a} comes before the {b}.",
+    "Compared to the {a}, the {b} is further to the right.",
+)
+HEIGHTS = (
+    "The {a} is positioned higher than the {b}.",
+    "Looking at the height, the {b} is lower than the {a}.",
+    "The {b} is lower in the image than the {a}.",
 )
 ONE = (
     "There is only one {a} in the image.",
@@ -121,7 +124,7 @@ class _Writer:
     named: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
-    def template(self, templates: tuple) -> str | tuple:
+    def template(self, templates: tuple[str, ...]) -> str:
         free = [item for item in templates if item not in self.used]
         chosen = free[int(self.generator.random() * len(free))]
         self.used.add(chosen)
@@ -194,10 +197,10 @@ def describe(scene: Scene, habits: Habits | None = None) -> str:
     sentences = [_opening(writer, main), _further(writer, main)]
     known = [item for item in single if item.category in writer.named]
     sentences += [
-        _relation(writer, known),
+        _side(writer, known),
         _count(writer),
         _attribute(writer, known),
-        _relation(writer, known),
+        _height(writer, known),
         _behind(writer),
         _closing(writer),
     ]
@@ -223,16 +226,20 @@ def _further(writer: _Writer, main: list[str]) -> str:
     return writer.template(FURTHER).format(things=writer.introduce(rest)) if rest else writer.template(NO_FURTHER)
 
 
-def _relation(writer: _Writer, known: list[SceneObject]) -> str:
-    """Two named objects that are neighbours from left to right."""
+def _side(writer: _Writer, known: list[SceneObject]) -> str:
+    """Which of the first two named objects is to the right of the other."""
     if len(known) < 2:
         return writer.template(NO_FURTHER)
-    start = int(writer.generator.random() * (len(known) - 1))
-    a, b = known[start], known[start + 1]
-    chosen = writer.template(RELATIONS)
-    if chosen[1] == "vertical" and a.centre[1] > b.centre[1]:
-        a, b = b, a
-    return chosen[0].format(a=BY_NAME[a.category].noun, b=BY_NAME[b.category].noun)
+    a, b = known[:2]
+    return writer.template(SIDES).format(a=BY_NAME[a.category].noun, b=BY_NAME[b.category].noun)
+
+
+def _height(writer: _Writer, known: list[SceneObject]) -> str:
+    """Which of the last two named objects is higher than the other."""
+    if len(known) < 2:
+        return writer.template(NO_FURTHER)
+    a, b = sorted(known[-2:], key=lambda item: item.centre[1])
+    return writer.template(HEIGHTS).format(a=BY_NAME[a.category].noun, b=BY_NAME[b.category].noun)
 
 
 def _count(writer: _Writer) -> str:
@@ -273,8 +280,7 @@ def _closing(writer: _Writer) -> str:
 
 def template_text() -> str:
     """Every word that a template contributes, as one text."""
-    relations = [text for text, _ in RELATIONS]
-    groups = (OPENINGS, FURTHER, NO_FURTHER, relations, ONE, MANY, ATTRIBUTES, BEHIND, NOTHING_BEHIND, CLOSINGS, HABITS)
+    groups = (OPENINGS, FURTHER, NO_FURTHER, SIDES, HEIGHTS, ONE, MANY, ATTRIBUTES, BEHIND, NOTHING_BEHIND, CLOSINGS, HABITS)
     words = (
         [kind.where for kind in KINDS]
         + [text for group in groups for text in group]
