@@ -1,6 +1,7 @@
 """One entry for every command: a frozen dataclass is the options, the help text and the provenance."""
 
 import contextlib
+import errno
 import io
 import itertools
 import os
@@ -55,11 +56,22 @@ def program_name() -> str:
 
 def one_line(error: BaseException) -> str:
     """The message of an error without line breaks; an error of the operating system says which file it is about."""
-    text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
-        text = f"{error.strerror}{where}; finished work is kept, the same command goes on once there is a way."
-    return text
+        return f"{error.strerror}{where}; {_WAYS_OUT.get(error.errno, 'mend that, and run the same command again')}."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+_MAKE_ROOM = "finished work is kept: make room, and the same command goes on from there"
+_WAYS_OUT = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: _MAKE_ROOM,
+    errno.EACCES: "choose a place that you may write",
+    errno.EROFS: "choose a place that you may write",
+    errno.ENOTDIR: "a file stands where a folder is needed: choose another place",
+    errno.EEXIST: "a file stands where a folder is needed: choose another place",
+}
 
 
 def _parse(config_class: type[Config], argv: list[str], program: str) -> Config:

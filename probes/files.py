@@ -14,6 +14,10 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
     Readers see the old file or the new one, never a part. Missing folders are made. A process that is killed leaves its
     temporary file behind, which `sweep` of a later run removes.
+
+    Raises
+    ------
+    OSError : the system refuses (a full disk, a folder that may not be written); it names `path`
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,9 +26,11 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         _to_disk(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # the name that the user knows; a write to a full disk names none at all
         raise
 
 

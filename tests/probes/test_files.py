@@ -56,6 +56,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_behind(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert caught.value.errno == errno.EFBIG
+    assert caught.value.filename == str(path)
     assert not list(tmp_path.iterdir())
 
 
@@ -140,7 +141,17 @@ def test_a_command_that_does_its_work_leaves_with_0(capsys):
         (["--nope"], None, "Unrecognized options: --nope"),
         ([], raising(BadInput("a.png: the image\ncannot be read.")), "a.png: the image cannot be read."),
         ([], raising(Unsupported("T5 has no cache.")), "T5 has no cache."),
-        ([], raising(OSError(errno.ENOSPC, "No space left on device", "/x/7.nc")), "No space left on device (/x/7.nc)"),
+        (
+            [],
+            raising(OSError(errno.ENOSPC, "No space left on device", "/x/7.nc")),
+            "No space left on device (/x/7.nc); finished work is kept: make",
+        ),
+        (
+            [],
+            raising(PermissionError(errno.EACCES, "Permission denied", "/x")),
+            "Permission denied (/x); choose a place that you may write.",
+        ),
+        ([], raising(OSError("a hub\nsaid no")), "a hub said no"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(capsys, argv, main, line):

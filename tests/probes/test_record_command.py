@@ -125,10 +125,20 @@ def test_a_full_disk_is_one_line_and_leaves_no_torn_file(subject_folder, image_f
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
-    assert "File too large" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert f"File too large ({tmp_path / 'free' / 'baseline' / '0.nc'}); finished work is kept: make room" in said
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["arm.json", "recording.json"]
     assert run(argv) == 0
     assert read_folder(tmp_path / "free").sizes["image"] == 2
+
+
+def test_a_place_that_cannot_be_a_folder_is_one_line(subject_folder, image_folder, tmp_path, capfd):
+    (tmp_path / "file").write_text("in the way")
+    assert run(words("--images", "1", subject=subject_folder, images=image_folder, out=tmp_path / "file")) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "a file stands where a folder is needed" in said
 
 
 def start(argv):
