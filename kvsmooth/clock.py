@@ -8,59 +8,10 @@ from collections.abc import Callable
 import torch
 from transformers import Cache
 
+from kvsmooth.calls import Call, announce
 from kvsmooth.errors import Unsupported
-from kvsmooth.refusals import option, refuse_generation, refuse_pass
-from kvsmooth.spans import token_groups
-
-
-class Stream:
-    """One batch of sequences that grows on one cache, from its prompt on.
-
-    Attributes
-    ----------
-    start : tokens that the cache held before the prompt
-    prompt : tokens of the prompt
-    fed : tokens fed so far, prompt included
-    ready : the prompt is whole, so that the next pass decodes
-    decoded : a decode step was seen
-    ids : pieces of the prompt's (token ids, attention mask), for detectors that ask where the image is
-    state : what the method keeps; it follows the cache through beam search
-    """
-
-    def __init__(self, start: int, prompt: int):
-        self.start, self.prompt, self.fed = start, prompt, 0
-        self.ready, self.decoded = prompt == 0, False
-        self.ids: list[tuple[torch.Tensor, torch.Tensor | None]] = []
-        self.state = None
-
-    def feed(self, tokens: int) -> None:
-        """Count the tokens of a pass."""
-        self.fed += tokens
-        self.ready = self.fed >= self.prompt
-
-    def reorder(self, rows: torch.Tensor) -> None:
-        """Row i goes on as what row rows[i] was."""
-        if self.state is not None:
-            self.state.reorder(rows)
-
-    def groups(self, model: torch.nn.Module) -> torch.Tensor:
-        """`token_groups` of the whole prompt, "row position"."""
-        ids = torch.cat([ids for ids, _ in self.ids], 1) if self.ids else torch.empty(0, 0)
-        mask = self.ids[-1][1] if self.ids else None
-        total = self.start + self.prompt
-        if ids.shape[1] != total or (mask is not None and mask.shape[1] < total):
-            raise Unsupported(
-                f"KVSmooth.score with keys other than 'all' needs the token ids of all {total} prompt positions; "
-                f"got {ids.shape[1]}: pass input_ids (and the attention_mask) of the whole prompt to the model."
-            )
-        return token_groups(model, ids, None if mask is None else mask[:, :total])
-
-
-class _Call:
-    """A running call of `generate`: tokens it will feed as prompt (None: its first pass is the whole prompt), its ids, its stream."""
-
-    def __init__(self, prompt: int | None, ids: tuple[torch.Tensor, torch.Tensor | None] | None):
-        self.prompt, self.ids, self.stream = prompt, ids, None
+from kvsmooth.refusals import refuse_pass
+from kvsmooth.stream import Stream
 
 
 class Clock:
@@ -73,7 +24,8 @@ class Clock:
     ----------
     decoding : the present pass decodes
     stream, cache : those of the present pass
-    passes : decode passes seen; compiled ones are counted once
+    decoded : any pass decoded
+    on_stream : told of each stream before its first pass
     """
 
     def __init__(self, model: torch.nn.Module, decoder: torch.nn.Module, band: tuple[int, ...], needs_ids: bool = False):
@@ -83,9 +35,9 @@ class Clock:
         self.cache: Cache | None = None
         self._streams: weakref.WeakKeyDictionary[Cache, Stream] = weakref.WeakKeyDictionary()
         self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
-        self._calls: list[_Call] = []
+        self._calls: list[Call] = []
         self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None
-        self.start: Callable[[Stream], None] = lambda stream: None  # told of each stream before its first pass
+        self.on_stream: Callable[[Stream], None] = lambda stream: None
         self._undo: list = []
         self._parameters = list(inspect.signature(type(decoder).forward).parameters)[1:]
 
@@ -96,7 +48,7 @@ class Clock:
             self._undo.append(self.model.register_forward_pre_hook(self._read_ids, with_kwargs=True).remove)
         for module in self.model.modules():
             if callable(getattr(module, "generate", None)):
-                self._announce_generate(module)
+                self._undo.append(announce(module, self._calls))
         return self
 
     def __exit__(self, *exception) -> None:
@@ -105,27 +57,6 @@ class Clock:
         for cache in list(self._streams):
             vars(cache).pop("reorder_cache", None)
         self.cache = self._unbound = None
-
-    def _announce_generate(self, module: torch.nn.Module) -> None:
-        """Learn the prompt of each call of `module.generate`, and refuse what cannot be smoothed before it runs."""
-        generate, own = module.generate, vars(module).get("generate")
-        signature = inspect.signature(generate)
-
-        @functools.wraps(generate)
-        def announced(*args, **kwargs):
-            given = dict(signature.bind_partial(*args, **kwargs).arguments)
-            for parameter in signature.parameters.values():
-                if parameter.kind is parameter.VAR_KEYWORD:
-                    given |= given.pop(parameter.name, {})
-            refuse_generation(module, given)
-            self._calls.append(_Call(_chunked_prompt(module, given), _given_ids(given)))
-            try:
-                return generate(*args, **kwargs)
-            finally:
-                self._calls.pop()
-
-        module.generate = announced
-        self._undo.append(functools.partial(setattr, module, "generate", own) if own else functools.partial(delattr, module, "generate"))
 
     def _read_ids(self, model, args, kwargs) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
@@ -139,7 +70,9 @@ class Clock:
         if torch.compiler.is_compiling():
             stream = self._compiled_stream(length)
         else:
-            refuse_pass(decoder, given, self.band)
+            known = None if cache is None else self._streams.get(cache)
+            if known is None or not known.decoded:
+                refuse_pass(decoder, given, self.band)
             stream = self._stream_of(cache, length)
         self.decoding = stream.ready
         self.stream, self.cache = stream, cache
@@ -164,7 +97,7 @@ class Clock:
         """The stream of a compiled pass: that of the last prompt, since nothing here may depend on the identity of a cache."""
         if length > 1 and (self.stream is None or self.stream.decoded):
             self.stream = Stream(0, length)
-            self.start(self.stream)
+            self.on_stream(self.stream)
         if self.stream is None:
             raise Unsupported("KVSmooth needs to see the prompt of a compiled model inside the `with`; run the prompt there too.")
         return self.stream
@@ -206,7 +139,7 @@ class Clock:
     def _begin(self, cache: Cache | None, stream: Stream) -> Stream:
         """Tie a stream to its cache, beam search included."""
         if stream.state is None:
-            self.start(stream)
+            self.on_stream(stream)
         if cache is None:
             self._unbound = stream
             return stream
@@ -227,19 +160,3 @@ def _held(cache: Cache, stream: Stream | None, length: int) -> int:
     """Tokens that a cache holds; a static cache, whose length is a tensor on the device, is asked only where it is not known."""
     held = cache.get_seq_length() if stream is None or length > 1 or not cache.is_compileable else stream.start + stream.fed
     return int(held)
-
-
-def _given_ids(given: dict) -> tuple[torch.Tensor, torch.Tensor | None] | None:
-    ids = given.get("input_ids", given.get("inputs"))
-    return None if ids is None or ids.numel() == 0 else (ids, given.get("attention_mask"))
-
-
-def _chunked_prompt(module: torch.nn.Module, given: dict) -> int | None:
-    """Tokens that `generate` will feed before it decodes when it prefills in chunks; None when it does so in one pass."""
-    if option(module, given, "prefill_chunk_size") is None:
-        return None
-    ids, mask, cache = given.get("input_ids", given.get("inputs")), given.get("attention_mask"), given.get("past_key_values")
-    tokens = (ids if given.get("inputs_embeds") is None else given["inputs_embeds"]).shape[1]
-    # with a cache the ids are those of the whole sequence, unless the mask says that they are only the new ones
-    whole = given.get("inputs_embeds") is not None or mask is None or mask.shape[1] == tokens
-    return tokens - int(cache.get_seq_length()) if cache is not None and whole else tokens

@@ -82,7 +82,7 @@ class Run:
 
     def check(self, decoded: bool) -> None:
         """Refuse silence: raise when the model decoded and no record was made."""
-        if decoded and not any(len(state.record()) for state in self._states):
+        if decoded and not any(state.applied for state in self._states):
             raise NothingSmoothed(
                 "KVSmooth smoothed nothing although the model decoded: its attention did not pass through the registered function; "
                 "check that no other code sets the model's attn_implementation inside the `with`."

@@ -9,11 +9,13 @@ from collections.abc import Callable
 import torch
 
 from kvsmooth.cache_slots import newest_slots
-from kvsmooth.clock import Clock, Stream
+from kvsmooth.clock import Clock
 from kvsmooth.errors import Unsupported
+from kvsmooth.group import Newest, Unit
 from kvsmooth.measures import mask_scores, newest_row_probabilities, newest_row_scores
 from kvsmooth.run import Run
-from kvsmooth.state import BandState, Newest, Unit
+from kvsmooth.state import BandState
+from kvsmooth.stream import Stream
 
 
 class Smoothing:
@@ -24,9 +26,10 @@ class Smoothing:
         self.members, self.first, self.last = frozenset(band), band[0], band[-1]
         # one layer at a time where a layer's own output depends on its rate
         self.at_once = method.timing == "recompute" or method.output
-        self.newest: list[Newest] = []
-        clock.start = self._start
-        self.units: dict[int, Unit] = {}
+        self.newest: dict[int, Newest] = {}
+        # a static cache whose layers all slide forgets its length: the model's limit stands in for it
+        self.longest = getattr(clock.decoder.config, "max_position_embeddings", 32768)
+        clock.on_stream = self._begin
 
     def attend(self, module, query, key, value, attention_mask, **kwargs):
         """Attention output "row query head channel" and, where the function found gives them, weights."""
@@ -50,8 +53,8 @@ class Smoothing:
         row = newest_row_scores(query, key, *terms)
         if explicit:
             row = mask_scores(row, mask).softmax(-1)
-        unit = self._unit(layer, query, key, value)
-        self.newest.append(Newest(layer, unit, key, value, row.detach(), mask, explicit))
+        self._learn(layer, query, key, value)
+        self.newest[layer] = Newest(key, value, row.detach(), mask, explicit)
         rates = self._step() if recompute else None
         if not explicit:
             output, weights = self.base(module, query, key, value, mask, **kwargs)
@@ -62,12 +65,12 @@ class Smoothing:
         if not recompute and (self.at_once or layer == self.last):
             rates = self._step()
         if self.method.output:
-            output = self.clock.stream.state.groups[unit].smooth_output(output, rates[0])
+            output = self.clock.stream.state.smooth_output(layer, output, rates[0])
         return output, weights
 
     @torch.no_grad()
     def _step(self):
-        rates = self.clock.stream.state.step(self.newest, self.clock.cache, self.clock.decoder.config.max_position_embeddings)
+        rates = self.clock.stream.state.step(self.newest, self.clock.cache, self.longest)
         self.newest.clear()
         return rates
 
@@ -79,22 +82,20 @@ class Smoothing:
             state.last_outputs[layer] = output[:, -1].float()
         if cache is None:  # the decoder makes its own, so the layer's kind shows at the first decode step only
             return
-        self.units[layer] = self._unit(layer, query, key, value)
+        self._learn(layer, query, key, value)
         if self.method.previous == "raw":
             slots = newest_slots(cache.layers[layer])
             last = (states[:, :, -1] if slots is None else states.index_select(2, slots[1:])[:, :, 0] for states in (key, value))
             state.last_states[layer] = tuple(states.float() for states in last)
         if layer == self.last:
-            state.prepare(self.units, cache, self.clock.decoder.config.max_position_embeddings)
-            self.units.clear()
+            state.prepare(cache, self.longest)
 
-    def _unit(self, layer, query, key, value) -> Unit:
-        cache = self.clock.cache
-        sliding = cache is not None and layer < len(cache.layers) and bool(cache.layers[layer].is_sliding)
+    def _learn(self, layer, query, key, value) -> None:
+        sliding = bool(self.clock.cache.layers[layer].is_sliding)
         sizes = query.shape[0], query.shape[1], key.shape[1], key.shape[3], value.shape[3]
-        return Unit(key.device, *sizes, sliding, layer if self.at_once else -1)
+        self.clock.stream.state.learn(layer, Unit(key.device, *sizes, sliding, layer if self.at_once else -1))
 
-    def _start(self, stream: Stream) -> None:
+    def _begin(self, stream: Stream) -> None:
         prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
         stream.state = BandState(self.method, self.band, self.angles, prompt_groups)
         self.run.begin(stream.state)

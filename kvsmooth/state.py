@@ -1,164 +1,15 @@
-"""What KVSmooth keeps of one batch of sequences: queues, previous states and the record, for groups of like layers at a time."""
+"""What KVSmooth keeps of one batch of sequences, over all layers of the band."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from kvsmooth.cache_slots import capacity, check_alias, newest_pair, newest_slots, write_newest
+from kvsmooth.cache_slots import capacity
 from kvsmooth.errors import Unsupported
-from kvsmooth.measures import ema, mask_scores, relative_change, rope_shift
-from kvsmooth.sinks import NewestRow
+from kvsmooth.group import Group, Newest, Unit
 from kvsmooth.spans import BOS, IMAGE
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Where a layer's states live and how large they are: like layers are dealt with together."""
-
-    device: torch.device
-    rows: int
-    heads: int
-    kv: int
-    key_channels: int
-    value_channels: int
-    sliding: bool
-    alone: int  # the layer number where each layer is dealt with by itself, else -1
-
-
-@dataclass
-class Newest:
-    """One layer's attention at the present step: its states, and scores (or probabilities) of the newest row."""
-
-    layer: int
-    unit: Unit
-    key: Tensor
-    value: Tensor
-    row: Float[Tensor, "row head key"]
-    mask: Tensor | None
-    explicit: bool  # `row` holds probabilities, not scores
-
-
-class Group:
-    """State of like layers: one queue, one previous state and one record for all of them."""
-
-    def __init__(self, method, layers: tuple[int, ...], unit: Unit, steps: int | None, angles: dict[int, Tensor] | None):
-        self.method, self.layers, self.unit = method, layers, unit
-        shape = (len(layers), unit.rows, unit.heads) if method.heads == "per_head" else (len(layers), unit.rows)
-        options = {"window": method.window, "rank": method.rank, "warmup": method.warmup, "bounds": method.bounds}
-        self.policy = method.policy.start(shape, unit.device, **options)
-        self.angles = None
-        if angles is not None:
-            self.angles = torch.stack([angles[layer] for layer in layers]).to(unit.device)[:, None, None]
-        states = (len(layers), unit.rows, unit.kv)
-        empty = {"device": unit.device, "dtype": torch.float32}
-        self.raw = None
-        if method.previous == "raw":
-            self.raw = torch.zeros(*states, unit.key_channels, **empty), torch.zeros(*states, unit.value_channels, **empty)
-        self.output = torch.zeros(unit.rows, unit.heads, unit.value_channels, **empty) if method.output else None
-        self.seeded = self.seeded_output = self.checked = False
-        # a compiled graph cannot grow a list, so with a static cache the record is a buffer of the cache's length
-        self.steps: list[Float[Tensor, "field layer row"]] = []
-        self.buffer = self.filled = None
-        if steps is not None:
-            self.buffer = torch.zeros(steps, 4, *shape[:2], **empty)
-            self.filled = torch.zeros(1, dtype=torch.long, device=unit.device)
-            if not torch.compiler.is_compiling():
-                self._keep_addresses()
-
-    def _keep_addresses(self) -> None:
-        """Tell CUDA graphs that these tensors stay where they are."""
-        own = [self.buffer, self.filled, self.output, *(self.raw or ()), *vars(self.policy).values()]
-        for tensor in own:
-            if isinstance(tensor, Tensor):
-                torch._dynamo.mark_static_address(tensor)
-
-    def rates(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None):
-        """Rates "layer row" or "layer row head", and the scores they come from."""
-        rows = torch.stack([item.row for item in items])
-        probabilities = rows if items[0].explicit else mask_scores(rows, items[0].mask).softmax(-1)
-        if self.method.heads == "mean_row":
-            probabilities = probabilities.mean(2, keepdim=True)
-        scores = self.method.score(NewestRow(probabilities, items[0].mask, counted))
-        if self.method.heads != "per_head":
-            scores = scores.mean(-1)
-        return self.policy.push(scores), scores
-
-    def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
-        """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""
-        unit, method = self.unit, self.method
-        if not self.checked and not torch.compiler.is_compiling():
-            for item, layer in zip(items, cache_layers, strict=True):
-                check_alias(layer, item.key, item.value)
-            self.checked = True
-        slots = newest_slots(cache_layers[0])
-        if rates.dim() == 3:
-            rates = rates.view(*rates.shape[:2], unit.kv, unit.heads // unit.kv).mean(-1, keepdim=True)
-        else:
-            rates = rates[..., None, None]
-        none = torch.zeros(len(items), unit.rows, device=unit.device)
-        changes = []
-        for part, wanted in enumerate((method.keys, method.values)):
-            states = [item.value if part else item.key for item in items]
-            changes.append(self._smooth_part(part, states, slots, rates) if wanted else none)
-        self.seeded = True
-        return changes[0], changes[1]
-
-    def seed(self, last_states: dict[int, tuple[Tensor, Tensor]], last_outputs: dict[int, Tensor]) -> None:
-        """Take the last prompt token's states as the previous ones."""
-        if self.raw is not None and all(layer in last_states for layer in self.layers):
-            for part, raw in enumerate(self.raw):
-                raw.copy_(torch.stack([last_states[layer][part] for layer in self.layers]))
-            self.seeded = True
-        if self.output is not None and self.layers[0] in last_outputs:
-            self.output.copy_(last_outputs[self.layers[0]])
-            self.seeded_output = True
-
-    def smooth_output(self, output: Float[Tensor, "row 1 head channel"], rates: Float[Tensor, "row *head"]):
-        """The newest token's attention output mixed with the previous token's; unchanged where no previous one was seen."""
-        newest = output[:, 0].float()
-        smoothed = ema(newest, self.output, rates.view(len(rates), -1, 1)) if self.seeded_output else newest
-        self.output.copy_(newest if self.method.previous == "raw" else smoothed)
-        self.seeded_output = True
-        return smoothed.to(output.dtype).unsqueeze(1)
-
-    def _smooth_part(self, part: int, states: list[Tensor], slots: Int[Tensor, "2"] | None, rates: Tensor) -> Float[Tensor, "layer row"]:
-        pair = torch.stack([newest_pair(state, slots) for state in states]).float()
-        previous, newest = pair.unbind(3)
-        if self.raw is not None:
-            previous = self.raw[part].clone() if self.seeded else previous
-            self.raw[part].copy_(newest)
-        if part == 0 and self.angles is not None:
-            previous = rope_shift(previous, self.angles)
-        smoothed = ema(newest, previous, rates)
-        for state, layer in zip(states, smoothed.to(states[0].dtype).unbind(0), strict=True):
-            write_newest(state, slots, layer)
-        return relative_change(smoothed - newest, newest)
-
-    def note(self, record: Float[Tensor, "field layer row"]) -> None:
-        """Append a step to the record."""
-        if self.buffer is None:
-            self.steps.append(record)
-        else:
-            self.buffer.index_copy_(0, self.filled, record.unsqueeze(0))
-            self.filled.add_(1)
-
-    def record(self) -> Float[Tensor, "step field layer row"]:
-        """The record so far, on the CPU."""
-        if self.buffer is not None:
-            return self.buffer[: int(self.filled)].cpu()
-        return torch.stack(self.steps).cpu() if self.steps else torch.empty(0, 4, len(self.layers), self.unit.rows)
-
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
-        """Row i goes on as what row rows[i] was."""
-        self.policy.reorder(rows)
-        rows = rows.to(self.unit.device)
-        for tensor in self.raw or ():
-            tensor.copy_(tensor.index_select(1, rows))
-        if self.output is not None:
-            self.output.copy_(self.output.index_select(0, rows))
 
 
 class BandState:
@@ -167,29 +18,46 @@ class BandState:
     def __init__(self, method, band: tuple[int, ...], angles: dict[int, Tensor] | None, prompt_groups: Callable | None):
         self.method, self.band, self.angles = method, band, angles
         self.prompt_groups, self.counted = prompt_groups, None
-        self.groups: dict[Unit, Group] = {}
+        self.units: dict[int, Unit] = {}
+        self.groups: list[Group] = []
+        self.applied = False
         # of the prompt's last token, until a group takes them
         self.last_states: dict[int, tuple[Tensor, Tensor]] = {}
         self.last_outputs: dict[int, Tensor] = {}
 
-    def prepare(self, units: dict[int, Unit], cache, longest: int) -> None:
-        """Make the groups of these layers where they do not exist yet, and seed them with the prompt's last token."""
+    def learn(self, layer: int, unit: Unit) -> None:
+        """Learn where a layer's states live.
+
+        Raises
+        ------
+        Unsupported
+            When that changes while decoding: the queues would no longer belong to their rows.
+        """
+        known = self.units.setdefault(layer, unit)
+        if known != unit:
+            raise Unsupported(
+                f"KVSmooth cannot follow a batch that changes from {known.rows} to {unit.rows} rows, or moves, while it decodes; "
+                "repeat or select rows before the prompt."
+            )
+
+    def prepare(self, cache, longest: int) -> None:
+        """Make the groups of the layers known so far, and seed them with the prompt's last token."""
+        grouped = {layer for group in self.groups for layer in group.layers}
         members: dict[Unit, list[int]] = {}
-        for layer, unit in units.items():
-            members.setdefault(unit, []).append(layer)
+        for layer, unit in self.units.items():
+            if layer not in grouped:
+                members.setdefault(unit, []).append(layer)
         for unit, layers in members.items():
-            if unit not in self.groups:
-                self.groups[unit] = Group(self.method, tuple(layers), unit, capacity(cache, longest), self.angles)
-            self.groups[unit].seed(self.last_states, self.last_outputs)
+            self.groups.append(Group(self.method, tuple(layers), unit, capacity(cache, longest), self.angles))
+        for group in self.groups:
+            group.seed(self.last_states, self.last_outputs)
         self.last_states.clear()
         self.last_outputs.clear()
-        if self.prompt_groups is not None and self.counted is None:
+        if self.prompt_groups is not None:
             self.counted = self._flags(self.prompt_groups())
 
     def _flags(self, groups: Int[Tensor, "row position"]) -> Bool[Tensor, "row position"]:
         kind = self.method.score.keys
-        if kind == "image" and not (groups == IMAGE).any(1).all():
-            raise Unsupported("KVSmooth.score with keys='image' needs an image in every row; a prompt has none: use keys='all'.")
         return groups == IMAGE if kind == "image" else groups != (IMAGE if kind == "text" else BOS)
 
     def counted_keys(self, keys: int, rows: int, total: int | None, device: torch.device) -> Bool[Tensor, "row key"] | None:
@@ -201,17 +69,30 @@ class BandState:
         flags = torch.nn.functional.pad(flags, (0, keys - flags.shape[1]), value=self.method.score.keys != "image")
         return flags.repeat_interleave(rows // flags.shape[0], 0)
 
-    def step(self, newest: list[Newest], cache, longest: int) -> Float[Tensor, "layer row *head"]:
-        """Deal with the newest rows of these layers, in the cache and in the record; gives the rates of the last group."""
-        if any(item.unit not in self.groups for item in newest):
-            self.prepare({item.layer: item.unit for item in newest}, cache, longest)
-        for unit in dict.fromkeys(item.unit for item in newest):
-            group = self.groups[unit]
-            items = [item for item in newest if item.unit == unit]
-            cache_layers = [cache.layers[item.layer] for item in items]
+    def step(self, newest: dict[int, Newest], cache, longest: int) -> Float[Tensor, "layer row *head"]:
+        """Deal with the newest rows of these layers, in the cache and in the record; gives the rates of the last group.
+
+        Raises
+        ------
+        Unsupported
+            When a detector counts image keys only and a row has none.
+        """
+        grouped = {layer for group in self.groups for layer in group.layers}
+        if any(layer not in grouped for layer in newest):
+            self.prepare(cache, longest)
+        # asked once, and never inside a compiled graph, whose guards it would move
+        first = not torch.compiler.is_compiling() and not self.applied
+        self.applied = True
+        if first and self.counted is not None and not self.counted.any(1).all():
+            raise Unsupported("KVSmooth.score with keys='image' needs an image in every row; a prompt has none: use keys='all'.")
+        for group in self.groups:
+            if group.layers[0] not in newest:
+                continue
+            items = [newest[layer] for layer in group.layers]
+            cache_layers = [cache.layers[layer] for layer in group.layers]
+            unit = group.unit
             total = cache_layers[0].get_seq_length() if unit.sliding else None
-            counted = self.counted_keys(items[0].row.shape[-1], unit.rows, total, unit.device)
-            rates, scores = group.rates(items, counted)
+            rates, scores = group.rates(items, self.counted_keys(items[0].row.shape[-1], unit.rows, total, unit.device))
             if self.method.keys or self.method.values:
                 changes = group.smooth(items, cache_layers, rates)
             else:
@@ -220,16 +101,20 @@ class BandState:
             group.note(torch.stack((*flat, *changes)))
         return rates
 
+    def smooth_output(self, layer: int, output: Tensor, rates: Float[Tensor, "row *head"]) -> Tensor:
+        """A layer's attention output, mixed with its previous one."""
+        return next(group for group in self.groups if layer in group.layers).smooth_output(output, rates)
+
     def record(self) -> Float[Tensor, "step field layer row"]:
         """The record of all layers of the band, in their order."""
         if not self.groups:
             return torch.empty(0, 4, len(self.band), 0)
-        layers = [layer for group in self.groups.values() for layer in group.layers]
-        records = torch.cat([group.record() for group in self.groups.values()], 2)
+        layers = [layer for group in self.groups for layer in group.layers]
+        records = torch.cat([group.record() for group in self.groups], 2)
         return records[:, :, [layers.index(layer) for layer in self.band]]
 
     def reorder(self, rows: Int[Tensor, "row"]) -> None:
         """Row i goes on as what row rows[i] was."""
         self.last_outputs = {layer: output.index_select(0, rows.to(output.device)) for layer, output in self.last_outputs.items()}
-        for group in self.groups.values():
+        for group in self.groups:
             group.reorder(rows)

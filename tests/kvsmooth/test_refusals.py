@@ -260,3 +260,13 @@ def test_a_name_left_behind_owns_nothing():
     model.set_attn_implementation(name)
     with pytest.raises(RuntimeError, match="The `with` block that owned this attention function has ended"):
         model.generate(**inputs, max_new_tokens=2)
+
+
+def test_a_batch_that_changes_while_it_decodes():
+    model, inputs = zoo.build("llama")
+    with METHOD(model), torch.no_grad():
+        cache = model(**inputs, use_cache=True).past_key_values
+        model(input_ids=torch.tensor([[7]]), past_key_values=cache)
+        cache.batch_repeat_interleave(3)
+        with pytest.raises(Unsupported, match="cannot follow a batch that changes from 1 to 3 rows"):
+            model(input_ids=torch.tensor([[7]] * 3), past_key_values=cache)

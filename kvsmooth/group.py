@@ -1,0 +1,156 @@
+"""Like layers of the band, dealt with together: one queue, one previous state and one record for all of them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from kvsmooth.cache_slots import check_alias, newest_pair, newest_slots, write_newest
+from kvsmooth.measures import ema, mask_scores, relative_change, rope_shift
+from kvsmooth.sinks import NewestRow
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Where a layer's states live and how large they are: like layers are dealt with together."""
+
+    device: torch.device
+    rows: int
+    heads: int
+    kv: int
+    key_channels: int
+    value_channels: int
+    sliding: bool
+    alone: int  # the layer number where each layer is dealt with by itself, else -1
+
+
+@dataclass
+class Newest:
+    """One layer's attention at the present step: its states, and scores (or probabilities) of the newest row."""
+
+    key: Tensor
+    value: Tensor
+    row: Float[Tensor, "row head key"]
+    mask: Tensor | None
+    explicit: bool  # `row` holds probabilities, not scores
+
+
+class Group:
+    """State of like layers: one queue, one previous state and one record for all of them."""
+
+    def __init__(self, method, layers: tuple[int, ...], unit: Unit, steps: int | None, angles: dict[int, Tensor] | None):
+        self.method, self.layers, self.unit = method, layers, unit
+        shape = (len(layers), unit.rows, unit.heads) if method.heads == "per_head" else (len(layers), unit.rows)
+        options = {"window": method.window, "rank": method.rank, "warmup": method.warmup, "bounds": method.bounds}
+        self.policy = method.policy.start(shape, unit.device, **options)
+        self.angles = None
+        if angles is not None:
+            self.angles = torch.stack([angles[layer] for layer in layers]).to(unit.device)[:, None, None]
+        states = (len(layers), unit.rows, unit.kv)
+        empty = {"device": unit.device, "dtype": torch.float32}
+        self.raw = None
+        if method.previous == "raw":
+            self.raw = torch.zeros(*states, unit.key_channels, **empty), torch.zeros(*states, unit.value_channels, **empty)
+        self.output = torch.zeros(unit.rows, unit.heads, unit.value_channels, **empty) if method.output else None
+        self.seeded = self.seeded_output = self.checked = False
+        # a compiled graph cannot grow a list, so with a static cache the record is a buffer of the cache's length
+        self.steps: list[Float[Tensor, "field layer row"]] = []
+        self.buffer = self.filled = None
+        if steps is not None:
+            self.buffer = torch.zeros(steps, 4, *shape[:2], **empty)
+            self.filled = torch.zeros(1, dtype=torch.long, device=unit.device)
+            if not torch.compiler.is_compiling():
+                self._keep_addresses()
+
+    def _keep_addresses(self) -> None:
+        """Tell CUDA graphs that these tensors stay where they are."""
+        own = [self.buffer, self.filled, self.output, *(self.raw or ()), *vars(self.policy).values()]
+        for tensor in own:
+            if isinstance(tensor, Tensor):
+                torch._dynamo.mark_static_address(tensor)
+
+    def rates(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None):
+        """Rates "layer row" or "layer row head", and the scores they come from."""
+        rows = torch.stack([item.row for item in items])
+        probabilities = rows if items[0].explicit else mask_scores(rows, items[0].mask).softmax(-1)
+        if self.method.heads == "mean_row":
+            probabilities = probabilities.mean(2, keepdim=True)
+        scores = self.method.score(NewestRow(probabilities, items[0].mask, counted))
+        if self.method.heads != "per_head":
+            scores = scores.mean(-1)
+        return self.policy.push(scores), scores
+
+    def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
+        """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""
+        unit, method = self.unit, self.method
+        if not self.checked and not torch.compiler.is_compiling():
+            for item, layer in zip(items, cache_layers, strict=True):
+                check_alias(layer, item.key, item.value)
+            self.checked = True
+        slots = newest_slots(cache_layers[0])
+        if rates.dim() == 3:
+            rates = rates.view(*rates.shape[:2], unit.kv, unit.heads // unit.kv).mean(-1, keepdim=True)
+        else:
+            rates = rates[..., None, None]
+        none = torch.zeros(len(items), unit.rows, device=unit.device)
+        changes = []
+        for part, wanted in enumerate((method.keys, method.values)):
+            states = [item.value if part else item.key for item in items]
+            changes.append(self._smooth_part(part, states, slots, rates) if wanted else none)
+        self.seeded = True
+        return changes[0], changes[1]
+
+    def seed(self, last_states: dict[int, tuple[Tensor, Tensor]], last_outputs: dict[int, Tensor]) -> None:
+        """Take the last prompt token's states as the previous ones."""
+        if self.raw is not None and all(layer in last_states for layer in self.layers):
+            for part, raw in enumerate(self.raw):
+                raw.copy_(torch.stack([last_states[layer][part] for layer in self.layers]))
+            self.seeded = True
+        if self.output is not None and self.layers[0] in last_outputs:
+            self.output.copy_(last_outputs[self.layers[0]])
+            self.seeded_output = True
+
+    def smooth_output(self, output: Float[Tensor, "row 1 head channel"], rates: Float[Tensor, "row *head"]):
+        """The newest token's attention output mixed with the previous token's; unchanged where no previous one was seen."""
+        newest = output[:, 0].float()
+        smoothed = ema(newest, self.output, rates.view(len(rates), -1, 1)) if self.seeded_output else newest
+        self.output.copy_(newest if self.method.previous == "raw" else smoothed)
+        self.seeded_output = True
+        return smoothed.to(output.dtype).unsqueeze(1)
+
+    def _smooth_part(self, part: int, states: list[Tensor], slots: Int[Tensor, "2"] | None, rates: Tensor) -> Float[Tensor, "layer row"]:
+        pair = torch.stack([newest_pair(state, slots) for state in states]).float()
+        previous, newest = pair.unbind(3)
+        if self.raw is not None:
+            previous = self.raw[part].clone() if self.seeded else previous
+            self.raw[part].copy_(newest)
+        if part == 0 and self.angles is not None:
+            previous = rope_shift(previous, self.angles)
+        smoothed = ema(newest, previous, rates)
+        for state, layer in zip(states, smoothed.to(states[0].dtype).unbind(0), strict=True):
+            write_newest(state, slots, layer)
+        return relative_change(smoothed - newest, newest)
+
+    def note(self, record: Float[Tensor, "field layer row"]) -> None:
+        """Append a step to the record."""
+        if self.buffer is None:
+            self.steps.append(record)
+        else:
+            self.buffer.index_copy_(0, self.filled, record.unsqueeze(0))
+            self.filled.add_(1)
+
+    def record(self) -> Float[Tensor, "step field layer row"]:
+        """The record so far, on the CPU."""
+        if self.buffer is not None:
+            return self.buffer[: int(self.filled)].cpu()
+        return torch.stack(self.steps).cpu() if self.steps else torch.empty(0, 4, len(self.layers), self.unit.rows)
+
+    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+        """Row i goes on as what row rows[i] was."""
+        self.policy.reorder(rows)
+        rows = rows.to(self.unit.device)
+        for tensor in self.raw or ():
+            tensor.copy_(tensor.index_select(1, rows))
+        if self.output is not None:
+            self.output.copy_(self.output.index_select(0, rows))
