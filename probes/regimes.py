@@ -12,10 +12,11 @@ from transformers import LogitsProcessorList
 
 from kvsmooth import Unsupported
 from kvsmooth.spans import token_groups
+from probes.cli import BadInput
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
 from probes.steps import Setting, StepCollector
-from probes.tokens import Forcing, Heard, end_tokens, lengths
+from probes.tokens import Forcing, Heard, end_tokens, lengths, until_end
 from probes.tracing import Tracing
 
 REGIMES = ("free", "replay")
@@ -63,7 +64,7 @@ def record_inputs(
     model : the model, or its `Tracing` where it is used more than once
     inputs : what `model.generate` takes: `input_ids` "row position", left-padded, `attention_mask`, pixels
     arm : None, or a method: called with the model it gives a context manager that yields its run
-    captions : replay: the tokens that each row is made to predict; None lets the arm choose (free running)
+    captions : replay: the tokens that each row is made to predict, up to its first end token; None lets the arm choose (free running)
     recorders : names in `RECORDERS`
     max_new_tokens : bound of the steps; captions are cut to it
     sink_channels : by layer; found on the prompts of this very batch if None
@@ -72,6 +73,7 @@ def record_inputs(
     Raises
     ------
     Unsupported : the model, the cache or the way of decoding cannot be recorded
+    BadInput : a caption is empty
     OutOfStep : a read would have been booked to the wrong step
     """
     tracing = model if isinstance(model, Tracing) else Tracing(model)
@@ -80,7 +82,10 @@ def record_inputs(
     ids = inputs["input_ids"]
     mask = inputs.get("attention_mask")
     if captions is not None:
-        max_new_tokens = min(max_new_tokens, max(map(len, captions)))
+        captions = [until_end(caption, ends)[:max_new_tokens] for caption in captions]
+        if not all(captions):
+            raise BadInput("record_inputs.captions must hold at least one token a row; one is empty.")
+        max_new_tokens = max(map(len, captions))
         # the same call as in free running: only the choice is taken away
         options |= {
             "logits_processor": LogitsProcessorList([Forcing(captions, max_new_tokens, ends[0] if ends else 0)]),
@@ -98,9 +103,9 @@ def record_inputs(
     predicted = heard.tokens
     if predicted.shape[1] != collector.steps:
         raise RuntimeError(f"{predicted.shape[1]} tokens were generated in {collector.steps} recorded steps.")
-    n_steps = lengths(predicted, ends)
-    if captions is not None:
-        n_steps = torch.tensor([min(len(caption), max_new_tokens) for caption in captions])
+    n_steps = lengths(predicted, ends) if captions is None else torch.tensor([len(caption) for caption in captions])
+    if captions is not None and any(row[: len(caption)].tolist() != caption for row, caption in zip(predicted, captions, strict=True)):
+        raise RuntimeError("the model did not say the captions that were forced: a stopping criterion ended them early.")
     beyond = torch.arange(predicted.shape[1]) >= n_steps[:, None]
     return Trace(
         values=values,

@@ -49,7 +49,7 @@ def record(
     max_new_tokens : bound of the steps of a caption
     recorders : names in `probes.recorders.RECORDERS`; all by default
     seed : of sampling
-    generate : further options of `model.generate`, such as {"do_sample": True, "temperature": 0.7}; beams are refused
+    generate : further options of `model.generate`, greedy without them, such as {"do_sample": True, "temperature": 0.7}; beams are refused
     progress : show a bar, on a terminal only
 
     Raises
@@ -109,6 +109,8 @@ class Session:
         }.items():
             if not holds:
                 raise BadInput(f"record: {law}.")
+        if empty := [n for n, caption in (self.captions or {}).items() if not len(caption)]:
+            raise BadInput(f"record: captions must not be empty; that of image {empty[0]} is.")
         if self.captions is not None and (missing := [n for n in numbers if n not in self.captions]):
             raise BadInput(f"record: captions must hold every image_id; {missing[0]} is missing.")
         refuse(self.subject.model, self.generate)
@@ -140,6 +142,11 @@ class Session:
         """Each arm's own options; None for the baseline."""
         return {name: None if arm is None else as_plain(arm) for name, arm in self.arms.items()}
 
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """Options of `generate`: greedy unless sampling is asked for, whatever the model's own configuration says."""
+        return {"do_sample": False, **self.generate}
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What every file of this regime has in common, and what a resumed run must repeat."""
@@ -157,7 +164,7 @@ class Session:
             "max_new_tokens": self.max_new_tokens,
             "recorders": list(self.recorders),
             "seed": self.seed,
-            "generate": as_plain(self.generate),
+            "generate": as_plain(self.decoding),
         }
 
     @cached_property
@@ -180,8 +187,8 @@ class Session:
             return recorded
         tracing = self.subject.tracing
         with _seeded(self.seed, chunk.start):
-            ends = end_tokens(tracing.speaker, self.generate)
-            return free_captions(self.subject.model, chunk.inputs, ends, max_new_tokens=self.max_new_tokens, **self.generate)
+            ends = end_tokens(tracing.speaker, self.decoding)
+            return free_captions(self.subject.model, chunk.inputs, ends, max_new_tokens=self.max_new_tokens, **self.decoding)
 
     def _tokens(self, caption: str | Sequence[int]) -> list[int]:
         return self.subject.tokens(caption) if isinstance(caption, str) else [int(token) for token in caption]
@@ -212,7 +219,7 @@ class Session:
                 recorders=self.recorders,
                 max_new_tokens=self.max_new_tokens,
                 sink_channels=self.sink_channels,
-                **self.generate,
+                **self.decoding,
             )
         for row, item in enumerate(chunk.items):
             if found[row] is None:

@@ -87,3 +87,9 @@ def lengths(tokens: Int[Tensor, "row step"], ends: Sequence[int]) -> Int[Tensor,
     """Steps of each row: up to and including its first end token, or all."""
     ended = torch.isin(tokens, torch.tensor(ends, dtype=tokens.dtype))
     return torch.where(ended.any(1), ended.int().argmax(1) + 1, tokens.shape[1])
+
+
+def until_end(caption: Sequence[int], ends: Sequence[int]) -> list[int]:
+    """A caption up to and including its first end token."""
+    tokens = [int(token) for token in caption]
+    return next((tokens[: i + 1] for i, token in enumerate(tokens) if token in ends), tokens)

@@ -24,7 +24,7 @@ class Smoothing(Recorder):
         """Rates and changes, "step layer row"; those that a run numbers s - 1 belong to step s."""
         whole = torch.full((steps, len(self.setting.layers), len(self.setting.groups)), torch.nan)
         found = {name: whole.clone() for name in self.variables}
-        if run is None:
+        if run is None or steps == 1:  # a caption of one token has nothing to smooth
             return found
         band = [self.setting.layers.index(layer) for layer in run.layers]
         for name, given in zip(self.variables, (run.rates, run.change_keys, run.change_values), strict=True):

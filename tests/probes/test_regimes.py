@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kvsmooth import KVSmooth
+from probes.cli import BadInput
 from probes.regimes import record_inputs
 from probes.tokens import free_captions, lengths
 from probes.tracing import Tracing
@@ -48,6 +49,27 @@ def test_captions_are_cut_to_the_bound():
     model, inputs = build("llama", batch=2)
     trace = record_inputs(model, inputs, captions=CAPTIONS, max_new_tokens=2)
     assert trace.tokens.tolist() == [CAPTIONS[0][:2], CAPTIONS[1][:2]]
+
+
+def test_captions_end_at_their_first_end_token():
+    model, inputs = build("llama", batch=2)
+    trace = record_inputs(model, inputs, captions=[[7, 2, 9, 9], [8, 8, 8, 2]], eos_token_id=2)
+    assert trace.tokens.tolist() == [[7, 2, -1, -1], [8, 8, 8, 2]]
+    assert trace.n_steps.tolist() == [2, 4]
+
+
+def test_an_empty_caption_is_refused():
+    model, inputs = build("llama", batch=2)
+    with pytest.raises(BadInput, match="at least one token a row"):
+        record_inputs(model, inputs, captions=[[5], []])
+
+
+@pytest.mark.parametrize("method", [None, METHOD], ids=["baseline", "kvsmooth"])
+def test_a_caption_of_one_token_is_one_step(method):
+    model, inputs = build("llava", batch=2)
+    trace = record_inputs(model, inputs, method, max_new_tokens=1)
+    assert trace.n_steps.tolist() == [1, 1]
+    assert all(len(value) == 1 for value in trace.values.values())
 
 
 def test_a_row_that_ends_early_is_cut_at_its_own_end():

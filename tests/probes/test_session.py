@@ -200,6 +200,7 @@ def test_other_settings_do_not_go_into_the_same_folder(free, subject, items, tmp
         ({"recorders": ("heat",)}, "recorders must be among entropy, mass"),
         ({"captions": {}}, "captions are for the regime replay"),
         ({"captions": {0: "a"}, "regime": "replay"}, "captions must hold every image_id; 1 is missing"),
+        ({"captions": {0: ""}, "regime": "replay"}, "captions must not be empty; that of image 0 is"),
         ({"arms": {"../up": None}}, "arm names must be fit for a folder"),
     ],
 )
