@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.inference import CONTRAST, CONTROL, TREATED
-from analysis.metrics.chair import COUNTS, count, ground_truth, ratios, score_caption
+from analysis.metrics.chair import COUNTS, ground_truth, ratios, score_caption
 from analysis.stats.bootstrap import Statistic, cluster_bca, difference, multiplicity_of_images
 from analysis.stats.rows import Row
 from analysis.stats.swap import swap_test
@@ -80,11 +80,11 @@ def repeated_sentences(text: str) -> tuple[int, int]:
     return len(sentences), len(sentences) - len(set(sentences))
 
 
-def _counts(text: str, truth: frozenset[str]) -> tuple[float, ...]:
+def _counts(text: str, truth: frozenset[str]) -> tuple[int, ...]:
     record = score_caption(text, truth)
     absent = [mention.hallucinated for mention in record.mentions]
     at_risk = absent.index(True) + 1 if any(absent) else len(absent)
-    return (*count([record])[0], at_risk, *repeated_sentences(text))
+    return (*record.counts, at_risk, *repeated_sentences(text))
 
 
 def _statistic(counts: Float[np.ndarray, "image count"]) -> Statistic:

@@ -34,7 +34,7 @@ def draw_all(reduced: xr.Dataset, rows: Rows) -> dict[str, Figure]:
 
 def entropy(reduced: xr.Dataset, rows: Rows) -> Figure:
     """Row entropy over steps in both regimes; where in layers and steps the arms differ; the difference by layer."""
-    made = figure(PAGE, 4.5)
+    made = figure(PAGE, 4.9)
     axes = made.subplots(2, 2, width_ratios=[1.25, 1])
     for ax, regime, text in zip((axes[0, 0], axes[0, 1]), REGIMES, "ab", strict=True):
         curves(ax, reduced, regime, "entropy")
@@ -51,7 +51,7 @@ def entropy(reduced: xr.Dataset, rows: Rows) -> Figure:
 
 def visual_mass(reduced: xr.Dataset, rows: Rows) -> Figure:
     """Visual mass beside what uniform attention would give; what is left after dilution; where attention goes instead."""
-    made = figure(PAGE, 6.4)
+    made = figure(PAGE, 6.8)
     axes = made.subplots(3, 2)
     regime = first_regime(reduced)
     curves(axes[0, 0], reduced, regime, "mass_image")
@@ -76,7 +76,7 @@ def visual_mass(reduced: xr.Dataset, rows: Rows) -> Figure:
 
 def drift(reduced: xr.Dataset, rows: Rows) -> Figure:
     """Angles of the hidden state to the previous step, to the image and to the prompt, sink channels masked and not."""
-    made = figure(PAGE, 6.4)
+    made = figure(PAGE, 6.8)
     axes = made.subplots(3, 3)
     regime = first_regime(reduced)
     targets = {"step": "previous step", "image": "mean image state", "prompt": "last prompt token"}

@@ -95,7 +95,7 @@ def difference(first: Statistic, second: Statistic) -> Statistic:
 
 def multiplicity_of_images(drawn: Int[np.ndarray, "*resample drawn"], images: int) -> Float[np.ndarray, "*resample image"]:
     """How often each image was drawn: sums over a resample are then one matrix product."""
-    rows = drawn.reshape(-1, drawn.shape[-1])
+    rows = drawn.reshape(int(np.prod(drawn.shape[:-1])), drawn.shape[-1])
     offset = rows + images * np.arange(len(rows))[:, None]
     return np.bincount(offset.ravel(), minlength=len(rows) * images).reshape(*drawn.shape[:-1], images).astype(float)
 
