@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.inference import CONTRAST, CONTROL, TREATED
+from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.metrics.chair import COUNTS, ground_truth, ratios, score_caption
 from analysis.stats.bootstrap import Statistic, cluster_bca, difference, multiplicity_of_images
 from analysis.stats.rows import Row

@@ -13,7 +13,7 @@ from typing import Any
 import xarray as xr
 
 from analysis.drift_files import by_name, curves, exclusions, read_reduced, read_results, write_reduced
-from probes.cli import run_cli
+from probes.cli import BadInput, run_cli
 from probes.files import write_bytes
 from probes.provenance import as_json, provenance
 
@@ -107,7 +107,10 @@ def measure(config: DriftConfig) -> xr.Dataset:
     items = items or subject.items(config.images, config.prompt)
     arms = {"baseline": None, "kvsmooth": KVSmooth(lambda_ref=config.lambda_ref)}
     options = {"out": config.recordings, "batch_size": config.batch_size, "max_new_tokens": config.max_new_tokens}
-    recordings = {regime: record(subject, items, arms, regime, **options) for regime in ("free", "replay")}
+    try:
+        recordings = {regime: record(subject, items, arms, regime, **options) for regime in ("free", "replay")}
+    except BadInput as error:  # what the recording calls --out is --recordings here
+        raise BadInput(str(error).replace("(--out)", "(--recordings)")) from error
     reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed)
     if config.image_folder is None:
         from analysis.captions import caption_counts

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from analysis.inference import CONTROL, TREATED
+from analysis.arms import CONTROL, TREATED
 from analysis.panels import (
     REGIMES,
     Rows,

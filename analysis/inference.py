@@ -10,15 +10,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from analysis.arms import BAND, CONTRAST, CONTROL, TREATED
 from analysis.quantities import DESCRIBED, QUANTITIES, SMOOTHING, TRENDS
 from analysis.stats.bootstrap import Interval, cluster_bca, mean
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import compare
 from analysis.stats.rows import Row
 
-CONTROL, TREATED = "baseline", "kvsmooth"
-CONTRAST = f"{TREATED} - {CONTROL}"
-BAND = "band"
 # (quantity, statistic): the questions that this analysis was built to answer; everything else may only suggest
 PRIMARY = (("entropy", "mean"), ("excess_image", "slope"), ("drift_image", "mean"))
 PRIMARY_REGIME = "replay"

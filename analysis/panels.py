@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from analysis.inference import BAND, CONTRAST, CONTROL, TREATED
+from analysis.arms import BAND, CONTRAST, CONTROL, TREATED
 from analysis.plots.composition import composition
 from analysis.plots.forest import Point, forest
 from analysis.plots.heat import heat

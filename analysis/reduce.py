@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from analysis.arms import ARMS
 from analysis.quantities import DESCRIBED, TRENDS, Quantity, available
 from analysis.stats.bootstrap import cluster_bca, mean
 from analysis.stats.paired import sign_flip
 from analysis.stats.trend import kendall_tau, theil_sen
 
-ARMS = ("baseline", "kvsmooth")
 BIN = 10  # steps a cell of the tested map; one step alone is too noisy, and neighbours are not independent
 CURVE_RESAMPLES = 1999
 PER_TOKENS = 100  # slopes are given per 100 tokens

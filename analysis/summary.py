@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.captions import MEASURES
+from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.drift_files import by_name
-from analysis.inference import CONTRAST, CONTROL, TREATED
 
 _HEAD = ("outcome", "regime", "n", "none", "KVSmooth", "difference", "95 % interval", "p", "p adjusted", "d_z")
 
@@ -17,7 +16,9 @@ def summary(found: Mapping[str, Any]) -> str:
     rows = by_name(found["results"])
     primary = [_primary(row) for row in rows.values() if row["role"] == "primary"]
     parts = ["Primary outcomes (mean of the smoothed layers, paired by image)", _table([_HEAD, *primary])]
-    captions = [_caption(name, rows) for name in MEASURES if f"free/{name}/{CONTRAST}" in rows]
+    # rows about captions have no statistic over steps
+    told = [row for row in rows.values() if "statistic" not in row["where"] and row["where"]["contrast"] == CONTRAST]
+    captions = [_caption(row, rows) for row in told]
     if captions:
         parts += ["", "Free captions (exploratory)", _table([(_HEAD[0], *_HEAD[2:8]), *captions])]
     parts += ["", *_left_out(found.get("exclusions", {}))]
@@ -41,8 +42,8 @@ def _primary(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _caption(name: str, rows: Mapping[str, Any]) -> tuple[str, ...]:
-    row = rows[f"free/{name}/{CONTRAST}"]
+def _caption(row: Mapping[str, Any], rows: Mapping[str, Any]) -> tuple[str, ...]:
+    name = row["where"]["quantity"]
     arms = (rows[f"free/{name}/{arm}"]["estimate"] for arm in (CONTROL, TREATED))
     return (name, str(row["n"]), *map(_number, arms), _number(row["estimate"]), _interval(row), _p(row["p"]))
 
