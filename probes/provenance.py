@@ -1,11 +1,12 @@
 """Where a file came from: commit, versions, the full configuration."""
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,15 @@ def as_plain(value: Any) -> Any:
 def as_json(value: Any) -> str:
     """`as_plain` as JSON text with sorted keys, so that equal configurations are equal strings."""
     return json.dumps(as_plain(value), sort_keys=True)
+
+
+def digest(parts: Iterable[str | bytes]) -> str:
+    """A short hash of texts or bytes, in this order."""
+    made = hashlib.sha256()
+    for part in parts:
+        made.update(part.encode() if isinstance(part, str) else part)
+        made.update(b"\0")
+    return made.hexdigest()[:16]
 
 
 def _git(*words: str) -> str:

@@ -1,6 +1,5 @@
 """Recordings as labelled data: made from a trace, merged, read back from a folder."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ import xarray as xr
 
 from kvsmooth.spans import GROUPS
 from probes.netcdf import TornFile, read, write
+from probes.provenance import digest
 from probes.schema import COORDINATES, VARIABLES, InvalidRecording, Variable, as_dataset, validate
 
 __all__ = ["InvalidRecording", "TornFile", "labelled", "merge", "read", "read_folder", "validate", "write"]
@@ -121,12 +121,3 @@ def _merged_config(values: Sequence[str]) -> str:
         name = next(name for other in rest for name in other if other.get(name) != rest[0].get(name))
         raise InvalidRecording(f"Recordings with different config.{name} cannot be merged.")
     return json.dumps({**rest[0], "arms": arms}, sort_keys=True)
-
-
-def digest(parts: Iterable[str | bytes]) -> str:
-    """A short hash of texts or bytes, in this order."""
-    made = hashlib.sha256()
-    for part in parts:
-        made.update(part.encode() if isinstance(part, str) else part)
-        made.update(b"\0")
-    return made.hexdigest()[:16]

@@ -1,26 +1,24 @@
 """Recording a list of items: chunk by chunk, arm by arm, resumable."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 
+from probes.chunk import Chunk, recorded_captions, spoken_captions
 from probes.cli import BadInput
-from probes.provenance import as_json, as_plain, git_commit, program_name, versions
+from probes.provenance import as_json, as_plain, digest, git_commit, program_name, versions
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
-from probes.recording import digest, labelled, merge
+from probes.recording import labelled, merge
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
 from probes.schema import ATTRIBUTES, SCHEMA_VERSION
 from probes.sink_channels import RULE
 from probes.store import Store
 from probes.subjects import Item, Subject
-from probes.tokens import end_tokens, free_captions
 
 
 def record(
@@ -127,9 +125,10 @@ class Session:
         self.store.open(self.settings, self.options)
         with tqdm(total=len(self.items) * len(self.arms), unit="caption", disable=None if progress else True) as bar:
             for start in range(0, len(self.items), self.batch_size):
-                chunk = _Chunk(self, start)
+                chunk = Chunk(self.subject, self.items, start, self.batch_size)
+                captions = cache(partial(self.replayed, chunk))
                 for arm in self.arms:
-                    yield from self._record(chunk, arm)
+                    yield from self._record(chunk, arm, captions)
                     bar.update(len(chunk.items))
 
     @cached_property
@@ -175,47 +174,31 @@ class Session:
         earlier = self.store.settings()
         if earlier is not None:
             return tuple(tuple(channels) for channels in earlier["sink_channels"])
-        first = _Chunk(self, 0)
+        first = Chunk(self.subject, self.items, 0, self.batch_size)
         return record_inputs(self.subject.tracing, first.inputs, recorders=("drift",), max_new_tokens=1).sink_channels
 
-    def free_tokens(self, chunk: "_Chunk") -> list[list[int]]:
+    def replayed(self, chunk: Chunk) -> list[list[int]]:
         """The captions that a replay feeds to every arm: given ones, those of a free recording beside this one, or the model's own."""
         if self.captions is not None:
-            return [self._tokens(self.captions[item.image_id]) for item in chunk.items]
-        recorded = self._recorded_tokens(chunk)
-        if recorded is not None:
-            return recorded
-        tracing = self.subject.tracing
-        with _seeded(self.seed, chunk.start):
-            ends = end_tokens(tracing.speaker, self.decoding)
-            return free_captions(self.subject.model, chunk.inputs, ends, max_new_tokens=self.max_new_tokens, **self.decoding)
-
-    def _tokens(self, caption: str | Sequence[int]) -> list[int]:
-        return self.subject.tokens(caption) if isinstance(caption, str) else [int(token) for token in caption]
-
-    def _recorded_tokens(self, chunk: "_Chunk") -> list[list[int]] | None:
+            given = [self.captions[item.image_id] for item in chunk.items]
+            return [self.subject.tokens(caption) if isinstance(caption, str) else list(caption) for caption in given]
         free = Store(None if self.out is None else Path(self.out) / "free")
-        there = free.settings()
-        decisive = self.settings.keys() - {"regime", "captions", "recorders", "attention_implementation"}
         baseline = next((name for name, arm in self.arms.items() if arm is None), None)
-        if there is None or baseline is None or any(there.get(name) != self.settings[name] for name in decisive):
-            return None
-        found = [free.find(baseline, item.image_id, made) for item, made in zip(chunk.items, chunk.hashes, strict=True)]
-        if any(recording is None for recording in found):
-            return None
-        return [recording.token_predicted.values[0, 0].tolist() for recording in found]
+        decisive = {name: self.settings[name] for name in self.settings.keys() - {"regime", "captions", "recorders"}}
+        recorded = recorded_captions(free, baseline, chunk, decisive)
+        return recorded or spoken_captions(self.subject, chunk, self.seed, max_new_tokens=self.max_new_tokens, **self.decoding)
 
-    def _record(self, chunk: "_Chunk", arm: str) -> list[xr.Dataset]:
+    def _record(self, chunk: Chunk, arm: str, captions: Callable[[], list[list[int]]]) -> list[xr.Dataset]:
         found = [self.store.find(arm, item.image_id, made) for item, made in zip(chunk.items, chunk.hashes, strict=True)]
         if all(recording is not None for recording in found):
             return found
         self.store.settle({**self.settings, "sink_channels": self.sink_channels}, self.options)
-        with _seeded(self.seed, chunk.start):
+        with chunk.seeded(self.seed):
             trace = record_inputs(
                 self.subject.tracing,
                 chunk.inputs,
                 self.arms[arm],
-                captions=chunk.captions if self.regime == "replay" else None,
+                captions=captions() if self.regime == "replay" else None,
                 recorders=self.recorders,
                 max_new_tokens=self.max_new_tokens,
                 sink_channels=self.sink_channels,
@@ -253,36 +236,3 @@ class Session:
             "created_by": program_name(),
         }
         return labelled(values, arm, item.image_id, trace.layers, attributes)
-
-
-class _Chunk:
-    """The items of one batch, with what is made of them only when it is needed."""
-
-    def __init__(self, session: Session, start: int):
-        self.session, self.start = session, start
-        self.items = session.items[start : start + session.batch_size]
-
-    @cached_property
-    def hashes(self) -> list[str]:
-        """What decides an item: number, prompt, pixels."""
-        pixels = [item.pixels() for item in self.items]
-        return [
-            digest([str(item.image_id), item.prompt, str(image.size), image.tobytes()])
-            for item, image in zip(self.items, pixels, strict=True)
-        ]
-
-    @cached_property
-    def inputs(self) -> dict[str, torch.Tensor]:
-        return self.session.subject.encode(self.items)
-
-    @cached_property
-    def captions(self) -> list[list[int]]:
-        return self.session.free_tokens(self)
-
-
-@contextmanager
-def _seeded(seed: int, chunk: int) -> Iterator[None]:
-    """Random numbers that depend on the seed and the chunk alone; the caller's generators are left as they were."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed + chunk)
-        yield

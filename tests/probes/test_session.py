@@ -141,7 +141,7 @@ def test_an_arm_can_be_added_and_leaves_the_others_alone(subject, items, tmp_pat
 def test_replay_uses_the_recorded_captions_and_feeds_them_to_every_arm(free, subject, items, tmp_path, monkeypatch):
     out, recording = free
     shutil.copytree(out, tmp_path / "r")
-    monkeypatch.setattr("probes.session.free_captions", None)
+    monkeypatch.setattr("probes.chunk.free_captions", None)
     replay = record(subject, items, ARMS, "replay", out=tmp_path / "r", **OPTIONS)
     for arm in ARMS:
         xr.testing.assert_equal(replay.token_predicted.sel(arm=arm, drop=True), recording.token_predicted.sel(arm="baseline", drop=True))

@@ -1,0 +1,69 @@
+"""The items of one batch, and the captions that are replayed to it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probes.provenance import digest
+from probes.store import Store
+from probes.subjects import Item, Subject
+from probes.tokens import end_tokens, free_captions
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """`size` items from `start` on; what is made of them is made when it is needed, once."""
+
+    subject: Subject
+    whole: Sequence[Item]
+    start: int
+    size: int
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """The items of this chunk; the last one of a list may be shorter."""
+        return self.whole[self.start : self.start + self.size]
+
+    @cached_property
+    def hashes(self) -> list[str]:
+        """What decides an item: number, prompt, pixels."""
+        images = [item.pixels() for item in self.items]
+        return [
+            digest([str(item.image_id), item.prompt, str(image.size), image.tobytes()])
+            for item, image in zip(self.items, images, strict=True)
+        ]
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        """Inputs of `generate`."""
+        return self.subject.encode(self.items)
+
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        """Random numbers that depend on the seed and the chunk alone; the caller's generators are left as they were."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed + self.start)
+            yield
+
+
+def recorded_captions(free: Store, baseline: str | None, chunk: Chunk, settings: Mapping[str, Any]) -> list[list[int]] | None:
+    """The baseline's tokens from a free recording with these settings; None if one of them is missing there."""
+    there = free.settings()
+    if there is None or baseline is None or any(there.get(name) != value for name, value in settings.items()):
+        return None
+    found = [free.find(baseline, item.image_id, made) for item, made in zip(chunk.items, chunk.hashes, strict=True)]
+    if any(recording is None for recording in found):
+        return None
+    return [recording.token_predicted.values[0, 0].tolist() for recording in found]
+
+
+def spoken_captions(subject: Subject, chunk: Chunk, seed: int, **options: Any) -> list[list[int]]:
+    """What the subject says about the items by itself, unrecorded, as a free recording with this seed would have it."""
+    ends = end_tokens(subject.tracing.speaker, options)
+    with chunk.seeded(seed):
+        return free_captions(subject.model, chunk.inputs, ends, **options)
