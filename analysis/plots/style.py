@@ -85,6 +85,8 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
         # laid out once for both files, and no engine left: with one, every save draws twice. Half the time for the same picture
         fig.get_layout_engine().execute(fig)
         fig.set_layout_engine(None)
+        for ax in fig.axes:  # the layout's solver differs from run to run in the last digits, which would show in the files
+            ax.set_position([round(float(edge), 4) for edge in ax.get_position(original=True).bounds])
     written = []
     for kind, about in metadata.items():
         target = Path(path).with_suffix(f".{kind}")
