@@ -31,10 +31,10 @@ redraw: .venv/ready
 efficiency: .venv/ready
 	$(ENV) $(PY) -m analysis.efficiency --json figures/efficiency/efficiency.json
 
-# torch's CPU build is named by its exact version in constraints.txt; on a machine with a GPU, install your own torch first and drop -c
+# constraints.txt holds the exact versions that our numbers were made with. Where the index offers several builds of torch, pip takes the
+# index's default, on Linux the large one for CUDA: set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds to save the download.
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' constraints.txt)
 	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 

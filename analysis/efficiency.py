@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -33,17 +33,28 @@ from probes.regimes import record_inputs
 class EfficiencyConfig:
     """Cost of KVSmooth and of recording, as ratios to plain sdpa generate."""
 
-    json: Path | None = None  #: results file; printed only when left out
-    prompt_tokens: int = 600  #: length of the prompt
-    new_tokens: int = 128  #: tokens generated a run
-    rounds: int = 7  #: interleaved rounds; the ratios' medians are taken over them
-    hidden: int = 768  #: width of the random Llama
-    layers: int = 12  #: its decoder layers
-    heads: int = 12  #: its query and key/value heads
-    vocabulary: int = 16000  #: its vocabulary; 97 M parameters with the other defaults
-    threads: int = 1  #: torch threads
-    memory: bool = True  #: also start a process an arm and report its peak memory
-    debug: bool = False  #: show the trace of an error
+    json: Path | None = None
+    """results file; printed only when left out"""
+    prompt_tokens: int = 600
+    """length of the prompt"""
+    new_tokens: int = 128
+    """tokens generated a run"""
+    rounds: int = 5
+    """interleaved rounds; the ratios' medians are taken over them"""
+    hidden: int = 768
+    """width of the random Llama"""
+    layers: int = 12
+    """its decoder layers"""
+    heads: int = 12
+    """its query and key/value heads"""
+    vocabulary: int = 16000
+    """its vocabulary; 97 M parameters with the other defaults"""
+    threads: int = 1
+    """torch threads"""
+    memory: bool = True
+    """also start a process an arm and report its peak memory"""
+    debug: bool = False
+    """show the trace of an error"""
 
     def __post_init__(self):
         for name in ("prompt_tokens", "rounds", "hidden", "layers", "heads", "vocabulary", "threads"):
@@ -143,6 +154,10 @@ def ratios(rounds: list[dict[str, dict[str, float]]], part: str) -> dict[str, di
 
 def _peak_of(name: str, config: EfficiencyConfig, queue) -> None:
     torch.set_num_threads(config.threads)
+    # every arm once on a toy, so that all processes have loaded the same libraries
+    small = replace(config, prompt_tokens=8, new_tokens=2, hidden=64, layers=6, heads=2, vocabulary=64)
+    for every in ARMS:
+        time_arm(every, *build(small), small)
     model, inputs = build(config)
     time_arm(name, model, inputs, config)
     queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
@@ -162,6 +177,10 @@ def peak_memory(name: str, config: EfficiencyConfig) -> int:
 
 def measure(config: EfficiencyConfig) -> dict:
     """All arms, round after round; the content of the results file."""
+    # first: the peak that the system tells of a process starts at that of the process which started it
+    peaks = {}
+    if config.memory:
+        peaks = {name: peak_memory(name, config) for name in tqdm(ARMS, desc="peak memory", disable=not sys.stderr.isatty())}
     torch.set_num_threads(config.threads)
     model, inputs = build(config)
     models = dict.fromkeys(ARMS, model)
@@ -174,9 +193,6 @@ def measure(config: EfficiencyConfig) -> dict:
         rounds.append({name: timed[name] for name in ARMS})
     rounds = rounds[1:]
     whole, decode = ratios(rounds, "whole"), ratios(rounds, "decode")
-    peaks = {}
-    if config.memory:
-        peaks = {name: peak_memory(name, config) for name in tqdm(ARMS, desc="peak memory", disable=not sys.stderr.isatty())}
     return {
         "ratios": {name: row["median"] for name, row in whole.items()},
         "ratios_decode": {name: row["median"] for name, row in decode.items()},
