@@ -68,7 +68,7 @@ def record_inputs(
     recorders : names in `RECORDERS`
     max_new_tokens : bound of the steps; captions are cut to it
     sink_channels : by layer; found on the prompts of this very batch if None
-    options : further options of `generate`; beams and assistants are refused
+    options : further options of `generate`, one by one; beams, assistants and a whole `generation_config` are refused
 
     Raises
     ------
@@ -119,12 +119,15 @@ def record_inputs(
 
 
 def refuse(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
-    """Raise for ways of decoding in which a row is not one sequence, or a step not one token.
+    """Raise for ways of decoding in which a row is not one sequence, or a step not one token, and for options given as one object.
 
     Raises
     ------
     Unsupported
     """
+    # its end tokens, bounds and beams would count beside those of the recording itself, and only some of them could be looked up
+    if options.get("generation_config") is not None:
+        raise Unsupported("generation_config: recording takes its options one by one, such as eos_token_id=2 or do_sample=True.")
     config = getattr(model, "generation_config", None)
     for name, neutral in (("num_beams", 1), ("num_return_sequences", 1), ("assistant_model", None), ("prompt_lookup_num_tokens", None)):
         value = options.get(name, getattr(config, name, None))

@@ -47,7 +47,8 @@ def record(
     max_new_tokens : bound of the steps of a caption
     recorders : names in `probes.recorders.RECORDERS`; all by default
     seed : of sampling
-    generate : further options of `model.generate`, greedy without them, such as {"do_sample": True, "temperature": 0.7}; beams are refused
+    generate : further options of `model.generate`, greedy without them, such as {"do_sample": True, "temperature": 0.7}; beams
+        and a whole `generation_config` are refused
     progress : show a bar, on a terminal only
 
     Raises

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
-from kvsmooth import KVSmooth
+from kvsmooth import KVSmooth, Unsupported
 from probes.cli import BadInput
 from probes.regimes import record_inputs
 from probes.tokens import free_captions, lengths
@@ -90,6 +91,25 @@ def test_generation_stops_when_every_row_has_ended():
     trace = record_inputs(model, inputs, max_new_tokens=8, eos_token_id=end)
     assert trace.n_steps.tolist() == [first]
     assert len(trace.values["row_entropy"]) == first
+
+
+@pytest.mark.parametrize("whole", [{"eos_token_id": 2}, {"num_beams": 2}, {"do_sample": True}], ids=str)
+@pytest.mark.parametrize("captions", [None, CAPTIONS], ids=["free", "replay"])
+def test_a_whole_generation_configuration_is_refused(whole, captions):
+    """Ends and beams hidden in it would be booked wrongly: a row that ended after one token had all the steps of its batch."""
+    model, inputs = build("llama", batch=2)
+    with pytest.raises(Unsupported, match="generation_config: recording takes its options one by one") as caught:
+        record_inputs(model, inputs, captions=captions, generation_config=GenerationConfig(**whole))
+    assert "\n" not in str(caught.value)
+
+
+def test_ends_and_beams_of_the_models_own_configuration_count():
+    model, inputs = build("llama", batch=1)
+    model.generation_config.eos_token_id = int(model.generate(**inputs, max_new_tokens=1)[0, -1])
+    assert record_inputs(model, inputs, max_new_tokens=8, generation_config=None).n_steps.tolist() == [1]
+    model.generation_config.num_beams = 2
+    with pytest.raises(Unsupported, match="num_beams=2"):
+        record_inputs(model, inputs)
 
 
 @pytest.mark.parametrize("family", ["llava", "instructblip"])

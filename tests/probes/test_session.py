@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
+from transformers import GenerationConfig
 
 from kvsmooth import KVSmooth, Unsupported
 from probes import record
@@ -215,6 +216,12 @@ def test_settings_that_cannot_be_are_refused(subject, items, tmp_path, changed, 
 def test_beams_are_refused_before_anything_is_computed(subject, items, tmp_path):
     with pytest.raises(Unsupported, match="num_beams=2"):
         record(subject, items, out=tmp_path, generate={"num_beams": 2}, **OPTIONS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_whole_generation_configuration_is_refused_before_anything_is_computed(subject, items, tmp_path):
+    with pytest.raises(Unsupported, match="one by one"):
+        record(subject, items, out=tmp_path, generate={"generation_config": GenerationConfig(num_beams=2)}, **OPTIONS)
     assert not list(tmp_path.iterdir())
 
 
