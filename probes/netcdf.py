@@ -1,11 +1,14 @@
-"""Files of a recording: netCDF-4, one an image and arm, whole or absent, every variable with a checksum.
+"""Files of a recording: netCDF-4, one an image and arm, whole or absent, with one digest over every byte.
 
-They are written with h5py: for the many small variables of a caption xarray's own writer takes seven times as long. xarray opens them
-like any netCDF file.
+They are written with h5py, which writes the many small variables of a caption faster than xarray's own writer. xarray opens them like any
+netCDF file. The attribute `content` holds the SHA-256 of the file as it is with zeros in the digest's place: numbers, texts, attributes and
+HDF5's own structure are all under it, and it is checked before any of them is parsed.
 """
 
+import hashlib
 import io
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -16,6 +19,9 @@ from probes.files import write_bytes
 from probes.schema import COORDINATES, VARIABLES, as_dataset, validate
 
 TEXT = h5py.string_dtype()
+CONTENT = "content"
+DIGEST = re.compile(rb"sha256-of-file:([0-9a-f]{64})")
+UNSEALED = b"sha256-of-file:" + b"0" * 64
 
 
 class TornFile(OSError):
@@ -34,7 +40,7 @@ def write(path: str | os.PathLike, recording: xr.Dataset) -> None:
     # composed in memory: HDF5 meeting a full disk reports it late and leaves broken handles, a plain write does neither
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        file.attrs.update({name: str(value) for name, value in recording.attrs.items()})
+        file.attrs.update({name: str(value) for name, value in recording.attrs.items()} | {CONTENT: UNSEALED.decode()})
         scales = {name: _put(file, str(name), coordinate) for name, coordinate in recording.coords.items()}
         for name, scale in scales.items():
             scale.make_scale(str(name))
@@ -42,27 +48,49 @@ def write(path: str | os.PathLike, recording: xr.Dataset) -> None:
             data = _put(file, str(name), variable)
             for axis, dim in enumerate(variable.dims):
                 data.dims[axis].attach_scale(scales[dim])
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, _sealed(buffer.getvalue()))
 
 
 def read(path: str | os.PathLike) -> xr.Dataset:
-    """Read one file of a recording, every checksum verified.
+    """Read one file of a recording, its digest verified first.
 
     Raises
     ------
-    TornFile : it is cut off or damaged
-    FileNotFoundError
+    TornFile : it is cut off, damaged, or was written by something else than `write`
+    OSError : the system does not give it
     """
+    whole = Path(path).read_bytes()
     try:
-        with h5py.File(io.BytesIO(Path(path).read_bytes()), "r") as file:
+        _verify(whole)
+        with h5py.File(io.BytesIO(whole), "r") as file:
             arrays = {name: _get(data) for name, data in file.items()}
-            attributes = dict(file.attrs)
-    except FileNotFoundError:
-        raise
-    except (OSError, KeyError, RuntimeError) as error:
+            attributes = {name: value for name, value in file.attrs.items() if name != CONTENT}
+    except Exception as error:  # whatever a parser says about bytes that are no recording
         raise TornFile(f"{path} is torn: it is cut off or damaged, and has to be recorded again.") from error
     variables = {name: array for name, array in arrays.items() if name in VARIABLES}
     return as_dataset(variables, {name: array for name, array in arrays.items() if name in COORDINATES}, attributes)
+
+
+def _sealed(content: bytes) -> bytes:
+    """The file with its digest in the place that was left for it."""
+    place = _place(content)
+    return content[: place.start(1)] + hashlib.sha256(content).hexdigest().encode() + content[place.end(1) :]
+
+
+def _verify(content: bytes) -> None:
+    place = _place(content)
+    digest = hashlib.sha256(content[: place.start(1)])
+    digest.update(UNSEALED[-64:])
+    digest.update(memoryview(content)[place.end(1) :])
+    if digest.hexdigest().encode() != place[1]:
+        raise ValueError("the digest is that of other bytes")
+
+
+def _place(content: bytes) -> re.Match:
+    places = list(DIGEST.finditer(content))
+    if len(places) != 1:
+        raise ValueError(f"a recording holds one digest of itself; found {len(places)}")
+    return places[0]
 
 
 def _put(file: h5py.File, name: str, data: xr.DataArray) -> h5py.Dataset:

@@ -57,16 +57,37 @@ def test_a_file_that_is_cut_off_is_named(small, tmp_path, kept):
         read(path)
 
 
-def test_a_flipped_byte_in_the_data_is_found(small, tmp_path):
+def test_a_flipped_byte_anywhere_is_found(small, tmp_path):
+    """Numbers, texts, attributes, HDF5's own structure: no byte changes in silence, and none escapes as an error of the parser."""
     path = tmp_path / "7.nc"
     write(path, small)
-    whole = bytearray(path.read_bytes())
-    place = whole.find(small.row_entropy.values.tobytes()[:16])
-    assert place > 0
-    whole[place + 2] ^= 0xFF
-    path.write_bytes(bytes(whole))
+    whole = path.read_bytes()
+    draw = np.random.default_rng(0)
+    known = [
+        small.row_entropy.values.tobytes()[:16],
+        "a é.".encode(),
+        b"git_commit",
+        b"sha256-of-file",
+        json.dumps({"seed": 0, "arms": {"baseline": None}}).encode(),
+    ]
+    places = [*draw.integers(0, len(whole), 60), *(whole.find(text) + 2 for text in known)]
+    assert min(places) >= 0
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place] ^= int(draw.integers(1, 256))
+        path.write_bytes(flipped)
+        with pytest.raises(TornFile, match=re.escape(str(path))):
+            read(path)
+    path.write_bytes(whole)
+    xr.testing.assert_identical(read(path), small)
+
+
+def test_a_file_of_another_writer_is_torn(small, tmp_path):
+    small.to_netcdf(tmp_path / "7.nc", engine="h5netcdf")
     with pytest.raises(TornFile):
-        read(path)
+        read(tmp_path / "7.nc")
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "8.nc")
 
 
 def test_merging_fills_what_an_image_does_not_have():
