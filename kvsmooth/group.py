@@ -21,7 +21,8 @@ class Unit:
     kv: int
     key_channels: int
     value_channels: int
-    sliding: bool
+    sliding: bool  # the cache layer drops old tokens
+    kind: str  # what the model calls the layer, "sliding_attention" say: its mask may differ where the cache is the same
     alone: int  # the layer number where each layer is dealt with by itself, else -1
 
 
@@ -72,14 +73,20 @@ class Group:
 
     def rates(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None):
         """Rates "layer row" or "layer row head", and the scores they come from."""
+        if all(item.mask is items[0].mask for item in items):
+            scores = self._scores(items, counted)
+        else:  # like layers that nevertheless see different keys
+            scores = torch.cat([self._scores([item], counted) for item in items])
+        return self.policy.push(scores), scores
+
+    def _scores(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None) -> Float[Tensor, "layer row *head"]:
+        """Scores of layers that share one mask."""
         rows = torch.stack([item.row for item in items])
         probabilities = rows if items[0].explicit else mask_scores(rows, items[0].mask).softmax(-1)
         if self.method.heads == "mean_row":
             probabilities = probabilities.mean(2, keepdim=True)
         scores = self.method.score(NewestRow(probabilities, items[0].mask, counted))
-        if self.method.heads != "per_head":
-            scores = scores.mean(-1)
-        return self.policy.push(scores), scores
+        return scores if self.method.heads == "per_head" else scores.mean(-1)
 
     def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
         """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""

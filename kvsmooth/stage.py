@@ -29,6 +29,8 @@ class Smoothing:
         self.newest: dict[int, Newest] = {}
         # a static cache whose layers all slide forgets its length: the model's limit stands in for it
         self.longest = getattr(clock.decoder.config, "max_position_embeddings", 32768)
+        kinds = getattr(clock.decoder.config, "layer_types", None) or ()
+        self.kinds = {layer: kinds[layer] if layer < len(kinds) else "" for layer in band}
         clock.on_stream = self._begin
 
     def attend(self, module, query, key, value, attention_mask, **kwargs):
@@ -96,7 +98,7 @@ class Smoothing:
             return
         sliding = bool(self.clock.cache.layers[layer].is_sliding)
         sizes = query.shape[0], query.shape[1], key.shape[1], key.shape[3], value.shape[3]
-        self.clock.stream.state.learn(layer, Unit(key.device, *sizes, sliding, layer if self.at_once else -1))
+        self.clock.stream.state.learn(layer, Unit(key.device, *sizes, sliding, self.kinds[layer], layer if self.at_once else -1))
 
     def _begin(self, stream: Stream) -> None:
         prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
