@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from analysis import card_claims
 from analysis.card_counts import estimates, overlap, table
 from analysis.card_page import BARS, filled, markdown
 from analysis.card_sinks import search
@@ -139,11 +140,12 @@ def main(config: CardConfig) -> None:
     scored = {name: [score_caption(t, truth[s.image_id], s.image_id) for t, s in zip(ts, drawn, strict=True)] for name, ts in texts.items()}
     measured = {name: estimates(table(scored[name], texts[name]), config.draws, config.seed) for name in texts}
     others = {name: others_of(scored[name], scored["baseline"]) for name in texts if name != "baseline"}
+    said = {name: card_claims.shares(texts[name], drawn) for name in texts}
     results = [{**asdict(e), "name": f"{name}: {key}"} for name, found in measured.items() for key, e in found.items()]
     results += [
         {"name": f"{name}: {key}", "estimate": value, "interval": None, "n": len(drawn), "test": "none"}
-        for name, found in others.items()
-        for key, value in found.items()
+        for name in texts
+        for key, value in {**others.get(name, {}), **said[name]}.items()
     ]
     looked = [Item(scene.image_id, scene.image) for scene in drawn[: config.sink_scenes]]
     sinks = search(subject, looked, texts["baseline"][: len(looked)])
@@ -162,7 +164,7 @@ def main(config: CardConfig) -> None:
     write_bytes(config.out / "subject.json", (json.dumps(_finite(card), indent=1) + "\n").encode())
     page = config.out / "subject.md"
     text = page.read_text() if page.exists() else ""
-    write_bytes(page, filled(text, markdown(measured, others, sinks)).encode())
+    write_bytes(page, filled(text, markdown(measured, others, said, sinks)).encode())
 
 
 def others_of(records: list[ChairRecord], baseline: list[ChairRecord]) -> dict[str, float]:

@@ -4,6 +4,7 @@ import math
 
 from analysis.card_counts import Estimate
 
+Plain = dict[str, dict[str, float]]
 START, END = "<!-- card:begin -->", "<!-- card:end -->"
 BARS = {
     "recall": (0.60, math.inf),
@@ -13,6 +14,7 @@ BARS = {
     "late_minus_early": (0.0, math.inf),
     "repeated_sentences": (0.0, 0.05),
 }
+CLAIMS = {"side": "to the right or left of", "height": "higher or lower than", "number": "how many"}
 ROWS = {
     "chair_s": "CHAIR_s",
     "chair_i": "CHAIR_i",
@@ -36,7 +38,9 @@ def filled(page: str, tables: str) -> str:
     return f"{before}{START}\n{tables}\n{END}{after or chr(10)}"
 
 
-def markdown(measured: dict[str, dict[str, Estimate]], others: dict[str, dict[str, float]], sinks: dict) -> str:
+def markdown(
+    measured: dict[str, dict[str, Estimate]], others: dict[str, dict[str, float]], said: dict[str, dict[str, float]], sinks: dict
+) -> str:
     """The card's tables: the baseline with intervals, the other conditions beside it, the search for sinks."""
     lines = ["| greedy, no smoothing | estimate | 95 % interval | bar |", "|---|---|---|---|"]
     for key, label in ROWS.items():
@@ -56,6 +60,10 @@ def markdown(measured: dict[str, dict[str, Estimate]], others: dict[str, dict[st
         for name in ["baseline", *names]:
             cells = [f"{_number(measured[name][c].estimate)} {_range(measured[name][c])}".strip() for c in columns]
             lines.append(f"| {name} | {' | '.join(cells)} | {_number(others.get(name, {}).get('overlap_with_baseline', 1.0))} |")
+    lines += ["", "| what is said of named objects | claims a caption | true | of an object and itself |", "|---|---|---|---|"]
+    for kind, label in CLAIMS.items():
+        found = [said["baseline"][f"{kind}_{what}"] for what in ("claims", "true", "itself")]
+        lines.append(f"| {label} | {' | '.join(_number(value) for value in found)} |")
     lines += ["", "| layer | first token | largest in the caption | largest activation | over the median |", "|---|---|---|---|---|"]
     names = ("first_token_by_layer", "largest_in_caption_by_layer", "largest_activation_by_layer", "largest_over_median_by_layer")
     for layer, row in enumerate(zip(*(sinks[name] for name in names), strict=True)):

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from analysis import card_claims
 from analysis.card import CardConfig, conditions, main, others_of, shuffled
 from analysis.card_counts import estimates, overlap, sentences, shares, table, third
 from analysis.card_page import END, START, filled
 from analysis.card_sinks import LATER, received
 from analysis.metrics.chair import score_caption
 from probes.subjects.emoji import build, scenes
+from probes.subjects.emoji.captions import describe
+from probes.subjects.emoji.vocabulary import BY_NAME
 
 CAPTIONS = ("A dog and a cat. A cup here. A pizza.", "A dog. A dog. A kite.", "Nothing at all. Nothing at all.")
 TRUTH = ({"dog", "cup"}, {"dog"}, {"cat"})
@@ -100,3 +103,21 @@ def test_the_card_of_an_untrained_subject(tmp_path):
     assert len(list(cache.glob("*.json"))) == 8
     main(config)
     assert (docs / "subject.md").read_text() == first
+
+
+def test_claims_of_the_training_captions_are_true():
+    drawn = scenes(60, "train")
+    got = card_claims.shares([describe(item) for item in drawn], drawn)
+    assert (got["side_true"], got["height_true"], got["number_true"]) == (1.0, 1.0, 1.0)
+    assert 0.9 < got["side_claims"] <= 1.0
+    assert 0.9 < got["number_claims"] <= 1.0
+
+
+def test_false_claims_and_claims_of_an_object_with_itself():
+    item = scenes(1)[0]
+    left, right = BY_NAME[item.objects[0].category].noun, BY_NAME[item.objects[-1].category].noun
+    wrong = (
+        f"The {left} is to the right of the {right}. The {left} is positioned higher than the {left}. There are six {right}s in the image."
+    )
+    got = card_claims.claims(wrong, item)
+    assert (got["side", "false"], got["height", "itself"], got["number", "false"]) == (1, 1, 1)
