@@ -5,7 +5,9 @@ from typing import Any
 
 _DOORS = {"record": "probes.session", "load_subject": "probes.subjects", "Item": "probes.subjects", "Subject": "probes.subjects"}
 
-__all__ = ["Item", "Subject", "load_subject", "record"]
+DEFAULT_BATCH = 20  # images a batch of every command that records: a folder takes one batch size, so their defaults must agree
+
+__all__ = ["DEFAULT_BATCH", "Item", "Subject", "load_subject", "record"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,9 +46,10 @@ class Chunk:
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
-        """Random numbers that depend on the seed and the chunk alone; the caller's generators are left as they were."""
+        """A stream of torch's random numbers for each seed (0 or more) and chunk; the caller's generators are left as they were."""
         with torch.random.fork_rng():
-            torch.manual_seed(seed + self.start)
+            # mixed, not added: seed 0 at item 16 must not be seed 16 at item 0
+            torch.manual_seed(int(np.random.SeedSequence([seed, self.start]).generate_state(1, np.uint64)[0]))
             yield
 
 

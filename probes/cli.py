@@ -6,8 +6,9 @@ import io
 import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 Config = TypeVar("Config")
 
@@ -18,11 +19,16 @@ class BadInput(ValueError):
     """What the user gave cannot be used; the message is one line: what, where, what to do."""
 
 
+class Notice(UserWarning):
+    """What a user should know although the work is done: a warning in Python, one line on stderr from a command."""
+
+
 def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Sequence[str] | None = None) -> None:
     """Parse the options, run `main` on them and leave with 0 (done), 2 (bad input) or 130 (interrupted, finished work kept).
 
     Bad input is `BadInput`, options that do not parse or break their own law, `kvsmooth.Unsupported`, and whatever the operating
-    system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`.
+    system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`. A `Notice`
+    is one line on stderr too, and changes nothing else.
 
     Parameters
     ----------
@@ -38,7 +44,8 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     program, debug = program_name(), "--debug" in argv
     try:
         config = _parse(config_class, argv, program)
-        main(config)
+        with _notices_in_one_line(program):
+            main(config)
     except KeyboardInterrupt:
         _leave(f"{program}: interrupted; finished work is kept, the same command goes on from it.", INTERRUPTED)
     except (ValueError, OSError) as error:
@@ -72,6 +79,21 @@ _WAYS_OUT = {
     errno.ENOTDIR: "a file stands where a folder is needed: choose another place",
     errno.EEXIST: "a file stands where a folder is needed: choose another place",
 }
+
+
+@contextlib.contextmanager
+def _notices_in_one_line(program: str) -> Iterator[None]:
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, Notice):
+                print(f"{program}: {message}", file=sys.stderr)  # noqa: T201  a command may speak
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _parse(config_class: type[Config], argv: list[str], program: str) -> Config:

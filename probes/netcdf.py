@@ -62,7 +62,7 @@ def read(path: str | os.PathLike) -> xr.Dataset:
     whole = Path(path).read_bytes()
     try:
         _verify(whole)
-        with h5py.File(io.BytesIO(whole), "r") as file:
+        with h5py.File(h5py.h5f.open_file_image(whole), "r") as file:
             arrays = {name: _get(data) for name, data in file.items()}
             attributes = {name: value for name, value in file.attrs.items() if name != CONTENT}
     except Exception as error:  # whatever a parser says about bytes that are no recording

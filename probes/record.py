@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from probes import DEFAULT_BATCH
 from probes.cli import BadInput, run_cli
 
 
@@ -31,12 +32,12 @@ class RecordConfig:
     """published settings of KVSmooth by name, instead of lambda_ref"""
     lambda_ref: float = 0.7
     """KVSmooth's reference rate, in [0, 1]"""
-    batch_size: int = 16
+    batch_size: int = DEFAULT_BATCH
     """images a batch"""
     max_new_tokens: int = 160
     """longest caption, tokens"""
     seed: int = 0
-    """of sampling"""
+    """of sampling; 0 or more"""
     sample: bool = False
     """draw tokens instead of taking the likeliest"""
     temperature: float = 1.0
@@ -52,6 +53,8 @@ class RecordConfig:
         for name in ("images", "batch_size", "max_new_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"RecordConfig.{name} must be a positive integer; got {getattr(self, name)}.")
+        if self.seed < 0:
+            raise ValueError(f"RecordConfig.seed must be 0 or more; got {self.seed}.")
         if not 0 <= self.lambda_ref <= 1:
             raise ValueError(f"RecordConfig.lambda_ref must lie in [0, 1]; got {self.lambda_ref}.")
         if self.temperature <= 0:

@@ -1,6 +1,9 @@
 """Recording a list of items: chunk by chunk, arm by arm, resumable."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -9,8 +12,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, recorded_captions, spoken_captions
-from probes.cli import BadInput
+from probes.cli import BadInput, Notice
 from probes.provenance import as_json, as_plain, digest, git_commit, program_name, versions
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recording import labelled, merge
@@ -28,7 +32,7 @@ def record(
     regime: str = "free",
     out: Path | str | None = None,
     captions: Mapping[int, str | Sequence[int]] | None = None,
-    batch_size: int = 16,
+    batch_size: int = DEFAULT_BATCH,
     max_new_tokens: int = 160,
     recorders: Sequence[str] = DEFAULT_RECORDERS,
     seed: int = 0,
@@ -46,10 +50,14 @@ def record(
     batch_size : items a batch; decides the numbers in the last digits
     max_new_tokens : bound of the steps of a caption
     recorders : names in `probes.recorders.RECORDERS`; all by default
-    seed : of sampling
+    seed : of sampling, 0 or more
     generate : further options of `model.generate`, greedy without them, such as {"do_sample": True, "temperature": 0.7}; beams
         and a whole `generation_config` are refused
     progress : show a bar, on a terminal only
+
+    Warns
+    -----
+    Notice : recordings in `out` were made by another commit of the code, and are reused as they are
 
     Raises
     ------
@@ -86,7 +94,7 @@ class Session:
     regime: str = "free"
     out: Path | None = None
     captions: Mapping[int, str | Sequence[int]] | None = None
-    batch_size: int = 16
+    batch_size: int = DEFAULT_BATCH
     max_new_tokens: int = 160
     recorders: tuple[str, ...] = DEFAULT_RECORDERS
     seed: int = 0
@@ -100,6 +108,7 @@ class Session:
             "arms must name at least one arm, such as {'baseline': None}": bool(self.arms),
             f"regime must be one of {', '.join(REGIMES)}; got {self.regime}": self.regime in REGIMES,
             f"batch_size must be a positive integer; got {self.batch_size}": self.batch_size >= 1,
+            f"seed must be 0 or more; got {self.seed}": self.seed >= 0,
             f"max_new_tokens must be a positive integer; got {self.max_new_tokens}": self.max_new_tokens >= 1,
             f"recorders must be among {', '.join(RECORDERS)}; got {', '.join(self.recorders)}": (
                 bool(self.recorders) and set(self.recorders) <= RECORDERS.keys()
@@ -117,6 +126,10 @@ class Session:
     def recordings(self, progress: bool = True) -> Iterator[xr.Dataset]:
         """Record what is missing; yield every recording, those that lay there already too.
 
+        Warns
+        -----
+        Notice : at the end, if some of them were made by another commit of the code
+
         Raises
         ------
         BadInput : an item cannot be read, or the folder holds the recording of another run
@@ -124,13 +137,23 @@ class Session:
         from tqdm import tqdm
 
         self.store.open(self.settings, self.options)
+        older: Counter[str] = Counter()
         with tqdm(total=len(self.items) * len(self.arms), unit="caption", disable=None if progress else True) as bar:
             for start in range(0, len(self.items), self.batch_size):
                 chunk = Chunk(self.subject, self.items, start, self.batch_size)
                 captions = cache(partial(self.replayed, chunk))
                 for arm in self.arms:
-                    yield from self._record(chunk, arm, captions)
+                    recordings = self._record(chunk, arm, captions)
+                    older.update(made for recording in recordings if (made := recording.attrs["git_commit"]) != git_commit())
+                    yield from recordings
                     bar.update(len(chunk.items))
+        if older:
+            warnings.warn(
+                f"{older.total()} recordings in {self.store.folder} are of another commit of the code ({_commits(older)}; this is "
+                f"{_commits([git_commit()])}) and were reused; remove the folder to record them anew.",
+                Notice,
+                stacklevel=2,
+            )
 
     @cached_property
     def store(self) -> Store:
@@ -237,3 +260,7 @@ class Session:
             "created_by": program_name(),
         }
         return labelled(values, arm, item.image_id, trace.layers, attributes)
+
+
+def _commits(names: Iterable[str]) -> str:
+    return ", ".join(re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", name) for name in sorted(names))

@@ -6,13 +6,14 @@ import resource
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from kvsmooth import KVSmooth, Unsupported
-from probes.cli import BadInput, run_cli
+from probes.cli import BadInput, Notice, run_cli
 from probes.files import atomic_write, sweep, write_bytes
 from probes.provenance import as_json, as_plain, git_commit, provenance
 
@@ -160,6 +161,20 @@ def test_bad_input_is_one_line_and_status_2(capsys, argv, main, line):
     assert line in said
     assert said.count("\n") == 1
     assert "Traceback" not in said
+
+
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_a_notice_is_one_line_and_other_warnings_are_as_ever(capsys):
+    def main(config):
+        warnings.warn("9 recordings are old", Notice, stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as usual:
+        assert run([], main) == 0
+        said = capsys.readouterr().err
+        assert said.endswith(": 9 recordings are old\n")
+        assert said.count("\n") == 1
+        assert run([], lambda config: warnings.warn("of a library", UserWarning, stacklevel=1)) == 0
+    assert [str(one.message) for one in usual] == ["of a library"]
 
 
 def test_debug_shows_the_trace():

@@ -1,5 +1,6 @@
 """`python -m probes.record`: bad input is one line and status 2; killed or interrupted runs go on where they were."""
 
+import inspect
 import json
 import os
 import resource
@@ -15,9 +16,12 @@ import xarray as xr
 from PIL import Image
 from transformers import LlamaConfig, LlamaForCausalLM, LlavaProcessor
 
+from analysis.drift import DriftConfig
+from probes import DEFAULT_BATCH
 from probes.cli import run_cli
 from probes.record import RecordConfig, main
 from probes.recording import read_folder
+from probes.session import record
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +45,15 @@ def test_images_are_recorded_in_both_arms(subject_folder, image_folder, tmp_path
     assert json.loads(recording.attrs["config"])["arms"]["kvsmooth"]["lambda_ref"] == 0.7
     assert run(words("--images", "2", "--no-smooth", "--regime", "replay", subject=subject_folder, images=image_folder, out=tmp_path)) == 0
     assert read_folder(tmp_path / "replay").arm.values.tolist() == ["baseline"]
+
+
+def test_what_two_commands_record_into_the_same_folder_agrees_by_default():
+    """`python -m probes.record` first and `make figures` then: a folder takes one set of settings."""
+    one, other = RecordConfig(), DriftConfig()
+    for name in ("subject", "images", "image_folder", "prompt", "lambda_ref", "batch_size", "max_new_tokens", "device", "dtype"):
+        assert getattr(one, name) == getattr(other, name), name
+    assert one.out == other.recordings
+    assert one.batch_size == inspect.signature(record).parameters["batch_size"].default == DEFAULT_BATCH
 
 
 @pytest.fixture
@@ -90,6 +103,7 @@ def spoiled(tmp_path, subject_folder, image_folder):
         (dict(extra=("--dtype", "int8")), "dtype must be one of float32, bfloat16, float16; got int8"),
         (dict(extra=("--images", "0")), "RecordConfig.images must be a positive integer; got 0"),
         (dict(extra=("--lambda-ref", "1.5")), "RecordConfig.lambda_ref must lie in [0, 1]; got 1.5"),
+        (dict(extra=("--seed", "-1")), "RecordConfig.seed must be 0 or more; got -1"),
         (dict(extra=("--temperature", "0")), "RecordConfig.temperature must be above 0"),
         (dict(extra=("--preset", "gpt")), "--preset gpt"),
         (dict(extra=("--regime", "fork")), "fork"),

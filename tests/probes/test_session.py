@@ -5,12 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from transformers import GenerationConfig
 
 from kvsmooth import KVSmooth, Unsupported
 from probes import record
-from probes.cli import BadInput
+from probes.chunk import Chunk
+from probes.cli import BadInput, Notice
 from probes.recording import read, read_folder
 from probes.session import Session
 from probes.store import Store
@@ -173,6 +175,33 @@ def test_sampling_depends_on_the_seed_alone(subject, items, tmp_path):
     assert not record(subject, items[:3], seed=6, **draw).token_predicted.equals(whole.token_predicted)
 
 
+def test_every_seed_and_chunk_has_its_own_stream(subject):
+    def drawn(seed, start):
+        with Chunk(subject, [], start, 16).seeded(seed):
+            return torch.rand(4).tolist()
+
+    pairs = [(seed, start) for seed in (0, 1, 16, 32) for start in (0, 1, 16, 32)]
+    assert len({tuple(drawn(*pair)) for pair in pairs}) == len(pairs)
+    before = torch.get_rng_state()
+    assert drawn(0, 16) == drawn(0, 16)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_recordings_of_another_commit_are_reused_and_said_to_be(free, subject, items, tmp_path, monkeypatch):
+    out, recording = free
+    shutil.copytree(out, tmp_path / "r")
+    (tmp_path / "r" / "free" / "baseline" / "4.nc").unlink()
+    monkeypatch.setattr("probes.session.git_commit", lambda: "c" * 40)
+    with pytest.warns(Notice, match="remove the folder to record them anew") as said:
+        again = record(subject, items, ARMS, out=tmp_path / "r", **OPTIONS)
+    assert len(said) == 1
+    line = str(said[0].message)
+    assert line.startswith(f"9 recordings in {tmp_path / 'r' / 'free'} are of another commit of the code ({recording.git_commit[:7]}")
+    assert f"this is {'c' * 10})" in line
+    assert "\n" not in line
+    assert again.drop_attrs(deep=False).identical(recording.drop_attrs(deep=False))
+
+
 def test_other_settings_do_not_go_into_the_same_folder(free, subject, items, tmp_path):
     out, _ = free
     before = files(out)
@@ -197,6 +226,7 @@ def test_other_settings_do_not_go_into_the_same_folder(free, subject, items, tmp
         ({"items": "twice"}, "different image_ids"),
         ({"regime": "fork"}, "regime must be one of free, replay; got fork"),
         ({"batch_size": 0}, "batch_size must be a positive integer"),
+        ({"seed": -1}, "seed must be 0 or more; got -1"),
         ({"max_new_tokens": 0}, "max_new_tokens must be a positive integer"),
         ({"recorders": ("heat",)}, "recorders must be among entropy, mass"),
         ({"captions": {}}, "captions are for the regime replay"),
