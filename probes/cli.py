@@ -27,8 +27,8 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     """Parse the options, run `main` on them and leave with 0 (done), 2 (bad input) or 130 (interrupted, finished work kept).
 
     Bad input is `BadInput`, options that do not parse or break their own law, `kvsmooth.Unsupported`, and whatever the operating
-    system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`. A `Notice`
-    is one line on stderr too, and changes nothing else.
+    system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`.
+    A `Notice` is one line on stderr too, and changes nothing else.
 
     Parameters
     ----------
