@@ -1,6 +1,5 @@
 """Which forward pass is prompt and which decodes: watched from outside, on the instances of one model, undone on exit."""
 
-import functools
 import inspect
 import weakref
 from collections.abc import Callable
@@ -23,7 +22,7 @@ class Clock:
     Attributes
     ----------
     decoding : the present pass decodes
-    stream, cache : those of the present pass
+    stream, cache : those of the present pass; between passes the cache is None, so that none is kept alive
     decoded : any pass decoded
     on_stream : told of each stream before its first pass
     """
@@ -85,6 +84,7 @@ class Clock:
                 stream.feed(length)
 
     def _after_pass(self, decoder, args, result) -> None:
+        self.cache = None
         if self._unbound is None or torch.compiler.is_compiling():
             return
         caches = (part for part in (result if isinstance(result, tuple) else result.values()) if isinstance(part, Cache))
@@ -95,7 +95,7 @@ class Clock:
 
     def _compiled_stream(self, length: int) -> Stream:
         """The stream of a compiled pass: that of the last prompt, since nothing here may depend on the identity of a cache."""
-        if length > 1 and (self.stream is None or self.stream.decoded):
+        if length > 1:
             self.stream = Stream(0, length)
             self.on_stream(self.stream)
         if self.stream is None:
@@ -143,12 +143,10 @@ class Clock:
         if cache is None:
             self._unbound = stream
             return stream
-        vars(cache).pop("reorder_cache", None)
-        reorder = cache.reorder_cache
+        own = weakref.ref(cache)  # a function on the cache that held the cache would keep every cache alive until a collection
 
-        @functools.wraps(reorder)
         def reorder_cache(beam_idx):
-            reorder(beam_idx)
+            type(own()).reorder_cache(own(), beam_idx)
             stream.reorder(beam_idx)
 
         cache.reorder_cache = reorder_cache

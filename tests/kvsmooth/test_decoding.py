@@ -1,5 +1,9 @@
 """What decodes, what is prompt, and that batches, caches and beams make no difference."""
 
+import dataclasses
+import gc
+import weakref
+
 import pytest
 import torch
 from transformers import DynamicCache
@@ -12,6 +16,7 @@ from tests.kvsmooth.reference import smoothed
 MOVING = {"lambda_ref": 0.5, "margin": 0.5, "window": 4, "layers": (0, 1, 2)}
 METHOD = KVSmooth(**MOVING)
 RICH = KVSmooth(**MOVING, previous="raw", rope="before", heads="per_head", timing="recompute", score=RowEntropy("without_bos"))
+TEXT_KEYS = KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))
 
 
 def close(a, b, atol=2e-5):
@@ -252,3 +257,55 @@ def test_a_shortened_cache_is_not_followed_in_silence():
         cache.crop(-2)
         with pytest.raises(Unsupported, match="followed 14 tokens and the cache holds 12"):
             model(input_ids=torch.tensor([[7]]), past_key_values=cache)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(
+    "method", [METHOD, RICH, KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))], ids=["one", "rich", "text"]
+)
+@pytest.mark.parametrize("name", ["gemma3", "mistral", "llama"])
+def test_a_cache_that_knows_no_kinds_of_layers_equals_the_default_one(name, method, exact):
+    """`DynamicCache()` keeps every token in every layer, so sliding and full layers differ by their masks alone."""
+    method = dataclasses.replace(method, exact=exact)
+    if name == "gemma3":
+        method = dataclasses.replace(method, layers=range(4))
+    # few steps: a model that repeats itself makes equal scores, whose ranks then hang on rounding
+    expected, run, sequences = smoothed(name, method, 2)
+    logits, run_plain, plain = smoothed(name, method, 2, past_key_values=DynamicCache())
+    assert torch.equal(plain, sequences)
+    close(logits, expected)
+    close(run_plain.entropies, run.entropies)
+    close(run_plain.rates, run.rates)
+
+
+def test_like_layers_with_masks_of_their_own_are_each_scored_under_their_own():
+    """Layers of one kind need not share a mask object; a model may hand each of them another."""
+    model, inputs = zoo.build("gemma3", batch=2)
+    method = KVSmooth(**{**MOVING, "layers": range(4)}, score=RowEntropy(normalise=True))
+    expected, run, _ = smoothed("gemma3", method, 2)
+    config = model.get_decoder().config
+    types, config.layer_types = config.layer_types, None
+    with method(model) as blind:
+        config.layer_types = types  # the model knows the kinds of its layers, the method has not seen them
+        out = model.generate(**inputs, max_new_tokens=8, past_key_values=DynamicCache(), return_dict_in_generate=True, output_logits=True)
+    close(torch.stack(out.logits), expected)
+    close(blind.entropies, run.entropies)
+
+
+@pytest.mark.parametrize("generation", [{}, {"num_beams": 2}], ids=str)
+def test_no_cache_of_an_earlier_call_is_kept_alive(generation):
+    model, inputs = zoo.build("llava")
+    caches = []
+    gc.collect()
+    gc.disable()
+    try:
+        with METHOD(model) as run:
+            for _ in range(3):
+                cache = DynamicCache(config=model.config)
+                caches.append(weakref.ref(cache))
+                model.generate(**{**inputs, **generation, "past_key_values": cache}, max_new_tokens=4)
+                del cache
+                assert [reference() for reference in caches] == [None] * len(caches)
+    finally:
+        gc.enable()
+    assert len(run.generations) == 3
