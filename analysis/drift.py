@@ -3,67 +3,67 @@
 Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws. `--redraw` draws from these two files, without a model.
 """
 
+import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from analysis.drift_files import by_name, curves, exclusions, read_reduced, read_results, write_reduced
+from analysis.drift_files import by_name, exclusions, read_reduced, read_results, write_reduced
+from probes import DEFAULT_BATCH
 from probes.cli import BadInput, run_cli
 from probes.files import write_bytes
-from probes.provenance import as_json, provenance
+from probes.provenance import as_json, as_plain, provenance
 
 NETCDF, RESULTS = "drift.nc", "drift.json"
+CHECKSUM = "drift_nc_sha256"  # in the provenance of drift.json: which drift.nc its numbers come from
 NOTE = (
-    "Lines and points: mean over images; bands and bars: cluster BCa interval over images. n: images still generating. "
-    "Filled points and outlined cells: p < 0.05, sign flip over images, max-T corrected."
+    "Lines and points: mean over images; bands and bars: {level:.4g} % cluster BCa interval over images. n: images still generating.\n"
+    "Filled points and outlined cells: corrected p < 0.05, sign flip over images; max-T over layers and over cells; "
+    "band: Holm over the primary outcomes, else open."
 )
 
 
 @dataclass(frozen=True)
 class DriftConfig:
-    """Entropy, visual mass and drift over decoding steps, with and without KVSmooth: figures, tests and a results file.
-
-    Attributes
-    ----------
-    subject : "emoji" (bundled), a folder of a saved model, or a hub id
-    images : how many images; the unit of every test
-    image_folder : a folder of images; the bundled subject brings its own
-    prompt : what is asked about each image
-    out : folder of figures, drift.nc and drift.json
-    recordings : folder of the recordings; what lies there is not recorded again
-    redraw : draw from the files in `out` only; needs no model
-    lambda_ref : KVSmooth's reference rate, in [0, 1]
-    batch_size : images a batch
-    max_new_tokens : longest caption, tokens
-    min_steps : images with fewer generated tokens in either arm are left out of the tests
-    level : coverage of the intervals
-    seed : of bootstrap and permutations
-    device : cpu, cuda or cuda:<n>
-    dtype : float32, bfloat16 or float16
-    debug : show traces of errors
-    """
+    """Entropy, visual mass and drift over decoding steps, with and without KVSmooth: figures, tests and a results file."""
 
     subject: str = "emoji"
+    """the bundled "emoji", a folder of a saved model, or a hub id"""
     images: int = 200
+    """how many images; the unit of every test"""
     image_folder: Path | None = None
+    """a folder of images; the bundled subject brings its own"""
     prompt: str = "Please describe this image in detail."
+    """what is asked about each image"""
     out: Path = Path("figures/drift")
+    """folder of figures, drift.nc and drift.json"""
     recordings: Path = Path("recordings")
+    """folder of the recordings; what lies there is not recorded again"""
     redraw: bool = False
+    """draw from the files in --out only, with the options they were made with; needs no model"""
     lambda_ref: float = 0.7
-    batch_size: int = 20
+    """KVSmooth's reference rate, in [0, 1]"""
+    batch_size: int = DEFAULT_BATCH
+    """images a batch"""
     max_new_tokens: int = 160
+    """longest caption, tokens"""
     min_steps: int = 8
+    """images with fewer generated tokens in either arm are left out of the tests"""
     level: float = 0.95
+    """coverage of the intervals"""
     seed: int = 0
+    """of bootstrap and permutations"""
     device: str = "cpu"
+    """cpu, cuda or cuda:<n>"""
     dtype: str = "float32"
+    """float32, bfloat16 or float16"""
     debug: bool = False
+    """show traces of errors"""
 
     def __post_init__(self):
         for name in ("images", "batch_size", "max_new_tokens", "min_steps"):
@@ -77,17 +77,41 @@ class DriftConfig:
 
 def main(config: DriftConfig) -> None:
     """Record, reduce, test, draw; each step leaves its file, so that an interrupted run goes on from it."""
+    data, results = config.out / NETCDF, config.out / RESULTS
     if not config.redraw:
-        write_reduced(measure(config), config.out / NETCDF)
-    reduced = read_reduced(config.out / NETCDF)  # what was written, in its precision: a redraw sees the same numbers
-    results = config.out / RESULTS
-    if not (config.redraw and results.exists()):
-        write_bytes(results, test(reduced, config).encode())
+        config.out.mkdir(parents=True, exist_ok=True)  # now: a place that may not be written must not be found out after recording
+        write_reduced(measure(config), data)
+    reduced = read_reduced(data)  # what was written, in its precision: a redraw sees the same numbers
+    if config.redraw:
+        config = as_stored(config, reduced)
+    checksum = hashlib.sha256(data.read_bytes()).hexdigest()
+    # results of another drift.nc, left by a run that was ended between the two files, are made again
+    if not (config.redraw and results.exists() and read_results(results)["provenance"].get(CHECKSUM) == checksum):
+        write_bytes(results, test(reduced, config, checksum).encode())
     found = read_results(results)
     draw(reduced, found, config.out)
     from analysis.summary import summary
 
     print(summary(found))  # noqa: T201  what the command says at its end
+
+
+def as_stored(config: DriftConfig, reduced: xr.Dataset) -> DriftConfig:
+    """The options of a redraw, whose level, seed and fewest steps are those that the reduced data were made with.
+
+    Raises
+    ------
+    BadInput : an option that a redraw cannot follow differs from its default and from what was stored
+    """
+    stored = json.loads(reduced.attrs.get("analysis", "{}")).get("config", {})
+    for field in fields(config):
+        made_with, asked = stored.get(field.name, as_plain(field.default)), as_plain(getattr(config, field.name))
+        if field.name not in ("out", "recordings", "redraw", "debug") and asked not in (made_with, as_plain(field.default)):
+            option = f"--{field.name.replace('_', '-')}"
+            raise BadInput(
+                f"{option} {asked}: {config.out / NETCDF} was made with {made_with}, which a redraw keeps; "
+                f"leave {option} out, or run python -m analysis.drift without --redraw."
+            )
+    return replace(config, **{name: stored[name] for name in ("level", "seed", "min_steps") if name in stored})
 
 
 def measure(config: DriftConfig) -> xr.Dataset:
@@ -111,7 +135,7 @@ def measure(config: DriftConfig) -> xr.Dataset:
         recordings = {regime: record(subject, items, arms, regime, **options) for regime in ("free", "replay")}
     except BadInput as error:  # what the recording calls --out is --recordings here
         raise BadInput(str(error).replace("(--out)", "(--recordings)")) from error
-    reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed)
+    reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)
     if config.image_folder is None:
         from analysis.captions import caption_counts
         from probes.subjects.emoji import annotations, scenes
@@ -120,9 +144,10 @@ def measure(config: DriftConfig) -> xr.Dataset:
     return reduced.assign_attrs(analysis=as_json(provenance(config)))
 
 
-def test(reduced: xr.Dataset, config: DriftConfig) -> str:
-    """The text of the results file."""
+def test(reduced: xr.Dataset, config: DriftConfig, checksum: str) -> str:
+    """The text of the results file; `checksum` is that of the file of reduced data."""
     from analysis.captions import caption_rows
+    from analysis.drawn import curves, map_cells, map_steps, rates
     from analysis.inference import results
     from analysis.stats.rows import as_json as results_json
 
@@ -131,7 +156,15 @@ def test(reduced: xr.Dataset, config: DriftConfig) -> str:
         rows += caption_rows(reduced["caption_counts"], seed=config.seed, level=config.level)
     origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else provenance(config)
     recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", "units")}
-    return results_json(rows, {**origin, "recording": recording}, exclusions=exclusions(reduced), curves=list(curves(reduced)))
+    return results_json(
+        rows,
+        {**origin, "recording": recording, CHECKSUM: checksum},
+        exclusions=exclusions(reduced),
+        curves=list(curves(reduced)),
+        maps=list(map_cells(reduced)),
+        map_steps=list(map_steps(reduced)),
+        rates=list(rates(reduced)),
+    )
 
 
 def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
@@ -146,7 +179,7 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     about |= {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
     with house():
         for name, made in draw_all(reduced, rows).items():
-            save(made, out / name, about, NOTE)
+            save(made, out / name, about, NOTE.format(level=100 * found["provenance"]["config"]["level"]))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from analysis.panels import (
 from analysis.plots.rates import clipped, ecdf
 from analysis.plots.style import ARM_LABELS, KIND_COLOURS, NULL_COLOUR, PAGE, figure, legend, legend_below, letter
 
+HEADROOM = 1.08  # of the highest limit, so that no point lies on the frame
+
 
 def draw_all(reduced: xr.Dataset, rows: Rows) -> dict[str, Figure]:
     """Every figure by its file name."""
@@ -108,8 +110,9 @@ def smoothing(reduced: xr.Dataset, rows: Rows) -> Figure:
     touched = np.isin(layers, band(reduced))
     if "share_floor" in reduced:
         data = reduced.sel(regime=regime)
+        names = [[f"{regime}/share_{side}/mean/{TREATED}/layer {layer}" for layer in layers[touched]] for side in ("floor", "ceiling")]
         ecdf(data["rate"].values, data["rate_ecdf"].transpose("layer", "rate").values, layers, ax=left)
-        floor, ceiling = (data[f"share_{side}"].mean("image").values[touched] for side in ("floor", "ceiling"))
+        floor, ceiling = (np.array([rows[name]["estimate"] if name in rows else np.nan for name in side]) for side in names)
         low, high = float(data["rate_floor"]), float(data["rate_ceiling"])
         shares = [
             (f"at floor {low:.2g}", "#0072B2", floor),
@@ -130,7 +133,10 @@ def smoothing(reduced: xr.Dataset, rows: Rows) -> Figure:
         limits = np.array([row["interval"] for row in found], dtype=float).reshape(-1, 2)
         reach = np.nan_to_num(np.abs(limits - estimate[:, None])).T
         right.errorbar(place, estimate, yerr=reach, fmt="o-", color=colour, capsize=0, elinewidth=0.9, label=kind)
-    right.set(xlabel="layer", ylabel="‖change‖ / ‖raw‖", ylim=(0, None))
+    every = max(1, int(np.ceil(touched.sum() / 16)))
+    top = HEADROOM * right.dataLim.ymax if 0 < right.dataLim.ymax < np.inf else None
+    right.set_xticks(layers[touched][::every])
+    right.set(xlabel="layer", ylabel="‖change‖ / ‖raw‖", ylim=(0, top))
     letter(right, "c", "relative change a step")
     legend(right)
     return made

@@ -2,14 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from analysis.panels import curve
 from probes.cli import BadInput
 from probes.files import atomic_write
 
@@ -29,19 +27,6 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
             },
         }
     return told
-
-
-def curves(reduced: xr.Dataset) -> Iterator[dict[str, Any]]:
-    """What the figures draw over steps: mean, limits and images at each step."""
-    for regime in reduced["regime"].values:
-        for quantity in reduced["quantity"].values:
-            for arm in reduced["arm"].values:
-                drawn = str(quantity).startswith(("entropy", "mass", "dilution", "excess", "drift")) and quantity != "entropy_share"
-                found = curve(reduced, regime, arm, quantity) if drawn else None
-                if found:
-                    last = int(np.flatnonzero(found["at_risk"] > 0)[-1]) + 1
-                    line = {"n" if name == "at_risk" else name: values[1:last] for name, values in found.items() if name != "step"}
-                    yield {"regime": str(regime), "quantity": str(quantity), "arm": str(arm), "first_step": 1, **line}
 
 
 def write_reduced(reduced: xr.Dataset, path: Path) -> None:
@@ -76,6 +61,7 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
         by_name(found["results"])
+        float(found["provenance"]["config"]["level"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it and run the same command again.") from error
     return found

@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.arms import BAND, CONTRAST, CONTROL, TREATED
-from analysis.quantities import DESCRIBED, QUANTITIES, SMOOTHING, TRENDS
+from analysis.quantities import DESCRIBED, QUANTITIES, SHARES, SMOOTHING, TRENDS
 from analysis.stats.bootstrap import Interval, cluster_bca, mean
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import compare
@@ -25,10 +25,13 @@ SIGN_FLIP = "sign-flip permutation of the mean, two-sided"
 
 @dataclass(frozen=True)
 class Family:
-    """Columns that are tested together: the band's mean and the layers of one quantity, statistic and contrast."""
+    """Columns that are tested together: the band's mean and the layers of one quantity, statistic and contrast.
+
+    A column is named by its layer, by BAND, or by None where the quantity has no layers.
+    """
 
     where: Mapping[str, str]
-    columns: tuple[str | int, ...]
+    columns: tuple[str | int | None, ...]
     treated: Float[np.ndarray, "image column"]
     control: Float[np.ndarray, "image column"]
 
@@ -39,7 +42,7 @@ class Family:
     @property
     def unit(self) -> str:
         name = self.where["quantity"]
-        unit = QUANTITIES[name].unit if name in QUANTITIES else "nat"  # log_probability, which has no layers
+        unit = QUANTITIES[name].unit if name in QUANTITIES else {"log_probability": "nat"}.get(name, "1")
         units = {"mean": "{}", "tau": "tau-b", "slope": "{} per 100 tokens"}
         return units[self.where["statistic"]].format(unit)
 
@@ -78,8 +81,16 @@ def _families(data: xr.Dataset, regime: str) -> Iterator[Family]:
         # in replay the caption is the baseline's own, which favours the baseline: read it as a size, not as a merit
         treated, control = (data["log_probability"].sel(arm=arm).values[:, None].astype(float) for arm in (TREATED, CONTROL))
         yield Family(
-            {"regime": regime, "quantity": "log_probability", "statistic": "mean", "contrast": CONTRAST}, (BAND,), treated, control
+            {"regime": regime, "quantity": "log_probability", "statistic": "mean", "contrast": CONTRAST}, (None,), treated, control
         )
+    for name in SHARES:
+        if name in data:
+            shares = data[name].transpose("image", "layer").values.astype(float)
+            touched = np.isfinite(shares).any(axis=0)
+            layers = tuple(int(layer) for layer in data["layer"].values[touched])
+            about = {"regime": regime, "quantity": name, "statistic": "mean", "contrast": TREATED}
+            if layers:
+                yield Family(about, layers, shares[:, touched], np.zeros_like(shares[:, touched]))
 
 
 def _columns(data: xr.Dataset, statistic: str, arm: str) -> tuple[np.ndarray, tuple[str | int, ...]]:
@@ -94,7 +105,7 @@ def _columns(data: xr.Dataset, statistic: str, arm: str) -> tuple[np.ndarray, tu
 def _rows(family: Family, interval: Interval, seed: int) -> Iterator[Row]:
     """Rows of one family: the layers are corrected together by max-T; the band's mean is one test of its own."""
     change, descriptive = family.change, family.where["quantity"] in DESCRIBED
-    layer = np.array([label != BAND for label in family.columns])
+    layer = np.array([isinstance(label, int) for label in family.columns])
     paired = compare(family.treated, family.control, layer, seed=seed)
     holm, bh = np.full(len(layer), np.nan), np.full(len(layer), np.nan)
     if layer.any() and not descriptive:
@@ -109,9 +120,9 @@ def _rows(family: Family, interval: Interval, seed: int) -> Iterator[Row]:
             effect |= {"g_av": paired.g_av[i], TREATED: _mean(family.treated[both, i]), CONTROL: _mean(family.control[both, i])}
         if layer[i] and not descriptive:
             effect |= {"p_holm": holm[i], "p_bh": bh[i]}
-        where = {**family.where, "layer": label}
+        place = {} if label is None else {"layer": label}
         yield Row(
-            name="/".join([*family.where.values(), label if label == BAND else f"layer {label}"]),
+            name="/".join([*family.where.values(), *(f"layer {at}" if layer[i] else at for at in place.values())]),
             estimate=interval.estimate[i],
             unit=family.unit,
             n=int(paired.n[i]),
@@ -122,7 +133,7 @@ def _rows(family: Family, interval: Interval, seed: int) -> Iterator[Row]:
             adjustment=f"max-T over {size} layers" if layer[i] and not descriptive else "",
             effect=effect,
             role="descriptive" if descriptive else "exploratory",
-            where=where,
+            where={**family.where, **place},
             reason=paired.reason[i] or interval.reason[i],
         )
 

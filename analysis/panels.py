@@ -19,6 +19,7 @@ from analysis.quantities import GROUPS, QUANTITIES
 LEVEL = 0.05
 REGIMES = {"replay": "same tokens", "free": "own tokens"}
 _MARKERS = {"replay": ("o", "#222222"), "free": ("s", "#8C8C8C")}
+MAPS = ("entropy", "excess_image", "drift_step", "drift_image", "drift_prompt")  # quantities drawn as layer x step maps
 Rows = Mapping[str, Mapping[str, Any]]
 
 
@@ -74,7 +75,10 @@ def difference_map(ax: Axes, reduced: xr.Dataset, regime: str, name: str, label:
 
 
 def by_layer(ax: Axes, reduced: xr.Dataset, rows: Rows, name: str, statistic: str, label: str) -> None:
-    """Paired differences by layer and for the band, both regimes, from the results file."""
+    """Paired differences by layer and for the band, both regimes, from the results file.
+
+    Filled where a corrected test rejects; the band's is corrected in primary outcomes only, elsewhere it stays open.
+    """
     places = [*(int(layer) for layer in reduced["layer"].values), BAND]
     series = []
     for regime in (regime for regime in REGIMES if regime in reduced["regime"].values):
@@ -83,8 +87,7 @@ def by_layer(ax: Axes, reduced: xr.Dataset, rows: Rows, name: str, statistic: st
         for place, which in enumerate(places):
             row = rows.get("/".join([regime, name, statistic, CONTRAST, which if which == BAND else f"layer {which}"]))
             if row is not None:
-                p = row["p_adjusted"] if np.isfinite(row["p_adjusted"]) else row["p"]
-                points.append(Point(place, row["estimate"], *row["interval"], p < LEVEL))
+                points.append(Point(place, row["estimate"], *row["interval"], row["p_adjusted"] < LEVEL))
         series.append((f"{regime} (n = {used(reduced, regime)})", colour, marker, points))
     forest(series, [str(place) for place in places], ax=ax)
     ax.set(xlabel=label, ylabel="layer")

@@ -84,7 +84,8 @@ QUANTITIES = {quantity.name: quantity for quantity in _ALL}
 
 # described, never compared between arms: what only a smoothed arm has, and the null that knows nothing of attention
 SMOOTHING = ("rate", "change_key", "change_value")
-DESCRIBED = (*SMOOTHING, "dilution_image")
+SHARES = ("share_floor", "share_ceiling")  # of an image's rates on the lower and the upper clip
+DESCRIBED = (*SMOOTHING, *SHARES, "dilution_image")
 # tested for a trend over steps as well
 TRENDS = ("entropy", "mass_image", "excess_image", "drift_step", "drift_image", "drift_prompt")
 

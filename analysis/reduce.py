@@ -12,7 +12,7 @@ import xarray as xr
 
 from analysis.arms import ARMS
 from analysis.quantities import DESCRIBED, TRENDS, Quantity, available
-from analysis.stats.bootstrap import cluster_bca, mean
+from analysis.stats.bootstrap import LEVEL, cluster_bca, mean
 from analysis.stats.paired import sign_flip
 from analysis.stats.trend import kendall_tau, theil_sen
 
@@ -22,7 +22,7 @@ PER_TOKENS = 100  # slopes are given per 100 tokens
 RATE_GRID = np.round(np.linspace(0, 1, 101), 2)
 
 
-def reduce(recordings: Mapping[str, xr.Dataset], *, min_steps: int = 8, seed: int = 0) -> xr.Dataset:
+def reduce(recordings: Mapping[str, xr.Dataset], *, min_steps: int = 8, seed: int = 0, level: float = LEVEL) -> xr.Dataset:
     """Reduce recordings, one a regime, to one dataset.
 
     Means and trends run over the steps 1..n that both arms of an image have, so that arms whose texts differ in length are compared
@@ -33,8 +33,9 @@ def reduce(recordings: Mapping[str, xr.Dataset], *, min_steps: int = 8, seed: in
     recordings : regime name -> merged recording (arm image step layer ...)
     min_steps : images with fewer steps in either arm are left out, and counted in `excluded`
     seed : of the bootstrap
+    level : coverage of the curves' bands
     """
-    parts = [_reduce_regime(regime, recording, min_steps, seed) for regime, recording in recordings.items()]
+    parts = [_reduce_regime(regime, recording, min_steps, seed, level) for regime, recording in recordings.items()]
     reduced = xr.concat(parts, "regime", join="outer", combine_attrs="drop", data_vars="all", coords="minimal", compat="override")
     attributes = {name: value for recording in recordings.values() for name, value in recording.attrs.items() if name != "regime"}
     reduced.attrs = attributes | {"band": json.dumps(band(recordings)), "min_steps": min_steps, "bin_steps": BIN}
@@ -53,7 +54,7 @@ def band(recordings: Mapping[str, xr.Dataset]) -> list[int]:
     return [int(layer) for layer in (layers[3:-1] if len(layers) > 4 else layers)]
 
 
-def _reduce_regime(regime: str, recording: xr.Dataset, min_steps: int, seed: int) -> xr.Dataset:
+def _reduce_regime(regime: str, recording: xr.Dataset, min_steps: int, seed: int, level: float) -> xr.Dataset:
     recording = recording.reindex(arm=list(ARMS), fill_value={name: "" for name, v in recording.items() if v.dtype.kind in "OUT"})
     layers = recording["layer"].values
     in_band = np.isin(layers, band({regime: recording}))
@@ -71,7 +72,7 @@ def _reduce_regime(regime: str, recording: xr.Dataset, min_steps: int, seed: int
     out["steps"] = (("regime", "arm", "image"), alive.sum(axis=-1)[None].astype(np.int32))
     out["steps_used"] = (("regime", "image"), used.sum(axis=-1)[None].astype(np.int32))
     out["excluded"] = (("regime", "image"), (recorded.any(axis=0) & ~enough)[None])
-    quantities = [_reduce_quantity(q, recording, used, alive, in_band, seed) for q in available(recording)]
+    quantities = [_reduce_quantity(q, recording, used, alive, in_band, seed, level) for q in available(recording)]
     out = xr.merge(
         [
             out,
@@ -90,7 +91,7 @@ def _reduce_regime(regime: str, recording: xr.Dataset, min_steps: int, seed: int
 
 
 def _reduce_quantity(
-    quantity: Quantity, recording: xr.Dataset, used: np.ndarray, alive: np.ndarray, in_band: np.ndarray, seed: int
+    quantity: Quantity, recording: xr.Dataset, used: np.ndarray, alive: np.ndarray, in_band: np.ndarray, seed: int, level: float
 ) -> xr.Dataset:
     values = quantity.of(recording).transpose("arm", "image", "step", "layer").values.astype(float)
     values = np.where(np.isfinite(values), values, np.nan)
@@ -102,7 +103,7 @@ def _reduce_quantity(
         "band_mean": (("arm", "image"), _mean(np.where(used, banded, np.nan), axis=-1)),
         "map": (("arm", "layer", "step"), _mean(values, axis=1).transpose(0, 2, 1)),
     }
-    curves = [cluster_bca(mean(arm), arm.shape[0], resamples=CURVE_RESAMPLES, seed=seed) for arm in banded]
+    curves = [cluster_bca(mean(arm), arm.shape[0], level=level, resamples=CURVE_RESAMPLES, seed=seed) for arm in banded]
     for name, part in (("curve", "estimate"), ("curve_low", "low"), ("curve_high", "high")):
         cells[name] = (("arm", "step"), np.stack([getattr(curve, part) for curve in curves]))
     if quantity.name in TRENDS:
@@ -111,7 +112,8 @@ def _reduce_quantity(
         cells["band_tau"] = (("arm", "image"), np.stack([kendall_tau(arm.T) for arm in series]))
         cells["band_slope"] = (("arm", "image"), PER_TOKENS * np.stack([theil_sen(arm.T) for arm in series]))
     if quantity.name not in DESCRIBED:
-        cells["map_p"] = (("layer", "bin"), _map_p(values, recording["step"].values, seed))
+        tested = _map_cells(values, recording["step"].values, seed)
+        cells |= {name: (("layer", "bin"), part) for name, part in zip(("map_change", "map_p"), tested, strict=True)}
         compared = np.isfinite(values).any(axis=(0, 1, 2))  # a layer without any value is a layer that the quantity does not have
         # step 0 is left out: it has no previous step to drift from
         cells["missing"] = ((), int((~np.isfinite(values[..., compared]) & alive[..., None])[:, :, recording["step"].values >= 1].sum()))
@@ -121,14 +123,14 @@ def _reduce_quantity(
     return out.expand_dims(quantity=[quantity.name])
 
 
-def _map_p(values: np.ndarray, step: np.ndarray, seed: int) -> np.ndarray:
-    """Corrected p of each cell (layer, bin of steps) of the difference map; max-T over all cells, sign flips over images."""
+def _map_cells(values: np.ndarray, step: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean difference of each cell (layer, bin of steps), and its corrected p: max-T over all cells, sign flips over images."""
     difference = values[1] - values[0]  # "image step layer"; NaN where either text has ended
     bins = (step - 1) // BIN
     count = max(int(bins.max()) + 1, 1)
     cells = np.stack([_mean(difference[:, bins == b], axis=1) for b in range(count)], axis=-1)  # "image layer bin"
     images, layers, _ = cells.shape
-    return sign_flip(cells.reshape(images, -1), seed=seed)[1].reshape(layers, count)
+    return _mean(cells, axis=0), sign_flip(cells.reshape(images, -1), seed=seed)[1].reshape(layers, count)
 
 
 def _clip(recording: xr.Dataset) -> tuple[float, float] | None:

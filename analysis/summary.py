@@ -8,19 +8,19 @@ import numpy as np
 from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.drift_files import by_name
 
-_HEAD = ("outcome", "regime", "n", "none", "KVSmooth", "difference", "95 % interval", "p", "p adjusted", "d_z")
-
 
 def summary(found: Mapping[str, Any]) -> str:
     """The table of primary outcomes, the table of captions, and the exclusions."""
     rows = by_name(found["results"])
+    level = f"{100 * found['provenance']['config']['level']:.4g} %"
+    head = ("outcome", "regime", "n", "none", "KVSmooth", "difference", f"{level} interval", "p", "p adjusted", "d_z")
     primary = [_primary(row) for row in rows.values() if row["role"] == "primary"]
-    parts = ["Primary outcomes (mean of the smoothed layers, paired by image)", _table([_HEAD, *primary])]
+    parts = ["Primary outcomes (mean of the smoothed layers, paired by image)", _table([head, *primary])]
     # rows about captions have no statistic over steps
     told = [row for row in rows.values() if "statistic" not in row["where"] and row["where"]["contrast"] == CONTRAST]
     captions = [_caption(row, rows) for row in told]
     if captions:
-        parts += ["", "Free captions (exploratory)", _table([(_HEAD[0], *_HEAD[2:8]), *captions])]
+        parts += ["", "Free captions (exploratory)", _table([(head[0], *head[2:8]), *captions])]
     parts += ["", *_left_out(found.get("exclusions", {}))]
     parts += [f"{row['name']}: {row['reason']}" for row in rows.values() if row["role"] == "primary" and row["reason"]]
     return "\n".join(parts)

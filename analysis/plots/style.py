@@ -40,7 +40,7 @@ def house() -> Iterator[None]:
 def figure(width: float, height: float) -> Figure:
     """An empty figure in inches that lays itself out and keeps a strip for the provenance line; it is not pyplot's."""
     made = Figure(figsize=(width, height), layout="constrained")
-    strip = 0.22 / height
+    strip = 0.31 / height
     made.get_layout_engine().set(rect=(0, strip, 1, 1 - strip), w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.03)
     return made
 

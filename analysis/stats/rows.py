@@ -61,10 +61,15 @@ def as_json(rows: Iterable[Row], provenance: Mapping[str, Any], **more: Any) -> 
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise ValueError(f"as_json.rows must have different names; got {twice[0]!r} twice.")
-    head = {"provenance": plain(provenance)} | {key: plain(value) for key, value in more.items()}
-    lines = [json.dumps(plain(dataclasses.asdict(row)), allow_nan=False) for row in rows]
-    body = json.dumps(head, indent=1, sort_keys=True, allow_nan=False)[1:-1].strip("\n")
-    return '{\n "results": [\n  ' + ",\n  ".join(lines) + "\n ],\n" + body + "\n}\n"
+    listed = {"results": list(map(dataclasses.asdict, rows))} | {name: value for name, value in more.items() if isinstance(value, list)}
+    told = {"provenance": provenance} | {name: value for name, value in more.items() if not isinstance(value, list)}
+    parts = [f' "{name}": [\n  ' + ",\n  ".join(map(_line, values)) + "\n ]" for name, values in listed.items()]
+    parts += [json.dumps({name: plain(value)}, indent=1, sort_keys=True, allow_nan=False)[1:-1].strip("\n") for name, value in told.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _line(item: Any) -> str:
+    return json.dumps(plain(item), allow_nan=False)
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

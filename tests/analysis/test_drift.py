@@ -1,6 +1,8 @@
 """The drift question on recordings whose truth is planted, and on recordings that hold almost nothing."""
 
+import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,13 +14,16 @@ from scipy import stats
 
 from analysis import drift
 from analysis.drift import DriftConfig
-from analysis.drift_figures import draw_all
+from analysis.drift_figures import draw_all, entropy
 from analysis.drift_files import by_name, exclusions, read_reduced, read_results, write_reduced
+from analysis.efficiency import EfficiencyConfig
 from analysis.inference import PRIMARY, results
 from analysis.quantities import GROUPS, QUANTITIES, available
 from analysis.reduce import reduce
 from kvsmooth import spans
-from probes.cli import BadInput
+from probes.cli import BadInput, run_cli
+from probes.provenance import as_json, provenance
+from probes.record import RecordConfig
 from tests.analysis.synthetic import recording
 
 
@@ -77,6 +82,12 @@ class TestPlantedTruth:
         assert untouched.reason == "all differences are zero"
         assert np.isnan(untouched.p)
         assert untouched.adjustment == "max-T over 4 layers"
+
+    def test_what_has_no_layers_is_not_called_a_mean_of_the_smoothed_ones(self, planted):
+        named = [row for row in planted.values() if row.where["quantity"] == "log_probability"]
+        assert [row.name for row in named] == [f"{regime}/log_probability/mean/kvsmooth - baseline" for regime in ("replay", "free")]
+        assert {"layer" in row.where for row in named} == {False}
+        assert {row.unit for row in named} == {"nat"}
 
     def test_smoothing_is_described_not_tested(self, planted):
         row = planted["replay/rate/mean/kvsmooth/layer 3"]
@@ -161,7 +172,7 @@ def strange():
 @pytest.mark.parametrize("kind", list(strange()))
 def test_strange_recordings_give_rows_with_reasons_and_figures(kind):
     reduced = reduce({"replay": strange()[kind]})
-    rows = json.loads(drift.test(reduced, DriftConfig()))["results"]
+    rows = json.loads(drift.test(reduced, DriftConfig(), ""))["results"]
     assert rows[0]["role"] == "primary" or kind == "entropy only"
     for row in rows:
         assert row["reason"] or row["role"] == "descriptive" or row["p"] is not None, row["name"]
@@ -178,6 +189,14 @@ def test_strange_recordings_go_all_the_way_to_files(kind, tmp_path):
 
 def test_holes_are_counted():
     assert exclusions(reduce({"replay": strange()["holes"]}))["replay"]["missing_values"]["entropy"] == 6
+
+
+def made_again(folder):
+    """The text of the results file after a redraw of one figure."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.drift_figures.draw_all", lambda reduced, rows: {"entropy": entropy(reduced, rows)})
+        drift.main(DriftConfig(out=folder, redraw=True))
+    return (folder / "drift.json").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +229,33 @@ class TestRedraw:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
 
+    def test_is_made_again_from_data_that_the_results_do_not_belong_to(self, folder):
+        results = (folder / "drift.json").read_bytes()
+        write_reduced(reduce({"replay": recording(8, 24, seed=5)}), folder / "drift.nc")  # and killed before drift.json
+        made_again(folder)
+        assert (folder / "drift.json").read_bytes() != results
+        (folder / "drift.json").unlink()
+        expected = made_again(folder)
+        (folder / "drift.json").write_bytes(results)
+        assert made_again(folder) == expected
+
+    def test_keeps_the_stored_options(self, folder, capsys):
+        stored = DriftConfig(level=0.8, seed=3, min_steps=5, images=8)
+        reduced = reduce({"replay": recording(8, 24)}, min_steps=5, seed=3, level=0.8)
+        write_reduced(reduced.assign_attrs(analysis=as_json(provenance(stored))), folder / "drift.nc")
+        found = made_again(folder)
+        assert "80 % interval" in capsys.readouterr().out
+        assert "80 % cluster BCa interval" in (folder / "entropy.svg").read_text()
+        assert found == drift.test(read_reduced(folder / "drift.nc"), stored, json.loads(found)["provenance"][drift.CHECKSUM])
+        assert json.loads(found)["provenance"]["config"]["level"] == 0.8
+
+    @pytest.mark.parametrize(("option", "value"), [("level", 0.9), ("seed", 1), ("min_steps", 4), ("images", 7)])
+    def test_refuses_options_that_it_cannot_follow(self, folder, option, value):
+        before = (folder / "drift.json").read_bytes()
+        with pytest.raises(BadInput, match=rf"--{option.replace('_', '-')} {value}: .*drift\.nc was made with"):
+            drift.main(DriftConfig(out=folder, redraw=True, **{option: value}))
+        assert (folder / "drift.json").read_bytes() == before
+
     def test_provenance_is_in_the_files(self, folder):
         assert "planted" in (folder / "entropy.svg").read_text()
         assert read_results(folder / "drift.json")["provenance"]["recording"]["model_id"] == "synthetic"
@@ -236,6 +282,56 @@ class TestRedraw:
 def test_options_state_their_law(option, value, law):
     with pytest.raises(ValueError, match=rf"DriftConfig.{option} {law}"):
         DriftConfig(**{option: value})
+
+
+@pytest.fixture
+def bad_inputs(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("not a folder")
+    there = tmp_path.as_posix()
+    return {
+        "no images": (["--images", "0"], "DriftConfig.images must be a positive integer; got 0"),
+        "unknown subject": (["--subject", f"{there}/nowhere"], "nowhere"),
+        "empty folder": (["--image-folder", f"{there}/empty"], "no image in this folder"),
+        "a file as out": (["--out", f"{there}/file"], "a file stands where a folder is needed"),
+        "a redraw of nothing": (["--out", there, "--redraw"], "there is no such file to redraw from"),
+        "no number": (["--level", "high"], "--level"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["no images", "unknown subject", "empty folder", "a file as out", "a redraw of nothing", "no number"])
+def test_bad_input_is_one_line_and_leaves_with_2(kind, bad_inputs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words, message = bad_inputs[kind]
+    with pytest.raises(SystemExit) as left:
+        run_cli(DriftConfig, drift.main, words)
+    said = capsys.readouterr()
+    assert left.value.code == 2
+    assert said.err.count("\n") == 1
+    assert message in said.err
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_a_batch_is_as_large_as_that_of_a_recording():
+    assert DriftConfig().batch_size == RecordConfig().batch_size
+
+
+@pytest.mark.parametrize("config", [DriftConfig, RecordConfig, EfficiencyConfig])
+def test_every_option_has_help(config, capsys):
+    with pytest.raises(SystemExit):
+        run_cli(config, print, ["--help"])
+    lines = [line.strip("│| ") for line in capsys.readouterr().out.splitlines()]
+    options = [[]]
+    for line in lines:
+        if line.startswith("--"):
+            options.append([])
+        options[-1].append(line)
+    told = {words[0].split()[0].rstrip(","): " ".join(words) for words in options[1:]}
+    for field in dataclasses.fields(config):
+        option = f"--{field.name.replace('_', '-')}"
+        # what is left of the entry without the option's names, its metavariable and its default
+        text = re.sub(r"--[\w-]+,?|\{.*?\}\S*|\(default.*|\b[A-Z]+\b", "", told[option]).strip()
+        assert re.search(r"[a-z]{2}", text), f"{config.__name__}.{field.name} has no help: {told[option]}"
 
 
 @pytest.mark.slow
