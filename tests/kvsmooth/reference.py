@@ -166,9 +166,15 @@ class Reference(LogitsProcessor):
         return scores
 
 
-def reference(name: str, options, batch: int = 1, tokens: int = 8):
+def built(name: str, attn: str, batch: int, dtype: torch.dtype):
+    """A model of the zoo and its inputs, both in this precision."""
+    model, inputs = zoo.build(name, attn=attn, batch=batch)
+    return model.to(dtype), {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+
+
+def reference(name: str, options, batch: int = 1, tokens: int = 8, dtype: torch.dtype = torch.float32):
     """Greedy generation with smoothing by hand; gives (logits "step row token", rates "step layer row")."""
-    model, inputs = zoo.build(name, attn="eager", batch=batch)
+    model, inputs = built(name, "eager", batch, dtype)
     decoder = model.get_decoder()
     cache = DynamicCache(config=decoder.config)
     slow = Reference(model, cache, inputs, options)
@@ -185,9 +191,9 @@ def reference(name: str, options, batch: int = 1, tokens: int = 8):
     return torch.stack(slow.logits), torch.tensor(slow.rates)
 
 
-def smoothed(name: str, options, batch: int = 1, tokens: int = 8, attn: str = "sdpa", **generation):
+def smoothed(name: str, options, batch: int = 1, tokens: int = 8, attn: str = "sdpa", dtype: torch.dtype = torch.float32, **generation):
     """The implementation's generation; gives (logits, run, sequences)."""
-    model, inputs = zoo.build(name, attn=attn, batch=batch)
+    model, inputs = built(name, attn, batch, dtype)
     with options(model) as run:
         out = model.generate(**inputs, max_new_tokens=tokens, return_dict_in_generate=True, output_logits=True, **generation)
     return torch.stack(out.logits), run, out.sequences

@@ -23,9 +23,8 @@ def close(a, b, atol=2e-5):
     torch.testing.assert_close(a, b, atol=atol, rtol=1e-5)
 
 
-def single(name, row, method):
-    """The row of a batch of two by itself, its padding removed."""
-    model, inputs = zoo.build(name, batch=2)
+def one_row(inputs, row):
+    """The inputs of a row of a batch of two by itself, its padding removed."""
     real = inputs["attention_mask"][row].bool()
     tokens = len(real)
     alone = {}
@@ -36,27 +35,45 @@ def single(name, row, method):
             alone[key] = value[row : row + 1, real]
         else:
             alone[key] = value.chunk(2)[row]
+    return alone
+
+
+def single(name, row, method, attn="sdpa"):
+    """Generation of one row of a batch of two by itself."""
+    model, inputs = zoo.build(name, attn=attn, batch=2)
+    alone = one_row(inputs, row)
     with method(model) as run:
         out = model.generate(**alone, max_new_tokens=8, return_dict_in_generate=True, output_logits=True)
     return torch.stack(out.logits), run
 
 
+@pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", zoo.FAMILIES)
-def test_left_padded_batch_equals_singles(name):
-    logits, run, _ = smoothed(name, METHOD, 2)
+def test_left_padded_batch_equals_singles(name, attn):
+    logits, run, _ = smoothed(name, METHOD, 2, attn=attn)
     for row in range(2):
-        alone, run_alone = single(name, row, METHOD)
+        alone, run_alone = single(name, row, METHOD, attn)
         close(logits[:, row : row + 1], alone)
         close(run.rates[:, :, row], run_alone.rates[:, :, 0])
         close(run.entropies[:, :, row], run_alone.entropies[:, :, 0])
         close(run.change_keys[:, :, row], run_alone.change_keys[:, :, 0])
 
 
-@pytest.mark.parametrize("method", [METHOD, RICH], ids=["default", "rich"])
+@pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", zoo.FAMILIES)
+def test_static_cache_equals_dynamic(name, attn):
+    assert_static_equals_dynamic(name, METHOD, attn)
+
+
+@pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["llava", "gemma3", "mistral", "qwen2_vl", "instructblip"])
-def test_static_cache_equals_dynamic(name, method):
-    dynamic, run, _ = smoothed(name, method, 2, tokens=12)
-    static, run_static, _ = smoothed(name, method, 2, tokens=12, cache_implementation="static")
+def test_static_cache_equals_dynamic_with_rich_options(name, attn):
+    assert_static_equals_dynamic(name, RICH, attn)
+
+
+def assert_static_equals_dynamic(name, method, attn):
+    dynamic, run, _ = smoothed(name, method, 2, tokens=12, attn=attn)
+    static, run_static, _ = smoothed(name, method, 2, tokens=12, attn=attn, cache_implementation="static")
     close(static, dynamic)
     close(run_static.rates, run.rates)
     close(run_static.change_values, run.change_values)
@@ -70,6 +87,32 @@ def test_a_prompt_in_chunks_is_still_a_prompt(chunk):
     close(chunked, whole)
     assert run_chunked.rates.shape == run.rates.shape == (7, 3, 1)
     close(run_chunked.rates, run.rates)
+
+
+@pytest.mark.parametrize("name", ["qwen3", "mistral"])
+def test_a_prompt_in_chunks_on_other_text_models(name):
+    whole, run, _ = smoothed(name, METHOD)
+    chunked, run_chunked, _ = smoothed(name, METHOD, prefill_chunk_size=5)
+    close(chunked, whole)
+    close(run_chunked.rates, run.rates)
+
+
+@pytest.mark.parametrize("name", ["llava", "gemma3"])
+def test_the_embeddings_of_a_prompt_in_chunks(name):
+    """Image families cannot take their pixels in chunks; the language model alone takes embeddings by hand."""
+    model, inputs = zoo.build(name)
+    embeds, decoder = model.get_input_embeddings()(inputs["input_ids"]), model.get_decoder()
+    runs = []
+    for pieces in ([embeds], embeds.split(4, 1)):
+        cache = DynamicCache(config=decoder.config)
+        with METHOD(model) as run, torch.no_grad():
+            for piece in pieces:
+                decoder(inputs_embeds=piece, past_key_values=cache, use_cache=True)
+            for token in (7, 9, 21, 33):
+                decoder(input_ids=torch.tensor([[token]]), past_key_values=cache, use_cache=True)
+        runs.append(run)
+    close(runs[1].entropies, runs[0].entropies)
+    close(runs[1].rates, runs[0].rates)
 
 
 @pytest.mark.parametrize("method", [METHOD, RICH, KVSmooth(**MOVING, output=True)], ids=["default", "rich", "output"])
@@ -199,24 +242,41 @@ def beams_by_hand(name, method, beams, tokens, batch):
 
 
 def next_log_probabilities(model, inputs, row, prefix, method):
-    mask = inputs["attention_mask"][row].bool()
-    ids = inputs["input_ids"][row][mask][None]
     with method(model), torch.no_grad():
-        images = {"pixel_values": inputs["pixel_values"][row : row + 1]} if "pixel_values" in inputs else {}
-        out = model(input_ids=ids, use_cache=True, **images)
-        for token in prefix:
-            out = model(input_ids=torch.tensor([[token]]), past_key_values=out.past_key_values)
-    return out.logits[0, -1].log_softmax(-1).tolist()
+        # tokens are forced one by one, so that generate itself deals with the positions of every family
+        forced = iter(prefix)
+        scores = []
+
+        def force(input_ids, logits):
+            scores.append(logits)
+            token = next(forced, 0)
+            return torch.full_like(logits, -torch.inf).index_fill(1, torch.tensor([token]), 0.0)
+
+        model.generate(**one_row(inputs, row), max_new_tokens=len(prefix) + 1, logits_processor=[force])
+    return scores[-1][0].log_softmax(-1).tolist()
 
 
-@pytest.mark.parametrize("method", [METHOD, pytest.param(RICH, marks=pytest.mark.slow)], ids=["default", "rich"])
+SLOW_FAMILIES = [pytest.param(name, marks=() if name in ("llava", "gemma3") else pytest.mark.slow) for name in zoo.FAMILIES]
+
+
+@pytest.mark.parametrize("name", SLOW_FAMILIES)
+def test_beam_search_equals_beams_by_hand(name):
+    assert_beams_equal_beams_by_hand(name, METHOD, None, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [METHOD, RICH], ids=["default", "rich"])
 @pytest.mark.parametrize("cache", [None, "static"])
-def test_beam_search_equals_beams_by_hand(method, cache):
-    model, inputs = zoo.build("llava", batch=2)
+def test_beam_search_equals_beams_by_hand_on_both_caches(cache, method):
+    assert_beams_equal_beams_by_hand("llava", method, cache, 3)
+
+
+def assert_beams_equal_beams_by_hand(name, method, cache, beams):
+    model, inputs = zoo.build(name, batch=2)
     with method(model) as run:
-        out = model.generate(**inputs, max_new_tokens=4, num_beams=3, length_penalty=0.0, cache_implementation=cache)
-    assert torch.equal(out[:, -4:], beams_by_hand("llava", method, 3, 4, 2))
-    assert run.rates.shape == (3, 3, 6)
+        out = model.generate(**inputs, max_new_tokens=4, num_beams=beams, length_penalty=0.0, cache_implementation=cache)
+    assert torch.equal(out[:, -4:], beams_by_hand(name, method, beams, 4, 2))
+    assert run.rates.shape == (3, 3, 2 * beams)
 
 
 def test_the_cache_is_the_only_thing_that_changes():

@@ -60,6 +60,28 @@ def test_every_family_equals_the_reference_in_a_padded_batch_and_on_the_fast_pat
     assert_equal_to_reference(name, {}, 2, ("sdpa", "eager"), (True, False))
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_default_values_equal_the_reference(name):
+    # only the band is another: the default one is empty on models of three layers
+    options = KVSmooth(layers=(0, 1, 2))
+    expected, rates = reference(name, options, 2)
+    for attn in ("sdpa", "eager"):
+        logits, run, _ = smoothed(name, options, 2, attn=attn)
+        torch.testing.assert_close(logits, expected, atol=3e-5, rtol=1e-5)
+        torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
+
+
+def test_bfloat16_equals_the_reference_in_bfloat16():
+    """To the bit with eager attention, the reference's own; sdpa rounds at other places."""
+    options = KVSmooth(layers=(0, 1, 2))
+    expected, rates = reference("llava", options, 2, dtype=torch.bfloat16)
+    for attn, atol in (("eager", 0.0), ("sdpa", 0.25)):
+        logits, run, _ = smoothed("llava", options, 2, attn=attn, dtype=torch.bfloat16)
+        assert torch.equal(logits.argmax(-1), expected.argmax(-1))
+        torch.testing.assert_close(logits, expected, atol=atol, rtol=0)
+        torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
+
+
 TEXT_ONLY = ("llama", "mistral")
 
 
