@@ -26,9 +26,9 @@ OPTIONS = {
     "text": {"score": RowEntropy("text", normalise=True)},
 }
 
-def loop(model, forward, inputs):
+def loop(prompt, forward, inputs):
     cache = StaticCache(config=model.config.get_text_config(), max_cache_len=ROOM)
-    out = model(**inputs, past_key_values=cache, use_cache=True)
+    out = prompt(**inputs, past_key_values=cache, use_cache=True)
     mask, position, tokens = inputs["attention_mask"], inputs["attention_mask"].sum(1, keepdim=True), []
     while len(tokens) < STEPS:
         tokens.append(out.logits[:, -1].argmax(-1, keepdim=True))
@@ -45,16 +45,16 @@ with torch.no_grad(), method(model) as run:
     tokens = loop(model, model, inputs)
 torch._dynamo.utils.counters.clear()
 decoder = model.get_decoder()
-if what == "model":
+if what != "decoder":
     forward = torch.compile(model.forward, fullgraph=True, backend="aot_eager")
 else:
     forward, decoder.forward = model, torch.compile(decoder.forward, fullgraph=True, backend="aot_eager")
 with torch.no_grad(), method(model) as compiled:
     for _ in range(2):
-        if what == "decoder":  # a prompt from which nothing was decoded is no part of the next one
+        if what == "prompt":  # a compiled prompt from which nothing was decoded is no part of the next one
             cache = StaticCache(config=model.config.get_text_config(), max_cache_len=ROOM)
-            model(**inputs, past_key_values=cache, use_cache=True)
-        assert torch.equal(loop(model, forward, inputs), tokens), "tokens differ"
+            forward(**inputs, past_key_values=cache, use_cache=True)
+        assert torch.equal(loop(forward if what == "prompt" else model, forward, inputs), tokens), "tokens differ"
 assert [len(generation["rates"]) for generation in compiled.generations] == [STEPS, STEPS]
 assert torch.equal(compiled.rates, run.rates), "rates differ"
 torch.testing.assert_close(compiled.change_keys, run.change_keys, atol=1e-6, rtol=1e-5)
@@ -85,3 +85,8 @@ def test_every_path_compiles_to_one_graph(options):
 def test_a_compiled_decoder(options):
     # the prompt goes through the compiled decoder too: one graph for it, one for the steps
     assert graphs("decoder", "llama", options) == 2
+
+
+@pytest.mark.slow
+def test_compiled_prompts_each_begin_a_stream():
+    assert graphs("prompt", "llama", "default") >= 2
