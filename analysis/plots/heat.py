@@ -44,7 +44,7 @@ def heat(
     # under the map, not beside it: the axes above and below keep one width
     bar = ax.figure.colorbar(mesh, ax=ax, location="bottom", pad=0.03, aspect=40, extend="both" if finite.size else "neither")
     bar.set_label(label)
-    bar.ax.locator_params(nbins=5)
+    bar.ax.locator_params(nbins=4)
     bar.outline.set_visible(False)
     return ax
 
