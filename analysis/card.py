@@ -6,7 +6,6 @@ no part of how the subject was made.
 
 import json
 import math
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -133,7 +132,6 @@ def captions(subject: Subject, condition: Condition, n: int, config: CardConfig)
 
 def main(config: CardConfig) -> None:
     """Writes the card."""
-    began = time.perf_counter()
     subject, drawn = load_subject(config.subject), scenes(config.scenes)
     truth = ground_truth(annotations(drawn))
     texts = {c.name: captions(subject, c, len(drawn), config) for c in conditions(drawn, config)}
@@ -157,7 +155,6 @@ def main(config: CardConfig) -> None:
         "examples": [
             {"image_id": s.image_id, "objects": sorted(s.names), "caption": t} for s, t in zip(drawn[:5], texts["baseline"], strict=False)
         ],
-        "minutes": (time.perf_counter() - began) / 60,
         "provenance": {**provenance(config), "subject": subject.revision},
     }
     config.out.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,12 @@ def markdown(
         f"layer {s['layer']} head {s['head']} {s['piece']} at {s['position']}: {s['attention']:.3f}" for s in sinks["largest_in_prompt"]
     )
     lines += ["", f"Largest mean received attention in the prompt: {top}."]
-    lines += [f"Positions, layers and heads above {sinks['limit']}: {len(sinks['sinks'])}."]
+    above = [f"layer {layer}: {share:.2f}" for layer, share in enumerate(sinks["caption_above_limit_by_layer"]) if share > 0]
+    lines += [f"Prompt positions, layers and heads above {sinks['limit']}: {len(sinks['sinks'])}."]
+    lines += [f"Share of captions of which some position in some head is above {sinks['limit']}: {'; '.join(above) or 'none'}."]
+    layer = max(range(len(sinks["largest_in_caption_by_layer"])), key=sinks["largest_in_caption_by_layer"].__getitem__)
+    often = ", ".join(f"`{piece}` {count}" for piece, count in sinks["largest_in_caption_pieces"][layer])
+    lines += [f"The most attended caption position of layer {layer} is, in {sinks['scenes']} captions, oftenest: {often}."]
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ A sink, where there is one, takes a large part of every later query's attention 
 activations are single channels thousands of times the median (Sun et al. 2024). Nothing here assumes that either exists.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,8 @@ def search(subject: Subject, items: list[Item], captions: list[str], limit: floa
     fixed = torch.stack([mean[..., :prompt] for mean, _, _, _ in found]).nanmean(0)
     pieces = found[0][1]
     uniform = float(np.mean([_uniform(len(p)) for _, p, _, _ in found]))
+    written = [_written(mean, names, n_text) for mean, names, n_text, _ in found]
+    peaks = np.stack([values for values, _ in written])
     activation = np.stack([row for *_, row in found])
     return {
         "scenes": len(found),
@@ -71,7 +74,9 @@ def search(subject: Subject, items: list[Item], captions: list[str], limit: floa
         "first_token_largest_head": float(fixed[..., 0].max()),
         "first_token_under_uniform_attention": uniform,
         "largest_in_prompt": [vars(item) for item in _largest(fixed, pieces)],
-        "largest_in_caption_by_layer": torch.stack([_caption(mean, n_text) for mean, _, n_text, _ in found]).mean(0).tolist(),
+        "largest_in_caption_by_layer": peaks.mean(0).tolist(),
+        "caption_above_limit_by_layer": (peaks > limit).mean(0).tolist(),
+        "largest_in_caption_pieces": [Counter(names).most_common(3) for names in zip(*(names for _, names in written), strict=True)],
         "limit": limit,
         "sinks": [vars(item) for item in _largest(fixed, pieces, fixed.numel()) if item.attention > limit],
         "largest_activation_by_layer": activation[..., 0].mean(0).tolist(),
@@ -96,9 +101,10 @@ def _one(subject: Subject, item: Item, caption: str) -> tuple[Tensor, list[str],
     return received(torch.stack(out.attentions)[:, 0]), subject.pieces(ids[0].tolist()), text.shape[1], row.numpy()
 
 
-def _caption(mean: Float[Tensor, "layer head key"], n_text: int) -> Float[Tensor, "layer"]:
-    """The largest received attention of any caption position in any head, by layer."""
-    return mean[..., -n_text:].nan_to_num(0).flatten(1).max(1).values
+def _written(mean: Float[Tensor, "layer head key"], pieces: list[str], n_text: int) -> tuple[np.ndarray, list[str]]:
+    """The largest received attention of any caption position in any head, by layer, and which piece that is."""
+    peak = mean[..., -n_text:].nan_to_num(0).amax(1).max(1)
+    return peak.values.numpy(), [pieces[len(pieces) - n_text + place] for place in peak.indices.tolist()]
 
 
 def _largest(mean: Float[Tensor, "layer head key"], pieces: list[str], n: int = 8) -> list[Received]:

@@ -94,9 +94,8 @@ def test_the_card_of_an_untrained_subject(tmp_path):
     model.generation_config.max_new_tokens = 24
     model.save_pretrained(tmp_path / "weights")
     processor.save_pretrained(tmp_path / "weights")
-    config = CardConfig(
-        scenes=4, out=tmp_path / "docs", subject=str(tmp_path / "weights"), sink_scenes=2, draws=50, cache=tmp_path / "cache"
-    )
+    docs, cache = tmp_path / "docs", tmp_path / "cache"
+    config = CardConfig(scenes=4, out=docs, subject=str(tmp_path / "weights"), sink_scenes=2, draws=50, cache=cache)
     main(config)
     first = (docs / "subject.md").read_text()
     assert (docs / "subject.json").stat().st_size > 1000
