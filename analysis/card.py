@@ -56,7 +56,8 @@ class CardConfig:
     smoothing
         Also measure what smoothing does.
     cache
-        Folder that keeps finished captions, so that an interrupted run goes on.
+        Folder that keeps finished captions, so that an interrupted run goes on; it knows the weights, not the code: start an empty one
+        when the method has changed.
     """
 
     scenes: int = 500
