@@ -180,7 +180,7 @@ def content(out):
 
 @pytest.mark.slow
 def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path):
-    argv = {name: words(subject=subject_folder, images=image_folder, out=tmp_path / name, tokens=12) for name in ("whole", "killed")}
+    argv = {name: words(subject=subject_folder, images=image_folder, out=tmp_path / name, tokens=60) for name in ("whole", "killed")}
     whole = start(argv["whole"])
     assert whole.wait(600) == 0, whole.stderr.read()
     assert whole.stderr.read() == "", "progress is for terminals"
