@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,14 @@ def test_a_place_that_cannot_be_a_folder_is_one_line(subject_folder, image_folde
 def start(argv):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "probes.record", *argv], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "probes.record", *argv],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # tests that run in the background are started with interrupts ignored, and would hand that on
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
