@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kvsmooth.cache_slots import check_alias, newest_pair, newest_slots, write_newest
-from kvsmooth.measures import ema, mask_scores, relative_change, rope_shift
-from kvsmooth.sinks import NewestRow
+from kvsmooth.measures import ema, mask_scores, relative_change, rope_shift, visible_keys
+from kvsmooth.sinks import Seen
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Group:
         probabilities = rows if items[0].explicit else mask_scores(rows, items[0].mask).softmax(-1)
         if self.method.heads == "mean_row":
             probabilities = probabilities.mean(2, keepdim=True)
-        scores = self.method.score(NewestRow(probabilities, items[0].mask, counted))
+        visible = visible_keys(items[0].mask, rows.shape[-1])
+        scores = self.method.score(Seen(probabilities.unsqueeze(3), visible=visible, counted=counted)).squeeze(-1)
         return scores if self.method.heads == "per_head" else scores.mean(-1)
 
     def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:

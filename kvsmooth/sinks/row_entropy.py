@@ -1,20 +1,21 @@
 """The paper's score: the entropy of the token's own attention row. Diffuse rows (high entropy) are taken for sinks."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kvsmooth.measures import TINY, row_entropy
-from kvsmooth.sinks.newest import NewestRow
+from kvsmooth.sinks.detector import Detector
+from kvsmooth.sinks.seen import Seen
 
 KEYS = ("all", "without_bos", "image", "text")
 
 
 @dataclass(frozen=True)
-class RowEntropy:
+class RowEntropy(Detector):
     """Entropy of the newest token's attention row, in nat (a share of its maximum when normalised).
 
     Parameters
@@ -27,21 +28,26 @@ class RowEntropy:
     keys: str = "all"
     normalise: bool = False
     name: ClassVar[str] = "row_entropy"
+    needs: ClassVar[frozenset[str]] = frozenset({"probabilities"})
+    known: ClassVar[str] = "step"
+    unit: ClassVar[str] = "nat"
 
     def __post_init__(self):
         if self.keys not in KEYS:
             raise ValueError(f"RowEntropy.keys must be one of {KEYS}; got {self.keys!r}.")
 
-    def __call__(self, newest: NewestRow) -> Float[Tensor, "layer row head"]:
+    def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
         """Entropy of each row, nat, or a fraction of ln(keys) when normalised."""
-        probabilities, counted = newest.probabilities, newest.counted
-        if counted is not None:
-            probabilities = probabilities * counted.unsqueeze(-2)
+        probabilities = seen.probabilities
+        if seen.counted is not None:
+            probabilities = probabilities * seen.counted[:, None, None]
             probabilities = probabilities / probabilities.sum(-1, keepdim=True).clamp_min(TINY)
         entropy = row_entropy(probabilities)
         if not self.normalise:
             return entropy
-        keys = newest.keys()
-        if keys is None:
-            return entropy / math.log(max(2, probabilities.shape[-1]))
-        return entropy / keys.sum(-1).clamp_min(2).float().log().unsqueeze(-1)
+        counted = seen.counted_keys()
+        if counted is None:
+            counted = torch.ones(probabilities.shape[1], probabilities.shape[-1], dtype=torch.bool, device=probabilities.device)
+        # the last tokens are the last keys: a token counts the keys up to itself
+        keys = counted.cumsum(-1)[:, -probabilities.shape[-2] :] if probabilities.shape[-2] > 1 else counted.sum(-1, keepdim=True)
+        return entropy / keys.clamp_min(2).float().log()[:, None]

@@ -10,7 +10,7 @@ import kvsmooth
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.policies import Constant, Percentile
 from kvsmooth.presets import PRESETS
-from kvsmooth.sinks import SINKS, NewestRow, RowEntropy
+from kvsmooth.sinks import SINKS, RowEntropy, Seen
 from tests import zoo
 
 
@@ -107,12 +107,12 @@ def test_every_sink_detector_scores_each_layer_row_and_head():
     rows = torch.randn(2, 3, 4, 9).softmax(-1)
     for name, sink in SINKS.items():
         assert sink.name == name
-        assert sink()(NewestRow(rows)).shape == (2, 3, 4)
+        assert sink()(Seen(rows)).shape == (2, 3, 4, 1)
 
 
 def test_a_normalised_uniform_row_scores_one_whatever_its_length():
     for keys in (2, 10, 500):
-        score = RowEntropy(normalise=True)(NewestRow(torch.full((1, 1, 1, keys), 1 / keys)))
+        score = RowEntropy(normalise=True)(Seen(torch.full((1, 1, 1, 1, keys), 1 / keys)))
         assert float(score) == pytest.approx(1.0, abs=1e-5)
 
 
