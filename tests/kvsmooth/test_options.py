@@ -104,7 +104,7 @@ def test_constant_rates_depend_on_nothing():
 
 
 def test_every_sink_detector_scores_each_layer_row_and_head():
-    rows = torch.randn(2, 3, 4, 9).softmax(-1)
+    rows = torch.randn(2, 3, 4, 1, 9).softmax(-1)
     for name, sink in SINKS.items():
         assert sink.name == name
         assert sink()(Seen(rows)).shape == (2, 3, 4, 1)
