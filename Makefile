@@ -4,11 +4,23 @@ PY := .venv/bin/python
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: figures test fast lint redraw efficiency clean
+.PHONY: figures sinks ablation mediation test fast lint redraw efficiency clean
 
 ## the main job: record the bundled subject with and without KVSmooth, test, and draw figures/
 figures: .venv/ready
 	$(ENV) $(PY) -m analysis.drift
+
+## which sink detectors agree, and which of them predict the attention that a token will receive
+sinks: .venv/ready
+	$(ENV) $(PY) -m analysis.sinks
+
+## detectors, policies, places, layers and doses, each against the baseline and its controls (about an hour on two cores; resumes)
+ablation: .venv/ready
+	$(ENV) $(PY) -m analysis.ablation
+
+## how much of the effect passes through attention rows, and how much through content
+mediation: .venv/ready
+	$(ENV) $(PY) -m analysis.mediation
 
 ## lint, import direction and every test
 test: lint
@@ -26,10 +38,14 @@ lint: .venv/ready
 ## figures from the committed data, without a model
 redraw: .venv/ready
 	$(ENV) $(PY) -m analysis.drift --redraw
+	$(ENV) $(PY) -m analysis.sinks --redraw
+	$(ENV) $(PY) -m analysis.ablation --redraw
+	$(ENV) $(PY) -m analysis.mediation --redraw
 
 ## cost of KVSmooth and of recording against plain generate
 efficiency: .venv/ready
 	$(ENV) $(PY) -m analysis.efficiency --json figures/efficiency/efficiency.json
+	$(ENV) $(PY) -m analysis.efficiency --prompt --json figures/efficiency/prompt.json
 
 # constraints.txt holds the exact versions that our numbers were made with. Where the index offers several builds of torch, pip takes the
 # index's default, on Linux the large one for CUDA: set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds to save the download.
