@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, recorded_captions, spoken_captions
 from probes.cli import BadInput, Notice
@@ -20,7 +21,6 @@ from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recording import labelled, merge
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
 from probes.schema import ATTRIBUTES, SCHEMA_VERSION
-from probes.sink_channels import RULE
 from probes.store import Store
 from probes.subjects import Item, Subject
 

@@ -5,9 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kvsmooth.measures import angle
+from kvsmooth.sinks.channels import massive_channels, strongest
 from kvsmooth.spans import IMAGE
 from probes.recorders.recorder import Recorder
-from probes.sink_channels import massive_channels, strongest
 from probes.steps import Setting, Step
 
 

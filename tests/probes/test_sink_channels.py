@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvsmooth.sinks.channels import MOST, massive_channels, strongest
 from probes.recorders.drift import Drift
-from probes.sink_channels import MOST, massive_channels, strongest
 from probes.steps import Setting, Step
 
 
