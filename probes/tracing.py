@@ -6,6 +6,7 @@ function, which is the last operation that nnsight labels `attention_interface_<
 
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -91,16 +92,36 @@ class Tracing:
                     tokens = nnsight.save(tracer.result)
         return tokens
 
+    def whole(self, inputs: dict[str, Any], visit: Callable[..., None]) -> None:
+        """One forward pass over all of `inputs`, as a prompt: `visit` is called in every layer, in order, before its attention.
+
+        It is `generate` for one token that is thrown away, so that positions, masks and token types are those of a generation. There is
+        no cache, so that nothing of a layer outlives it.
+
+        Parameters
+        ----------
+        visit : called with (layer, hidden, query, key, value, mask, scaling, softcap, causal); causal: without a mask, a query sees the
+            keys up to itself
+        """
+        options = {"max_new_tokens": 1, "min_new_tokens": 0, "do_sample": False, "use_cache": False, "disable_compile": True}
+        with self._wrapped.trace(fn="generate") as tracer:  # noqa: SIM117  nnsight takes the block as it is written
+            with tracer.invoke(**inputs, **options):
+                self._visit_layers(visit)
+
+    def _visit_layers(self, visit: Callable[..., None]) -> None:
+        for i, (layer, call) in enumerate(zip(self._layers, self._calls, strict=True)):
+            hidden = layer.input
+            query, key, value, mask, options, module = _given(i, call.inputs)
+            causal = options.get("is_causal")
+            causal = getattr(module, "is_causal", True) if causal is None else causal
+            visit(i, hidden, query, key, value, mask, options.get("scaling"), options.get("softcap"), bool(causal))
+
     def _read_pass(self, collector: StepCollector) -> None:
         """One forward pass, read strictly in the order in which it is computed: a read backwards would bind to the next pass."""
         cache = _cache(self._decoder.inputs)
         collector.begin(int(cache.get_seq_length()))
         for i, (layer, call) in enumerate(zip(self._layers, self._calls, strict=True)):
-            given, options = call.inputs
-            _, query, key, value, *rest = given
-            mask = rest[0] if rest else options.get("attention_mask")
-            if (extra := options.get("s_aux")) is not None or (extra := options.get("position_bias")) is not None:
-                raise Unsupported(f"layer {i} attends with learned sink logits or a position bias {tuple(extra.shape)}: not recorded.")
+            query, key, value, mask, options, _ = _given(i, call.inputs)
             collector.attention(i, int(cache.get_seq_length(i)), query, key, value, mask, options.get("scaling"), options.get("softcap"))
             if collector.recompute:
                 _ = call.output
@@ -129,6 +150,16 @@ def _attention_call(attention: Any) -> Any:
             f"{attention.path} does not call transformers' attention interface (operations: {', '.join(attention.source.names)})."
         )
     return getattr(attention.source, max(labels, key=lambda name: int(CALL.fullmatch(name)[1])))
+
+
+def _given(layer: int, inputs: tuple) -> tuple:
+    """What the attention function of a layer is given: query, key, value, mask, its options, and the module that calls it."""
+    given, options = inputs
+    module, query, key, value, *rest = given
+    mask = rest[0] if rest else options.get("attention_mask")
+    if (extra := options.get("s_aux")) is not None or (extra := options.get("position_bias")) is not None:
+        raise Unsupported(f"layer {layer} attends with learned sink logits or a position bias {tuple(extra.shape)}: not recorded.")
+    return query, key, value, mask, options, module
 
 
 def _cache(call: tuple) -> Any:
