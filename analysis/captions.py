@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.arms import CONTRAST, CONTROL, TREATED
-from analysis.metrics.chair import COUNTS, ground_truth, ratios, score_caption
+from analysis.metrics.chair import COUNTS, ChairRecord, ground_truth, ratios, score_caption
 from analysis.stats.bootstrap import Statistic, cluster_bca, difference, multiplicity_of_images
 from analysis.stats.rows import Row
 from analysis.stats.swap import swap_test
@@ -40,7 +40,7 @@ def caption_counts(captions: xr.DataArray, annotations: Mapping) -> xr.DataArray
     for i, texts in enumerate(captions.values):
         for j, (image, text) in enumerate(zip(captions["image"].values, texts, strict=True)):
             if text is not None and int(image) in truth:
-                counts[i, j] = _counts(str(text), truth[int(image)])
+                counts[i, j] = counts_of(str(text), score_caption(str(text), truth[int(image)]))
     return xr.DataArray(
         counts, dims=("arm", "image", "count"), coords={"arm": captions["arm"], "image": captions["image"], "count": list(ALL_COUNTS)}
     )
@@ -80,8 +80,8 @@ def repeated_sentences(text: str) -> tuple[int, int]:
     return len(sentences), len(sentences) - len(set(sentences))
 
 
-def _counts(text: str, truth: frozenset[str]) -> tuple[int, ...]:
-    record = score_caption(text, truth)
+def counts_of(text: str, record: ChairRecord) -> tuple[int, ...]:
+    """A caption's contribution to each of ALL_COUNTS."""
     absent = [mention.hallucinated for mention in record.mentions]
     at_risk = absent.index(True) + 1 if any(absent) else len(absent)
     return (*record.counts, at_risk, *repeated_sentences(text))

@@ -56,9 +56,11 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
 
 
 def program_name() -> str:
-    """What the user typed: `python -m probes.record` rather than a path into the package."""
+    """What the user typed: `python -m probes.record` or, for a package, `python -m analysis.ablation`, rather than a path into it."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return f"python -m {spec.name}" if spec is not None and spec.name else os.path.basename(sys.argv[0] or "python")
+    if spec is None or not spec.name:
+        return os.path.basename(sys.argv[0] or "python")
+    return f"python -m {spec.name.removesuffix('.__main__')}"
 
 
 def one_line(error: BaseException) -> str:

@@ -1,0 +1,71 @@
+"""A cell of the ablation: one way of smoothing, as data that can be named, hashed, sent to another process, and built into a method."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kvsmooth import KVSmooth
+from kvsmooth.policies import POLICIES
+from kvsmooth.sinks import SINKS
+
+BASELINE, PAPER = "baseline", "kvsmooth"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm of the ablation.
+
+    Parameters
+    ----------
+    name : unique in a plan; the file name of its results is made from it
+    family : cells of one family are tested together, and corrected for each other
+    options : options of `KVSmooth` as JSON-able data; `policy` and `score` by their names in the registries, with `policy_options` and
+        `score_options`. None smooths nothing
+    """
+
+    name: str
+    family: str
+    options: Mapping[str, Any] | None = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.slug:
+            raise ValueError(f"Cell.name must hold a letter or digit; got {self.name!r}.")
+        for part, known in (("policy", POLICIES), ("score", SINKS)):
+            if (name := self.option(part)) is not None and name not in known:
+                raise ValueError(f"Cell.options {part} must be one of {', '.join(known)}; got {name!r}.")
+
+    def option(self, name: str) -> Any:
+        """An option's value; None where the cell leaves it at its default."""
+        return (self.options or {}).get(name)
+
+    @property
+    def slug(self) -> str:
+        """The name in characters that every file system takes."""
+        return re.sub(r"[^A-Za-z0-9.]+", "-", self.name).strip("-.")
+
+    @property
+    def two_pass(self) -> bool:
+        """Whether the policy is driven by the rates that a first run applied."""
+        return getattr(POLICIES.get(self.option("policy")), "two_pass", False)
+
+    def method(self, base: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> KVSmooth | None:
+        """The method; None for the baseline.
+
+        Parameters
+        ----------
+        base : options that all cells share, such as `lambda_ref`; those of the cell win
+        data : what a policy needs besides options: the `first` pass of this batch, the `classes` of tokens; each takes what it has fields for
+        """
+        if self.options is None:
+            return None
+        options = {**base, **self.options}
+        score, policy = options.pop("score", None), options.pop("policy", None)
+        of_score, of_policy = options.pop("score_options", {}), options.pop("policy_options", {})
+        if score is not None:
+            options["score"] = SINKS[score](**of_score)
+        if policy is not None:
+            made = POLICIES[policy]
+            given = {name: value for name, value in (data or {}).items() if name in made.__dataclass_fields__}
+            options["policy"] = made(**given, **of_policy)
+        return KVSmooth(**options)
