@@ -7,7 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kvsmooth.cache_slots import check_alias, newest_pair, newest_slots, write_newest
-from kvsmooth.measures import ema, mask_scores, relative_change, rope_shift, visible_keys
+from kvsmooth.measures import mask_scores, relative_change, rope_shift, visible_keys
+from kvsmooth.mixes import MIXES, Mix
+from kvsmooth.policies import Setting
 from kvsmooth.sinks import Seen
 
 
@@ -40,11 +42,15 @@ class Newest:
 class Group:
     """State of like layers: one queue, one previous state and one record for all of them."""
 
-    def __init__(self, method, layers: tuple[int, ...], unit: Unit, steps: int | None, angles: dict[int, Tensor] | None):
+    def __init__(
+        self, method, band: tuple[int, ...], layers: tuple[int, ...], unit: Unit, steps: int | None, angles: dict[int, Tensor] | None
+    ):
         self.method, self.layers, self.unit = method, layers, unit
         shape = (len(layers), unit.rows, unit.heads) if method.heads == "per_head" else (len(layers), unit.rows)
+        places = tuple(band.index(layer) for layer in layers)
         options = {"window": method.window, "rank": method.rank, "warmup": method.warmup, "bounds": method.bounds}
-        self.policy = method.policy.start(shape, unit.device, **options)
+        self.policy = method.policy.start(Setting(shape, unit.device, **options, places=places, band=len(band)))
+        self.mixes = self._mixes()
         self.angles = None
         if angles is not None:
             self.angles = torch.stack([angles[layer] for layer in layers]).to(unit.device)[:, None, None]
@@ -53,7 +59,7 @@ class Group:
         self.raw = None
         if method.previous == "raw":
             self.raw = torch.zeros(*states, unit.key_channels, **empty), torch.zeros(*states, unit.value_channels, **empty)
-        self.output = torch.zeros(unit.rows, unit.heads, unit.value_channels, **empty) if method.output else None
+        self.output = torch.zeros(1, unit.rows, unit.heads, unit.value_channels, **empty) if method.output else None
         self.seeded = self.seeded_output = self.checked = False
         # a compiled graph cannot grow a list, so with a static cache the record is a buffer of the cache's length
         self.steps: list[Float[Tensor, "field layer row"]] = []
@@ -64,20 +70,35 @@ class Group:
             if not torch.compiler.is_compiling():
                 self._keep_addresses()
 
+    def _mixes(self) -> dict[str, Mix]:
+        """A mix for each part that is smoothed; what it draws depends on its layer and part, not on how layers are grouped."""
+        method, unit = self.method, self.unit
+        shapes = {
+            "keys": (len(self.layers), unit.rows, unit.kv, unit.key_channels),
+            "values": (len(self.layers), unit.rows, unit.kv, unit.value_channels),
+            "output": (1, unit.rows, unit.heads, unit.value_channels),
+        }
+        return {
+            part: MIXES[method.mix](shape, unit.device, tuple(f"{method.mix_seed} {layer} {part}" for layer in self.layers))
+            for part, shape in shapes.items()
+            if getattr(method, part)
+        }
+
     def _keep_addresses(self) -> None:
         """Tell CUDA graphs that these tensors stay where they are."""
-        own = [self.buffer, self.filled, self.output, *(self.raw or ()), *vars(self.policy).values()]
-        for tensor in own:
+        states = [self.policy, *vars(self.policy).values(), *self.mixes.values()]
+        kept = [tensor for state in states if hasattr(state, "__dict__") for tensor in vars(state).values()]
+        for tensor in (self.buffer, self.filled, self.output, *(self.raw or ()), *kept):
             if isinstance(tensor, Tensor):
                 torch._dynamo.mark_static_address(tensor)
 
-    def rates(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None):
+    def rates(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None, tokens: Int[Tensor, "row"] | None):
         """Rates "layer row" or "layer row head", and the scores they come from."""
         if all(item.mask is items[0].mask for item in items):
             scores = self._scores(items, counted)
         else:  # like layers that nevertheless see different keys
             scores = torch.cat([self._scores([item], counted) for item in items])
-        return self.policy.push(scores), scores
+        return self.policy.push(scores, tokens), scores
 
     def _scores(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None) -> Float[Tensor, "layer row *head"]:
         """Scores of layers that share one mask."""
@@ -91,7 +112,7 @@ class Group:
 
     def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
         """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""
-        unit, method = self.unit, self.method
+        unit = self.unit
         if not self.checked and not torch.compiler.is_compiling():
             for item, layer in zip(items, cache_layers, strict=True):
                 check_alias(layer, item.key, item.value)
@@ -103,9 +124,9 @@ class Group:
             rates = rates[..., None, None]
         none = torch.zeros(len(items), unit.rows, device=unit.device)
         changes = []
-        for part, wanted in enumerate((method.keys, method.values)):
+        for part, name in enumerate(("keys", "values")):
             states = [item.value if part else item.key for item in items]
-            changes.append(self._smooth_part(part, states, slots, rates) if wanted else none)
+            changes.append(self._smooth_part(part, self.mixes[name], states, slots, rates) if name in self.mixes else none)
         self.seeded = True
         return changes[0], changes[1]
 
@@ -116,26 +137,36 @@ class Group:
                 raw.copy_(torch.stack([last_states[layer][part] for layer in self.layers]))
             self.seeded = True
         if self.output is not None and self.layers[0] in last_outputs:
-            self.output.copy_(last_outputs[self.layers[0]])
+            self.output[0].copy_(last_outputs[self.layers[0]])
             self.seeded_output = True
 
     def smooth_output(self, output: Float[Tensor, "row 1 head channel"], rates: Float[Tensor, "row *head"]):
         """The newest token's attention output mixed with the previous token's; unchanged where no previous one was seen."""
-        newest = output[:, 0].float()
-        smoothed = ema(newest, self.output, rates.view(len(rates), -1, 1)) if self.seeded_output else newest
+        newest = output[:, 0].float().unsqueeze(0)
+        smoothed = newest
+        if self.seeded_output:
+            smoothed = self._mixed(self.mixes["output"], newest, self.output, rates.view(1, len(rates), -1, 1))
         self.output.copy_(newest if self.method.previous == "raw" else smoothed)
         self.seeded_output = True
-        return smoothed.to(output.dtype).unsqueeze(1)
+        return smoothed[0].to(output.dtype).unsqueeze(1)
 
-    def _smooth_part(self, part: int, states: list[Tensor], slots: Int[Tensor, "2"] | None, rates: Tensor) -> Float[Tensor, "layer row"]:
+    def _mixed(self, mix: Mix, newest: Tensor, previous: Tensor, rates: Tensor, angles: Tensor | None = None) -> Tensor:
+        reference = mix.reference(previous)
+        if angles is not None:
+            reference = rope_shift(reference, angles)
+        smoothed = mix(newest, reference, rates)
+        mix.remember(reference, newest if self.method.previous == "raw" else smoothed)
+        return smoothed
+
+    def _smooth_part(
+        self, part: int, mix: Mix, states: list[Tensor], slots: Int[Tensor, "2"] | None, rates: Tensor
+    ) -> Float[Tensor, "layer row"]:
         pair = torch.stack([newest_pair(state, slots) for state in states]).float()
         previous, newest = pair.unbind(3)
         if self.raw is not None:
             previous = self.raw[part].clone() if self.seeded else previous
             self.raw[part].copy_(newest)
-        if part == 0 and self.angles is not None:
-            previous = rope_shift(previous, self.angles)
-        smoothed = ema(newest, previous, rates)
+        smoothed = self._mixed(mix, newest, previous, rates, None if part else self.angles)
         for state, layer in zip(states, smoothed.to(states[0].dtype).unbind(0), strict=True):
             write_newest(state, slots, layer)
         return relative_change(smoothed - newest, newest)
@@ -161,4 +192,6 @@ class Group:
         for tensor in self.raw or ():
             tensor.copy_(tensor.index_select(1, rows))
         if self.output is not None:
-            self.output.copy_(self.output.index_select(0, rows))
+            self.output.copy_(self.output.index_select(1, rows))
+        for mix in self.mixes.values():
+            mix.reorder(rows)

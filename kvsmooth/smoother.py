@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 
 from kvsmooth.attention import decoder_of, owned_attention
 from kvsmooth.clock import Clock
+from kvsmooth.described import described
 from kvsmooth.errors import Unsupported
+from kvsmooth.mixes import MIXES
 from kvsmooth.policies import Percentile, Policy
 from kvsmooth.presets import PRESETS
 from kvsmooth.rope import pair_angles
@@ -23,6 +25,7 @@ CHOICES = {
     "heads": ("mean", "mean_row", "per_head"),
     "rank": ("strict", "inclusive", "mid"),
     "warmup": ("window", "length"),
+    "mix": tuple(MIXES),
 }
 
 
@@ -55,6 +58,8 @@ class KVSmooth:
         output and row from one explicit softmax at decode: faster, tokens equal in float32 but not in bfloat16
     score : a detector of `kvsmooth.sinks`
     policy : a rule of `kvsmooth.policies`
+    mix : how the newest state and the previous one are mixed, a name in `kvsmooth.mixes.MIXES`; all but "ema" are controls
+    mix_seed : of mix="random_direction"
 
     Examples
     --------
@@ -80,6 +85,8 @@ class KVSmooth:
     exact: bool = True
     score: Callable = field(default_factory=RowEntropy)
     policy: Policy = field(default_factory=Percentile)
+    mix: str = "ema"
+    mix_seed: int = 0
 
     def __post_init__(self):
         if not 0 <= self.lambda_ref <= 1:
@@ -125,10 +132,7 @@ class KVSmooth:
 
     def describe(self) -> dict:
         """The options as JSON-able data, for provenance."""
-        options = {each.name: getattr(self, each.name) for each in fields(self)}
-        for part in ("score", "policy"):
-            options[part] = {"name": options[part].name, **asdict(options[part])}
-        return {"method": "KVSmooth", **options, "layers": None if self.layers is None else list(self.layers)}
+        return {"method": "KVSmooth", **{each.name: described(getattr(self, each.name)) for each in fields(self)}}
 
     def __call__(self, model: torch.nn.Module) -> AbstractContextManager[Run]:
         """A `with` block in which `model` decodes with smoothing; it yields the `Run` and restores the model when it ends.

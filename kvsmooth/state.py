@@ -21,6 +21,7 @@ class BandState:
         self.units: dict[int, Unit] = {}
         self.groups: list[Group] = []
         self.applied = False
+        self.tokens: Int[Tensor, "row"] | None = None
         # of the prompt's last token, until a group takes them
         self.last_states: dict[int, tuple[Tensor, Tensor]] = {}
         self.last_outputs: dict[int, Tensor] = {}
@@ -48,7 +49,7 @@ class BandState:
             if layer not in grouped:
                 members.setdefault(unit, []).append(layer)
         for unit, layers in members.items():
-            self.groups.append(Group(self.method, tuple(layers), unit, capacity(cache, longest), self.angles))
+            self.groups.append(Group(self.method, self.band, tuple(layers), unit, capacity(cache, longest), self.angles))
         for group in self.groups:
             group.seed(self.last_states, self.last_outputs)
         self.last_states.clear()
@@ -92,7 +93,8 @@ class BandState:
             cache_layers = [cache.layers[layer] for layer in group.layers]
             unit = group.unit
             total = cache_layers[0].get_seq_length() if unit.sliding else None
-            rates, scores = group.rates(items, self.counted_keys(items[0].row.shape[-1], unit.rows, total, unit.device))
+            counted = self.counted_keys(items[0].row.shape[-1], unit.rows, total, unit.device)
+            rates, scores = group.rates(items, counted, self.tokens)
             if self.method.keys or self.method.values:
                 changes = group.smooth(items, cache_layers, rates)
             else:

@@ -8,9 +8,9 @@ import torch
 
 import kvsmooth
 from kvsmooth import KVSmooth, Unsupported
-from kvsmooth.policies import Constant, Percentile
+from kvsmooth.policies import Constant, Percentile, Setting
 from kvsmooth.presets import PRESETS
-from kvsmooth.sinks import SINKS, RowEntropy, Seen
+from kvsmooth.sinks import RowEntropy, Seen
 from tests import zoo
 
 
@@ -84,30 +84,23 @@ def test_presets_hold_the_published_values_and_their_source():
 def test_the_mean_rate_of_independent_scores_is_the_documented_one(lambda_ref, mean, floor):
     """A clip is not its centre."""
     bounds = KVSmooth(lambda_ref=lambda_ref).bounds
-    queue = Percentile().start((1, 64), torch.device("cpu"), window=15, rank="strict", warmup="window", bounds=bounds)
+    queue = Percentile().start(Setting((1, 64), bounds=bounds))
     rates = torch.stack([queue.push(torch.rand(1, 64)) for _ in range(300)])[15:]
     assert float(rates.mean()) == pytest.approx(mean, abs=0.006)
     assert float((rates <= bounds[0] + 1e-6).float().mean()) == pytest.approx(floor, abs=0.02)
 
 
 def test_queues_follow_their_rows():
-    queue = Percentile().start((1, 3), torch.device("cpu"), window=2, rank="strict", warmup="window", bounds=(0.0, 1.0))
+    queue = Percentile().start(Setting((1, 3), window=2))
     queue.push(torch.tensor([[1.0, 5.0, 9.0]]))
     queue.reorder(torch.tensor([2, 0, 0]))
     assert queue.push(torch.tensor([[6.0, 6.0, 0.5]])).tolist() == [[0.0, 0.5, 0.0]]
 
 
 def test_constant_rates_depend_on_nothing():
-    rates = Constant(0.3).start((2, 3), torch.device("cpu"), window=1, rank="strict", warmup="window", bounds=(0.9, 1.0))
+    rates = Constant(0.3).start(Setting((2, 3), window=1, bounds=(0.9, 1.0)))
     rates.reorder(torch.tensor([1, 0, 2]))
     assert torch.equal(rates.push(torch.randn(2, 3)), torch.full((2, 3), 0.3))
-
-
-def test_every_sink_detector_scores_each_layer_row_and_head():
-    rows = torch.randn(2, 3, 4, 1, 9).softmax(-1)
-    for name, sink in SINKS.items():
-        assert sink.name == name
-        assert sink()(Seen(rows)).shape == (2, 3, 4, 1)
 
 
 def test_a_normalised_uniform_row_scores_one_whatever_its_length():

@@ -1,0 +1,38 @@
+"""How scores become rates: the paper's rule and the controls without which nothing is known of its guidance. Listed in `POLICIES`."""
+
+from kvsmooth.policies.constant import Constant
+from kvsmooth.policies.first_pass import FirstPass
+from kvsmooth.policies.inverse import Inverse
+from kvsmooth.policies.mean import Mean
+from kvsmooth.policies.percentile import Percentile
+from kvsmooth.policies.permuted import Permuted
+from kvsmooth.policies.policy import Policy, Rates, Setting
+from kvsmooth.policies.position import Position
+from kvsmooth.policies.random_draw import Random
+from kvsmooth.policies.shifted import Shifted
+from kvsmooth.policies.swapped import Swapped
+from kvsmooth.policies.token_class import TokenClass
+from kvsmooth.policies.top import Top
+
+POLICIES: dict[str, type[Policy]] = {
+    policy.name: policy for policy in (Percentile, Constant, Mean, Permuted, Shifted, Swapped, Inverse, Random, Position, TokenClass, Top)
+}
+
+__all__ = [
+    "POLICIES",
+    "Constant",
+    "FirstPass",
+    "Inverse",
+    "Mean",
+    "Percentile",
+    "Permuted",
+    "Policy",
+    "Position",
+    "Random",
+    "Rates",
+    "Setting",
+    "Shifted",
+    "Swapped",
+    "TokenClass",
+    "Top",
+]

@@ -1,0 +1,48 @@
+"""The opposite guidance: whatever a policy does, to the tokens it would have left alone."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from kvsmooth.policies.percentile import Percentile
+from kvsmooth.policies.policy import Policy, Rates, Setting
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """A policy that is given -score: the least sink-like tokens are smoothed most. If the guidance matters, this must do worse.
+
+    Parameters
+    ----------
+    of : the policy turned round; `Inverse(Top(q, rate))` smooths the bottom q
+    """
+
+    of: Policy = field(default_factory=Percentile)
+    name: ClassVar[str] = "inverse"
+    two_pass: ClassVar[bool] = False
+    needs_tokens: ClassVar[bool] = False
+
+    def __post_init__(self):
+        if self.of.two_pass:
+            raise ValueError(f"Inverse.of must be a policy that ranks scores; got {type(self.of).__name__}, which replays a first pass.")
+
+    def start(self, setting: Setting) -> "InverseRates":
+        """The state of the policy turned round."""
+        return InverseRates(self.of.start(setting))
+
+
+class InverseRates:
+    """The rates of -score."""
+
+    def __init__(self, rates: Rates):
+        self.rates = rates
+
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+        """Rates of the negative scores."""
+        return self.rates.push(-scores, tokens)
+
+    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+        """As the policy turned round."""
+        self.rates.reorder(rows)
