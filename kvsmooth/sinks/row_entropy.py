@@ -51,3 +51,9 @@ class RowEntropy(Detector):
         # the last tokens are the last keys: a token counts the keys up to itself
         keys = counted.cumsum(-1)[:, -probabilities.shape[-2] :] if probabilities.shape[-2] > 1 else counted.sum(-1, keepdim=True)
         return entropy / keys.clamp_min(2).float().log()[:, None]
+
+
+if __name__ == "__main__":
+    from kvsmooth.sinks.toy import draw
+
+    draw(RowEntropy())
