@@ -49,13 +49,21 @@ class Cell:
         """Whether the policy is driven by the rates that a first run applied."""
         return getattr(POLICIES.get(self.option("policy")), "two_pass", False)
 
+    @property
+    def source(self) -> "Cell | None":
+        """The cell whose rates drive this one: the same without its policy, so that what it applied fits; None where nothing does."""
+        if not self.two_pass:
+            return None
+        options = {name: value for name, value in self.options.items() if name not in ("policy", "policy_options")}
+        return Cell(f"first pass of {self.name}", self.family, options)
+
     def method(self, base: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> KVSmooth | None:
         """The method; None for the baseline.
 
         Parameters
         ----------
         base : options that all cells share, such as `lambda_ref`; those of the cell win
-        data : what a policy needs besides options: the `first` pass of this batch, the `classes` of tokens; each takes what it has fields for
+        data : what policies need besides options: `first` pass and `tokens` of this batch, `classes`; each takes those it has fields for
         """
         if self.options is None:
             return None

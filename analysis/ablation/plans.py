@@ -1,0 +1,197 @@
+"""The lists of cells: what is crossed by default, and the cross product of lists that a user gives."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from analysis.ablation.cells import BASELINE, PAPER, Cell
+from kvsmooth.sinks import SINKS
+
+REAL_TIME = ("prompt", "before", "step")
+PLACES = {
+    "both": {},
+    "keys": {"values": False},
+    "values": {"keys": False},
+    "output": {"keys": False, "values": False, "output": True},
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What plans must know of the method and the subject.
+
+    Parameters
+    ----------
+    lambda_ref : of the paper's cell and of all that do not vary it
+    margin : half width of the paper's clip
+    layers : decoder layers of the subject
+    detectors : options of the detectors that cannot be built without, such as channels and token ids of the subject
+    """
+
+    lambda_ref: float
+    layers: int
+    margin: float = 0.2
+    detectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def ceiling(self) -> float:
+        """The largest rate that the paper's rule gives."""
+        return min(1.0, round(self.lambda_ref + self.margin, 12))
+
+    def score(self, name: str) -> dict[str, Any]:
+        """Options of `KVSmooth` that drive it by a detector."""
+        given = dict(self.detectors.get(name, {}))
+        return {"score": name} | ({"score_options": given} if given else {})
+
+    def policy(self, name: str) -> dict[str, Any]:
+        """Options of `KVSmooth` that drive it by a policy; rates that the policy wants are those of the paper's rule."""
+        needed = {"constant": {"rate": self.lambda_ref}, "top": {"q": 0.3, "rate": self.ceiling}}.get(name)
+        return {"policy": name} | ({"policy_options": needed} if needed else {})
+
+
+def always() -> list[Cell]:
+    """The two cells that every comparison needs."""
+    return [Cell(BASELINE, "reference", None), Cell(PAPER, "ladder")]
+
+
+def ladder(setting: Setting) -> list[Cell]:
+    """Controls of the guidance, from the amount of smoothing alone up, and of what mixing does."""
+    policies = ("mean", "permuted", "shifted", "swapped", "inverse", "random", "position", "token_class", "top")
+    mixes = ("norm_preserving", "shrink_only", "random_direction", "running_mean")
+    return [Cell(name, "ladder", setting.policy(name)) for name in policies] + [Cell(name, "ladder", {"mix": name}) for name in mixes]
+
+
+def places(setting: Setting) -> list[Cell]:
+    """Keys, values, the attention output; the paper's cell is both of the first two, the baseline neither."""
+    return [Cell(f"{name} only", "places", options) for name, options in PLACES.items() if name != "both"]
+
+
+def dose(setting: Setting) -> list[Cell]:
+    """Constant rates from 0.1 to 0.9, and the paper's rule round other centres."""
+    constant = [(f"constant {rate / 10:g}", {"policy": "constant", "policy_options": {"rate": rate / 10}}) for rate in range(1, 10)]
+    guided = [(f"lambda_ref {value:g}", {"lambda_ref": value}) for value in (0.3, 0.5, 0.7, 0.9) if value != setting.lambda_ref]
+    return [Cell(name, "dose", options) for name, options in constant + guided]
+
+
+def layers(setting: Setting) -> list[Cell]:
+    """One layer at a time, bands of a quarter of the layers, all layers, all but a band."""
+    every = tuple(range(setting.layers))
+    size = max(1, setting.layers // 4)
+    bands = [every[start : start + size] for start in range(0, setting.layers, size)]
+    single = [(f"layer {layer}", (layer,)) for layer in every]
+    several = [(f"layers {span(band)}", band) for band in (*bands, every) if len(band) > 1]
+    without = [(f"all but {span(band)}", tuple(layer for layer in every if layer not in band)) for band in bands if len(bands) > 1]
+    return [Cell(name, "layers", {"layers": list(band)}) for name, band in single + several + without]
+
+
+def detectors(setting: Setting) -> list[Cell]:
+    """Every detector that is known in time drives the paper's rule; the entropy in its other forms too."""
+    timely = [name for name, made in SINKS.items() if made.known in REAL_TIME and name != "row_entropy"]
+    variants = {
+        "row_entropy / ln n": {"normalise": True},
+        "row_entropy without BOS": {"keys": "without_bos"},
+        "row_entropy on image": {"keys": "image"},
+        "row_entropy on text": {"keys": "text"},
+    }
+    found = [Cell(name, "detectors", setting.score(name)) for name in timely]
+    return found + [Cell(name, "detectors", {"score": "row_entropy", "score_options": options}) for name, options in variants.items()]
+
+
+def options(setting: Setting) -> list[Cell]:
+    """The choices that the paper makes or leaves open, one changed at a time."""
+    changed = [{"window": 5}, {"window": 30}, {"margin": 0.0}, {"margin": 0.1}, {"margin": 0.3}]
+    changed += [{"timing": "recompute"}, {"rope": "before"}, {"previous": "raw"}, {"heads": "per_head"}, {"heads": "mean_row"}]
+    changed += [{"rank": "inclusive"}, {"rank": "mid"}, {"warmup": "length"}]
+    return [Cell(" ".join(f"{key} {_short(value)}" for key, value in one.items()), "options", one) for one in changed]
+
+
+PLANS: dict[str, Callable[[Setting], list[Cell]]] = {
+    "ladder": ladder,
+    "places": places,
+    "dose": dose,
+    "layers": layers,
+    "detectors": detectors,
+    "options": options,
+}
+
+
+def planned(name: str, setting: Setting) -> list[Cell]:
+    """The cells of a plan, or of all of them for "full"; baseline and the paper's cell first."""
+    return always() + [cell for made in (PLANS.values() if name == "full" else (PLANS[name],)) for cell in made(setting)]
+
+
+def crossed(lists: Mapping[str, Sequence[Any]], setting: Setting) -> list[Cell]:
+    """The cross product of lists, with the baseline and the paper's cell, and the first passes that its cells need.
+
+    Parameters
+    ----------
+    lists : `detectors`, `policies`, `mixes`, `places`, `timings`, `ropes`, `bands` (as "3-10"), `windows`, `margins`, `lambdas`; an empty
+        list leaves its option alone. Names are made of what differs from the paper's cell
+    """
+    axes: list[list[tuple[str, dict[str, Any]]]] = []
+    for axis, values in lists.items():
+        axes.append([_choice(axis, value, setting) for value in values] or [("", {})])
+    cells = {cell.name: cell for cell in always()}
+    for chosen in product(*axes):
+        name = ", ".join(label for label, _ in chosen if label)
+        merged = {key: value for _, part in chosen for key, value in part.items()}
+        if merged:
+            cells.setdefault(name, Cell(name, "cross", _with_rates(merged, setting)))
+    known = [cell.options for cell in cells.values()]
+    for cell in list(cells.values()):
+        if cell.source is not None and cell.source.options not in known:
+            cells[cell.source.name] = cell.source
+            known.append(cell.source.options)
+    return list(cells.values())
+
+
+def span(layers: Sequence[int]) -> str:
+    """Layers as "3-10", or as numbers where they do not follow each other."""
+    if len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + 1)):
+        return f"{layers[0]}-{layers[-1]}"
+    return " ".join(map(str, layers))
+
+
+def band(text: str, layers: int) -> list[int]:
+    """The layers of "3-10" or "4".
+
+    Raises
+    ------
+    ValueError : it is no band of this decoder
+    """
+    first, _, last = text.partition("-")
+    if not (first.isdigit() and (last or first).isdigit() and int(first) <= int(last or first) < layers):
+        raise ValueError(f"--bands must be like 3-10 or 4, below {layers}, the layers of the subject; got {text!r}.")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def _choice(axis: str, value: Any, setting: Setting) -> tuple[str, dict[str, Any]]:
+    """A label and the options of one entry of a list; both empty for what the paper's cell does anyway."""
+    default_band = list(range(3, setting.layers - 1))
+    found = {
+        "detectors": lambda: {} if value == "row_entropy" else setting.score(value),
+        "policies": lambda: {} if value == "percentile" else setting.policy(value),
+        "mixes": lambda: {} if value == "ema" else {"mix": value},
+        "places": lambda: PLACES[value],
+        "timings": lambda: {} if value == "after" else {"timing": value},
+        "ropes": lambda: {} if value == "after" else {"rope": value},
+        "bands": lambda: {} if (chosen := band(value, setting.layers)) == default_band else {"layers": chosen},
+        "windows": lambda: {} if value == 15 else {"window": value},
+        "margins": lambda: {} if value == setting.margin else {"margin": value},
+        "lambdas": lambda: {} if value == setting.lambda_ref else {"lambda_ref": value},
+    }[axis]()
+    plain = {"places": f"{value} only", "bands": f"layers {value}", "timings": f"timing {value}", "ropes": f"rope {value}"}
+    numbered = {"windows": "window", "margins": "margin", "lambdas": "lambda_ref"}
+    label = plain.get(axis) or (f"{numbered[axis]} {value:g}" if axis in numbered else str(value))
+    return (label, dict(found)) if found else ("", {})
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _with_rates(options: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    """Policies that want a rate take that of the cell's own centre and margin."""
+    own = Setting(options.get("lambda_ref", setting.lambda_ref), setting.layers, options.get("margin", setting.margin), setting.detectors)
+    return {**options, **(own.policy(options["policy"]) if "policy" in options else {})}
