@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.measures import TINY, row_entropy
 from kvsmooth.sinks.detector import Detector
+from kvsmooth.sinks.positions import shown
 from kvsmooth.sinks.seen import Seen
 
 KEYS = ("all", "without_bos", "image", "text")
@@ -22,7 +23,8 @@ class RowEntropy(Detector):
     ----------
     keys : "all" counts every visible key (the paper); "without_bos" leaves the first BOS position out; "image" keeps image positions
         only; "text" everything but them. A restricted row is divided by its own mass first, so it sums to one again.
-    normalise : divide by ln(number of counted keys), which removes the growth of the maximum with the length of the context
+    normalise : divide by ln(number of counted keys), which removes the growth of the maximum with the length of the context; without
+        `logits` a whole text's rows are taken to see all keys up to themselves
     """
 
     keys: str = "all"
@@ -45,12 +47,19 @@ class RowEntropy(Detector):
         entropy = row_entropy(probabilities)
         if not self.normalise:
             return entropy
+        return entropy / self._keys(seen).clamp_min(2).float().log()
+
+    def _keys(self, seen: Seen) -> Int[Tensor, "#layer row #head token"]:
+        """How many keys each row counts."""
+        if seen.logits is not None:  # the rows themselves tell, past a sliding window and with keys that the mask shows early
+            sees = shown(seen.logits)
+            return (sees if seen.counted is None else sees & seen.counted[:, None, None]).sum(-1)
+        rows, tokens, keys = seen.probabilities.shape[1], *seen.probabilities.shape[-2:]
         counted = seen.counted_keys()
         if counted is None:
-            counted = torch.ones(probabilities.shape[1], probabilities.shape[-1], dtype=torch.bool, device=probabilities.device)
-        # the last tokens are the last keys: a token counts the keys up to itself
-        keys = counted.cumsum(-1)[:, -probabilities.shape[-2] :] if probabilities.shape[-2] > 1 else counted.sum(-1, keepdim=True)
-        return entropy / keys.clamp_min(2).float().log()[:, None]
+            counted = torch.ones(rows, keys, dtype=torch.bool, device=seen.probabilities.device)
+        up_to = counted.cumsum(-1)
+        return (up_to if tokens == keys else up_to[:, -1:])[None, :, None]
 
 
 if __name__ == "__main__":

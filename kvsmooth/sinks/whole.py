@@ -27,7 +27,7 @@ def whole(
     ----------
     query, key, value : rotated, as attention received them
     hidden : states at the input of the layer
-    mask : "row 1|head query key", boolean (True = visible) or additive; None is the causal mask
+    mask : "row 1|head query key", boolean (True = visible) or additive; None is the causal mask, "row key" the causal mask without padding
     scaling : factor of q.k; None means channel ** -0.5
     softcap : c in c * tanh(logit / c)
     tokens : ids
@@ -40,8 +40,9 @@ def whole(
     logits = (query.float() * (channels**-0.5 if scaling is None else scaling)) @ keys.transpose(-1, -2)
     if softcap is not None:
         logits = torch.tanh(logits / softcap) * softcap
-    if mask is None:
+    if mask is None or mask.dim() == 2:
         sees = torch.ones(positions, positions, dtype=torch.bool, device=query.device).tril()
+        sees = sees if mask is None else sees & mask.bool()[:, None, None]
     else:
         mask = mask[..., :positions, :positions]
         sees = mask if mask.dtype == torch.bool else mask.float() > HIDDEN
@@ -51,14 +52,13 @@ def whole(
         sees = sees & visible[:, None, None] & visible[:, None, :, None]
     logits = logits.masked_fill(~sees, -torch.inf)
     probabilities = logits.softmax(-1).nan_to_num(0.0)  # a row that sees nothing
-    states = key[None], value[None]
     return Seen(
         probabilities=probabilities[None],
         logits=logits[None],
-        keys=states[0],
-        values=states[1],
-        key=states[0],
-        value=states[1],
+        keys=key[None],
+        values=value[None],
+        key=key[None],
+        value=value[None],
         hidden=None if hidden is None else hidden[None],
         prompt=prompt,
         tokens=tokens,
