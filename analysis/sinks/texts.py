@@ -1,0 +1,116 @@
+"""The store of the measured texts: one npz an image, whole or not there, so that an interrupted run goes on."""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.sinks.scores import detectors, look
+from analysis.sinks.targets import WINDOWS
+from probes.cli import BadInput
+from probes.files import atomic_write, sweep, write_bytes
+from probes.provenance import as_plain
+from probes.session import Session
+
+FORMAT = 1
+"""Of the arrays in a file; another number is measured anew."""
+
+
+def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str, np.ndarray]]:
+    """Arrays of `look` for every item of a replay session, from the store where they lie there whole, in the items' order.
+
+    Parameters
+    ----------
+    session : says which captions are fed: given ones, those of a free recording, or the model's own greedy ones, made here
+
+    Raises
+    ------
+    BadInput : the store was filled with other settings
+    """
+    from tqdm import tqdm
+
+    chosen = detectors(session.subject)
+    open_store(store, {**_settings(session), "seed": seed, "detectors": {name: as_plain(d) for name, d in chosen.items()}})
+    with tqdm(total=len(session.items), desc="texts", unit="caption", disable=None) as bar:
+        for chunk in chunks(session):
+            paths = [store / f"{item.image_id}.npz" for item in chunk.items]
+            there = [read(path, made) for path, made in zip(paths, chunk.hashes, strict=True)]
+            if any(text is None for text in there):
+                there = look(session.subject, chunk.items, session.replayed(chunk), chosen, seed)
+                for path, text, made in zip(paths, there, chunk.hashes, strict=True):
+                    write(path, text, made)
+            yield from there
+            bar.update(len(there))
+
+
+def chunks(session: Session) -> Iterator[Any]:
+    """The batches of a session, fixed by the order of its items."""
+    from probes.chunk import Chunk
+
+    for start in range(0, len(session.items), session.batch_size):
+        yield Chunk(session.subject, session.items, start, session.batch_size)
+
+
+def read_captions(path: Path, numbers: Sequence[int]) -> dict[int, str | list[int]]:
+    """Captions from a JSON file, an object from image_id to a text or to token ids.
+
+    Raises
+    ------
+    BadInput : no such file, other content, or an image without a caption
+    """
+    try:
+        found = {int(number): caption for number, caption in json.loads(path.read_text()).items()}
+    except OSError as error:
+        raise BadInput(f"--captions {path}: cannot be read ({error.strerror}); give a JSON object of image_id: caption.") from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise BadInput(f"--captions {path}: is not a JSON object of image_id: caption.") from error
+    missing = [number for number in numbers if not found.get(number)]
+    if missing:
+        raise BadInput(f"--captions {path}: has no caption of image {missing[0]}; add it, or ask for fewer --images.")
+    return {number: found[number] for number in numbers}
+
+
+def open_store(store: Path, settings: Mapping[str, Any]) -> None:
+    """Compare the settings with those that the store was filled with, or write them down.
+
+    Raises
+    ------
+    BadInput : they differ
+    """
+    path, wanted = store / "settings.json", json.loads(json.dumps(as_plain(settings)))
+    if path.exists():
+        try:
+            there = json.loads(path.read_text())
+        except ValueError as error:
+            raise BadInput(f"{path}: is damaged; remove {store} and run the same command again.") from error
+        for name, value in wanted.items():
+            if there.get(name) != value:
+                raise BadInput(f"{store} was filled with another {name}; give another folder (--store) or remove it.")
+    else:
+        write_bytes(path, (json.dumps(wanted, indent=1, sort_keys=True) + "\n").encode())
+    sweep(store)
+
+
+def write(path: Path, text: Mapping[str, np.ndarray], data_hash: str) -> None:
+    """Write the arrays of one image, whole or not at all."""
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, data_hash=np.array(data_hash), format=np.array(FORMAT), **text)
+
+
+def read(path: Path, data_hash: str) -> dict[str, np.ndarray] | None:
+    """The arrays of one image; None where the file is missing, torn, of another format or of another image."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            text = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError):
+        return None
+    same = str(text.pop("data_hash", "")) == data_hash and int(text.pop("format", 0)) == FORMAT
+    return text if same else None
+
+
+def _settings(session: Session) -> dict[str, Any]:
+    kept = ("subject", "model_revision", "dtype", "attention_implementation", "device", "captions", "batch_size", "max_new_tokens")
+    return {"format": FORMAT, "windows": list(WINDOWS), **{name: session.settings[name] for name in kept}}
