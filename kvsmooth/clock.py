@@ -24,18 +24,30 @@ class Clock:
     decoding : the present pass decodes
     stream, cache : those of the present pass; between passes the cache is None, so that none is kept alive
     decoded : any pass decoded
+    tokens : ids of the newest tokens at the present decode step, where they are needed
     on_stream : told of each stream before its first pass
     """
 
-    def __init__(self, model: torch.nn.Module, decoder: torch.nn.Module, band: tuple[int, ...], needs_ids: bool = False):
-        self.model, self.decoder, self.band, self.needs_ids = model, decoder, band, needs_ids
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        decoder: torch.nn.Module,
+        band: tuple[int, ...],
+        needs_ids: bool = False,
+        needs_tokens: bool = False,
+        needs_mask: bool = False,
+    ):
+        self.model, self.decoder, self.band = model, decoder, band
+        self.needs_ids, self.needs_tokens, self.needs_mask = needs_ids, needs_tokens, needs_mask
         self.decoding = self.decoded = False
         self.stream: Stream | None = None
         self.cache: Cache | None = None
+        self.tokens: torch.Tensor | None = None
         self._streams: weakref.WeakKeyDictionary[Cache, Stream] = weakref.WeakKeyDictionary()
         self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
         self._calls: list[Call] = []
-        self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None
+        self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None  # those of the present pass
+        self._mask: object = None
         self.on_stream: Callable[[Stream], None] = lambda stream: None
         self._undo: list = []
         self._parameters = list(inspect.signature(type(decoder).forward).parameters)[1:]
@@ -43,7 +55,7 @@ class Clock:
     def __enter__(self) -> "Clock":
         self._undo.append(self.decoder.register_forward_pre_hook(self._before_pass, with_kwargs=True).remove)
         self._undo.append(self.decoder.register_forward_hook(self._after_pass).remove)
-        if self.needs_ids:
+        if self.needs_ids or self.needs_tokens or self.needs_mask:
             self._undo.append(self.model.register_forward_pre_hook(self._read_ids, with_kwargs=True).remove)
         for module in self.model.modules():
             if callable(getattr(module, "generate", None)):
@@ -55,17 +67,43 @@ class Clock:
             self._undo.pop()()
         for cache in list(self._streams):
             vars(cache).pop("reorder_cache", None)
-        self.cache = self._unbound = None
+        self.cache = self.tokens = self._unbound = self._ids = self._mask = None
+
+    def visible(self, length: int) -> torch.Tensor | None:
+        """Which of the last `length` positions of the prompt hold a token, "row position"; None where all do.
+
+        Raises
+        ------
+        Unsupported : the pass was given another kind of mask, or one that is too short
+        """
+        if self._mask is None:
+            return None
+        end = self.stream.start + self.stream.fed
+        if not isinstance(self._mask, torch.Tensor) or self._mask.dim() != 2 or self._mask.shape[1] < end:
+            raise Unsupported(
+                f'KVSmooth.score needs the attention_mask of the prompt, "row position", of all {end} positions so far; got another one.'
+            )
+        return self._mask[:, end - length : end].bool()
 
     def _read_ids(self, model, args, kwargs) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
-        self._ids = None if ids is None else (ids, kwargs.get("attention_mask"))
+        self._mask = kwargs.get("attention_mask")
+        self._ids = None if ids is None else (ids, self._mask)
+
+    def _newest_tokens(self, ids: torch.Tensor | None) -> torch.Tensor:
+        """Ids of the newest tokens, from the model's own call, else from the decoder's."""
+        ids = ids if self._ids is None else self._ids[0]
+        if ids is None:
+            raise Unsupported("KVSmooth needs the ids of the tokens fed while decoding; got embeddings only: pass input_ids to the model.")
+        return ids[:, -1]
 
     def _before_pass(self, decoder, args, kwargs) -> None:
         given = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
         tokens = given.get("input_ids")
         length = (given["inputs_embeds"] if tokens is None else tokens).shape[1]
         cache = given.get("past_key_values")
+        if self.needs_mask and self._mask is None:
+            self._mask = given.get("attention_mask")
         if torch.compiler.is_compiling():
             stream = self._compiled_stream(length)
         else:
@@ -78,13 +116,15 @@ class Clock:
         if not self.decoding:
             stream.feed(length)
         else:
+            if self.needs_tokens:
+                self.tokens = self._newest_tokens(tokens)
             stream.decoded = self.decoded = True
             # counting would change a compiled graph's guards at every step, and a static cache needs no count
             if not torch.compiler.is_compiling():
                 stream.feed(length)
 
     def _after_pass(self, decoder, args, result) -> None:
-        self.cache = None
+        self.cache = self._ids = self._mask = None
         if self._unbound is None or torch.compiler.is_compiling():
             return
         caches = (part for part in (result if isinstance(result, tuple) else result.values()) if isinstance(part, Cache))

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.cache_slots import check_alias, newest_pair, newest_slots, write_newest
-from kvsmooth.measures import mask_scores, relative_change, rope_shift, visible_keys
+from kvsmooth.measures import relative_change, rope_shift
 from kvsmooth.mixes import MIXES, Mix
 from kvsmooth.policies import Setting
-from kvsmooth.sinks import Seen
+from kvsmooth.sight import Newest, Shared, score_newest
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,6 @@ class Unit:
     sliding: bool  # the cache layer drops old tokens
     kind: str  # what the model calls the layer, "sliding_attention" say: its mask may differ where the cache is the same
     alone: int  # the layer number where each layer is dealt with by itself, else -1
-
-
-@dataclass
-class Newest:
-    """One layer's attention at the present step: its states, and scores (or probabilities) of the newest row."""
-
-    key: Tensor
-    value: Tensor
-    row: Float[Tensor, "row head key"]
-    mask: Tensor | None
-    explicit: bool  # `row` holds probabilities, not scores
 
 
 class Group:
@@ -92,23 +81,10 @@ class Group:
             if isinstance(tensor, Tensor):
                 torch._dynamo.mark_static_address(tensor)
 
-    def rates(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None, tokens: Int[Tensor, "row"] | None):
+    def rates(self, items: list[Newest], shared: Shared):
         """Rates "layer row" or "layer row head", and the scores they come from."""
-        if all(item.mask is items[0].mask for item in items):
-            scores = self._scores(items, counted)
-        else:  # like layers that nevertheless see different keys
-            scores = torch.cat([self._scores([item], counted) for item in items])
-        return self.policy.push(scores, tokens), scores
-
-    def _scores(self, items: list[Newest], counted: Bool[Tensor, "row key"] | None) -> Float[Tensor, "layer row *head"]:
-        """Scores of layers that share one mask."""
-        rows = torch.stack([item.row for item in items])
-        probabilities = rows if items[0].explicit else mask_scores(rows, items[0].mask).softmax(-1)
-        if self.method.heads == "mean_row":
-            probabilities = probabilities.mean(2, keepdim=True)
-        visible = visible_keys(items[0].mask, rows.shape[-1])
-        scores = self.method.score(Seen(probabilities.unsqueeze(3), visible=visible, counted=counted)).squeeze(-1)
-        return scores if self.method.heads == "per_head" else scores.mean(-1)
+        scores = score_newest(self.method, items, shared, self.unit.heads)
+        return self.policy.push(scores, shared.tokens), scores
 
     def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
         """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""

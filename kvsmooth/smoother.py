@@ -1,7 +1,7 @@
 """`KVSmooth`: the options of the method, and the `with` block in which a model is smoothed."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 
 import torch
@@ -10,11 +10,13 @@ from kvsmooth.attention import decoder_of, owned_attention
 from kvsmooth.clock import Clock
 from kvsmooth.described import described
 from kvsmooth.errors import Unsupported
+from kvsmooth.hidden import HiddenStates
 from kvsmooth.mixes import MIXES
 from kvsmooth.policies import Percentile, Policy
 from kvsmooth.presets import PRESETS
 from kvsmooth.rope import pair_angles
 from kvsmooth.run import Run
+from kvsmooth.sight import check_score, needs_of
 from kvsmooth.sinks import RowEntropy
 from kvsmooth.stage import Smoothing
 
@@ -105,6 +107,7 @@ class KVSmooth:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"KVSmooth.{name} must be one of {allowed}; got {getattr(self, name)!r}.")
+        check_score(self.score)
 
     @classmethod
     def preset(cls, name: str, **changes) -> "KVSmooth":
@@ -152,11 +155,20 @@ class KVSmooth:
         band = self.band(len(decoder.layers))
         angles = pair_angles(decoder, band) if self.rope == "before" and self.keys else None
         run = Run(band, self.bounds)
-        clock = Clock(model, decoder, band, needs_ids=getattr(self.score, "keys", "all") != "all")
+        needs = needs_of(self.score)
+        clock = Clock(
+            model,
+            decoder,
+            band,
+            needs_ids=getattr(self.score, "keys", "all") != "all",
+            needs_tokens="tokens" in needs or getattr(self.policy, "needs_tokens", False),
+            needs_mask="prompt" in needs,
+        )
+        hidden = HiddenStates(decoder, band, clock, prompt="prompt" in needs) if needs & {"hidden", "prompt"} else None
 
         def build(base: Callable) -> Callable:
-            return Smoothing(self, band, clock, base, run, angles).attend
+            return Smoothing(self, band, clock, base, run, angles, hidden).attend
 
-        with owned_attention(model, decoder, build), clock:
+        with owned_attention(model, decoder, build), clock, hidden or nullcontext():
             yield run
         run.check(clock.decoded)

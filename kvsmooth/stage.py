@@ -11,9 +11,11 @@ import torch
 from kvsmooth.cache_slots import newest_slots
 from kvsmooth.clock import Clock
 from kvsmooth.errors import Unsupported
-from kvsmooth.group import Newest, Unit
+from kvsmooth.group import Unit
+from kvsmooth.hidden import HiddenStates
 from kvsmooth.measures import mask_scores, newest_row_probabilities, newest_row_scores
 from kvsmooth.run import Run
+from kvsmooth.sight import Newest, needs_of
 from kvsmooth.state import BandState
 from kvsmooth.stream import Stream
 
@@ -21,8 +23,18 @@ from kvsmooth.stream import Stream
 class Smoothing:
     """The stage of one `with` block; `attend` has the signature of transformers' attention functions."""
 
-    def __init__(self, method, band: tuple[int, ...], clock: Clock, base: Callable, run: Run, angles: dict[int, torch.Tensor] | None):
+    def __init__(
+        self,
+        method,
+        band: tuple[int, ...],
+        clock: Clock,
+        base: Callable,
+        run: Run,
+        angles: dict[int, torch.Tensor] | None,
+        hidden: HiddenStates | None = None,
+    ):
         self.method, self.band, self.clock, self.base, self.run, self.angles = method, band, clock, base, run, angles
+        self.hidden, self.needs = hidden, needs_of(method.score)
         self.members, self.first, self.last = frozenset(band), band[0], band[-1]
         # one layer at a time where a layer's own output depends on its rate
         self.at_once = method.timing == "recompute" or method.output
@@ -53,10 +65,12 @@ class Smoothing:
         explicit = not (self.method.exact or kwargs.get("dropout"))
         recompute = self.method.timing == "recompute"
         row = newest_row_scores(query, key, *terms)
+        scores = row.detach() if explicit and "logits" in self.needs else None
         if explicit:
             row = mask_scores(row, mask).softmax(-1)
         self._learn(layer, query, key, value)
-        self.newest[layer] = Newest(key, value, row.detach(), mask, explicit)
+        hidden = self.hidden.newest.pop(layer) if "hidden" in self.needs else None
+        self.newest[layer] = Newest(key, value, row.detach(), mask, explicit, scores, hidden)
         rates = self._step() if recompute else None
         if not explicit:
             output, weights = self.base(module, query, key, value, mask, **kwargs)
@@ -72,7 +86,7 @@ class Smoothing:
 
     @torch.no_grad()
     def _step(self):
-        rates = self.clock.stream.state.step(self.newest, self.clock.cache, self.longest)
+        rates = self.clock.stream.state.step(self.newest, self.clock.cache, self.longest, self.clock.tokens)
         self.newest.clear()
         return rates
 
@@ -82,6 +96,8 @@ class Smoothing:
         state, cache = self.clock.stream.state, self.clock.cache
         if self.method.output:
             state.last_outputs[layer] = output[:, -1].float()
+        if layer == self.last and "prompt" in self.needs and self.clock.stream.ready and self.clock.stream.start == 0:
+            state.prompt.summarise()
         if cache is None:  # the decoder makes its own, so the layer's kind shows at the first decode step only
             return
         self._learn(layer, query, key, value)

@@ -6,9 +6,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from kvsmooth.cache_slots import capacity
+from kvsmooth.cache_slots import capacity, newest_slots
 from kvsmooth.errors import Unsupported
-from kvsmooth.group import Group, Newest, Unit
+from kvsmooth.group import Group, Unit
+from kvsmooth.hidden import PromptStates
+from kvsmooth.sight import Newest, Shared, needs_of
 from kvsmooth.spans import BOS, IMAGE
 
 
@@ -21,7 +23,8 @@ class BandState:
         self.units: dict[int, Unit] = {}
         self.groups: list[Group] = []
         self.applied = False
-        self.tokens: Int[Tensor, "row"] | None = None
+        self.needs = needs_of(method.score)
+        self.prompt = PromptStates()
         # of the prompt's last token, until a group takes them
         self.last_states: dict[int, tuple[Tensor, Tensor]] = {}
         self.last_outputs: dict[int, Tensor] = {}
@@ -70,7 +73,9 @@ class BandState:
         flags = torch.nn.functional.pad(flags, (0, keys - flags.shape[1]), value=self.method.score.keys != "image")
         return flags.repeat_interleave(rows // flags.shape[0], 0)
 
-    def step(self, newest: dict[int, Newest], cache, longest: int) -> Float[Tensor, "layer row *head"]:
+    def step(
+        self, newest: dict[int, Newest], cache, longest: int, tokens: Int[Tensor, "row"] | None = None
+    ) -> Float[Tensor, "layer row *head"]:
         """Deal with the newest rows of these layers, in the cache and in the record; gives the rates of the last group.
 
         Raises
@@ -84,6 +89,8 @@ class BandState:
         # asked once, and never inside a compiled graph, whose guards it would move
         first = not torch.compiler.is_compiling() and not self.applied
         self.applied = True
+        if first:
+            self.prompt.forget_pieces()
         if first and self.counted is not None and not self.counted.any(1).all():
             raise Unsupported("KVSmooth.score with keys='image' needs an image in every row; a prompt has none: use keys='all'.")
         for group in self.groups:
@@ -93,8 +100,13 @@ class BandState:
             cache_layers = [cache.layers[layer] for layer in group.layers]
             unit = group.unit
             total = cache_layers[0].get_seq_length() if unit.sliding else None
-            counted = self.counted_keys(items[0].row.shape[-1], unit.rows, total, unit.device)
-            rates, scores = group.rates(items, counted, self.tokens)
+            shared = Shared(
+                self.counted_keys(items[0].row.shape[-1], unit.rows, total, unit.device),
+                tokens,
+                self.prompt.of(group.layers) if "prompt" in self.needs else (),
+                newest_slots(cache_layers[0]) if self.needs & {"key", "value"} else None,
+            )
+            rates, scores = group.rates(items, shared)
             if self.method.keys or self.method.values:
                 changes = group.smooth(items, cache_layers, rates)
             else:
@@ -118,5 +130,6 @@ class BandState:
     def reorder(self, rows: Int[Tensor, "row"]) -> None:
         """Row i goes on as what row rows[i] was."""
         self.last_outputs = {layer: output.index_select(0, rows.to(output.device)) for layer, output in self.last_outputs.items()}
+        self.prompt.reorder(rows)
         for group in self.groups:
             group.reorder(rows)
