@@ -96,7 +96,7 @@ def layers_of(model: Any, inputs: Mapping[str, Any], visit: Callable[[LayerView]
             )
         visit(LayerView(layer, hidden, query, key, value, mask, visible.to(query.device), scaling, softcap, causal))
 
-    _tracing(model).whole(dict(inputs), view)
+    tracing_of(model).whole(dict(inputs), view)
 
 
 def texts(subject: Any, items: Sequence[Item], captions: Sequence[Sequence[int]]) -> tuple[dict[str, Tensor], Int[Tensor, "row position"]]:
@@ -159,7 +159,8 @@ def _generated_type(model: torch.nn.Module, name: str, types: Int[Tensor, "row p
     return model._update_model_kwargs_for_generation({}, {name: types})[name][:, -1:]
 
 
-def _tracing(model: Any) -> Tracing:
+def tracing_of(model: Any) -> Tracing:
+    """The `Tracing` of a subject or of a model; one that is given is taken as it is."""
     if isinstance(model, Tracing):
         return model
     return model.tracing if hasattr(model, "tracing") else Tracing(model)

@@ -7,9 +7,10 @@ function, which is the last operation that nnsight labels `attention_interface_<
 import re
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from kvsmooth import Unsupported
@@ -17,6 +18,24 @@ from probes.steps import StepCollector
 from probes.tokens import Listener
 
 CALL = re.compile(r"attention_interface_(\d+)")
+
+
+@runtime_checkable
+class Patch(Protocol):
+    """Whatever decides what a layer's attention gives."""
+
+    def output(
+        self,
+        layer: int,
+        step: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        scaling: float | None,
+        softcap: float | None,
+    ) -> Float[Tensor, "row 1 head channel"] | None:
+        """The attention output of the newest token, before the output projection; None leaves it as it is."""
 
 
 class Tracing:
@@ -67,8 +86,12 @@ class Tracing:
         """nnsight's names of the operations that are read, one a layer."""
         return tuple(call.name for call in self._calls)
 
-    def generate(self, inputs: dict[str, Any], collector: StepCollector, **options: Any) -> Tensor:
+    def generate(self, inputs: dict[str, Any], collector: StepCollector, patch: Patch | None = None, **options: Any) -> Tensor:
         """Generate as `model.generate(**inputs, **options)` does, and hand every forward pass to `collector`.
+
+        Parameters
+        ----------
+        patch : at every step after the prompt, puts the attention outputs that it gives in the place of the model's own
 
         Returns
         -------
@@ -87,7 +110,7 @@ class Tracing:
             with self._wrapped.trace(fn="generate") as tracer:
                 with tracer.invoke(**inputs, **options):
                     for _ in tracer.iter[:]:  # from 0, always: a later start binds reads to other steps
-                        self._read_pass(collector)
+                        self._read_pass(collector, patch)
                 with tracer.invoke():  # what follows an open loop never runs, so the result has a worker of its own
                     tokens = nnsight.save(tracer.result)
         return tokens
@@ -116,16 +139,22 @@ class Tracing:
             causal = getattr(module, "is_causal", True) if causal is None else causal
             visit(i, hidden, query, key, value, mask, options.get("scaling"), options.get("softcap"), bool(causal))
 
-    def _read_pass(self, collector: StepCollector) -> None:
+    def _read_pass(self, collector: StepCollector, patch: Patch | None) -> None:
         """One forward pass, read strictly in the order in which it is computed: a read backwards would bind to the next pass."""
         cache = _cache(self._decoder.inputs)
         collector.begin(int(cache.get_seq_length()))
         for i, (layer, call) in enumerate(zip(self._layers, self._calls, strict=True)):
             query, key, value, mask, options, _ = _given(i, call.inputs)
             collector.attention(i, int(cache.get_seq_length(i)), query, key, value, mask, options.get("scaling"), options.get("softcap"))
+            # a method that recomputes has smoothed when the call returns; another may smooth this very tensor in a later layer's call,
+            # or in this one, and the output that is due is that of the states as they were
             if collector.recompute:
                 _ = call.output
                 collector.smoothed()
+            if patch is not None and collector.steps:
+                wanted = patch.output(i, collector.steps, query, key, value, mask, options.get("scaling"), options.get("softcap"))
+                if wanted is not None:
+                    call.output = (wanted, None)
             collector.output(i, _tensor(layer.output))
         collector.end(self._speaker.output.logits if collector.wants_logits else None)
 
