@@ -69,7 +69,7 @@ class Cell:
             return None
         options = {**base, **self.options}
         score, policy = options.pop("score", None), options.pop("policy", None)
-        of_score, of_policy = options.pop("score_options", {}), options.pop("policy_options", {})
+        of_score, of_policy = (_frozen(options.pop(f"{part}_options", {})) for part in ("score", "policy"))
         if score is not None:
             options["score"] = SINKS[score](**of_score)
         if policy is not None:
@@ -77,3 +77,8 @@ class Cell:
             given = {name: value for name, value in (data or {}).items() if name in made.__dataclass_fields__}
             options["policy"] = made(**given, **of_policy)
         return KVSmooth(**options)
+
+
+def _frozen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples that frozen options hold."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

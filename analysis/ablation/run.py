@@ -15,7 +15,8 @@ from torch import Tensor
 from analysis.ablation.cells import Cell
 from analysis.ablation.classes import token_classes
 from kvsmooth.policies import FirstPass
-from probes.subjects import Subject, load_subject
+from probes.subjects import Item, Subject, load_subject
+from probes.subjects.emoji import scenes
 from probes.tokens import end_tokens, lengths
 
 RECEIPTS = ("rate", "floor", "ceiling", "change_keys", "change_values")
@@ -61,8 +62,7 @@ class Bench:
     def __init__(self, job: Job, subject: Subject | None = None):
         self.job = job
         self.subject = subject or load_subject(job.subject, job.device)
-        items = self.subject.items(job.images, job.prompt)
-        self.image_ids = [item.image_id for item in items]
+        items = [Item(scene.image_id, scene.image, job.prompt) for scene in scenes(job.images)]
         self.batches = [self.subject.encode(items[i : i + job.batch_size]) for i in range(0, len(items), job.batch_size)]
 
     @cached_property

@@ -13,7 +13,7 @@ import torch
 
 from analysis.ablation.cells import Cell
 from analysis.ablation.run import Applied
-from analysis.ablation.version import method_version
+from analysis.ablation.version import code_version, method_version
 from probes.cli import BadInput
 from probes.files import write_bytes
 from probes.provenance import as_json, digest
@@ -53,7 +53,7 @@ class Store:
     def digest(self, cell: Cell) -> str:
         """A hash of everything that decides the cell; a two-pass cell hangs on its first pass, the baseline on no method at all."""
         parts = [as_json({name: value for name, value in self.identity.items() if cell.options is not None or name != "base"})]
-        parts.append(as_json(cell.options))
+        parts += [as_json(cell.options), code_version("analysis.ablation.run", "analysis.ablation.classes")]
         if cell.options is not None:
             parts.append(method_version(cell.option("score"), cell.option("policy")))
         if cell.source is not None:

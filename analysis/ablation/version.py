@@ -9,26 +9,29 @@ from kvsmooth.policies import POLICIES
 from kvsmooth.sinks import SINKS
 from probes.provenance import digest
 
-ROOT = Path(kvsmooth.__file__).resolve().parent
-# a detector's or policy's own module counts only for the cells that use it; the smoother's defaults count for all
+ROOT = Path(kvsmooth.__file__).resolve().parent.parent
+# the smoother's defaults count for all cells, another detector's or policy's module only for those that use it
 DEFAULTS = ("row_entropy", "percentile")
 
 
 def method_version(score: str | None = None, policy: str | None = None) -> str:
-    """A hash of the code that the method runs with this detector and this policy; "" of no method has no code.
+    """A hash of the code that the method runs with this detector and this policy.
 
-    It covers every module that `kvsmooth.smoother` imports, directly or not, and the modules of the detector and the policy.
+    It covers every module of kvsmooth that `kvsmooth.smoother` and the modules of the detector and the policy import, directly or not.
     """
-    own = {found.__module__ for found in chosen}
-    others = frozenset(found.__module__ for found in (*SINKS.values(), *POLICIES.values())) - own
+    chosen = [registry[name] for registry in (SINKS, POLICIES) for name in (score, policy, *DEFAULTS) if name in registry]
+    return code_version("kvsmooth.smoother", *{found.__module__ for found in chosen})
+
+
+def code_version(*roots: str) -> str:
+    """A hash of these modules and of those of kvsmooth that they import, directly or not."""
     modules: set[Path] = set()
-    waiting = [_file(name) for name in ("kvsmooth.smoother", *sorted(own))]
+    waiting = [_file(name) for name in roots]
     while waiting:
         path = waiting.pop()
-        if path in modules:
-            continue
-        modules.add(path)
-        waiting += [found for name in _imports(path) if name not in others and (found := _file(name)) is not None]
+        if path is not None and path not in modules:
+            modules.add(path)
+            waiting += map(_file, _imports(path))
     return digest(meaning(path) for path in sorted(modules))
 
 
@@ -55,5 +58,5 @@ def _imports(path: Path) -> tuple[str, ...]:
 
 def _file(module: str) -> Path | None:
     """The file of a module; None for a package, whose list of parts changes nothing by itself, and for what is no module."""
-    path = ROOT.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     return path if path.is_file() else None

@@ -1,0 +1,204 @@
+"""Finished cells -> rows: each measure of each cell, and paired differences with intervals, tests and corrections.
+
+Primary outcomes, named in advance: hallucinated mentions per mention (CHAIR_i) and captions with a hallucination (CHAIR_s). The rest is
+exploratory; what the smoothing sets by itself (rates, changes of keys and values) is described only.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from analysis.ablation.arms import Arms, Block, Pair, Values, bootstrapped, pairs
+from analysis.ablation.dose import dose_blocks
+from analysis.ablation.measures import MEASURES, TESTED, Matched, matched
+from analysis.stats.bootstrap import Interval, cluster_bca, ratio
+from analysis.stats.equivalence import Equivalence, equivalence
+from analysis.stats.mcnemar import mcnemar
+from analysis.stats.multiplicity import adjust, family_size
+from analysis.stats.paired import sign_flip
+from analysis.stats.rows import Row
+
+PRIMARY = ("chair_i", "chair_s")
+MARGIN = 0.02
+MATCHED = {"chair_i_matched": "1", "chair_s_matched": "1"}
+EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
+_ORDER = list(MEASURES)
+
+
+def results(arms: Arms, *, level: float = 0.95, seed: int = 0, margin: float = MARGIN) -> list[Row]:
+    """All rows. `margin` is the difference of F1 that does not matter, named in advance."""
+    compared = pairs(arms)
+    blocks = [levels(arms), *([contrasts(arms, compared, margin, seed)] if compared else []), *dose_blocks(arms, seed)]
+    rows = bootstrapped(arms, blocks, level=level, seed=seed)
+    return rows + (length_matched(arms, compared, level, seed) if compared else [])
+
+
+def levels(arms: Arms) -> Block:
+    """Each measure of each cell."""
+
+    def rows(interval: Interval) -> list[Row]:
+        places = [(cell, family, measure) for cell, family in zip(arms.names, arms.families, strict=True) for measure in MEASURES]
+        return [
+            Row(
+                name=f"{cell}/{measure}",
+                estimate=interval.estimate[i],
+                unit=MEASURES[measure].unit,
+                n=arms.images,
+                interval=(interval.low[i], interval.high[i]),
+                role="descriptive",
+                where={"family": family, "cell": cell, "measure": measure},
+                reason=interval.reason[i],
+            )
+            for i, (cell, family, measure) in enumerate(places)
+        ]
+
+    return Block(lambda values: values.reshape(*values.shape[:-2], -1), rows)
+
+
+def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int) -> Block:
+    """Each tested measure of each pair of cells; the primaries are corrected by max-T over their family, the others by Holm."""
+    tested = [_ORDER.index(name) for name in TESTED]
+
+    def of(values: Values) -> Float[np.ndarray, "*draw quantity"]:
+        change = np.stack([_change(arms, values, pair)[..., tested] for pair in compared], axis=-2)
+        return change.reshape(*change.shape[:-2], -1)
+
+    def rows(interval: Interval) -> list[Row]:
+        scores = np.stack([exchange_scores(arms, pair)[:, tested] for pair in compared], axis=1)
+        p, corrected, told = _corrected(scores, compared, TESTED, seed)
+        same = f1_equivalence(arms, compared, margin, seed)
+        found = []
+        for i, pair in enumerate(compared):
+            for j, measure in enumerate(TESTED):
+                at = i * len(TESTED) + j
+                more = _mcnemar(arms, pair) if measure == "chair_s" else _tost(same, i, margin) if measure == "f1" else {}
+                found.append(
+                    Row(
+                        name=f"{pair.name}/{measure}",
+                        estimate=interval.estimate[at],
+                        unit=MEASURES[measure].unit,
+                        n=arms.images,
+                        interval=(interval.low[at], interval.high[at]),
+                        test=EXCHANGE,
+                        p=p[i, j],
+                        p_adjusted=corrected[i, j],
+                        adjustment=told[i][j],
+                        effect=more,
+                        role="primary" if measure in PRIMARY else "exploratory",
+                        where={"family": pair.family, "treated": pair.treated, "control": pair.control, "measure": measure},
+                        reason=interval.reason[at],
+                    )
+                )
+        return found
+
+    return Block(of, rows)
+
+
+def length_matched(arms: Arms, compared: Sequence[Pair], level: float, seed: int) -> list[Row]:
+    """CHAIR_i over the mentions, and CHAIR_s within the words, that both captions of an image have."""
+    cut = [matched(arms.spoken(pair.treated), arms.spoken(pair.control)) for pair in compared]
+    change = np.stack([_matched_change(one) for one in cut], axis=1)
+    below = np.stack([np.stack([one.mentions, np.ones_like(one.mentions)], -1) for one in cut], axis=1)
+    flat = [part.reshape(arms.images, -1) for part in (change, below)]
+    interval = cluster_bca(ratio(*flat), arms.images, level=level, seed=seed)
+    p, corrected, told = _corrected(change, compared, tuple(MATCHED), seed)
+    found = []
+    for i, pair in enumerate(compared):
+        for j, (measure, unit) in enumerate(MATCHED.items()):
+            at = i * len(MATCHED) + j
+            found.append(
+                Row(
+                    name=f"{pair.name}/{measure}",
+                    estimate=interval.estimate[at],
+                    unit=unit,
+                    n=arms.images,
+                    interval=(interval.low[at], interval.high[at]),
+                    test=EXCHANGE,
+                    p=p[i, j],
+                    p_adjusted=corrected[i, j],
+                    adjustment=told[i][j],
+                    effect={"mentions": float(cut[i].mentions.sum())} if measure == "chair_i_matched" else {},
+                    where={"family": pair.family, "treated": pair.treated, "control": pair.control, "measure": measure},
+                    reason=interval.reason[at],
+                )
+            )
+    return found
+
+
+def exchange_scores(arms: Arms, pair: Pair) -> Float[np.ndarray, "image measure"]:
+    """What each image adds to the difference of a pair: its numerators minus the pooled ratio times its denominators, treated less control.
+
+    The pooled ratio does not change when arms are exchanged within images, so that an exchange flips the sign of an image's score and
+    does nothing else; the scores' sum is the difference of the two ratios times a number that is positive. A sign flip of the scores is
+    therefore an exact test of the ratio of sums, and max-T over cells applies to it.
+    """
+    treated, control = arms.index(pair.treated), arms.index(pair.control)
+    above, below = arms.above[[treated, control]], arms.below[[treated, control]]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = above.sum((0, 1)) / below.sum((0, 1))
+    score = above - pooled * below
+    # where the parts cancel in exact arithmetic, rounding must not stand for a difference
+    score[np.abs(score) < 1e-9] = 0.0
+    return score[0] - score[1]
+
+
+def f1_equivalence(arms: Arms, compared: Sequence[Pair], margin: float, seed: int) -> Equivalence:
+    """Two one-sided tests of F1 for every pair."""
+    f1 = _ORDER.index("f1")
+
+    def statistic(drawn):
+        values = arms.values(drawn)
+        return np.stack([_change(arms, values, pair)[..., f1] for pair in compared])
+
+    return equivalence(statistic, arms.images, margin, seed=seed)
+
+
+def _corrected(scores: Float[np.ndarray, "image pair measure"], compared: Sequence[Pair], names: Sequence[str], seed: int):
+    """p, corrected p and the correction's name: max-T over the family for primaries, else Holm over it."""
+    p, corrected = (np.full(scores.shape[1:], np.nan) for _ in range(2))
+    told = [["" for _ in names] for _ in compared]
+    families = [pair.family for pair in compared]
+    for family in dict.fromkeys(families):
+        members = [i for i, name in enumerate(families) if name == family]
+        for j, measure in enumerate(names):
+            p[members, j], by_max = sign_flip(scores[:, members, j], seed=seed)
+            primary = measure in PRIMARY
+            corrected[members, j] = by_max if primary else adjust(p[members, j], "holm")
+            method = f"{'max-T' if primary else 'Holm'} over {family_size(p[members, j])} cells of {family}"
+            for i in members:
+                told[i][j] = method
+    return p, corrected, told
+
+
+def _change(arms: Arms, values: Values, pair: Pair) -> Float[np.ndarray, "*draw measure"]:
+    return values[..., arms.index(pair.treated), :] - values[..., arms.index(pair.control), :]
+
+
+def _matched_change(cut: Matched) -> Float[np.ndarray, "image 2"]:
+    return np.stack([cut.treated_mentions - cut.control_mentions, cut.treated_within - cut.control_within], axis=-1)
+
+
+def _mcnemar(arms: Arms, pair: Pair) -> dict[str, float]:
+    chair_s = _ORDER.index("chair_s")
+    treated, control = (arms.above[arms.index(name), :, chair_s] > 0 for name in (pair.treated, pair.control))
+    found = mcnemar(treated, control)
+    return {
+        "only_treated": found.only_treated,
+        "only_control": found.only_control,
+        "newcombe_low": found.low,
+        "newcombe_high": found.high,
+        "p_mcnemar": found.p,
+    }
+
+
+def _tost(same: Equivalence, i: int, margin: float) -> dict[str, float]:
+    return {
+        "margin": margin,
+        "low_90": same.low[i],
+        "high_90": same.high[i],
+        "p_tost": same.p[i],
+        "equivalent": float(same.equivalent[i]),
+        "p_not_inferior": same.p_not_inferior[i],
+        "not_inferior": float(same.not_inferior[i]),
+    }

@@ -1,0 +1,118 @@
+"""The options of `python -m analysis.ablation`."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from analysis.ablation.plans import PLACES, PLANS
+from kvsmooth.mixes import MIXES
+from kvsmooth.policies import POLICIES
+from kvsmooth.sinks import SINKS
+from kvsmooth.smoother import CHOICES
+
+AXES = ("detectors", "policies", "mixes", "places", "timings", "ropes", "bands", "windows", "margins", "lambdas")
+
+
+@dataclass(frozen=True)
+class AblationConfig:
+    """Which part of KVSmooth does what: cells that change one thing at a time, or a cross product of lists, compared over images."""
+
+    subject: str = "emoji"
+    """the bundled "emoji", or a folder with other weights of it"""
+    images: int = 500
+    """how many scenes; the unit of every test"""
+    prompt: str = "Please describe this image in detail."
+    """what is asked about each scene"""
+    out: Path = Path("figures/ablation")
+    """folder of figures, ablation.nc and ablation.json"""
+    store: Path = Path("recordings/ablation")
+    """folder of finished cells; what lies there is not run again"""
+    page: Path = Path("docs/ablation.md")
+    """page whose tables are written"""
+    plan: str = "full"
+    """full, ladder, places, dose, layers, detectors or options; lists below make a plan of their own instead"""
+    only: tuple[str, ...] = ()
+    """run these cells of the plan again, and no other that lies in --store"""
+    redraw: bool = False
+    """figures and tables from the files in --out, without a model"""
+    workers: int = 2
+    """processes, of one thread each"""
+    batch_size: int = 50
+    """scenes decoded together; two-pass policies exchange rates within a batch"""
+    max_new_tokens: int = 160
+    """longest caption, tokens"""
+    lambda_ref: float = 0.7
+    """centre of the paper's clip, in [0, 1]"""
+    exact: bool = False
+    """leave attention to the implementation found, as KVSmooth(exact=True); slower, the same captions"""
+    detectors: tuple[str, ...] = ()
+    """list to cross: sink detectors"""
+    policies: tuple[str, ...] = ()
+    """list to cross: rate policies"""
+    mixes: tuple[str, ...] = ()
+    """list to cross: how newest and previous are mixed"""
+    places: tuple[str, ...] = ()
+    """list to cross: keys, values, both or output"""
+    timings: tuple[str, ...] = ()
+    """list to cross: after or recompute"""
+    ropes: tuple[str, ...] = ()
+    """list to cross: after or before"""
+    bands: tuple[str, ...] = ()
+    """list to cross: layers, as 3-10 or 4"""
+    windows: tuple[int, ...] = ()
+    """list to cross: capacities of the queue, steps"""
+    margins: tuple[float, ...] = ()
+    """list to cross: half widths of the clip"""
+    lambdas: tuple[float, ...] = ()
+    """list to cross: centres of the clip"""
+    margin_f1: float = 0.02
+    """difference of F1 that does not matter, for the test of equivalence"""
+    level: float = 0.95
+    """coverage of the intervals"""
+    seed: int = 0
+    """of bootstrap and permutations"""
+    device: str = "cpu"
+    """cpu, cuda or cuda:<n>"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        for name in ("images", "batch_size", "max_new_tokens", "workers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"AblationConfig.{name} must be a positive integer; got {getattr(self, name)}.")
+        if self.max_new_tokens < 2:
+            raise ValueError("AblationConfig.max_new_tokens must be at least 2, a prefill and a step that is smoothed; got 1.")
+        for name, values in (("lambda_ref", (self.lambda_ref,)), ("lambdas", self.lambdas)):
+            if bad := [value for value in values if not 0 <= value <= 1]:
+                raise ValueError(f"AblationConfig.{name} must lie in [0, 1]; got {bad[0]}.")
+        if not 0 < self.level < 1:
+            raise ValueError(f"AblationConfig.level must lie in (0, 1); got {self.level}.")
+        if not self.margin_f1 > 0:
+            raise ValueError(f"AblationConfig.margin_f1 must be positive; got {self.margin_f1}.")
+        if bad := [value for value in self.windows if value < 1]:
+            raise ValueError(f"AblationConfig.windows must be positive integers; got {bad[0]}.")
+        if bad := [value for value in self.margins if value < 0]:
+            raise ValueError(f"AblationConfig.margins must be at least 0; got {bad[0]}.")
+        known = {
+            "plan": ("full", *PLANS),
+            "detectors": tuple(SINKS),
+            "policies": tuple(POLICIES),
+            "mixes": tuple(MIXES),
+            "places": tuple(PLACES),
+            "timings": CHOICES["timing"],
+            "ropes": CHOICES["rope"],
+        }
+        for name, choices in known.items():
+            values = (self.plan,) if name == "plan" else getattr(self, name)
+            if bad := [value for value in values if value not in choices]:
+                raise ValueError(f"AblationConfig.{name} must be of {', '.join(choices)}; got {bad[0]!r}.")
+
+    @property
+    def lists(self) -> dict[str, tuple[Any, ...]]:
+        """The lists to cross, by axis; empty where none was given."""
+        given = {axis: getattr(self, axis) for axis in AXES}
+        return given if any(given.values()) else {}
+
+    def changed(self) -> dict[str, Any]:
+        """Options that differ from their defaults."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default}

@@ -1,0 +1,141 @@
+"""How outcomes follow the amount of smoothing, whether guidance leaves that curve, and whether keys and values act apart."""
+
+import numpy as np
+from jaxtyping import Float
+
+from analysis.ablation.arms import Arms, Block, Values
+from analysis.ablation.cells import BASELINE, PAPER
+from analysis.ablation.measures import MEASURES, TESTED
+from analysis.stats.bootstrap import Interval
+from analysis.stats.paired import sign_flip
+from analysis.stats.rows import Row
+
+PAGE = "exchange of the order of the doses within images, two-sided, 9,999 draws"
+_ORDER = list(MEASURES)
+_TESTED = [_ORDER.index(name) for name in TESTED]
+
+
+def dose_blocks(arms: Arms, seed: int) -> list[Block]:
+    """Blocks for what the cells that are there allow: K x V needs four cells, a curve three constant rates."""
+    found = []
+    if {BASELINE, "keys only", "values only", PAPER} <= set(arms.names):
+        found.append(interaction(arms))
+    curve = constants(arms)
+    if len(curve) >= 3:
+        found += [trend(arms, curve, seed), *([off_curve(arms, curve, guided)] if (guided := guided_cells(arms)) else [])]
+    return found
+
+
+def constants(arms: Arms) -> list[str]:
+    """The baseline and the cells of constant rate, by their rate."""
+    found = [name for name in arms.names if name.startswith("constant ")]
+    return ([BASELINE] if BASELINE in arms.names else []) + sorted(found, key=lambda name: realised(arms, name))
+
+
+def guided_cells(arms: Arms) -> list[str]:
+    """The cells of the paper's rule, by their centre."""
+    found = [name for name in arms.names if name == PAPER or name.startswith("lambda_ref ")]
+    return sorted(found, key=lambda name: realised(arms, name))
+
+
+def realised(arms: Arms, name: str) -> float:
+    """The mean rate that a cell applied."""
+    i, rate = arms.index(name), _ORDER.index("rate")
+    return float(arms.above[i, :, rate].sum() / max(arms.below[i, :, rate].sum(), 1.0))
+
+
+def interaction(arms: Arms) -> Block:
+    """(both - keys) - (values - neither): what smoothing both does beyond the sum of its parts."""
+    both, keys, values_only, neither = (arms.index(name) for name in (PAPER, "keys only", "values only", BASELINE))
+
+    def of(values: Values) -> Float[np.ndarray, "*draw measure"]:
+        return ((values[..., both, :] - values[..., keys, :]) - (values[..., values_only, :] - values[..., neither, :]))[..., _TESTED]
+
+    return Block(of, lambda interval: _rows(arms, interval, "keys x values", "interaction", ""))
+
+
+def trend(arms: Arms, curve: list[str], seed: int) -> Block:
+    """Least-squares slope of each outcome on the realised mean rate (per unit of rate), and Kendall's tau over the doses.
+
+    The test is Page's: each image's outcomes weighted by the rank of their dose; reversing the doses of an image flips its sign.
+    """
+    places = [arms.index(name) for name in curve]
+    rate = np.array([realised(arms, name) for name in curve])
+    centred = rate - rate.mean()
+    later, earlier = np.tril_indices(len(curve), -1)
+
+    def of(values: Values) -> Float[np.ndarray, "*draw quantity"]:
+        outcome = values[..., places, :][..., _TESTED]
+        slope = np.tensordot(outcome, centred / (centred**2).sum(), axes=(-2, 0))
+        sign = np.sign(outcome[..., later, :] - outcome[..., earlier, :])
+        untied = np.abs(sign).sum(-2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            tau = sign.sum(-2) / np.sqrt(untied * len(later))
+        return np.concatenate([slope, tau], -1)
+
+    def rows(interval: Interval) -> list[Row]:
+        p, _ = sign_flip(page_scores(arms, places), seed=seed)
+        half = len(_TESTED)
+        first, second = (Interval(interval.estimate[s], interval.low[s], interval.high[s], interval.reason[s]) for s in _halves(half))
+        return _rows(arms, first, "dose", "slope", " per unit of rate", p) + _rows(arms, second, "dose", "tau", "tau-b")
+
+    return Block(of, rows)
+
+
+def page_scores(arms: Arms, places: list[int]) -> Float[np.ndarray, "image measure"]:
+    """Each image's sum over doses of (rank - mean rank) times its score against the ratio pooled over doses."""
+    above, below = arms.above[places][..., _TESTED], arms.below[places][..., _TESTED]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        score = above - above.sum((0, 1)) / below.sum((0, 1)) * below
+    score[np.abs(score) < 1e-9] = 0.0
+    rank = np.arange(len(places)) - (len(places) - 1) / 2
+    return np.tensordot(rank, score, axes=(0, 0))
+
+
+def off_curve(arms: Arms, curve: list[str], guided: list[str]) -> Block:
+    """Each guided cell minus the curve of constant rates, read off (linearly) at the guided cell's own realised mean rate."""
+    places, cells, at = [arms.index(name) for name in curve], [arms.index(name) for name in guided], _ORDER.index("rate")
+    rate = np.array([realised(arms, name) for name in curve])
+
+    def of(values: Values) -> Float[np.ndarray, "*draw quantity"]:
+        outcome = values[..., places, :][..., _TESTED]
+        parts = []
+        for cell in cells:
+            own = values[..., cell, at]
+            upper = np.clip(np.searchsorted(rate, own), 1, len(rate) - 1)
+            share = ((own - rate[upper - 1]) / (rate[upper] - rate[upper - 1]))[..., None]
+            low = np.take_along_axis(outcome, (upper - 1)[..., None, None], axis=-2)[..., 0, :]
+            high = np.take_along_axis(outcome, upper[..., None, None], axis=-2)[..., 0, :]
+            parts.append(values[..., cell, :][..., _TESTED] - ((1 - share) * low + share * high))
+        return np.concatenate(parts, -1)
+
+    def rows(interval: Interval) -> list[Row]:
+        found = []
+        for i, name in enumerate(guided):
+            part = slice(i * len(_TESTED), (i + 1) * len(_TESTED))
+            own = Interval(interval.estimate[part], interval.low[part], interval.high[part], interval.reason[part])
+            found += _rows(arms, own, f"{name} - constant of the same mean rate", "off the curve", "")
+        return found
+
+    return Block(of, rows)
+
+
+def _halves(half: int) -> tuple[slice, slice]:
+    return slice(0, half), slice(half, 2 * half)
+
+
+def _rows(arms: Arms, interval: Interval, about: str, kind: str, unit: str, p: np.ndarray | None = None) -> list[Row]:
+    return [
+        Row(
+            name=f"{about}/{kind}/{measure}",
+            estimate=interval.estimate[i],
+            unit=unit if kind == "tau" else MEASURES[measure].unit + unit,
+            n=arms.images,
+            interval=(interval.low[i], interval.high[i]),
+            test="" if p is None else PAGE,
+            p=np.nan if p is None else p[i],
+            where={"family": about, "kind": kind, "measure": measure},
+            reason=interval.reason[i],
+        )
+        for i, measure in enumerate(TESTED)
+    ]
