@@ -13,6 +13,8 @@ from scipy.stats import rankdata
 RELATIONS = ("cosine", "pearson", "spearman", "kendall")
 RECEIVED = ("column_sum", "mean_received")
 VARIANTS = ("observed", "permuted", "shifted", "uniform")
+FEWEST = 10
+"""Captions with fewer tokens say nothing about a relation; their values are NaN."""
 
 
 def columns(attention: Float[np.ndarray, "*head token token"]) -> Float[np.ndarray, "received *head token"]:
@@ -50,6 +52,8 @@ def observe(
     draw : source of the order and of the turn, a turn of at least one token
     """
     tokens = entropy.shape[-1]
+    if tokens < FEWEST:
+        return np.full((len(VARIANTS), len(RELATIONS), len(RECEIVED), *entropy.shape[:-1]), np.nan)
     order, turn = draw.permutation(tokens), int(draw.integers(1, max(tokens, 2)))
     flat_entropy, flat_received = uniform(prompt, tokens)
     shape = entropy.shape[:-1]

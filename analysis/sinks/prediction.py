@@ -4,6 +4,7 @@ A pair is a token that will receive much and one that will not, of the same laye
 Stratified: two tokens at the same decoding step, hence of different images, so that a score of position alone gets exactly one half.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -140,7 +141,7 @@ def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, draw: 
     scores = np.stack([data.scores[name] for name in names])
     starts = np.searchsorted(data.image, np.arange(len(found.within) + 1))
     before, counted = found.within[:, :, number].sum(0), 0.0
-    for image, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for image, (start, stop) in enumerate(itertools.pairwise(starts)):
         label, size = data.positive[start:stop], stop - start
         if not size or not label.any() or label.all():
             continue
@@ -162,7 +163,7 @@ def _in_layer(found: Pairs, data: Layer, names: Sequence[str], layer: int, insid
     images = len(found.within)
     bounds = np.searchsorted(data.image, np.arange(images + 1))
     permuted, shifted = data.positive.copy(), data.positive.copy()
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         permuted[start:stop] = draw.permutation(permuted[start:stop])
         shifted[start:stop] = np.roll(shifted[start:stop], draw.integers(0, max(stop - start, 1)))
     for number, name in enumerate(names):

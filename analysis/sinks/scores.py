@@ -11,6 +11,7 @@ from analysis.sinks import observation
 from analysis.sinks.targets import EPS, WINDOWS, received
 from kvsmooth.measures import row_entropy
 from kvsmooth.sinks import SINKS, Detector, Seen
+from kvsmooth.sinks.channels import SHARE
 from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.spans import GENERATED, GROUPS, IMAGE
 from probes.sequence import LayerView, layers_of, texts
@@ -24,9 +25,13 @@ PLACES = ("bos", "prompt", "image", "generated")
 """Token groups of the prevalence: system and prompt text are one."""
 
 
+OPTIONS = {"visual_sink": {"energy": SHARE}}
+"""Other than defaults: the published threshold of phi is out of reach of narrow models, a share of energy is not."""
+
+
 def detectors(subject: Subject) -> dict[str, Detector]:
-    """Every detector of `SINKS` with its own defaults; those that must know the tokenizer's tokens get them."""
-    return {name: kind.of(subject.tokenizer) if hasattr(kind, "of") else kind() for name, kind in SINKS.items()}
+    """Every detector of `SINKS` with its defaults and `OPTIONS`; those that must know the tokenizer's tokens get them."""
+    return {name: kind.of(subject.tokenizer) if hasattr(kind, "of") else kind(**OPTIONS.get(name, {})) for name, kind in SINKS.items()}
 
 
 @torch.no_grad()

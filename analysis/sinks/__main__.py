@@ -1,0 +1,191 @@
+"""`python -m analysis.sinks`: what do the sink detectors agree on, and does any predict the attention that a token will receive?
+
+Feeds each caption back whole, keeps what is needed of it in the store, reduces that to `sinks.nc`, tests (`sinks.json`), draws.
+`--redraw` draws from these two files, without a model.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from analysis.sinks.files import read_reduced, write_reduced
+from probes import DEFAULT_BATCH
+from probes.cli import BadInput, run_cli
+from probes.files import write_bytes
+from probes.provenance import as_json, as_plain, provenance
+
+NETCDF, RESULTS = "sinks.nc", "sinks.json"
+CHECKSUM = "sinks_nc_sha256"  # in the provenance of sinks.json: which sinks.nc its numbers come from
+
+
+@dataclass(frozen=True)
+class SinksConfig:
+    """What the sink detectors agree on, what they predict, and what Observation 2 is worth: figures, tests and a results file."""
+
+    subject: str = "emoji"
+    """the bundled "emoji", a folder of a saved model, or a hub id"""
+    images: int = 500
+    """how many images; the unit of every test"""
+    image_folder: Path | None = None
+    """a folder of images; the bundled subject brings its own"""
+    prompt: str = "Please describe this image in detail."
+    """what is asked about each image"""
+    out: Path = Path("figures/sinks")
+    """folder of figures, sinks.nc and sinks.json"""
+    store: Path = Path("recordings/sinks")
+    """folder of the measured texts; what lies there is not measured again"""
+    recordings: Path = Path("recordings")
+    """folder of recordings, whose free captions of the baseline are fed back if they fit; else captions are made"""
+    captions: Path | None = None
+    """captions to feed back instead: a JSON object from image_id to a text or token ids"""
+    redraw: bool = False
+    """draw from the files in --out only, with the options they were made with; needs no model"""
+    batch_size: int = DEFAULT_BATCH
+    """images a batch"""
+    max_new_tokens: int = 160
+    """longest caption, tokens"""
+    level: float = 0.95
+    """coverage of the intervals"""
+    seed: int = 0
+    """of bootstrap, permutations and shuffle nulls"""
+    device: str = "cpu"
+    """cpu, cuda or cuda:<n>"""
+    dtype: str = "float32"
+    """float32, bfloat16 or float16"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        for name in ("images", "batch_size", "max_new_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"SinksConfig.{name} must be a positive integer; got {getattr(self, name)}.")
+        if self.seed < 0:
+            raise ValueError(f"SinksConfig.seed must be 0 or more; got {self.seed}.")
+        if not 0 < self.level < 1:
+            raise ValueError(f"SinksConfig.level must lie in (0, 1); got {self.level}.")
+
+
+def main(config: SinksConfig) -> None:
+    """Measure, reduce, test, draw; each step leaves its file, so that an interrupted run goes on from it."""
+    data, found = config.out / NETCDF, config.out / RESULTS
+    if not config.redraw:
+        config.out.mkdir(parents=True, exist_ok=True)  # now: a place that may not be written must not be found out after measuring
+        write_reduced(measure(config), data)
+    reduced = read_reduced(data)  # what was written, in its precision: a redraw sees the same numbers
+    if config.redraw:
+        config = as_stored(config, reduced)
+    checksum = hashlib.sha256(data.read_bytes()).hexdigest()
+    rows = read_results(found, checksum) if config.redraw else None
+    if rows is None:
+        write_bytes(found, test(reduced, config, checksum).encode())
+        rows = read_results(found, checksum)
+    draw(reduced, rows, config.out)
+    from analysis.sinks.told import told
+
+    print(told(reduced, rows))  # noqa: T201  what the command says at its end
+
+
+def as_stored(config: SinksConfig, reduced: xr.Dataset) -> SinksConfig:
+    """The options of a redraw: level and seed are those that the reduced data were made with.
+
+    Raises
+    ------
+    BadInput : an option that a redraw cannot follow differs from its default and from what was stored
+    """
+    stored = json.loads(reduced.attrs.get("analysis", "{}")).get("config", {})
+    for field in fields(config):
+        made_with, asked = stored.get(field.name, as_plain(field.default)), as_plain(getattr(config, field.name))
+        if field.name not in ("out", "store", "recordings", "redraw", "debug") and asked not in (made_with, as_plain(field.default)):
+            option = f"--{field.name.replace('_', '-')}"
+            raise BadInput(
+                f"{option} {asked}: {config.out / NETCDF} was made with {made_with}, which a redraw keeps; "
+                f"leave {option} out, or run python -m analysis.sinks without --redraw."
+            )
+    return replace(config, **{name: stored[name] for name in ("level", "seed") if name in stored})
+
+
+def measure(config: SinksConfig) -> xr.Dataset:
+    """Feed back every caption that is not in the store yet, and reduce all of them."""
+    import transformers
+
+    from analysis.sinks.reduce import reduce
+    from analysis.sinks.scores import detectors
+    from analysis.sinks.texts import measured, read_captions
+    from probes.session import Session
+    from probes.subjects import items_in, load_subject
+
+    transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
+    items = None if config.image_folder is None else items_in(config.image_folder, config.prompt)[: config.images]
+    subject = load_subject(config.subject, config.device, config.dtype)
+    items = items or subject.items(config.images, config.prompt)
+    captions = None if config.captions is None else read_captions(config.captions, [item.image_id for item in items])
+    session = Session(
+        subject,
+        items,
+        {"baseline": None},
+        "replay",
+        config.recordings,
+        captions,
+        batch_size=config.batch_size,
+        max_new_tokens=config.max_new_tokens,
+    )
+    texts = list(measured(session, config.store, config.seed))
+    reduced = reduce(texts, [item.image_id for item in items], detectors(subject), level=config.level, seed=config.seed)
+    return reduced.assign_attrs(analysis=as_json({**provenance(config), "subject": subject.name, "model_revision": subject.revision}))
+
+
+def test(reduced: xr.Dataset, config: SinksConfig, checksum: str) -> str:
+    """The text of the results file; `checksum` is that of the file of reduced data."""
+    from analysis.sinks.results import results
+    from analysis.stats.rows import as_json as results_json
+
+    rows = results(reduced, seed=config.seed, level=config.level)
+    origin = json.loads(reduced.attrs["analysis"])
+    short = [int(i) for i, steps in zip(reduced["image"].values, reduced["steps"].values, strict=True) if steps < reduced.attrs["fewest"]]
+    counted = {
+        "images": reduced.sizes["image"],
+        "too_short_for_correlations": short,
+        "tokens_with_enough_later_queries": {
+            str(w): int(n) for w, n in zip(reduced["window"].values, reduced["tokens"].values / reduced.sizes["layer"], strict=True)
+        },
+    }
+    channels = json.loads(reduced.attrs["channels"])
+    return results_json(rows, {**origin, CHECKSUM: checksum}, counted=counted, sink_channels=channels)
+
+
+def read_results(path: Path, checksum: str) -> dict[str, dict[str, Any]] | None:
+    """Rows of the results file by name; None where it is missing, damaged, or of another sinks.nc."""
+    from analysis.drift_files import by_name
+    from analysis.stats.rows import read_json
+
+    try:
+        found = read_json(path)
+        return by_name(found["results"]) if found["provenance"].get(CHECKSUM) == checksum else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def draw(reduced: xr.Dataset, rows: Mapping[str, Any], out: Path) -> None:
+    """Write every figure as SVG and PNG."""
+    from analysis.plots.style import house, save
+    from analysis.sinks.figures import NOTES, draw_all
+
+    origin = json.loads(reduced.attrs["analysis"])
+    about = {"git_commit": origin["git_commit"], "model_id": origin["subject"], "model_revision": origin["model_revision"]}
+    about |= {"n": reduced.sizes["image"], "seed": reduced.attrs["seed"]}
+    about = {name: value.item() if hasattr(value, "item") else value for name, value in about.items()}
+    with house():
+        for name, made in draw_all(reduced, rows).items():
+            save(made, out / name, about, NOTES[name].format(level=100 * float(reduced.attrs["level"])))
+
+
+if __name__ == "__main__":
+    run_cli(SinksConfig, main)
