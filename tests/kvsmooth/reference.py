@@ -25,6 +25,18 @@ def entropy(probabilities: list[float], counted: list[bool], normalise: bool, vi
     return value / math.log(max(keys, 2)) if normalise else value
 
 
+def mixed(mix, newest, previous, lam):
+    """The new content of one head's newest state, in float64; random directions have no reference but their laws."""
+    average = [(1 - lam) * n + lam * p for n, p in zip(newest.double().tolist(), previous.double().tolist(), strict=True)]
+    own = math.sqrt(sum(n * n for n in newest.double().tolist()))
+    length = math.sqrt(sum(a * a for a in average))
+    if mix == "norm_preserving":
+        average = [a * own / length for a in average]
+    elif mix == "shrink_only":
+        average = [n * length / own for n in newest.double().tolist()]
+    return torch.tensor(average, dtype=newest.dtype)
+
+
 class Reference(LogitsProcessor):
     def __init__(self, model, cache, inputs, options):
         self.model, self.cache, self.options = model, cache, options
@@ -32,6 +44,7 @@ class Reference(LogitsProcessor):
         self.inputs = inputs
         self.queues = defaultdict(lambda: deque(maxlen=options.window))
         self.weights, self.raw, self.outputs = {}, {}, {}
+        self.history = defaultdict(list)
         self.steps = -1  # -1: the prompt
         self.logits, self.rates = [], []
         self.rates_now = {}
@@ -73,6 +86,9 @@ class Reference(LogitsProcessor):
             scores = [entropy(one.tolist(), counted, normalise, visible) for one in rows]
             if options.heads == "mean":
                 scores = [sum(scores) / len(scores)]
+        policy = options.policy
+        if policy.name == "inverse":
+            scores, policy = [-score for score in scores], policy.of
         rates = []
         for head, score in enumerate(scores):
             queue = self.queues[layer, row, head]
@@ -82,8 +98,12 @@ class Reference(LogitsProcessor):
             count = {"strict": below, "inclusive": not_above, "mid": (below + not_above) / 2}[options.rank]
             rate = count / (options.window if options.warmup == "window" else len(queue))
             low, high = max(0, options.lambda_ref - options.margin), min(1, options.lambda_ref + options.margin)
-            rate = min(max(rate, low), high)
-            rates.append(options.policy.rate if hasattr(options.policy, "rate") else rate)
+            if policy.name == "constant":
+                rates.append(policy.rate)
+            elif policy.name == "top":
+                rates.append(policy.rate if rate > 1 - policy.q - 1e-6 else 0.0)
+            else:
+                rates.append(min(max(rate, low), high))
         return rates * (len(rows) // len(rates))
 
     # ---- editing the cache
@@ -114,10 +134,26 @@ class Reference(LogitsProcessor):
                 for head in range(kv):
                     lam = sum(rates[row][head * group : (head + 1) * group]) / group
                     previous = before[row, head]
+                    if options.mix == "running_mean":
+                        states[row, head, -1] = self.mean_mixed(layer, name, row, head, raw[row, head], previous, lam)
+                        continue
                     if name == "k" and options.rope == "before":
                         previous = self.turn(layer, previous)
-                    states[row, head, -1] = (1 - lam) * raw[row, head] + lam * previous
+                    states[row, head, -1] = mixed(options.mix, raw[row, head], previous, lam)
         return rates
+
+    def mean_mixed(self, layer, name, row, head, newest, previous, lam):
+        """The newest state mixed with the mean of all before it, each turned on to the newest one's place where keys are unrotated."""
+        turn = name == "k" and self.options.rope == "before"
+        earlier = self.history[layer, name, row, head]
+        if not earlier:
+            earlier.append(previous)
+        if turn:
+            earlier[:] = [self.turn(layer, state) for state in earlier]
+        mean = sum(state.double() for state in earlier) / len(earlier)
+        smoothed = ((1 - lam) * newest.double() + lam * mean).to(newest.dtype)
+        earlier.append(newest if self.options.previous == "raw" else smoothed)
+        return smoothed
 
     # ---- a slow attention function, for options that change a layer's own output
     def attend(self, module, query, key, value, mask, scaling=None, softcap=None, **kwargs):
@@ -143,7 +179,7 @@ class Reference(LogitsProcessor):
                 for row in range(len(output)):
                     for head in range(output.shape[2]):
                         lam = rates[row][head]
-                        output[row, -1, head] = (1 - lam) * raw[row, -1, head] + lam * self.outputs[layer][row, head]
+                        output[row, -1, head] = mixed(self.options.mix, raw[row, -1, head], self.outputs[layer][row, head], lam)
                 self.outputs[layer] = (raw if self.options.previous == "raw" else output)[:, -1]
         else:
             self.outputs[layer] = output[:, -1]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kvsmooth import KVSmooth
-from kvsmooth.policies import Constant
+from kvsmooth.policies import Constant, Inverse, Top
 from kvsmooth.sinks import RowEntropy
 from tests.kvsmooth.reference import reference, smoothed
 from tests.zoo import FAMILIES
@@ -35,6 +35,18 @@ OPTIONS = {
     "text_normalised": {"score": RowEntropy("text", normalise=True)},
     "normalised": {"score": RowEntropy(normalise=True)},
     "constant": {"policy": Constant(0.3)},
+    "inverse": {"policy": Inverse()},
+    "top": {"policy": Top(0.5, 0.8)},
+    "bottom": {"policy": Inverse(Top(0.25, 0.8))},
+    "norm_preserving": {"mix": "norm_preserving"},
+    "norm_preserving_output": {"mix": "norm_preserving", "output": True, "heads": "per_head"},
+    "shrink_only": {"mix": "shrink_only"},
+    "shrink_only_raw_before": {"mix": "shrink_only", "previous": "raw", "rope": "before"},
+    "norm_preserving_before": {"mix": "norm_preserving", "rope": "before"},
+    "running_mean": {"mix": "running_mean"},
+    "running_mean_raw": {"mix": "running_mean", "previous": "raw"},
+    "running_mean_before": {"mix": "running_mean", "rope": "before"},
+    "running_mean_recompute": {"mix": "running_mean", "timing": "recompute", "heads": "per_head"},
 }
 
 
