@@ -1,0 +1,112 @@
+"""Receipts: a policy that replays a first pass applies, inside a model, exactly the rates it promises."""
+
+import pytest
+import torch
+
+from kvsmooth import KVSmooth, Unsupported
+from kvsmooth.policies import FirstPass, Mean, Permuted, Position, Random, Shifted, Swapped, TokenClass
+from tests import zoo
+
+TOKENS = 10
+FAST = ("llava", "qwen2_5_vl", "gemma3")
+FAMILIES = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in zoo.FAMILIES]
+
+
+class Forced:
+    """Makes `generate` write given tokens, whatever the model would."""
+
+    def __init__(self, tokens):
+        self.tokens, self.step = tokens, 0
+
+    def __call__(self, input_ids, logits):
+        token = self.tokens[:, self.step, None]
+        self.step += 1
+        return torch.full_like(logits, -torch.inf).scatter(1, token, 0.0)
+
+
+def options(model):
+    return {"lambda_ref": 0.5, "margin": 0.4, "window": 4, "layers": range(len(model.get_decoder().layers))}
+
+
+def two_passes(name, policies, **changes):
+    """The first run's rates, and those of a second run of the same tokens under each policy."""
+    model, inputs = zoo.build(name, batch=2)
+    with KVSmooth(**options(model), **changes)(model) as run:
+        tokens = model.generate(**inputs, max_new_tokens=TOKENS)[:, -TOKENS:]
+    first = FirstPass(run.rates, torch.tensor([TOKENS - 1, TOKENS - 1]))
+    seconds = []
+    for policy in policies:
+        with KVSmooth(**options(model), **changes, policy=policy(first, tokens))(model) as second:
+            model.generate(**inputs, max_new_tokens=TOKENS, logits_processor=[Forced(tokens)])
+        seconds.append(second.rates)
+    return run.rates, seconds
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_replayed_tokens_get_exactly_the_first_pass_s_multiset(name):
+    policies = (
+        lambda first, _: Permuted(first),
+        lambda first, _: Shifted(first),
+        lambda first, _: Swapped(first),
+        lambda first, _: Mean(first),
+    )
+    first, (permuted, shifted, swapped, mean) = two_passes(name, policies)
+    assert first.std() > 0.1
+    assert torch.equal(permuted.sort(0).values, first.sort(0).values)
+    assert torch.equal(shifted.sort(0).values, first.sort(0).values)
+    assert not torch.equal(permuted, first)
+    assert torch.equal(swapped, first.flip(2))
+    torch.testing.assert_close(mean, first.mean(0).expand_as(first), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("changes", [{"heads": "per_head"}, {"timing": "recompute"}, {"exact": False}], ids=str)
+def test_receipts_hold_for_other_options(changes):
+    first, (permuted,) = two_passes("gemma3", (lambda first, _: Permuted(first, 1),), **changes)
+    torch.testing.assert_close(permuted.sort(0).values, first.sort(0).values, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["llava", "gemma3", "instructblip"])
+def test_position_and_token_class_apply_their_tables(name):
+    classes = torch.arange(zoo.VOCABULARY) % 3
+    fed = {}
+
+    def by_class(first, tokens):
+        fed["tokens"] = tokens[:, :-1].T
+        return TokenClass(first, fed["tokens"], classes)
+
+    first, (position, token_class, drawn) = two_passes(name, (lambda first, _: Position(first), by_class, lambda first, _: Random(first)))
+    torch.testing.assert_close(position, first.mean(2, keepdim=True).expand_as(first), atol=1e-6, rtol=0)
+    kinds = classes[fed["tokens"]]
+    for kind in kinds.unique():
+        chosen = (kinds == kind).nonzero().tolist()
+        mean = sum(first[step, :, row].double() for step, row in chosen) / len(chosen)
+        for step, row in chosen:
+            torch.testing.assert_close(token_class[step, :, row], mean.float(), atol=1e-6, rtol=0)
+    for layer in range(first.shape[1]):
+        for row in range(2):
+            assert set(drawn[:, layer, row].tolist()) <= set(first[:, layer, row].tolist())
+
+
+def test_beams_and_other_batches_are_refused():
+    model, inputs = zoo.build("llama", batch=2)
+    method = options(model)
+    first = FirstPass(torch.full((4, 3, 2), 0.5), torch.tensor([4, 4]))
+    with KVSmooth(**method, policy=Permuted(first))(model), pytest.raises(Unsupported, match=r"the rates of the 4 rows decoded; got 2"):
+        model.generate(**inputs, max_new_tokens=3, num_beams=2)
+    four = FirstPass(torch.full((4, 3, 4), 0.5), torch.tensor([4, 4, 4, 4]))
+    with KVSmooth(**method, policy=Permuted(four))(model), pytest.raises(Unsupported, match="cannot follow beams; leave num_beams out"):
+        model.generate(**inputs, max_new_tokens=3, num_beams=2)
+    with KVSmooth(**method, policy=Position(first))(model) as run:
+        model.generate(**inputs, max_new_tokens=3, num_beams=2)
+    assert run.rates.eq(0.5).all()
+
+
+def test_token_classes_without_token_ids_are_refused():
+    model, inputs = zoo.build("llama")
+    first = FirstPass(torch.full((4, 3, 1), 0.5), torch.tensor([4]))
+    policy = TokenClass(first, torch.zeros(4, 1, dtype=torch.long), torch.zeros(zoo.VOCABULARY, dtype=torch.long))
+    decoder, embed = model.get_decoder(), model.get_input_embeddings()
+    with KVSmooth(**options(model), policy=policy)(model), torch.no_grad():
+        cache = decoder(inputs_embeds=embed(inputs["input_ids"]), use_cache=True).past_key_values
+        with pytest.raises(Unsupported, match="needs the ids of the tokens fed while decoding; got embeddings only: pass input_ids"):
+            decoder(inputs_embeds=embed(torch.tensor([[7]])), past_key_values=cache)
