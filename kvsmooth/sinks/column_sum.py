@@ -16,8 +16,9 @@ from kvsmooth.sinks.seen import Seen
 class ColumnSum(Detector):
     """Attention that a position receives from itself and every visible position after it, added up.
 
-    Each row sums to one, so the mean over visible positions is 1 in a causal map, and no sum can exceed the number of positions:
-    the default threshold cannot be reached in a text of fewer than 1000 tokens.
+    Each row sums to one, so the mean over visible positions is 1 in a causal map, and no sum can exceed the number of positions T: the
+    default threshold cannot be reached in a text of fewer than 1000 tokens. Early positions have more rows to receive from: exactly
+    uniform attention gives the first one 1 + 1/2 + ... + 1/T, about ln T + 0.58.
 
     Source: H2O (arXiv 2306.14048) for the score; the survey arXiv 2604.10098, eq. 5, for the threshold as a multiple of the mean.
 
@@ -53,4 +54,4 @@ class ColumnSum(Detector):
 if __name__ == "__main__":
     from kvsmooth.sinks.toy import draw
 
-    draw(ColumnSum(threshold=5))
+    draw(ColumnSum(threshold=4))

@@ -43,7 +43,7 @@ def received(seen: Seen, asker: str) -> tuple[Float[Tensor, "layer row head key"
     ValueError : tokens are not keys, so that later queries are missing
     """
     if seen.probabilities is None or seen.probabilities.shape[-1] != seen.probabilities.shape[-2]:
-        found = "no rows" if seen.probabilities is None else "{} rows for {} keys".format(*seen.probabilities.shape[-2:])
+        found = "no rows" if seen.probabilities is None else "{} row for {} keys".format(*seen.probabilities.shape[-2:])
         raise ValueError(f"{asker} must see the attention row of every position of a text, later ones included; got {found}.")
     keys = seen.probabilities.shape[-1]
     visible = seen.visible

@@ -20,20 +20,20 @@ STOP, WORD = 1, 2  # ids of a punctuation mark and of any other token
 SHADES, BARS = " ░▒▓█", "▁▂▃▄▅▆▇█"
 
 
-def planted(sinks: tuple[int, ...] = SINKS_AT, tokens: int = TOKENS, seed: int = 0) -> Seen:
-    """A layer with sinks at these positions; the whole text is its own prompt."""
+def planted(sinks: tuple[int, ...] = SINKS_AT, tokens: int = TOKENS, seed: int = 0, drain: float = 0.01) -> Seen:
+    """A layer with sinks at these positions, the length of their values `drain` times that of others; the text is its own prompt."""
     draw = torch.Generator().manual_seed(seed)
     at = list(sinks)
     query = torch.randn(1, HEADS, tokens, CHANNELS, generator=draw)
     key, value = torch.randn(2, 1, HEADS, tokens, CHANNELS, generator=draw).unbind(0)
     hidden = torch.randn(1, tokens, WIDTH, generator=draw)
     # the first channel belongs to the sinks: queries lean on it, and sinks' keys have nothing else
-    key[..., 0] = -0.5
+    key[..., 0] = -1.0
     key[:, :, at] = 0.0
     key[:, :, at, 0] = 1.0
-    query[..., 0] = 16.0
+    query[..., 0] = 12.0
     query[:, :, at] = 0.0  # a sink itself looks nowhere in particular
-    value[:, :, at] *= 0.01
+    value[:, :, at] *= drain
     hidden[:, at, CHANNEL] = 2000.0
     ids = torch.full((1, tokens), WORD)
     ids[:, at] = STOP

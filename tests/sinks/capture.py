@@ -14,6 +14,8 @@ from probes.sequence import with_captions
 from tests import zoo
 
 NAME = "captured_sdpa"
+NOT_SAID = [zoo.PAD, zoo.BOS, zoo.IMAGE, zoo.VIDEO, zoo.VISION_START, zoo.VISION_END]
+"""Tokens that may not be generated: fed back, they would open another text or image."""
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Text:
 def generated(name: str, tokens: int = 8, batch: int = 2):
     """A model of the zoo, its inputs, and the tokens that it goes on with, all of them fed back but the last."""
     model, inputs = zoo.build(name, batch=batch)
-    out = model.generate(**inputs, max_new_tokens=tokens)
+    out = model.generate(**inputs, max_new_tokens=tokens, suppress_tokens=NOT_SAID)
     return model, inputs, out[:, -tokens:]
 
 
