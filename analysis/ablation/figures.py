@@ -1,8 +1,123 @@
-"""Figures."""
+"""The figures of the ablation, composed of panels; every number comes from ablation.json."""
 
-NOTE = ""
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from analysis.ablation.cells import BASELINE, PAPER
+from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, shared_labels, table, told, two_by_two
+from analysis.plots.style import PAGE, figure, legend, letter
+
+NOTE = (
+    "Differences of ratios of sums; bars and bands: {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate.\n"
+    "Filled, solid, framed: corrected p < 0.05, exchange of arms within images; CHAIR by max-T over the family's cells, the rest by Holm. "
+    "Green: F1 within ±{margin:g}; rings: by two one-sided tests."
+)
+WIDE = ("chair_i", "chair_s", "f1", "length", "hazard", "repetition")
+MATRIX = ("chair_i", "chair_i_matched", "chair_s", "chair_s_matched", "hazard", "f1", "recall", "length", "repetition")
+Cells = Sequence[Mapping[str, Any]]
 
 
-def draw_all(cells, rows):
-    """None yet."""
-    return {}
+def draw_all(cells: Cells, rows: Rows) -> dict[str, Figure]:
+    """Every figure that the cells allow, by its file name."""
+    drawn = {
+        "ladder": (ladder, "ladder"),
+        "layers": (layers, "layers"),
+        "places": (places, "places"),
+        "dose": (dose, "dose"),
+        "detectors": (detectors, "detectors"),
+        "options": (options, "options"),
+        "cross": (cross, "cross"),
+    }
+    return {name: draw(cells, rows) for name, (draw, family) in drawn.items() if members(cells, family)}
+
+
+def members(cells: Cells, family: str) -> list[str]:
+    """Names of a family's cells; the paper's cell is not counted as one of its own controls."""
+    return [cell["name"] for cell in cells if cell["family"] == family and cell["name"] != PAPER]
+
+
+def ladder(cells: Cells, rows: Rows) -> Figure:
+    """Each control against no smoothing, and KVSmooth against each control."""
+    controls = members(cells, "ladder")
+    made = figure(PAGE, 1.5 + 0.3 * (len(controls) + 1))
+    axes = made.subplots(2, 4)
+    against = [(name, BASELINE) for name in (PAPER, *controls)]
+    _forest_row(axes[0], rows, against, [told(name, rows) for name, _ in against], "abcd", "minus no smoothing")
+    instead = [(PAPER, name) for name in controls]
+    _forest_row(axes[1], rows, instead, [f"– {told(name, rows)}" for name in controls], "efgh", "KVSmooth minus control")
+    return made
+
+
+def layers(cells: Cells, rows: Rows) -> Figure:
+    """One layer at a time with the bands over them; then what leaving a band out does."""
+    chosen = {cell["name"]: cell["options"]["layers"] for cell in cells if cell["family"] == "layers"}
+    single = {numbers[0]: name for name, numbers in chosen.items() if len(numbers) == 1}
+    bands = {(numbers[0], numbers[-1]): name for name, numbers in chosen.items() if name.startswith("layers ")}
+    count = 1 + max(max(numbers) for numbers in chosen.values())
+    if f"{PAPER}/rate" in rows and count > 4:
+        bands[3, count - 2] = PAPER
+    made = figure(PAGE, 5.4)
+    axes = made.subplots(2, 4, height_ratios=[1.15, 1])
+    for ax, measure, text in zip(axes[0], FOUR, "abcd", strict=True):
+        by_layer(ax, rows, single, bands, measure)
+        letter(ax, text, "one layer; bands" if text == "a" else "")
+    rest = [name for name in (PAPER, *chosen) if len(chosen.get(name, (0, 0))) > 1]
+    _forest_row(axes[1], rows, [(name, BASELINE) for name in rest], [told(name, rows) for name in rest], "efgh", "bands, all but a band")
+    return made
+
+
+def places(cells: Cells, rows: Rows) -> Figure:
+    """Keys and values in a two by two, the attention output beside it."""
+    made = figure(PAGE, 2.5)
+    axes = made.subplots(1, 4)
+    for ax, measure, text in zip(axes, FOUR, "abcd", strict=True):
+        two_by_two(ax, rows, measure)
+        letter(ax, text, "")
+    made.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return made
+
+
+def dose(cells: Cells, rows: Rows) -> Figure:
+    """Six measures over the realised mean rate."""
+    names = members(cells, "dose")
+    present = [name for name in (PAPER,) if f"{name}/rate" in rows]
+    by_rate = {name: rows[f"{name}/rate"]["estimate"] for name in (BASELINE, *names, *present)}
+    constant = sorted((name for name in by_rate if name == BASELINE or name.startswith("constant")), key=by_rate.get)
+    guided = sorted((name for name in by_rate if name not in constant), key=by_rate.get)
+    made = figure(PAGE, 4.2)
+    axes = made.subplots(2, 3)
+    for ax, measure, text in zip(axes.flat, WIDE, "abcdef", strict=True):
+        curve(ax, rows, constant, guided, measure)
+        ax.annotate(text, (0, 1), xytext=(0, 9), xycoords="axes fraction", textcoords="offset points", va="bottom", fontweight="bold")
+    legend(axes[0, 0])
+    return made
+
+
+def detectors(cells: Cells, rows: Rows) -> Figure:
+    """What each detector does in the entropy's place: differences to no smoothing."""
+    return _matrix(rows, [PAPER, *members(cells, "detectors")])
+
+
+def options(cells: Cells, rows: Rows) -> Figure:
+    """One option changed at a time."""
+    return _matrix(rows, [PAPER, *members(cells, "options")])
+
+
+def cross(cells: Cells, rows: Rows) -> Figure:
+    """The cells of a cross product."""
+    return _matrix(rows, [PAPER, *members(cells, "cross")])
+
+
+def _matrix(rows: Rows, names: Sequence[str]) -> Figure:
+    made = figure(PAGE, 1.15 + 0.2 * len(names))
+    table(made.subplots(), rows, names, MATRIX)
+    return made
+
+
+def _forest_row(axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: Sequence[str], letters: str, title: str) -> None:
+    for ax, measure, text in zip(axes, FOUR, letters, strict=True):
+        differences(ax, rows, pairs, labels, measure)
+        letter(ax, text, title if text == letters[0] else "")
+    shared_labels(axes)

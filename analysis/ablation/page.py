@@ -1,6 +1,122 @@
-"""Page."""
+"""The tables of docs/ablation.md, and where in the page they stand."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.ablation.cells import BASELINE, PAPER
+from analysis.ablation.panels import LABELS, Rows, passes
+from analysis.drift_files import by_name
+
+START, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
+COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "hazard", "f1", "recall", "length", "repetition")
+TITLES = {
+    "ladder": "Ladder: controls of the guidance",
+    "places": "Places",
+    "dose": "Dose",
+    "layers": "Layers",
+    "detectors": "Detectors in the entropy's place",
+    "options": "Options, one changed at a time",
+    "cross": "Crossed",
+}
 
 
-def filled(text, found):
-    """As it is."""
-    return text
+def filled(page: str, found: Mapping[str, Any]) -> str:
+    """The page with new tables between its markers."""
+    before, _, rest = (page if START in page else f"{page}\n{START}\n{END}\n").partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{markdown(found)}\n{END}{after}"
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """All tables: the baseline, each family against it, the paper's cell against its controls, keys x values, dose, wall time."""
+    rows, told = by_name(found["results"]), found["provenance"]
+    names = [cell["name"] for cell in found["cells"]]
+    lines = [f"{told['n']} scenes, {len(names)} cells, `lambda_ref` {told['base']['lambda_ref']:g}, commit {told['git_commit'][:10]}.", ""]
+    lines += _levels(rows)
+    for family, title in TITLES.items():
+        members = [cell["name"] for cell in found["cells"] if cell["family"] == family]
+        if members:
+            lines += ["", f"### {title}", "", *_differences(rows, [(name, BASELINE) for name in members], "minus no smoothing")]
+    controls = [cell["name"] for cell in found["cells"] if cell["family"] == "ladder" and cell["name"] != PAPER]
+    if controls:
+        lines += ["", "### KVSmooth minus each control", "", *_differences(rows, [(PAPER, name) for name in controls], "KVSmooth minus")]
+    lines += _effects(rows)
+    return "\n".join([*lines, "", *_time(found)])
+
+
+def _levels(rows: Rows) -> list[str]:
+    lines = [f"| no smoothing | {' | '.join(LABELS[name] for name in COLUMNS if f'{BASELINE}/{name}' in rows)} |"]
+    present = [name for name in COLUMNS if f"{BASELINE}/{name}" in rows]
+    lines.append("|---" * (len(present) + 1) + "|")
+    return [*lines, f"| level | {' | '.join(_number(rows[f'{BASELINE}/{name}']['estimate'], name) for name in present)} |"]
+
+
+def _differences(rows: Rows, pairs: Sequence[tuple[str, str]], title: str) -> list[str]:
+    lines = [f"| {title} | mean rate | {' | '.join(LABELS[name] for name in COLUMNS)} | McNemar p | F1 within margin |"]
+    lines.append("|---" * (len(COLUMNS) + 4) + "|")
+    for treated, control in pairs:
+        shown = control if treated == PAPER and control != BASELINE else treated
+        cells = [_cell(rows.get(f"{treated} - {control}/{name}"), name) for name in COLUMNS]
+        binary, f1 = (rows.get(f"{treated} - {control}/{name}", {}).get("effect", {}) for name in ("chair_s", "f1"))
+        same = {1: "yes", 0: "no"}.get(f1.get("equivalent"), "–")
+        lines.append(f"| {shown} | {_rate(rows, shown)} | {' | '.join(cells)} | {_p(binary.get('p_mcnemar'))} | {same} |")
+    return lines
+
+
+def _effects(rows: Rows) -> list[str]:
+    lines = []
+    kinds = {
+        "interaction": "### Keys x values: (both - keys) - (values - neither)",
+        "slope": "### Dose: slope per unit of realised mean rate, constant rates",
+        "tau": "### Dose: Kendall's tau over constant rates",
+        "off the curve": "### Guided cells minus the constant of the same mean rate",
+    }
+    for kind, title in kinds.items():
+        found = [row for row in rows.values() if row["where"].get("kind") == kind]
+        measures = [name for name in COLUMNS if any(row["where"]["measure"] == name for row in found)]
+        if not found:
+            continue
+        lines += ["", title, "", f"| | {' | '.join(LABELS[name] for name in measures)} |", "|---" * (len(measures) + 1) + "|"]
+        for about in dict.fromkeys(row["where"]["family"] for row in found):
+            cells = [_interval(rows[f"{about}/{kind}/{name}"], name if kind != "tau" else "") for name in measures]
+            lines.append(f"| {about} | {' | '.join(cells)} |")
+    return lines
+
+
+def _time(found: Mapping[str, Any]) -> list[str]:
+    wall = found["provenance"]["wall"]
+    seconds = sorted(cell["seconds"] for cell in found["cells"])
+    return [
+        "### Wall time",
+        "",
+        f"{wall['cells_of_this_run']} cells in {wall['this_run_seconds'] / 60:.1f} minutes with {wall['workers']} workers; a cell took "
+        f"{seconds[0]:.0f} to {seconds[-1]:.0f} s, all {len(seconds)} together {wall['all_cells_seconds'] / 60:.1f} minutes of work.",
+    ]
+
+
+def _cell(row: Mapping[str, Any] | None, name: str) -> str:
+    if row is None or math.isnan(row["estimate"]):
+        return "–"
+    return f"{_interval(row, name)}{'*' if passes(row) else ''}"
+
+
+def _interval(row: Mapping[str, Any], name: str) -> str:
+    low, high = row["interval"]
+    ends = "" if math.isnan(low) else f" [{_number(low, name, True)}, {_number(high, name, True)}]"
+    return f"{_number(row['estimate'], name, True)}{ends}"
+
+
+def _number(value: float, name: str, signed: bool = False) -> str:
+    if math.isnan(value):
+        return "–"
+    return format(value, f"{'+' if signed else ''}.{1 if name == 'length' else 3}f")
+
+
+def _rate(rows: Rows, cell: str) -> str:
+    row = rows.get(f"{cell}/rate")
+    return "–" if row is None else _number(row["estimate"], "rate")
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
