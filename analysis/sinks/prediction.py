@@ -11,17 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from analysis.sinks.names import MAIN, NULLS, scorers
 from analysis.sinks.targets import EPS, labels
 from analysis.stats.discrimination import Concordance, auroc_of_labels, concordance
 
-BASELINES = ("position", "token")
-"""Early before late; and how often the same token was positive in the other images."""
-NULLS = ("permuted", "shifted")
-"""Labels in random order within the image; labels turned round the caption, which keeps what neighbours share."""
 DRAWS = 99
-MAIN = 20
-"""The window, in queries, of which layers, nulls and the absolute label are told."""
-
 Text = Mapping[str, np.ndarray]
 
 
@@ -61,11 +55,6 @@ class Layer:
     absolute: Bool[np.ndarray, "token"]
     image: Int[np.ndarray, "token"]
     step: Int[np.ndarray, "token"]
-
-
-def scorers(detectors: Sequence[str]) -> tuple[str, ...]:
-    """What is scored: the detectors, then the baselines."""
-    return (*detectors, *BASELINES)
 
 
 def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window: int) -> Layer:

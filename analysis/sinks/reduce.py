@@ -9,20 +9,14 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.sinks import agreement
+from analysis.sinks.names import BOUNDS, COUNTS, GROUPS, KINDS, MAIN, NULLS, PLACES, RESAMPLES, scorers
 from analysis.sinks.observation import FEWEST, RECEIVED, RELATIONS, VARIANTS
-from analysis.sinks.prediction import BASELINES, MAIN, NULLS, Pairs, Text, pairs, scorers
-from analysis.sinks.scores import COUNTS, PLACES
+from analysis.sinks.prediction import Pairs, Text, pairs
 from analysis.sinks.targets import EPS, SHARE, WINDOWS
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.discrimination import Concordance, auroc
 from kvsmooth.sinks import Detector
 from kvsmooth.spans import GENERATED, IMAGE
-
-GROUPS = ("generated", "prompt", "image")
-"""Token groups of the agreement; prompt is all prompt text, BOS and system text included."""
-KINDS = ("pooled", "within", "stratified")
-BOUNDS = ("estimate", "low", "high")
-RESAMPLES = 1999
 
 
 def reduce(
@@ -157,8 +151,3 @@ def _mean(values: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
     known = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(known, values, 0).sum(axis=axis) / known.sum(axis=axis)
-
-
-def lead(name: str, about: dict[str, dict]) -> str:
-    """When a scorer is known: a detector's `known`; a baseline knows position and token before."""
-    return "before" if name in BASELINES else about[name]["known"]

@@ -7,8 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.sinks.prediction import BASELINES
-from analysis.sinks.reduce import BOUNDS, KINDS, RESAMPLES, lead
+from analysis.sinks.names import BASELINES, BOUNDS, KINDS, RESAMPLES, lead
 from analysis.stats.bootstrap import cluster_bca, mean, ratio
 from analysis.stats.paired import compare
 from analysis.stats.rows import Row

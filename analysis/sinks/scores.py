@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from analysis.sinks import observation
+from analysis.sinks.names import COUNTS, PLACES
 from analysis.sinks.targets import EPS, WINDOWS, received
 from kvsmooth.measures import row_entropy
 from kvsmooth.sinks import SINKS, Detector, Seen
@@ -19,12 +20,6 @@ from probes.subjects import Item, Subject
 
 LATER = 16
 """Fewest later queries of a token whose mean received attention may call it a sink."""
-COUNTS = ("both", "fires", "sink", "neither")
-"""Tokens on which a detector fires and attention says sink; only the detector; only attention; neither."""
-PLACES = ("bos", "prompt", "image", "generated")
-"""Token groups of the prevalence: system and prompt text are one."""
-
-
 OPTIONS = {"visual_sink": {"energy": SHARE}}
 """Other than defaults: the published threshold of phi is out of reach of narrow models, a share of energy is not."""
 

@@ -1,0 +1,31 @@
+"""Names of the axes of sinks.nc: what a redraw needs to know without loading a model's libraries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+GROUPS = ("generated", "prompt", "image")
+"""Token groups of the agreement; prompt is all prompt text, BOS and system text included."""
+KINDS = ("pooled", "within", "stratified")
+"""Pairs of any two tokens; of one image; of one decoding step."""
+BOUNDS = ("estimate", "low", "high")
+BASELINES = ("position", "token")
+"""Early before late; and how often the same token was positive in the other images."""
+NULLS = ("permuted", "shifted")
+"""Labels in random order within the image; labels turned round the caption, which keeps what neighbours share."""
+COUNTS = ("both", "fires", "sink", "neither")
+"""Tokens on which a detector fires and attention says sink; only the detector; only attention; neither."""
+PLACES = ("bos", "prompt", "image", "generated")
+"""Token groups of the prevalence: system and prompt text are one."""
+MAIN = 20
+"""The window, in queries, of which layers, nulls and the absolute label are told."""
+RESAMPLES = 1999
+
+
+def scorers(detectors: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """What is scored: the detectors, then the baselines."""
+    return (*detectors, *BASELINES)
+
+
+def lead(name: str, about: Mapping[str, Mapping[str, Any]]) -> str:
+    """When a scorer is known: a detector's `known`; a baseline knows position and token before."""
+    return "before" if name in BASELINES else about[name]["known"]
