@@ -148,4 +148,5 @@ def _wall(wall: float, tasks: Sequence, failed: Mapping[str, str], results: Sequ
         "cells_of_this_run": len(tasks) - len(failed),
         "workers": workers,
         "all_cells_seconds": round(math.fsum(result["seconds"] for result in results), 1),
+        "all_cells_cpu_seconds": round(math.fsum(result["cpu_seconds"] for result in results), 1),
     }

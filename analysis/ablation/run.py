@@ -76,10 +76,10 @@ class Bench:
         Returns
         -------
         result : JSON-able: `captions`, `ended` (by an end token, not by the bound), `tokens` and `steps` by image, the receipts' means over
-            each image's own steps and layers, and `seconds`
+            each image's own steps and layers, `seconds` of the clock and `cpu_seconds` of this process
         applied : by batch, what a second pass needs; empty for the baseline
         """
-        begun, texts, applied = time.perf_counter(), [], []
+        begun, worked, texts, applied = time.perf_counter(), time.process_time(), [], []
         columns: dict[str, list] = {name: [] for name in ("ended", "tokens", "steps", *RECEIPTS)}
         for number, inputs in enumerate(self.batches):
             method = cell.method(self.job.base, None if first is None else first[number].data(self.classes))
@@ -96,7 +96,8 @@ class Bench:
                 columns[name] += values
             if run is not None:
                 applied.append(Applied(run.rates, steps, tokens.T[: len(run.rates)].contiguous()))
-        return {"captions": texts, **columns, "seconds": time.perf_counter() - begun}, applied
+        spent = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - worked}
+        return {"captions": texts, **columns, **spent}, applied
 
     @torch.no_grad()
     def _generate(self, inputs: Mapping[str, Tensor], method: Any) -> tuple[Int[Tensor, "row token"], Any]:

@@ -89,7 +89,12 @@ class Store:
         path = self.place(cell).result
         try:
             found = json.loads(path.read_text())
-            return {**found, "captions": list(found["captions"]), "seconds": float(found["seconds"])}
+            return {
+                **found,
+                "captions": list(found["captions"]),
+                "seconds": float(found["seconds"]),
+                "cpu_seconds": float(found["cpu_seconds"]),
+            }
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it, and the same command runs this cell again.") from error
 

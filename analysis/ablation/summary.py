@@ -23,7 +23,8 @@ def summary(found: Mapping[str, Any]) -> str:
     lines.append(f"Differences to the baseline over {told['n']} scenes; * corrected p < 0.05. First line: the baseline itself.")
     lines.append(
         f"{wall['cells_of_this_run']} cells run in {wall['this_run_seconds'] / 60:.1f} minutes with {wall['workers']} workers; "
-        f"all {len(found['cells'])} cells took {wall['all_cells_seconds'] / 60:.1f} minutes of work."
+        f"all {len(found['cells'])} cells took {wall['all_cells_seconds'] / 60:.1f} minutes, "
+        f"{wall['all_cells_cpu_seconds'] / 60:.1f} of them of processor time."
     )
     if told["missing_cells"]:
         lines.append(f"Not finished, and left out: {', '.join(told['missing_cells'])}.")
