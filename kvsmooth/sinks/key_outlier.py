@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
-from kvsmooth.sinks.positions import without_padding
+from kvsmooth.sinks.positions import shown, without_padding
 from kvsmooth.sinks.seen import Seen
 
 
@@ -18,6 +18,7 @@ class KeyOutlier(Detector):
     """1 - cos(k, mean key), the mean over visible positions up to the token itself, keys rotated as cached, by key/value head.
 
     Over the first visible position the mean is its own key, so it scores 0. Keys that were smoothed earlier enter the mean as smoothed.
+    While decoding, a sliding window's mean is over the keys still cached; of a whole text `logits`, where they are there, tell the same.
 
     Source: KeyDiff (arXiv 2504.15364). A ranking, without a threshold.
 
@@ -40,7 +41,12 @@ class KeyOutlier(Detector):
         if seen.visible is not None:
             keys = keys.where(seen.visible[:, None, :, None], 0.0)
         # a sum points where the mean points
-        total = keys.cumsum(-2) if keys.shape[-2] == key.shape[-2] else keys.sum(-2, keepdim=True)
+        if keys.shape[-2] != key.shape[-2]:
+            total = keys.sum(-2, keepdim=True)
+        elif seen.logits is None:
+            total = keys.cumsum(-2)
+        else:
+            total = shown(seen.logits).any(2, keepdim=True).tril().float() @ keys
         norms = torch.linalg.vector_norm(key, dim=-1) * torch.linalg.vector_norm(total, dim=-1)
         return without_padding(1 - (key * total).sum(-1) / norms.clamp_min(TINY), seen)
 

@@ -194,7 +194,11 @@ def key_outlier(p: Plain, directions: bool = False):
     scores = []
     for head in p.keys:
         used = [key / _norm(key) for key in head] if directions else head
-        scores.append([1 - _cosine(key, sum(used[: j + 1]) / (j + 1)) for j, key in enumerate(head)])
+        by_position = []
+        for j, key in enumerate(head):
+            within = [used[i] for i in p.logits[0][j] if i <= j]
+            by_position.append(1 - _cosine(key, sum(within) / len(within)))
+        scores.append(by_position)
     return scores
 
 
