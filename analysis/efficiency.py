@@ -22,6 +22,8 @@ import torch
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 
+from analysis import prompt_cost
+from analysis.prompt_cost import PromptCost
 from kvsmooth import KVSmooth
 from probes.cli import BadInput, run_cli
 from probes.files import atomic_write
@@ -51,6 +53,11 @@ class EfficiencyConfig:
     """its vocabulary; 97 M parameters with the other defaults"""
     threads: int = 1
     """torch threads"""
+    prompt: bool = False
+    """measure attention statistics of whole prompts instead, without maps and with them; the options of the model and of generation then
+    count for nothing"""
+    lengths: tuple[int, ...] = PromptCost.lengths
+    """tokens of the prompts, with `prompt`"""
     memory: bool = True
     """also start a process an arm and report its peak memory"""
     debug: bool = False
@@ -222,8 +229,13 @@ def table(results: dict) -> str:
 
 
 def main(config: EfficiencyConfig) -> None:
-    results = measure(config)
-    sys.stdout.write(table(results) + "\n")
+    if config.prompt:
+        results = prompt_cost.measure(PromptCost(config.lengths, config.rounds, config.threads, config.memory))
+        text = prompt_cost.table(results)
+    else:
+        results = measure(config)
+        text = table(results)
+    sys.stdout.write(text + "\n")
     if config.json is not None:
         config.json.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(config.json) as temporary:

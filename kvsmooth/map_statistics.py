@@ -74,8 +74,9 @@ def map_statistics(
 
     Notes
     -----
-    Against float64 maps, for scores of up to 20: entropy within 1e-5 nat, other statistics within 1e-5 of their size. Scores are taken
-    relative to the first visible key's, mostly the attention sink, which keeps that where all scores of a row share a large offset.
+    Against float64 maps of random rows with and without a sink, up to 2048 keys: entropy within 2e-5 nat, other statistics within 5e-6
+    of one plus their size. Scores are taken relative to the first visible key's, mostly the attention sink, so that an offset which all
+    scores of a row share costs no digits.
     A NaN in a query makes that query's statistics and its head's column sums NaN; a NaN in a key does so for every query that sees the
     key. NaN behind a mask has no effect. Scores must not be infinite.
     """
