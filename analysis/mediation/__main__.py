@@ -1,0 +1,19 @@
+"""`python -m analysis.mediation`: patches batch by batch, compares over images, draws.
+
+Each finished batch is a file in --store. `--redraw` draws from mediation.nc and mediation.json alone, without a model.
+"""
+
+from probes.cli import run_cli
+
+
+def main(config) -> None:
+    """Patch, compare, draw."""
+    from analysis.mediation.command import perform
+
+    perform(config)
+
+
+if __name__ == "__main__":
+    from analysis.mediation.config import MediationConfig
+
+    run_cli(MediationConfig, main)

@@ -1,0 +1,113 @@
+"""One batch of scenes through every world, and the files in which finished batches wait for the rest."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.mediation.config import MediationConfig
+from analysis.mediation.outcomes import OUTCOMES, means, outcomes
+from analysis.mediation.slots import object_tokens, sentence_ends, slots
+from analysis.mediation.worlds import ARMS, WORLDS, worlds
+from kvsmooth import KVSmooth
+from probes.chunk import Chunk, spoken_captions
+from probes.cli import BadInput
+from probes.files import atomic_write, sweep
+from probes.provenance import as_json, git_commit
+from probes.subjects import Item, Subject
+from probes.tokens import end_tokens
+
+# what decides the numbers of a batch; intervals and places of files do not
+DECISIVE = ("prompt", "where", "lambda_ref", "batch_size", "max_new_tokens", "device", "dtype")
+
+
+def batches(subject: Subject, config: MediationConfig, progress: bool = True) -> Iterator[xr.Dataset]:
+    """Every batch, patched now or read from `config.store`; each is kept there as soon as it is done."""
+    from tqdm import tqdm
+
+    from probes.subjects.emoji import scenes
+
+    drawn = scenes(config.images)
+    items = [Item(scene.image_id, scene.image, config.prompt) for scene in drawn]
+    truth = {scene.image_id: frozenset(scene.names) for scene in drawn}
+    settings = as_json({name: getattr(config, name) for name in DECISIVE} | {"model": subject.revision})
+    folder = config.store / hashlib.sha256(settings.encode()).hexdigest()[:12]
+    sweep(folder)
+    with tqdm(total=len(items), unit="image", disable=None if progress else True) as bar:
+        for start in range(0, len(items), config.batch_size):
+            chunk = Chunk(subject, items, start, config.batch_size)
+            path = folder / f"batch_{start:06d}_{len(chunk.items)}.nc"
+            if not path.is_file():
+                done = one_batch(subject, chunk, truth, config).assign_attrs(git_commit=git_commit(), settings=settings)
+                write(done, path)
+            yield read(path)
+            bar.update(len(chunk.items))
+
+
+def one_batch(subject: Subject, chunk: Chunk, truth: Mapping[int, frozenset[str]], config: MediationConfig) -> xr.Dataset:
+    """Means of every outcome in every world, for each scene of the batch, on the baseline's own caption.
+
+    Returns
+    -------
+    outcome_mean "arm world image outcome" (nat), count "image outcome" (steps behind a mean), rate "arm image" (mean applied),
+    unknown "image" (mentions whose first token is not in the vocabulary), mentions and tokens "image"
+    """
+    ends = end_tokens(subject.tracing.speaker)
+    captions = spoken_captions(subject, chunk, 0, max_new_tokens=config.max_new_tokens, do_sample=False)
+    vocabulary = object_tokens(subject.tokenizer)
+    if not vocabulary:
+        raise BadInput(f"subject {subject.name}: its tokenizer knows none of CHAIR's objects; mediation needs a subject that names them.")
+    named = [slots(subject, caption, truth[item.image_id]) for caption, item in zip(captions, chunk.items, strict=True)]
+    spoken = {caption[slot.step] for caption, mentions in zip(captions, named, strict=True) for slot in mentions}
+    tokens = sorted({*vocabulary, *ends, *spoken})
+    columns = {token: i for i, token in enumerate(tokens)}
+    method = KVSmooth(lambda_ref=config.lambda_ref)
+    layers = method.band(len(subject.tracing.layers)) if config.where == "band" else None
+    found = worlds(subject.tracing, chunk.inputs, captions, method, tokens, layers)
+    mean = np.full((len(ARMS), len(WORLDS), len(captions), len(OUTCOMES)), np.nan)
+    count = np.zeros((len(captions), len(OUTCOMES)))
+    for row, (caption, mentions) in enumerate(zip(captions, named, strict=True)):
+        may_end = sentence_ends(subject, caption)
+        for i, arm in enumerate(ARMS):
+            for j, world in enumerate(WORLDS):
+                values = found.log_probabilities[arm][world][: len(caption), row].numpy()
+                mean[i, j, row], count[row] = means(outcomes(values, columns, caption, mentions, may_end, ends, vocabulary))
+    unknown = [sum(vocabulary.get(c[slot.step]) != slot.object for slot in mentions) for c, mentions in zip(captions, named, strict=True)]
+    image = [item.image_id for item in chunk.items]
+    return xr.Dataset(
+        {
+            "outcome_mean": (("arm", "world", "image", "outcome"), mean, {"units": "nat"}),
+            "count": (("image", "outcome"), count),
+            "rate": (("arm", "image"), np.stack([found.rates[arm].numpy() for arm in ARMS]).astype(float)),
+            "unknown": ("image", np.array(unknown, dtype=float)),
+            "mentions": ("image", np.array([len(mentions) for mentions in named], dtype=float)),
+            "tokens": ("image", np.array([len(caption) for caption in captions], dtype=float)),
+            "replaced_calls": ("image", np.full(len(image), found.patched, dtype=float)),
+        },
+        coords={"arm": list(ARMS), "world": list(WORLDS), "image": image, "outcome": list(OUTCOMES)},
+    )
+
+
+def write(data: xr.Dataset, path: Path) -> None:
+    """Write netCDF, whole or not at all."""
+    real: dict[Any, Any] = {name: {"zlib": True, "complevel": 6} for name, values in data.data_vars.items() if values.ndim}
+    with atomic_write(path) as temporary:
+        data.to_netcdf(temporary, engine="h5netcdf", encoding=real)
+
+
+def read(path: Path) -> xr.Dataset:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    BadInput : the file is missing or damaged
+    """
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file to redraw from; run python -m analysis.mediation without --redraw first.")
+    try:
+        return xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise BadInput(f"{path}: cannot be read ({type(error).__name__}); remove it and run python -m analysis.mediation again.") from error

@@ -1,0 +1,144 @@
+"""From options to files: mediation.nc (means by image), mediation.json (results), the figure, and what the command says at its end."""
+
+import hashlib
+import json
+import sys
+import warnings
+from collections import Counter
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.drift_files import by_name, read_results
+from analysis.mediation.batches import batches, read, write
+from analysis.mediation.config import MediationConfig
+from analysis.mediation.effects import EFFECTS, results
+from analysis.mediation.outcomes import OUTCOMES
+from analysis.mediation.worlds import ARMS, WORLDS
+from analysis.stats.rows import as_json as results_json
+from probes.cli import BadInput, Notice
+from probes.files import write_bytes
+from probes.provenance import as_json, as_plain, git_commit, provenance
+
+NETCDF, RESULTS, FIGURE = "mediation.nc", "mediation.json", "mediation"
+CHECKSUM = "mediation_nc_sha256"
+NOTE = (
+    "Points: mean over images of the change of the per-image mean log-probability; bars: {level:.4g} % cluster BCa interval over images. "
+    "Filled: corrected p < 0.05, sign flip over images\n(margin of KVSmooth, total, direct and indirect: Holm over the three; all others: "
+    "max-T within the arm). n: images with a value, and steps behind them. Text: the baseline's own captions, forced upon every world."
+)
+STATED = (
+    "captions are the baseline's own: log-probabilities of the objects named are selected on the baseline, and any change of the model "
+    "lowers them (regression to the mean); compare with the control arm, and read margin, present and absent first",
+    "an object is represented by the first token of its name; tokens that begin the names of several objects are left out",
+    "worlds with replaced rows or clamped mass apply the very rates of the smoothed run",
+    "with all rows replaced, smoothed keys have no effect of their own: the direct effect is that of contents (values)",
+)
+
+
+def perform(config: MediationConfig) -> None:
+    """Patch what is missing, compare, draw; each step leaves its file."""
+    data, found = config.out / NETCDF, config.out / RESULTS
+    if not config.redraw:
+        config.out.mkdir(parents=True, exist_ok=True)
+        write(measure(config), data)
+    reduced = read(data)
+    if config.redraw:
+        config = as_stored(config, reduced)
+    checksum = hashlib.sha256(data.read_bytes()).hexdigest()
+    if not (config.redraw and found.exists() and read_results(found)["provenance"].get(CHECKSUM) == checksum):
+        write_bytes(found, results_text(reduced, config, checksum).encode())
+    told = read_results(found)
+    draw(reduced, told, config)
+    print(summary(told))  # noqa: T201  what the command says at its end
+
+
+def as_stored(config: MediationConfig, reduced: xr.Dataset) -> MediationConfig:
+    """The options of a redraw: those that the data were made with.
+
+    Raises
+    ------
+    BadInput : an option differs from its default and from what was stored
+    """
+    stored = json.loads(reduced.attrs["analysis"])["config"]
+    for each in fields(config):
+        if each.name in ("out", "store", "redraw", "debug"):
+            continue
+        asked, default = as_plain(getattr(config, each.name)), as_plain(each.default)
+        if asked not in (stored.get(each.name, default), default):
+            raise BadInput(
+                f"--{each.name.replace('_', '-')} {asked}: {config.out / NETCDF} was made with {stored[each.name]}, which a redraw keeps; "
+                "leave it out, or run python -m analysis.mediation without --redraw."
+            )
+    kept = ("images", "where", "lambda_ref", "batch_size", "max_new_tokens", "level", "seed", "subject", "prompt", "device", "dtype")
+    return replace(config, **{name: stored[name] for name in kept})
+
+
+def measure(config: MediationConfig) -> xr.Dataset:
+    """Per-image means of every outcome in every world."""
+    import transformers
+
+    from probes.subjects import load_subject
+
+    transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
+    subject = load_subject(config.subject, config.device, config.dtype)
+    parts = list(batches(subject, config))
+    made = Counter(part.attrs["git_commit"] for part in parts)
+    if older := sum(count for commit, count in made.items() if commit != git_commit()):
+        warnings.warn(
+            f"{older} batches in {config.store} are of another commit of the code and were reused; remove the folder to patch them anew.",
+            Notice,
+            stacklevel=2,
+        )
+    whole = xr.concat([part.drop_attrs() for part in parts], "image", data_vars="minimal", coords="minimal", compat="equals", join="exact")
+    about = provenance(config) | {"model_revision": subject.revision, "batch_commits": sorted(made)}
+    return whole.assign_attrs(analysis=as_json(about))
+
+
+def results_text(reduced: xr.Dataset, config: MediationConfig, checksum: str) -> str:
+    """The results file."""
+    rows = results(reduced, seed=config.seed, level=config.level)
+    counts = reduced["count"].sum("image")
+    sums = {
+        "images": reduced.sizes["image"],
+        "tokens": int(reduced["tokens"].sum()),
+        "mentions": int(reduced["mentions"].sum()),
+        "mentions whose first token is not in the vocabulary": int(reduced["unknown"].sum()),
+        "steps": {name: int(counts.sel(outcome=name)) for name in OUTCOMES},
+        "images without a value": {name: int((reduced["count"].sel(outcome=name) == 0).sum()) for name in OUTCOMES},
+        "mean rate": {arm: float(reduced["rate"].sel(arm=arm).mean()) for arm in ARMS},
+        "attention calls replaced": int(np.unique(reduced["replaced_calls"].values).sum()),
+    }
+    origin = json.loads(reduced.attrs["analysis"])
+    return results_json(rows, {**origin, CHECKSUM: checksum}, counts=sums, worlds=WORLDS, outcomes=OUTCOMES, stated=list(STATED))
+
+
+def draw(reduced: xr.Dataset, found: dict[str, Any], config: MediationConfig) -> list[Path]:
+    """The figure, as SVG and PNG."""
+    from analysis.mediation.figure import decomposition
+    from analysis.plots.style import house, save
+
+    origin = found["provenance"]
+    about = {"git_commit": origin["git_commit"], "model_id": config.subject, "model_revision": origin["model_revision"]}
+    about |= {"n": reduced.sizes["image"], "seed": origin.get("seed", 0)}
+    with house():
+        made = decomposition(by_name(found["results"]), found["counts"])
+        return save(made, config.out / FIGURE, about, NOTE.format(level=100 * config.level))
+
+
+def summary(found: dict[str, Any]) -> str:
+    """Effects on the primary outcome, and what was counted."""
+    rows, counts = by_name(found["results"]), found["counts"]
+    lines = [f"{counts['images']} images, {counts['mentions']} mentions; change of the margin (nat, {OUTCOMES['margin']}):"]
+    for arm in ARMS:
+        lines.append(f"  {arm} (mean rate {counts['mean rate'][arm]:.3f})")
+        for effect in EFFECTS:
+            row = rows[f"{arm}/margin/{effect}"]
+            low, high = row["interval"]
+            lines.append(f"    {effect:12} {row['estimate']:+.4f} [{low:+.4f}, {high:+.4f}], corrected p {row['p_adjusted']:.2g}")
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""The decomposition as a forest: one panel an outcome, one line an effect, both arms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.mediation.effects import EFFECTS
+from analysis.mediation.worlds import ARMS
+from analysis.plots.forest import Point, forest
+from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+
+LABELS = {
+    "total": "total",
+    "direct": "contents (direct)",
+    "indirect": "attention (indirect)",
+    "interaction": "interaction",
+    "visual_mass": "through visual mass",
+}
+TITLES = {
+    "margin": "present over absent objects",
+    "present": "present, not yet named",
+    "absent": "absent objects",
+    "true": "named object, if present",
+    "hallucinated": "named object, if absent",
+    "end": "end, at sentence ends",
+}
+LOOK = {"kvsmooth": ("KVSmooth", ARM_COLOURS["kvsmooth"], "o"), "constant": ("constant rate, same mean", "#009E73", "s")}
+
+
+def decomposition(rows: Mapping[str, Mapping[str, Any]], counts: Mapping[str, Any]) -> Figure:
+    """Six panels; effects read from the top: the total, its three parts, and the share of it that goes with the mass on the image."""
+    made = figure(PAGE, 3.9)
+    axes = made.subplots(2, 3, sharey=True)
+    order = list(EFFECTS)[::-1]
+    for ax, (outcome, title), text in zip(axes.flat, TITLES.items(), "abcdef", strict=True):
+        series = []
+        for arm in ARMS[::-1]:  # from the bottom: the method comes first in reading
+            name, colour, marker = LOOK[arm]
+            found = [rows[f"{arm}/{outcome}/{effect}"] for effect in order]
+            points = [
+                Point(place, row["estimate"], *row["interval"], bool(np.nan_to_num(row["p_adjusted"], nan=1.0) < 0.05))
+                for place, row in enumerate(found)
+            ]
+            series.append((name, colour, marker, points))
+        forest(series, [LABELS[effect] for effect in order], ax=ax)
+        ax.axhline(0.5, color="0.85", linewidth=0.6, zorder=0)
+        ax.axhline(len(order) - 1.5, color="0.85", linewidth=0.6, zorder=0)
+        ax.tick_params(axis="y", length=0)
+        n = rows[f"{ARMS[0]}/{outcome}/total"]["n"]
+        letter(ax, text, f"{title} (n = {n}, {counts['steps'][outcome]})")
+        ax.set_xlabel("change of log-probability (nat)" if outcome != "margin" else "change of log ratio (nat)")
+        ax.margins(x=0.08)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    made.legend(handles[::-1], names[::-1], loc="outside upper center", ncols=2)
+    return made

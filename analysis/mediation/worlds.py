@@ -1,0 +1,98 @@
+"""The worlds of a mediation question: which arm computes the contents, and whose attention rows read them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kvsmooth import KVSmooth
+from kvsmooth.policies import FirstPass, Mean
+from kvsmooth.policies.first_pass import Schedule, check_first
+from kvsmooth.policies.policy import Setting
+from probes.patching import patched
+
+# Y(content, rows): 0 is the baseline, 1 the smoothed run
+WORLDS = {
+    "00": "baseline",
+    "11": "smoothed",
+    "10": "smoothed, with the baseline's attention rows",
+    "01": "baseline, with the smoothed run's attention rows",
+    "clamped": "smoothed, each head's visual mass as in the baseline",
+}
+ARMS = ("kvsmooth", "constant")
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The first pass's own rates once more: what is smoothed stays the same when attention rows are changed.
+
+    Without it, rows that are put in would change later queries and keys, these the scores, and these the rates: the treatment itself.
+
+    Parameters
+    ----------
+    first : what the first pass applied
+    """
+
+    first: FirstPass
+    name: ClassVar[str] = "replayed"
+    two_pass: ClassVar[bool] = True
+    needs_tokens: ClassVar[bool] = False
+
+    def start(self, setting: Setting) -> Schedule:
+        """The table as it is."""
+        check_first(self, setting)
+        return Schedule("Replayed", self.first.rates, self.first.steps, setting)
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Every world of one batch.
+
+    Attributes
+    ----------
+    log_probabilities : by arm and world, of the tokens asked for
+    rates : mean rate of each row in each arm, over its own steps and the band
+    patched : calls of attention that were replaced, over arms, worlds and layers
+    """
+
+    log_probabilities: Mapping[str, Mapping[str, Float[Tensor, "step row token"]]]
+    rates: Mapping[str, Float[Tensor, "row"]]
+    patched: int
+
+
+def worlds(
+    model: Any,
+    inputs: Mapping[str, Any],
+    captions: Sequence[Sequence[int]],
+    method: KVSmooth,
+    tokens: Sequence[int],
+    layers: Sequence[int] | None = None,
+) -> Worlds:
+    """Replay the captions in every world of the method, and of its control: a constant rate, the method's mean of each row and layer.
+
+    Parameters
+    ----------
+    captions : two tokens or more each; nothing is smoothed before the second
+    method : arm of the treated worlds
+    tokens : whose log-probabilities are kept
+    layers : where rows are put in or clamped; all if None
+    """
+    shared = {"tokens": tokens}
+    baseline = patched(model, inputs, captions, keep_rows=True, **shared)
+    found, rates, counts, control = {}, {}, 0, None
+    for arm in ARMS:
+        first = patched(model, inputs, captions, method if control is None else control, keep_rows=True, **shared)
+        applied = FirstPass(first.run.rates, first.n_steps - 1)
+        control = control or replace(method, policy=Mean(applied))
+        fixed = replace(method, policy=Replayed(applied))
+        direct = patched(model, inputs, captions, fixed, rows=baseline.rows, layers=layers, **shared)
+        indirect = patched(model, inputs, captions, rows=first.rows, layers=layers, **shared)
+        clamped = patched(model, inputs, captions, fixed, visual_mass=baseline.rows, layers=layers, **shared)
+        replays = (baseline, first, direct, indirect, clamped)
+        found[arm] = {world: replay.log_probabilities for world, replay in zip(WORLDS, replays, strict=True)}
+        rates[arm] = torch.as_tensor(applied.means()).mean(0)
+        counts += sum(sum(replay.patched.values()) for replay in replays)
+    return Worlds(found, rates, counts)
