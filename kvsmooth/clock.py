@@ -25,6 +25,7 @@ class Clock:
     stream, cache : those of the present pass; between passes the cache is None, so that none is kept alive
     decoded : any pass decoded
     tokens : ids of the newest tokens at the present decode step, where they are needed
+    mask : the attention mask that the present pass was given, where it is needed
     on_stream : told of each stream before its first pass
     """
 
@@ -43,11 +44,11 @@ class Clock:
         self.stream: Stream | None = None
         self.cache: Cache | None = None
         self.tokens: torch.Tensor | None = None
+        self.mask: object = None
         self._streams: weakref.WeakKeyDictionary[Cache, Stream] = weakref.WeakKeyDictionary()
         self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
         self._calls: list[Call] = []
         self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None  # those of the present pass
-        self._mask: object = None
         self.on_stream: Callable[[Stream], None] = lambda stream: None
         self._undo: list = []
         self._parameters = list(inspect.signature(type(decoder).forward).parameters)[1:]
@@ -67,28 +68,12 @@ class Clock:
             self._undo.pop()()
         for cache in list(self._streams):
             vars(cache).pop("reorder_cache", None)
-        self.cache = self.tokens = self._unbound = self._ids = self._mask = None
-
-    def visible(self, length: int) -> torch.Tensor | None:
-        """Which of the last `length` positions of the prompt hold a token, "row position"; None where all do.
-
-        Raises
-        ------
-        Unsupported : the pass was given another kind of mask, or one that is too short
-        """
-        if self._mask is None:
-            return None
-        end = self.stream.start + self.stream.fed
-        if not isinstance(self._mask, torch.Tensor) or self._mask.dim() != 2 or self._mask.shape[1] < end:
-            raise Unsupported(
-                f'KVSmooth.score needs the attention_mask of the prompt, "row position", of all {end} positions so far; got another one.'
-            )
-        return self._mask[:, end - length : end].bool()
+        self.cache = self.tokens = self._unbound = self._ids = self.mask = None
 
     def _read_ids(self, model, args, kwargs) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
-        self._mask = kwargs.get("attention_mask")
-        self._ids = None if ids is None else (ids, self._mask)
+        self.mask = kwargs.get("attention_mask")
+        self._ids = None if ids is None else (ids, self.mask)
 
     def _newest_tokens(self, ids: torch.Tensor | None) -> torch.Tensor:
         """Ids of the newest tokens, from the model's own call, else from the decoder's."""
@@ -102,8 +87,8 @@ class Clock:
         tokens = given.get("input_ids")
         length = (given["inputs_embeds"] if tokens is None else tokens).shape[1]
         cache = given.get("past_key_values")
-        if self.needs_mask and self._mask is None:
-            self._mask = given.get("attention_mask")
+        if self.needs_mask and self.mask is None:
+            self.mask = given.get("attention_mask")
         if torch.compiler.is_compiling():
             stream = self._compiled_stream(length)
         else:
@@ -124,7 +109,7 @@ class Clock:
                 stream.feed(length)
 
     def _after_pass(self, decoder, args, result) -> None:
-        self.cache = self._ids = self._mask = None
+        self.cache = self._ids = self.mask = None
         if self._unbound is None or torch.compiler.is_compiling():
             return
         caches = (part for part in (result if isinstance(result, tuple) else result.values()) if isinstance(part, Cache))

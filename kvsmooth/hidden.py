@@ -12,6 +12,32 @@ from kvsmooth.sinks import Prompt
 from kvsmooth.sinks.prompt import prompt_statistics
 
 
+def visible_positions(mask: object, length: int, end: int) -> Bool[Tensor, "row position"] | None:
+    """Which of the `length` positions before `end` hold a token, from the mask that a forward pass was given; None where all do.
+
+    That is the mask of the whole text so far, "row position", or, where `generate` has prepared it already, that of attention, "row 1|head
+    query key", by kind of layer or not: a token sees itself, padding does not.
+
+    Raises
+    ------
+    Unsupported : the mask is of another kind, or too short
+    """
+    if isinstance(mask, Mapping):
+        mask = mask["full_attention"] if "full_attention" in mask else next(iter(mask.values()))
+    if mask is None:
+        return None
+    if isinstance(mask, Tensor) and mask.shape[-1] >= end:
+        if mask.dim() == 2:
+            return mask[:, end - length : end].bool()
+        if mask.dim() == 4 and mask.shape[2] == length:
+            own = mask[..., end - length : end].diagonal(dim1=2, dim2=3)
+            return (own if own.dtype == torch.bool else own > torch.finfo(own.dtype).min / 2).any(1)
+    raise Unsupported(
+        f'KVSmooth.score needs the attention_mask of all {end} positions of the prompt so far, "row position"; '
+        f"got {'shape ' + str(tuple(mask.shape)) if isinstance(mask, Tensor) else type(mask).__name__}."
+    )
+
+
 class HiddenStates:
     """Watches the layers of a band inside a `with`, for detectors that need hidden states; nothing is installed for others.
 
@@ -42,7 +68,9 @@ class HiddenStates:
             if self.clock.decoding:
                 self.newest[layer] = hidden[:, -1]
             elif self.prompt:
-                self.clock.stream.state.prompt.note(layer, hidden, self.clock.visible(hidden.shape[1]))
+                stream = self.clock.stream
+                visible = visible_positions(self.clock.mask, hidden.shape[1], stream.start + stream.fed)
+                stream.state.prompt.note(layer, hidden, visible)
 
         return before_layer
 

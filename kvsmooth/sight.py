@@ -12,7 +12,7 @@ from kvsmooth.errors import Unsupported
 from kvsmooth.measures import mask_scores, visible_keys
 from kvsmooth.sinks import Prompt, Seen
 
-ALWAYS = ("visible", "counted")
+ROWS, STATES = frozenset({"probabilities", "logits"}), frozenset({"keys", "values", "key", "value"})
 WHOLE_CACHE = frozenset({"keys", "values"})
 
 
@@ -52,12 +52,12 @@ def needs_of(score: Callable) -> frozenset[str]:
     return frozenset(getattr(score, "needs", ("probabilities",)))
 
 
-def check_score(score: Callable) -> None:
-    """Refuse a detector that cannot tell at the token's own step.
+def check_score(score: Callable, heads: str) -> None:
+    """Refuse a detector that cannot tell at the token's own step, or not for these heads.
 
     Raises
     ------
-    Unsupported : it is known only from later queries, or needs what `Seen` does not have
+    Unsupported : it is known only from later queries, needs what `Seen` does not have, or needs each head's states beside one mean row
     """
     name = getattr(score, "__name__", type(score).__name__)
     if getattr(score, "known", "step") == "later":
@@ -65,6 +65,8 @@ def check_score(score: Callable) -> None:
     unknown = needs_of(score) - {each.name for each in fields(Seen)}
     if unknown:
         raise Unsupported(f"KVSmooth.score may need parts of Seen; {name} needs {', '.join(sorted(unknown))}.")
+    if heads == "mean_row" and needs_of(score) & ROWS and needs_of(score) & STATES:
+        raise Unsupported(f'KVSmooth.heads must not be "mean_row" for {name}, which needs each head\'s states beside its row: use "mean".')
 
 
 def score_newest(method, items: list[Newest], shared: Shared, heads: int) -> Float[Tensor, "layer row *head"]:
@@ -84,13 +86,14 @@ def score_newest(method, items: list[Newest], shared: Shared, heads: int) -> Flo
 def _seen(needs: frozenset[str], items: list[Newest], shared: Shared, mean_row: bool) -> Seen:
     mask, keys = items[0].mask, items[0].row.shape[-1]
     parts = {"visible": visible_keys(mask, keys), "counted": shared.counted}
-    if "probabilities" in needs:
+    if "probabilities" in needs or (mean_row and "logits" in needs):
         rows = torch.stack([item.row for item in items])
         probabilities = rows if items[0].explicit else mask_scores(rows, mask).softmax(-1)
         parts["probabilities"] = (probabilities.mean(2, keepdim=True) if mean_row else probabilities).unsqueeze(3)
     if "logits" in needs:
         rows = torch.stack([item.row if item.scores is None else item.scores for item in items])
-        parts["logits"] = _hide(rows, mask).unsqueeze(3)
+        # of an averaged row: logits whose softmax it is
+        parts["logits"] = (parts["probabilities"].squeeze(3).log() if mean_row else _hide(rows, mask)).unsqueeze(3)
     for whole, own, states in (("keys", "key", [item.key for item in items]), ("values", "value", [item.value for item in items])):
         if whole in needs:
             parts[whole] = torch.stack(states).float()

@@ -107,7 +107,7 @@ class KVSmooth:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"KVSmooth.{name} must be one of {allowed}; got {getattr(self, name)!r}.")
-        check_score(self.score)
+        check_score(self.score, self.heads)
 
     @classmethod
     def preset(cls, name: str, **changes) -> "KVSmooth":

@@ -1,0 +1,181 @@
+"""Each mix keeps its own law, head by head; inside a model they equal slow references in test_reference.py."""
+
+import math
+
+import pytest
+import torch
+
+from kvsmooth import KVSmooth
+from kvsmooth.mixes import MIXES, Ema, NormPreserving, RandomDirection, RunningMean, ShrinkOnly
+from tests import zoo
+from tests.kvsmooth.reference import smoothed
+
+SHAPE = (2, 3, 2, 8)  # layer row kv channel
+
+
+def states(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    newest, previous = torch.randn(SHAPE, generator=generator), 3 * torch.randn(SHAPE, generator=generator)
+    return newest, previous, torch.rand(*SHAPE[:2], 1, 1, generator=generator)
+
+
+def build(mix, seed=0, shape=SHAPE):
+    return mix(shape, torch.device("cpu"), tuple(f"{seed} {layer}" for layer in range(shape[0])))
+
+
+def mixed(mix, newest, previous, rate):
+    return mix(newest, mix.reference(previous), rate)
+
+
+def heads():
+    """Each head's newest state, previous state and rate, in float64."""
+    newest, previous, rate = states()
+    for layer, row, head in torch.cartesian_prod(*map(torch.arange, SHAPE[:3])).tolist():
+        lam = float(rate[layer, row])
+        yield (layer, row, head), newest[layer, row, head].double().tolist(), previous[layer, row, head].double().tolist(), lam
+
+
+def length(vector):
+    return math.sqrt(sum(x * x for x in vector))
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_a_rate_of_zero_is_a_no_op_to_the_bit(name):
+    newest, previous, rate = states()
+    assert torch.equal(mixed(build(MIXES[name]), newest, previous, rate * 0), newest)
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_a_mix_goes_by_its_name_and_leaves_its_inputs(name):
+    assert MIXES[name].name == name
+    newest, previous, rate = states()
+    copies = newest.clone(), previous.clone()
+    mix = build(MIXES[name])
+    mix.remember(mix.reference(previous), mixed(mix, newest, previous, rate))
+    assert torch.equal(newest, copies[0])
+    assert torch.equal(previous, copies[1])
+
+
+@pytest.mark.parametrize("mix", [Ema, NormPreserving, ShrinkOnly, RunningMean])
+def test_each_head_against_plain_numbers(mix):
+    newest, previous, rate = states()
+    got = mixed(build(mix), newest, previous, rate)
+    for place, own, before, lam in heads():
+        average = [(1 - lam) * n + lam * p for n, p in zip(own, before, strict=True)]
+        expected = {
+            Ema: average,
+            RunningMean: average,  # at the first step the mean is the previous state
+            NormPreserving: [a * length(own) / length(average) for a in average],
+            ShrinkOnly: [n * length(average) / length(own) for n in own],
+        }[mix]
+        assert got[place].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_norms_and_directions_are_kept():
+    newest, previous, rate = states()
+    average = mixed(build(Ema), newest, previous, rate)
+    turned, shrunk = (mixed(build(mix), newest, previous, rate) for mix in (NormPreserving, ShrinkOnly))
+    torch.testing.assert_close(turned.norm(dim=-1), newest.norm(dim=-1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.cosine_similarity(turned, average, dim=-1), torch.ones(SHAPE[:3]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(shrunk.norm(dim=-1), average.norm(dim=-1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.cosine_similarity(shrunk, newest, dim=-1), torch.ones(SHAPE[:3]), atol=1e-5, rtol=0)
+
+
+def test_a_random_direction_is_as_long_as_the_change_and_points_anywhere():
+    newest, previous, rate = states()
+    change = mixed(build(Ema), newest, previous, rate) - newest
+    mix = build(RandomDirection)
+    draws = torch.stack([mixed(mix, newest, previous, rate) - newest for _ in range(400)])
+    torch.testing.assert_close(draws.norm(dim=-1), change.norm(dim=-1).expand(400, *SHAPE[:3]), atol=1e-5, rtol=1e-4)
+    cosines = torch.cosine_similarity(draws, change.expand_as(draws), dim=-1)
+    # uniform on a sphere of 8 dimensions: mean 0, variance 1/8
+    assert cosines.mean().abs() < 0.02
+    assert float(cosines.var()) == pytest.approx(1 / 8, abs=0.01)
+
+
+def test_random_directions_hang_on_seed_and_layer_and_not_on_the_grouping_of_layers():
+    newest, previous, rate = states()
+    both, again, other = (mixed(build(RandomDirection, seed), newest, previous, rate) for seed in (0, 0, 1))
+    assert torch.equal(both, again)
+    assert not torch.equal(both, other)
+    alone = RandomDirection((1, *SHAPE[1:]), torch.device("cpu"), ("0 1",))
+    assert torch.equal(mixed(alone, newest[1:], previous[1:], rate[1:]), both[1:])
+    assert not torch.equal(*((part - newest[:1]) for part in (both[:1], newest[:1] + (both - newest)[1:])))
+
+
+def test_the_running_mean_is_over_all_states_before():
+    mix, rate = build(RunningMean), states()[2]
+    kept = [states(9)[1]]
+    for step in range(5):
+        newest = states(step)[0]
+        reference = mix.reference(kept[-1])
+        torch.testing.assert_close(reference, sum(state.double() for state in kept).float() / len(kept), atol=1e-5, rtol=1e-5)
+        kept.append(mix(newest, reference, rate))
+        mix.remember(reference, kept[-1])
+    rows = torch.tensor([2, 0, 0])
+    before = mix.reference(kept[-1])
+    mix.reorder(rows)
+    assert torch.equal(mix.reference(kept[-1]), before[:, rows])
+
+
+def test_degenerate_states_stay_finite():
+    zero, ones, half = torch.zeros(SHAPE), torch.ones(SHAPE), torch.full((2, 3, 1, 1), 0.5)
+    for mix in MIXES.values():
+        for newest, previous in ((zero, ones), (ones, zero), (zero, zero), (ones, -ones)):
+            assert mixed(build(mix), newest, previous, half).isfinite().all()
+    # an average that vanishes has no direction: the newest state stays
+    assert torch.equal(mixed(build(NormPreserving), ones, -ones, half), ones)
+
+
+def cached_norms(name, mix, **changes):
+    """Norms of the generated tokens' cached keys and values, with and without the mix, of the same tokens at the first step."""
+    model, inputs = zoo.build(name, batch=2)
+    method = KVSmooth(lambda_ref=0.6, margin=0.0, layers=(0,), mix=mix, **changes)
+    caches = []
+    for block in (method(model), KVSmooth(lambda_ref=0.0, margin=0.0, layers=(0,))(model)):
+        with block, torch.no_grad():
+            out = model.generate(**inputs, max_new_tokens=2, return_dict_in_generate=True)
+        caches.append(out.past_key_values.layers[0])
+    return [(cache.keys[:, :, -1], cache.values[:, :, -1]) for cache in caches]
+
+
+@pytest.mark.parametrize("name", ["llava", "gemma3", "qwen3"])
+@pytest.mark.parametrize("rope", ["after", "before"])
+def test_cached_states_keep_the_laws_on_grouped_heads(name, rope):
+    for mix in ("norm_preserving", "shrink_only", "random_direction", "running_mean"):
+        ours, raw = cached_norms(name, mix, rope=rope)
+        average, _ = cached_norms(name, "ema", rope=rope)
+        for mine, found, mean in zip(ours, raw, average, strict=True):
+            if mix == "norm_preserving":
+                torch.testing.assert_close(mine.norm(dim=-1), found.norm(dim=-1), atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(torch.cosine_similarity(mine, mean, dim=-1), torch.ones(mine.shape[:2]), atol=1e-5, rtol=0)
+            elif mix == "shrink_only":
+                torch.testing.assert_close(mine.norm(dim=-1), mean.norm(dim=-1), atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(torch.cosine_similarity(mine, found, dim=-1), torch.ones(mine.shape[:2]), atol=1e-5, rtol=0)
+            elif mix == "random_direction":
+                torch.testing.assert_close((mine - found).norm(dim=-1), (mean - found).norm(dim=-1), atol=1e-5, rtol=1e-4)
+            else:
+                torch.testing.assert_close(mine, mean, atol=1e-6, rtol=1e-5)
+
+
+MOVING = {"lambda_ref": 0.5, "margin": 0.5, "window": 4, "layers": (0, 1, 2)}
+
+
+@pytest.mark.parametrize("mix", ["running_mean", "norm_preserving"])
+def test_mixes_on_a_static_cache_and_in_beams(mix):
+    method = KVSmooth(**MOVING, mix=mix, rope="before", previous="raw")
+    dynamic, run, _ = smoothed("llava", method, 2)
+    static, run_static, _ = smoothed("llava", method, 2, cache_implementation="static")
+    torch.testing.assert_close(static, dynamic, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(run_static.change_keys, run.change_keys, atol=2e-5, rtol=1e-5)
+
+
+def test_random_directions_are_the_same_from_run_to_run_and_differ_between_layers_and_parts():
+    runs = [smoothed("llava", KVSmooth(**MOVING, mix="random_direction", mix_seed=seed), 2)[0] for seed in (0, 0, 1)]
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+def test_an_unknown_mix_is_named():
+    with pytest.raises(ValueError, match=r"KVSmooth.mix must be one of \('ema', 'norm_preserving', .*; got 'blend'"):
+        KVSmooth(mix="blend")
