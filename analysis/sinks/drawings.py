@@ -119,7 +119,8 @@ def histogram(ax: Axes, data: xr.Dataset, relation: str, received: str) -> None:
         about = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "color": "#D55E00", "fontsize": 5.5, "va": "center"}
         arrow = {"arrowstyle": "->", "color": "#D55E00", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
         text = f"uniform {value:.2f}".replace("-", "\N{MINUS SIGN}")
-        ax.annotate(text, (tip, 0.93), xytext=(14 if left else -14, 0), ha="left" if left else "right", arrowprops=arrow, **about)
+        ax.annotate(text, (tip, 0.94), xytext=(14 if left else -14, 0), ha="left" if left else "right", arrowprops=arrow, **about)
+    ax.set_ylim(0, 1.2 * ax.get_ylim()[1])
     ax.locator_params(axis="both", nbins=4)
 
 

@@ -17,9 +17,9 @@ BARS = "{level:.4g} % cluster BCa interval over images"
 NOTES = {
     "agreement": "Mean over images and layers, tokens of one group within each image and layer. Grey: constant in the group.\n"
     "Jaccard of two unrelated tenths: 0.05.",
-    "prediction": f"Target: the tenth of an image's tokens in a layer that receives most from the next w queries. Bands: {BARS}.\n"
-    "Grey: 95 % of the within-image AUROCs of labels turned round the caption. Pairs are formed within a layer, layers added up.\n"
-    "Token, elsewhere: how often the same token was positive in other images. Orange names see later queries: ceilings, not predictors.",
+    "prediction": f"Target: the tenth of an image's tokens in a layer that receives most from the next w queries. Bands: {BARS}; "
+    "grey: 95 % of labels turned round the caption\n(same image). Pairs lie within a layer, layers are added up. Token, elsewhere: how often"
+    " the same token was positive in other images. Orange names: ceilings, no predictors.",
     "prediction_layers": f"Bars: {BARS}. Target and colours of names as in the figure against w. Grey | and ×: labels in random order and\n"
     "turned round the caption. Token, elsewhere: how often the same token was positive in the other images.",
     "observation2": "Each caption counts once: mean over layers and heads. Turned: row entropies shifted round the caption.\n"
@@ -42,7 +42,7 @@ def draw_all(data: xr.Dataset, rows: Rows) -> dict[str, Figure]:
 
 def agreement(data: xr.Dataset, rows: Rows) -> Figure:
     """Rank correlation below the diagonal, overlap at 10 % above it, for generated, prompt and image tokens; lead time at the side."""
-    made = figure(PAGE, 3.6)
+    made = figure(PAGE, 3.5)
     grid = made.add_gridspec(2, 3, height_ratios=[1, 0.035])
     known = leads(data)
     for number, group in enumerate(GROUPS):
@@ -64,8 +64,9 @@ def prediction(data: xr.Dataset, rows: Rows) -> Figure:
     names, known = ranked(data), leads(data)
     columns = 6
     lines = int(np.ceil(len(names) / columns))
-    made = figure(PAGE, 1.15 * lines + 0.75)
-    axes = made.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    made = figure(PAGE, 1.15 * lines + 0.8)
+    top, bottom = made.subfigures(2, 1, height_ratios=[1.15 * lines, 0.32])
+    axes = top.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for ax, name in zip(axes, names, strict=False):
         against_windows(ax, data, rows, name)
         ax.set_title(label(name), color=colour(name, known), pad=3, fontsize=7)
@@ -80,7 +81,7 @@ def prediction(data: xr.Dataset, rows: Rows) -> Figure:
     handles = [Line2D([], [], color=shade, marker=marker, label=KIND_LABELS[kind]) for kind, (shade, marker) in KIND_LOOK.items()]
     handles.append(Patch(color="0.8", label="shuffle null"))
     leading = [Patch(color=LEADS[lead], label=f"known {LEAD_LABELS[lead]}") for lead in ("before", "step", "later")]
-    made.legend(handles=[*handles, *leading], loc="outside lower center", ncols=4, fontsize=6)
+    bottom.legend(handles=[*handles, *leading], loc="center", ncols=4, fontsize=6)
     return made
 
 
@@ -109,7 +110,7 @@ def prediction_layers(data: xr.Dataset, rows: Rows) -> Figure:
 
 def observation2(data: xr.Dataset) -> Figure:
     """Entropy against received attention: cosine beside correlations, each with its nulls; Spearman by layer and head."""
-    made = figure(PAGE, 4.9)
+    made = figure(PAGE, 4.7)
     top, bottom = made.subfigures(2, 1, height_ratios=[1.75, 1])
     names = {"column_sum": "column sum", "mean_received": "mean received"}
     axes = top.subplots(2, 4)
@@ -117,9 +118,8 @@ def observation2(data: xr.Dataset) -> Figure:
         for column, relation in enumerate(RELATIONS):
             ax = axes[line, column]
             histogram(ax, data, relation, received)
-            letter(ax, "abcdefgh"[4 * line + column], f"{relation}, {names[received]}")
-            ax.set_ylabel("captions" if column == 0 else "")
-            ax.set_xlabel(_SIGNS[relation])
+            letter(ax, "abcdefgh"[4 * line + column], _SIGNS[relation])
+            ax.set_ylabel(f"{names[received]}\ncaptions" if column == 0 else "")
     handles, told = axes[0, 0].get_legend_handles_labels()
     top.legend(handles, told, loc="outside lower center", ncols=3)
     axes = bottom.subplots(1, 2, sharey=True)

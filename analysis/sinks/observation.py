@@ -59,7 +59,7 @@ def observe(
     shape = entropy.shape[:-1]
     made = []
     for row, kind in zip(received, flat_received, strict=True):
-        plain = relate(flat_entropy, kind).reshape(-1, *[1] * len(shape))
+        plain = relate(flat_entropy[None], kind[None]).reshape(-1, *[1] * len(shape))
         variants = [relate(entropy, row), relate(entropy[..., order], row), relate(np.roll(entropy, turn, axis=-1), row)]
         made.append(np.stack([*variants, np.broadcast_to(plain, (len(RELATIONS), *shape))]))
     return np.stack(made, axis=2)
