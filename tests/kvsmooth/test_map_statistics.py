@@ -84,6 +84,8 @@ CASES = {
     "padded_full": {"pad": 7, "causal": False},
     "after_a_cache": {"queries": 11, "pad": 7},
     "cross": {"queries": 60, "causal": False},
+    "cross_padded": {"queries": 60, "pad": 7, "causal": False},
+    "nothing_but_padding": {"pad": 50},
     "one_query": {"queries": 1, "pad": 3},
     "window": {"window": 9},
     "window_of_one": {"window": 1},
@@ -120,11 +122,12 @@ def test_equals_maps_in_double_precision(name, chunk):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("form", ["boolean", "additive", "additive_by_head"])
+@pytest.mark.parametrize("form", ["boolean", "additive", "additive_half", "additive_by_head"])
 def test_a_whole_mask_says_the_same_as_the_rule(name, form):
     query, key, _, options, more, expected, seen, padded = case(**CASES[name])
     seen = seen & ~padded[:, None, :, None]
-    mask = seen if form == "boolean" else torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)
+    dtype = torch.float16 if form == "additive_half" else torch.float32  # whose lowest number is no more than -65504
+    mask = seen if form == "boolean" else torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
     mask = mask.expand(-1, 4, -1, -1) if form == "additive_by_head" else mask
     options = options | {"causal": True, "window": None}  # not asked
     assert_close(map_statistics(query, key, mask, **options, **more, chunk=16), expected)
@@ -323,9 +326,8 @@ def test_every_family_equals_the_maps_of_eager_attention(name, attn):
     assert_layers_equal_eager_maps(name, attn)
 
 
-@pytest.mark.parametrize("name", ["llava"])
-def test_the_rule_equals_the_mask_that_attention_receives(name):
-    calls, _, tokens = attended(name, "eager")
+def test_the_rule_equals_the_mask_that_attention_receives():
+    calls, _, tokens = attended("llava", "eager")
     for query, key, mask, options in calls:
         by_rule = map_statistics(query, key, tokens, scaling=options["scaling"], window=options.get("sliding_window"))
         whole = map_statistics(query, key, mask, scaling=options["scaling"])
