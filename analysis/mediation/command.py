@@ -26,9 +26,9 @@ from probes.provenance import as_json, as_plain, git_commit, provenance
 NETCDF, RESULTS, FIGURE = "mediation.nc", "mediation.json", "mediation"
 CHECKSUM = "mediation_nc_sha256"
 NOTE = (
-    "Points: mean over images of the change of the per-image mean log-probability; bars: {level:.4g} % cluster BCa interval over images. "
-    "Filled: corrected p < 0.05, sign flip over images\n(margin of KVSmooth, total, direct and indirect: Holm over the three; all others: "
-    "max-T within the arm). n: images with a value, and steps behind them. Text: the baseline's own captions, forced upon every world."
+    "Points: mean over images of the change of an image's mean over its steps; bars: {level:.4g} % cluster BCa interval over images. "
+    "Filled: corrected p < 0.05, sign flip over images\n(panel a, KVSmooth, first three lines: Holm over the three; all others: max-T "
+    "within the arm). Text: the baseline's own captions, forced upon every world; words said are selected on it."
 )
 STATED = (
     "captions are the baseline's own: log-probabilities of the objects named are selected on the baseline, and any change of the model "

@@ -20,18 +20,18 @@ LABELS = {
 }
 TITLES = {
     "margin": "present over absent objects",
-    "present": "present, not yet named",
-    "absent": "absent objects",
-    "true": "named object, if present",
-    "hallucinated": "named object, if absent",
-    "end": "end, at sentence ends",
+    "present": "objects present, not yet named",
+    "absent": "objects absent",
+    "true": "the word said, where true",
+    "hallucinated": "the word said, where hallucinated",
+    "end": "the end, after a sentence",
 }
 LOOK = {"kvsmooth": ("KVSmooth", ARM_COLOURS["kvsmooth"], "o"), "constant": ("constant rate, same mean", "#009E73", "s")}
 
 
 def decomposition(rows: Mapping[str, Mapping[str, Any]], counts: Mapping[str, Any]) -> Figure:
     """Six panels; effects read from the top: the total, its three parts, and the share of it that goes with the mass on the image."""
-    made = figure(PAGE, 3.9)
+    made = figure(PAGE, 4.2)
     axes = made.subplots(2, 3, sharey=True)
     order = list(EFFECTS)[::-1]
     for ax, (outcome, title), text in zip(axes.flat, TITLES.items(), "abcdef", strict=True):
@@ -48,9 +48,11 @@ def decomposition(rows: Mapping[str, Mapping[str, Any]], counts: Mapping[str, An
         ax.axhline(0.5, color="0.85", linewidth=0.6, zorder=0)
         ax.axhline(len(order) - 1.5, color="0.85", linewidth=0.6, zorder=0)
         ax.tick_params(axis="y", length=0)
+        ax.locator_params(axis="x", nbins=4)
         n = rows[f"{ARMS[0]}/{outcome}/total"]["n"]
-        letter(ax, text, f"{title} (n = {n}, {counts['steps'][outcome]})")
-        ax.set_xlabel("change of log-probability (nat)" if outcome != "margin" else "change of log ratio (nat)")
+        letter(ax, text, title)
+        what = "log ratio" if outcome == "margin" else "log-probability"
+        ax.set_xlabel(f"change of {what} (nat)\n{n} images, {counts['steps'][outcome]} steps")
         ax.margins(x=0.08)
     handles, names = axes[0, 0].get_legend_handles_labels()
     made.legend(handles[::-1], names[::-1], loc="outside upper center", ncols=2)
