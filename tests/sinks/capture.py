@@ -65,10 +65,18 @@ def generated(name: str, tokens: int = 8, batch: int = 2):
     return model, inputs, out[:, -tokens:]
 
 
+def _fed_back(model, inputs, said) -> dict:
+    extended, _ = with_captions(model, inputs, said[:, :-1].tolist())
+    mask = extended["attention_mask"]
+    if (mask.diff() < 0).any():  # padding in the middle: `generate` numbers the positions that are there
+        extended["position_ids"] = (mask.cumsum(-1) - 1).clamp_min(0)
+    return extended
+
+
 @torch.no_grad()
 def of(model, inputs, said) -> Text:
     """One pass over prompt and what was said but its last token."""
-    extended, _ = with_captions(model, inputs, said[:, :-1].tolist())
+    extended = _fed_back(model, inputs, said)
     decoder, taken, hidden = model.get_decoder(), {}, {}
 
     def attend(module, query, key, value, mask, **kwargs):
@@ -104,7 +112,7 @@ def of(model, inputs, said) -> Text:
 def eager_rows(name: str, inputs, said) -> list[torch.Tensor]:
     """Attention probabilities "row head query key" of each layer as transformers' own eager attention makes them."""
     model, _ = zoo.build(name, attn="eager", batch=len(said))
-    extended, _ = with_captions(model, inputs, said[:, :-1].tolist())
+    extended = _fed_back(model, inputs, said)
     rows = {}
 
     def keep(layer):
