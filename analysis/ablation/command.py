@@ -67,7 +67,7 @@ def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     made = material(config)
     sweep(config.store)
     tasks = task_list(config, made.plan, made.store)
-    failed = work(made.job, tasks, config.workers, debug=config.debug) if tasks else {}
+    failed = work(made.job, tasks, config.workers, made.subject, config.debug) if tasks else {}
     wall = time.perf_counter() - begun
     finished = [cell for cell in made.plan if made.store.finished(cell)]
     missing = [cell.name for cell in made.plan if cell not in finished]

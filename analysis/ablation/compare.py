@@ -184,8 +184,8 @@ def _mcnemar(arms: Arms, pair: Pair) -> dict[str, float]:
     treated, control = (arms.above[arms.index(name), :, chair_s] > 0 for name in (pair.treated, pair.control))
     found = mcnemar(treated, control)
     return {
-        "only_treated": found.only_treated,
-        "only_control": found.only_control,
+        "only_treated": float(found.only_treated),
+        "only_control": float(found.only_control),
         "newcombe_low": found.low,
         "newcombe_high": found.high,
         "p_mcnemar": found.p,

@@ -48,7 +48,7 @@ def interaction(arms: Arms) -> Block:
     """(both - keys) - (values - neither): what smoothing both does beyond the sum of its parts."""
     both, keys, values_only, neither = (arms.index(name) for name in (PAPER, "keys only", "values only", BASELINE))
 
-    def of(values: Values) -> Float[np.ndarray, "*draw measure"]:
+    def of(values: Values) -> Float[np.ndarray, "*draw tested"]:
         return ((values[..., both, :] - values[..., keys, :]) - (values[..., values_only, :] - values[..., neither, :]))[..., _TESTED]
 
     return Block(of, lambda interval: _rows(arms, interval, "keys x values", "interaction", ""))
@@ -82,7 +82,7 @@ def trend(arms: Arms, curve: list[str], seed: int) -> Block:
     return Block(of, rows)
 
 
-def page_scores(arms: Arms, places: list[int]) -> Float[np.ndarray, "image measure"]:
+def page_scores(arms: Arms, places: list[int]) -> Float[np.ndarray, "image tested"]:
     """Each image's sum over doses of (rank - mean rank) times its score against the ratio pooled over doses."""
     above, below = arms.above[places][..., _TESTED], arms.below[places][..., _TESTED]
     with np.errstate(invalid="ignore", divide="ignore"):

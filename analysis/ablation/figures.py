@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.ablation.cells import BASELINE, PAPER
 from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, shared_labels, table, told, two_by_two
-from analysis.plots.style import PAGE, figure, legend, letter
+from analysis.plots.style import PAGE, figure, letter
 
 NOTE = (
     "Differences of ratios of sums; bars and bands: {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate.\n"
@@ -44,9 +44,9 @@ def ladder(cells: Cells, rows: Rows) -> Figure:
     made = figure(PAGE, 1.5 + 0.3 * (len(controls) + 1))
     axes = made.subplots(2, 4)
     against = [(name, BASELINE) for name in (PAPER, *controls)]
-    _forest_row(axes[0], rows, against, [told(name, rows) for name, _ in against], "abcd", "minus no smoothing")
+    _forest_row(axes[0], rows, against, [told(name, rows) for name, _ in against], "abcd", "each arm minus no smoothing")
     instead = [(PAPER, name) for name in controls]
-    _forest_row(axes[1], rows, instead, [f"– {told(name, rows)}" for name in controls], "efgh", "KVSmooth minus control")
+    _forest_row(axes[1], rows, instead, [f"– {told(name, rows)}" for name in controls], "efgh", "KVSmooth minus each control")
     return made
 
 
@@ -54,17 +54,26 @@ def layers(cells: Cells, rows: Rows) -> Figure:
     """One layer at a time with the bands over them; then what leaving a band out does."""
     chosen = {cell["name"]: cell["options"]["layers"] for cell in cells if cell["family"] == "layers"}
     single = {numbers[0]: name for name, numbers in chosen.items() if len(numbers) == 1}
-    bands = {(numbers[0], numbers[-1]): name for name, numbers in chosen.items() if name.startswith("layers ")}
     count = 1 + max(max(numbers) for numbers in chosen.values())
+    # all layers together stand below: a bar over the whole panel would hide the others
+    several = {name: numbers for name, numbers in chosen.items() if name.startswith("layers ") and len(numbers) < count}
+    bands = {(numbers[0], numbers[-1]): name for name, numbers in several.items()}
     if f"{PAPER}/rate" in rows and count > 4:
         bands[3, count - 2] = PAPER
     made = figure(PAGE, 5.4)
     axes = made.subplots(2, 4, height_ratios=[1.15, 1])
     for ax, measure, text in zip(axes[0], FOUR, "abcd", strict=True):
         by_layer(ax, rows, single, bands, measure)
-        letter(ax, text, "one layer; bands" if text == "a" else "")
+        _headed(ax, text, "one layer smoothed, or a band together, minus no smoothing" if text == "a" else "")
     rest = [name for name in (PAPER, *chosen) if len(chosen.get(name, (0, 0))) > 1]
-    _forest_row(axes[1], rows, [(name, BASELINE) for name in rest], [told(name, rows) for name in rest], "efgh", "bands, all but a band")
+    _forest_row(
+        axes[1],
+        rows,
+        [(name, BASELINE) for name in rest],
+        [told(name, rows) for name in rest],
+        "efgh",
+        "several layers smoothed together, minus no smoothing",
+    )
     return made
 
 
@@ -90,8 +99,8 @@ def dose(cells: Cells, rows: Rows) -> Figure:
     axes = made.subplots(2, 3)
     for ax, measure, text in zip(axes.flat, WIDE, "abcdef", strict=True):
         curve(ax, rows, constant, guided, measure)
-        ax.annotate(text, (0, 1), xytext=(0, 9), xycoords="axes fraction", textcoords="offset points", va="bottom", fontweight="bold")
-    legend(axes[0, 0])
+        letter(ax, text, "")
+    made.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return made
 
 
@@ -119,5 +128,12 @@ def _matrix(rows: Rows, names: Sequence[str]) -> Figure:
 def _forest_row(axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: Sequence[str], letters: str, title: str) -> None:
     for ax, measure, text in zip(axes, FOUR, letters, strict=True):
         differences(ax, rows, pairs, labels, measure)
-        letter(ax, text, title if text == letters[0] else "")
+        _headed(ax, text, title if text == letters[0] else "")
     shared_labels(axes)
+
+
+def _headed(ax, text: str, title: str) -> None:
+    """Letter and title; a title may reach over the panels to its right, and must not push them away."""
+    letter(ax, text, title)
+    for words in ax.texts[-2:]:
+        words.set_in_layout(False)

@@ -64,7 +64,7 @@ def differences(ax: Axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: 
     forest([(LABELS[measure], "#222222", "o", points)], [""] * len(pairs), ax=ax)
     ax.set_yticks(range(len(pairs)), list(labels)[::-1])
     ax.locator_params(axis="x", nbins=4)
-    ax.set_xlabel(f"difference of {LABELS[measure]}")
+    ax.set_xlabel(f"Δ {LABELS[measure]}")
 
 
 def shared_labels(axes: Sequence[Axes]) -> None:
@@ -91,8 +91,8 @@ def by_layer(ax: Axes, rows: Rows, single: Mapping[int, str], bands: Mapping[tup
             face = "#222222" if passes(row) else "white"
             ax.plot(layer, row["estimate"], "o", color="#222222", markerfacecolor=face, markeredgewidth=0.7, zorder=4)
     layers = list(single)
-    ax.set_xticks(layers[:: max(1, len(layers) // 12)])
-    ax.set(xlabel="layer", ylabel=f"difference of {LABELS[measure]}")
+    ax.set_xticks(layers[:: max(1, int(np.ceil(len(layers) / 6)))])
+    ax.set(xlabel="layer", ylabel=f"Δ {LABELS[measure]}")
 
 
 def two_by_two(ax: Axes, rows: Rows, measure: str) -> None:
@@ -110,16 +110,16 @@ def two_by_two(ax: Axes, rows: Rows, measure: str) -> None:
                 ax.plot([at, at], row["interval"], color=colour, linewidth=0.9)
     extra = rows.get(f"output only/{measure}")
     if known(extra):
-        ax.plot([1.55], [extra["estimate"]], "D", color=NULL_COLOUR, label="attention output only")
-        ax.plot([1.55, 1.55], extra["interval"], color=NULL_COLOUR, linewidth=0.9)
+        ax.plot([1.8], [extra["estimate"]], "D", color=NULL_COLOUR, label="attention output smoothed, nothing cached")
+        ax.plot([1.8, 1.8], extra["interval"], color=NULL_COLOUR, linewidth=0.9)
     both = rows.get(f"keys x values/interaction/{measure}")
     if known(both):
         low, high = both["interval"]
         digits = 1 if abs(both["estimate"]) >= 1 else 3
         told = f"K × V {both['estimate']:+.{digits}f}\n[{low:.{digits}f}, {high:.{digits}f}]"
         ax.annotate(told, (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=5.8, color="0.25")
-    ax.set_xticks([0, 1, 1.55], ["keys as\nthey are", "keys\nsmoothed", "output\nonly"])
-    ax.set_xlim(-0.3, 1.8)
+    ax.set_xticks([0, 1, 1.8], ["keys\nas is", "keys\nsmoothed", "output"])
+    ax.set_xlim(-0.35, 2.15)
     ax.margins(y=0.25)
     ax.set_ylabel(LABELS[measure])
 
@@ -133,7 +133,7 @@ def curve(ax: Axes, rows: Rows, constant: Sequence[str], guided: Sequence[str], 
     ax.fill_between(rate, *limits.T, color="#0072B2", alpha=0.18, linewidth=0)
     for i, cell in enumerate(guided):
         at, row = rows[f"{cell}/rate"]["estimate"], rows[f"{cell}/{measure}"]
-        label = "KVSmooth, centre λ_ref" if i == 0 else None
+        label = "KVSmooth round rising centres λ_ref" if i == 0 else None
         ax.plot([at, at], row["interval"], color=ARM_COLOURS["kvsmooth"], linewidth=0.9)
         ax.plot(at, row["estimate"], "D", color=ARM_COLOURS["kvsmooth"], markersize=3.5, label=label)
     slope, tau = (rows.get(f"dose/{kind}/{measure}") for kind in ("slope", "tau"))
@@ -154,11 +154,5 @@ def table(ax: Axes, rows: Rows, cells: Sequence[str], measures: Sequence[str]) -
     values = np.array([[row["estimate"] if known(row) else np.nan for row in line] for line in found])
     rejects = np.array([[known(row) and passes(row) for row in line] for line in found])
     formats = ["{:+.1f}" if np.nanmax(np.abs(column), initial=0) >= 2 else "{:+.3f}" for column in values.T]
-    matrix(
-        values,
-        rejects,
-        [told(cell, rows) for cell in cells],
-        [LABELS[name].replace(", ", ",\n").replace(" (", "\n(") for name in measures],
-        formats=formats,
-        ax=ax,
-    )
+    columns = [LABELS[name].replace(", ", ",\n").replace(" (", "\n(").replace("repeated ", "repeated\n") for name in measures]
+    matrix(values, rejects, [told(cell, rows) for cell in cells], columns, formats=formats, ax=ax)

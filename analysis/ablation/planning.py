@@ -21,6 +21,7 @@ from probes.subjects.emoji import Scene, scenes
 class Material:
     """A run before it begins."""
 
+    subject: Subject
     job: Job
     store: Store
     plan: tuple[Cell, ...]
@@ -49,7 +50,7 @@ def material(config: AblationConfig) -> Material:
         **{name: getattr(job, name) for name in ("images", "prompt", "batch_size", "max_new_tokens", "base", "device")},
         "versions": {name: versions().get(name) for name in ("torch", "transformers")},
     }
-    return Material(job, Store(config.store, identity, plan), plan, drawn)
+    return Material(subject, job, Store(config.store, identity, plan), plan, drawn)
 
 
 def own_options(subject: Subject) -> dict[str, dict]:

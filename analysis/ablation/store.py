@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -118,11 +119,11 @@ def read_applied(path: Path) -> list[Applied]:
     BadInput : the file is damaged
     """
     try:
-        with np.load(path) as found:
+        with path.open("rb") as file, np.load(file) as found:
             parts = {name: torch.from_numpy(found[name]) for name in found.files}
         batches = range(len(parts) // 3)
         return [Applied(*(parts[f"{name}_{i}"] for name in ("rates", "steps", "tokens"))) for i in batches]
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it, and the same command makes it again.") from error
 
 

@@ -14,6 +14,7 @@ from analysis.ablation.cells import Cell
 from analysis.ablation.run import Applied, Bench, Job
 from analysis.ablation.store import Place, read_applied, write_result
 from probes.cli import one_line
+from probes.subjects import Subject
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,13 @@ class Task:
         return self.place.first is None or self.place.first.is_file()
 
 
-def work(job: Job, tasks: Sequence[Task], workers: int, bench: Bench | None = None, debug: bool = False) -> dict[str, str]:
+def work(job: Job, tasks: Sequence[Task], workers: int, subject: Subject | None = None, debug: bool = False) -> dict[str, str]:
     """Run the tasks, as many at a time as there are workers; every finished cell is on disk before the next one begins.
 
     Parameters
     ----------
-    bench : used where there is one worker only, which is this process
+    subject : used where there is one worker only, which is this process; loaded if None
+    debug : tell the trace of an error, not its message alone
 
     Returns
     -------
@@ -42,7 +44,7 @@ def work(job: Job, tasks: Sequence[Task], workers: int, bench: Bench | None = No
     """
     with tqdm(total=len(tasks), desc="cells", disable=None) as bar:
         if workers == 1 or len(tasks) < 2:
-            return _alone(bench or Bench(job), tasks, bar, debug)
+            return _alone(Bench(job, subject), tasks, bar, debug)
         return _together(job, tasks, min(workers, len(tasks)), bar, debug)
 
 
