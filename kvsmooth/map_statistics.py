@@ -12,9 +12,8 @@ from torch import Tensor
 
 from kvsmooth.visibility import HIDDEN, Visibility
 
-TOGETHER = {"cpu": 2**20}
-"""Scores held at a time, by device type: as many as a processor's cache serves; a GPU has to be filled."""
-TOGETHER_ELSEWHERE = 2**26
+SCORES_ON_CPU, SCORES_ELSEWHERE = 2**20, 2**26
+"""Scores made at a time where several key heads fit into a block: few enough for a processor's cache, many enough to fill a GPU."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def map_statistics(
     if chunk < 1:
         raise ValueError(f"map_statistics.chunk must be at least 1; got {chunk}.")
     (rows, heads, queries, channels), (kv, keys) = query.shape, key.shape[1:3]
-    share = heads // kv
+    share, together = heads // kv, SCORES_ON_CPU if query.device.type == "cpu" else SCORES_ELSEWHERE
     scaling = channels**-0.5 if scaling is None else scaling
     visible = Visibility(queries, keys, mask, causal, window)
     count = 0 if groups is None else max(int(groups.max()) + 1, 0)
@@ -100,7 +99,7 @@ def map_statistics(
             weight = torch.ones(stop - start, device=query.device) if weights is None else weights[row, start:stop].float()
             gone = None if visible.padded is None else visible.padded[row, start:stop]
             weight = weight if gone is None else weight.masked_fill(gone, 0)
-            at_once = max(1, TOGETHER.get(query.device.type, TOGETHER_ELSEWHERE) // (share * (stop - start) * (high - low)))
+            at_once = max(1, together // (share * (stop - start) * (high - low)))
             for first in range(0, kv, at_once):
                 near, far = slice(first, first + at_once), slice(first * share, (first + at_once) * share)
                 asked = query[row, far, start:stop].float() * scaling
