@@ -114,7 +114,7 @@ def case(queries=50, keys=50, kv=4, pad=0, hole=False, causal=True, window=None,
     return query, key, mask, options, more, slow(query, key, seen, padded, scaling, softcap, **more), seen, padded
 
 
-@pytest.mark.parametrize("chunk", [1, 16, 33, 1000])
+@pytest.mark.parametrize("chunk", [16, 1000])
 @pytest.mark.parametrize("name", CASES)
 def test_equals_maps_in_double_precision(name, chunk):
     query, key, mask, options, more, expected, _, _ = case(**CASES[name])
