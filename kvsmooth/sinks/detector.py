@@ -6,6 +6,7 @@ from typing import ClassVar
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from kvsmooth.sinks.positions import without_padding
 from kvsmooth.sinks.seen import Seen
 
 KNOWN = ("prompt", "before", "step", "later")
@@ -15,13 +16,15 @@ KNOWN = ("prompt", "before", "step", "later")
 class Detector(ABC):
     """A definition of an attention sink; subclasses are frozen dataclasses of their options.
 
+    Padding never fires; it scores 0 (`ColumnProduct` in logs: -inf), which is no rank: leave it out before ranking.
+
     Attributes
     ----------
     name : the detector's name in `SINKS`
     needs : names of the parts of `Seen` that it reads
     known : one of `KNOWN`; all but "later" can drive `KVSmooth(score=...)`
     unit : of the score
-    threshold : a token is called a sink above it; None where the source ranks only
+    threshold : a token is called a sink above it, in the way that the detector says; None where the source ranks only
     """
 
     name: ClassVar[str]
@@ -43,4 +46,4 @@ class Detector(ABC):
         """
         if self.threshold is None:
             raise ValueError(f"{type(self).__name__}.threshold must be a number to tell sinks from others; got None: use ranks.")
-        return self(seen) > self.threshold
+        return without_padding(self(seen) > self.threshold, seen)

@@ -1,7 +1,7 @@
 """Which positions the tokens and keys of a view are, and what each received from those after it."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from kvsmooth.sinks.seen import Seen
@@ -10,11 +10,11 @@ HIDDEN = -3e4
 """A logit below it is that of a hidden key: masks add at least the lowest float16, and no attention logit comes near."""
 
 
-def without_padding(scores: Float[Tensor, "layer row head token"], seen: Seen) -> Float[Tensor, "layer row head token"]:
-    """Scores with 0 for padding; while decoding the newest token is never padding."""
+def without_padding(scores: Shaped[Tensor, "layer row head token"], seen: Seen) -> Shaped[Tensor, "layer row head token"]:
+    """Scores with 0 for padding, or flags with False; while decoding the newest token is never padding."""
     if seen.visible is None or seen.visible.shape[1] != scores.shape[-1]:
         return scores
-    return scores.masked_fill(~seen.visible[:, None], 0.0)
+    return scores.masked_fill(~seen.visible[:, None], 0)
 
 
 def ordinals(seen: Seen) -> Int[Tensor, "row token"]:

@@ -8,8 +8,9 @@ import torch
 from transformers import AutoTokenizer
 
 import kvsmooth.sinks
-from kvsmooth.sinks import SINKS, KeyNorm, Punctuation, RowEntropy, Seen, VisualSink
+from kvsmooth.sinks import SINKS, BosCosine, KeyNorm, MeanReceived, Punctuation, RowEntropy, Seen, SinkGap, VisualSink
 from kvsmooth.sinks.detector import KNOWN
+from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.sinks.toy import STOP, planted
 from kvsmooth.sinks.whole import whole
 from probes.subjects.emoji import WEIGHTS
@@ -131,6 +132,17 @@ def test_energy_and_threshold_are_one_scale():
 def test_a_detector_without_a_threshold_only_ranks():
     with pytest.raises(ValueError, match=r"KeyNorm.threshold must be a number.*use ranks"):
         KeyNorm().fires(planted())
+
+
+def test_padding_never_fires():
+    """Not even below a threshold of less than nothing."""
+    states = torch.randn(2, 2, 2, 9, 8, generator=torch.Generator().manual_seed(0))
+    hidden = torch.randn(2, 9, 16, generator=torch.Generator().manual_seed(1))
+    visible = torch.tensor([[1] * 9, [0] * 4 + [1] * 5]).bool()
+    seen = whole(states[0], states[1], states[1], hidden, visible=visible, prompt=prompt_statistics(hidden, visible))
+    for one in (BosCosine(threshold=-2.0), SinkGap(threshold=-100.0), MeanReceived(threshold=-1.0)):
+        fired = one.fires(seen)
+        assert torch.equal(fired, visible[:, None].expand_as(fired[0])[None])
 
 
 def test_rows_are_normalised_by_the_keys_they_see():
