@@ -174,6 +174,10 @@ def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean():
     assert torch.allclose(found.rates["constant"], found.rates["kvsmooth"], atol=1e-6)
     # two arms, three patched worlds, three layers, six steps
     assert found.patched == 2 * 3 * 3 * 6
+    banded = worlds(tracing, inputs, CAPTIONS, method, range(64), layers=[1, 2])
+    assert banded.patched == 2 * 3 * 2 * 6
+    # below the band nothing differs between the runs
+    assert max(gaps(banded.log_probabilities["kvsmooth"]["01"], found.log_probabilities["kvsmooth"]["01"])) <= 1e-5
 
 
 @pytest.mark.slow
