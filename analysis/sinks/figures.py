@@ -18,8 +18,8 @@ NOTES = {
     "agreement": "Mean over images and layers, tokens of one group within each image and layer. Grey: constant in the group.\n"
     "Jaccard of two unrelated tenths: 0.05.",
     "prediction": f"Target: the tenth of an image's tokens in a layer that receives most from the next w queries. Bands: {BARS}; "
-    "grey: 95 % of labels turned round the caption\n(same image). Pairs lie within a layer, layers are added up. Token, elsewhere: how often"
-    " the same token was positive in other images. Orange names: ceilings, no predictors.",
+    "grey: 95 % of labels turned round the caption\n(same image). Pairs lie within a layer, layers are added up. Token, elsewhere: "
+    "how often the same token was positive in other images. Orange names: ceilings, no predictors.",
     "prediction_layers": f"Bars: {BARS}. Target and colours of names as in the figure against w. Grey | and ×: labels in random order and\n"
     "turned round the caption. Token, elsewhere: how often the same token was positive in the other images.",
     "observation2": "Each caption counts once: mean over layers and heads. Turned: row entropies shifted round the caption.\n"

@@ -103,7 +103,8 @@ def write(path: Path, text: Mapping[str, np.ndarray], data_hash: str) -> None:
 def read(path: Path, data_hash: str) -> dict[str, np.ndarray] | None:
     """The arrays of one image; None where the file is missing, torn, of another format or of another image."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here: numpy leaves a torn file open
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             text = dict(file)
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError):
         return None

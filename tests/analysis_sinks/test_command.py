@@ -1,0 +1,157 @@
+"""The command: what it refuses in one line, what it resumes, and a whole run on a few images against eager attention maps."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.sinks.__main__ import SinksConfig, as_stored, main
+from analysis.sinks.files import read_reduced, write_reduced
+from analysis.sinks.scores import detectors, look
+from analysis.sinks.texts import measured, open_store, read, read_captions, write
+from kvsmooth.spans import GENERATED
+from probes import load_subject
+from probes.cli import BadInput
+from probes.session import Session
+
+
+@pytest.fixture(scope="module")
+def subject():
+    return load_subject("emoji")
+
+
+@pytest.fixture
+def items(subject):
+    return subject.items(2)
+
+
+CAPTIONS = {0: "The picture features a cake, a person, and a pizza in a restaurant.", 1: "The picture features a dog. There is a dog."}
+
+
+def given(subject, items):
+    return [subject.tokens(CAPTIONS[number % 2]) for number in range(len(items))]
+
+
+def test_look_equals_loops_over_the_models_own_maps(subject, items):
+    """Entropy, received attention and their relation, from eager attention in a loop over rows; the second text is padded."""
+    captions = given(subject, items)
+    found = look(subject, items, captions, detectors(subject))
+    model = subject.model
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        for text, item, caption in zip(found, items, captions, strict=True):
+            inputs = subject.encode([item])
+            ids = torch.cat([inputs["input_ids"], torch.tensor([caption[:-1]])], 1)
+            with torch.no_grad():
+                out = model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=inputs["pixel_values"], output_attentions=True)
+            maps = torch.stack(out.attentions)[:, 0].double().numpy()
+            prompt, size = inputs["input_ids"].shape[1], ids.shape[1]
+            assert (text["tokens"] == ids[0].numpy()).all()
+            assert ((text["groups"] == GENERATED) == (np.arange(size) >= prompt)).all()
+            row = list(detectors(subject)).index("row_entropy")
+            for layer in (0, 5, 11):
+                entropy = [-sum(p * np.log(p) for p in maps[layer, head, t, : t + 1] if p > 0) for head in range(4) for t in range(size)]
+                np.testing.assert_allclose(text["scores"][row, layer], np.reshape(entropy, (4, size)).mean(0), atol=2e-4)
+                for key in (0, 3):
+                    later = maps[layer, :, prompt + key + 1 : prompt + key + 6, prompt + key].mean()
+                    assert text["received"][1, layer, key] == pytest.approx(later, abs=1e-5)
+    finally:
+        model.set_attn_implementation(before)
+
+
+def test_the_store_goes_on_where_it_was_left_and_knows_its_settings(subject, items, tmp_path):
+    tokens = {item.image_id: caption for item, caption in zip(items, given(subject, items), strict=True)}
+    session = Session(subject, items, {"baseline": None}, "replay", None, tokens, batch_size=1)
+    first = list(measured(session, tmp_path / "store"))
+    torn = tmp_path / "store" / f"{items[1].image_id}.npz"
+    torn.write_bytes(torn.read_bytes()[:100])
+    stamp = (tmp_path / "store" / f"{items[0].image_id}.npz").stat().st_mtime_ns
+    again = list(measured(session, tmp_path / "store"))
+    assert (tmp_path / "store" / f"{items[0].image_id}.npz").stat().st_mtime_ns == stamp
+    for one, other in zip(first, again, strict=True):
+        assert one.keys() == other.keys()
+        for name, values in one.items():
+            np.testing.assert_array_equal(values, other[name])
+    with pytest.raises(BadInput, match="was filled with another seed"):
+        list(measured(session, tmp_path / "store", seed=1))
+
+
+def test_a_file_of_another_image_is_not_taken(tmp_path):
+    write(tmp_path / "1.npz", {"scores": np.ones(3)}, "abc")
+    assert read(tmp_path / "1.npz", "abc")["scores"].tolist() == [1, 1, 1]
+    assert read(tmp_path / "1.npz", "abd") is None
+    assert read(tmp_path / "2.npz", "abc") is None
+
+
+def test_damaged_settings_are_named(tmp_path):
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(BadInput, match=r"settings\.json: is damaged; remove"):
+        open_store(tmp_path, {"seed": 0})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("[1]", "is not a JSON object"), ("{", "is not a JSON object"), ('{"1": "a"}', "has no caption of image 2")]
+)
+def test_caption_files_are_refused_in_one_line(tmp_path, content, said):
+    path = tmp_path / "captions.json"
+    path.write_text(content)
+    with pytest.raises(BadInput, match=said):
+        read_captions(path, [1, 2])
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_captions(tmp_path / "none.json", [1])
+
+
+@pytest.mark.parametrize("options", [{"images": 0}, {"batch_size": 0}, {"seed": -1}, {"level": 1.0}])
+def test_options_out_of_range_are_named(options):
+    with pytest.raises(ValueError, match=rf"SinksConfig.{next(iter(options))} must"):
+        SinksConfig(**options)
+
+
+def test_a_redraw_without_files_says_what_to_run(tmp_path):
+    with pytest.raises(BadInput, match=r"no such file to redraw from; run python -m analysis\.sinks"):
+        main(SinksConfig(out=tmp_path, redraw=True))
+    (tmp_path / "sinks.nc").write_bytes(b"torn")
+    with pytest.raises(BadInput, match="cannot be read"):
+        main(SinksConfig(out=tmp_path, redraw=True))
+
+
+@pytest.mark.slow
+def test_a_whole_run_and_its_redraw(tmp_path, capsys):
+    """Three images from their own captions to figures; the redraw makes the same bytes, and loads no model."""
+    config = SinksConfig(images=3, out=tmp_path / "out", store=tmp_path / "store", recordings=tmp_path, max_new_tokens=70, batch_size=2)
+    main(config)
+    told = capsys.readouterr().out
+    assert "Observation 2" in told
+    assert "row entropy" in told
+    rows = {row["name"]: row for row in json.loads((tmp_path / "out" / "sinks.json").read_text())["results"]}
+    assert rows["observation 2/mean_received/pearson/uniform"]["estimate"] < -0.99
+    assert rows["prediction/stratified/position/w20"]["estimate"] == 0.5
+    assert rows["prevalence of the label/top/w20"]["estimate"] == pytest.approx(0.1, abs=0.02)
+    reduced = read_reduced(tmp_path / "out" / "sinks.nc")
+    with pytest.raises(BadInput, match=r"--images 7: .* was made with 3"):
+        as_stored(SinksConfig(images=7, out=tmp_path / "out", redraw=True), reduced)
+    files = sorted((tmp_path / "out").iterdir())
+    before = {path.name: path.read_bytes() for path in files}
+    assert sum(name.endswith(".png") for name in before) == sum(name.endswith(".svg") for name in before) == 5
+    (tmp_path / "out" / "sinks.json").unlink()
+    code = "import sys; from analysis.sinks.__main__ import SinksConfig, main; from pathlib import Path; "
+    code += f"main(SinksConfig(out=Path({str(tmp_path / 'out')!r}), redraw=True)); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], capture_output=True)
+    for path in files:
+        assert path.read_bytes() == before[path.name], path.name
+
+
+def test_reduced_data_survive_the_file(tmp_path):
+    import xarray as xr
+
+    values = np.array([[0.12341, np.nan, -1.0, 1.0]])
+    data = xr.Dataset({"spearman": (("image", "pair"), values), "within": (("image", "pair"), values)})
+    write_reduced(data, tmp_path / "a.nc")
+    found = read_reduced(tmp_path / "a.nc")
+    np.testing.assert_allclose(found["spearman"], values, atol=5e-5)
+    np.testing.assert_allclose(found["within"], values, rtol=1e-6)
