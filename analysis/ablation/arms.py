@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
-from analysis.ablation.cells import BASELINE, PAPER
 from analysis.ablation.measures import COUNTS, Spoken, measures, weights
+from analysis.ablation.names import BASELINE, PAPER
 from analysis.stats.bootstrap import Interval, cluster_bca, multiplicity_of_images
 from analysis.stats.rows import Row
 

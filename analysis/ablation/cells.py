@@ -9,8 +9,6 @@ from kvsmooth import KVSmooth
 from kvsmooth.policies import POLICIES
 from kvsmooth.sinks import SINKS
 
-BASELINE, PAPER = "baseline", "kvsmooth"
-
 
 @dataclass(frozen=True)
 class Cell:

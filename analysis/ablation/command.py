@@ -13,9 +13,9 @@ from typing import Any
 import xarray as xr
 
 from analysis.ablation.arms import Arms
-from analysis.ablation.cells import BASELINE
 from analysis.ablation.config import AblationConfig
-from analysis.ablation.data import read_reduced, reduced, write_reduced
+from analysis.ablation.data import read_reduced, write_reduced
+from analysis.ablation.names import BASELINE
 from analysis.drift_files import by_name
 from probes.cli import BadInput
 from probes.files import sweep, write_bytes
@@ -48,7 +48,7 @@ def perform(config: AblationConfig) -> None:
     print(summary(found))  # noqa: T201  what the command says at its end
     if failed:
         told = "; ".join(f"cell {name}: {why}" for name, why in failed.items())
-        raise BadInput(f"{len(failed)} cells failed, the others are kept and drawn: {told}")
+        raise BadInput(f"{len(failed)} of the cells failed, the others are kept and drawn: {told}")
 
 
 def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
@@ -56,6 +56,7 @@ def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     import transformers
 
     from analysis.ablation.planning import material, task_list
+    from analysis.ablation.reduce import reduced
     from analysis.ablation.workers import work
     from analysis.metrics.chair import ground_truth
     from probes.subjects.emoji import annotations

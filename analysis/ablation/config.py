@@ -4,11 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from analysis.ablation.plans import PLACES, PLANS
-from kvsmooth.mixes import MIXES
-from kvsmooth.policies import POLICIES
-from kvsmooth.sinks import SINKS
-from kvsmooth.smoother import CHOICES
+from analysis.ablation.names import PLACES, PLAN_NAMES
 
 AXES = ("detectors", "policies", "mixes", "places", "timings", "ropes", "bands", "windows", "margins", "lambdas")
 
@@ -93,19 +89,25 @@ class AblationConfig:
             raise ValueError(f"AblationConfig.windows must be positive integers; got {bad[0]}.")
         if bad := [value for value in self.margins if value < 0]:
             raise ValueError(f"AblationConfig.margins must be at least 0; got {bad[0]}.")
-        known = {
-            "plan": ("full", *PLANS),
-            "detectors": tuple(SINKS),
-            "policies": tuple(POLICIES),
-            "mixes": tuple(MIXES),
-            "places": tuple(PLACES),
-            "timings": CHOICES["timing"],
-            "ropes": CHOICES["rope"],
-        }
+        self._check_names("plan", (self.plan,), PLAN_NAMES)
+        self._check_names("places", self.places, PLACES)
+        if self.detectors or self.policies or self.mixes or self.timings or self.ropes:
+            self._check_registries()
+
+    def _check_registries(self) -> None:
+        # only now: a redraw and --help need not wait for torch
+        from kvsmooth.mixes import MIXES
+        from kvsmooth.policies import POLICIES
+        from kvsmooth.sinks import SINKS
+        from kvsmooth.smoother import CHOICES
+
+        known = {"detectors": SINKS, "policies": POLICIES, "mixes": MIXES, "timings": CHOICES["timing"], "ropes": CHOICES["rope"]}
         for name, choices in known.items():
-            values = (self.plan,) if name == "plan" else getattr(self, name)
-            if bad := [value for value in values if value not in choices]:
-                raise ValueError(f"AblationConfig.{name} must be of {', '.join(choices)}; got {bad[0]!r}.")
+            self._check_names(name, getattr(self, name), tuple(choices))
+
+    def _check_names(self, name: str, given: tuple[str, ...], choices: tuple[str, ...]) -> None:
+        if bad := [value for value in given if value not in choices]:
+            raise ValueError(f"AblationConfig.{name} must be of {', '.join(choices)}; got {bad[0]!r}.")
 
     @property
     def lists(self) -> dict[str, tuple[Any, ...]]:

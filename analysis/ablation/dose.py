@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.ablation.arms import Arms, Block, Values
-from analysis.ablation.cells import BASELINE, PAPER
 from analysis.ablation.measures import MEASURES, TESTED
+from analysis.ablation.names import BASELINE, PAPER
 from analysis.stats.bootstrap import Interval
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.ablation.cells import BASELINE, PAPER
+from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, shared_labels, table, told, two_by_two
 from analysis.plots.style import PAGE, figure, letter
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from analysis.ablation.run import RECEIPTS
+from analysis.ablation.names import RECEIPTS
 from analysis.captions import ALL_COUNTS, counts_of
 from analysis.metrics.chair import score_caption
 from analysis.metrics.words import words

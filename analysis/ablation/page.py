@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.ablation.cells import BASELINE, PAPER
+from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows, passes
 from analysis.drift_files import by_name
 

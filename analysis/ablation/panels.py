@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.ablation.cells import BASELINE, PAPER
 from analysis.ablation.measures import MEASURES
+from analysis.ablation.names import BASELINE, PAPER
 from analysis.plots.forest import Point, forest
 from analysis.plots.matrix import matrix
 from analysis.plots.style import ARM_COLOURS, NULL_COLOUR

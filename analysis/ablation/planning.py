@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.ablation.cells import BASELINE, PAPER, Cell
+from analysis.ablation.cells import Cell
 from analysis.ablation.config import AblationConfig
+from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.plans import Setting, crossed, planned
 from analysis.ablation.run import Job
 from analysis.ablation.store import Store

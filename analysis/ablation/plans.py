@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from analysis.ablation.cells import BASELINE, PAPER, Cell
+from analysis.ablation.cells import Cell
+from analysis.ablation.names import BASELINE, PAPER
 from kvsmooth.sinks import SINKS
 
 REAL_TIME = ("prompt", "before", "step")

@@ -14,12 +14,11 @@ from torch import Tensor
 
 from analysis.ablation.cells import Cell
 from analysis.ablation.classes import token_classes
+from analysis.ablation.names import RECEIPTS
 from kvsmooth.policies import FirstPass
 from probes.subjects import Item, Subject, load_subject
 from probes.subjects.emoji import scenes
 from probes.tokens import end_tokens, lengths
-
-RECEIPTS = ("rate", "floor", "ceiling", "change_keys", "change_values")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.ablation.cells import BASELINE
+from analysis.ablation.names import BASELINE
 from analysis.drift_files import by_name
 
 SHOWN = ("chair_i", "chair_s", "f1", "length")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from analysis.ablation.arms import Arms, Pair, pairs
-from analysis.ablation.cells import BASELINE, PAPER
 from analysis.ablation.compare import EXCHANGE, exchange_scores, results
 from analysis.ablation.measures import MEASURES, TESTED, measures
+from analysis.ablation.names import BASELINE, PAPER
 from analysis.stats.paired import sign_flip
 from tests.ablation import synthetic
 

@@ -6,7 +6,7 @@ import pytest
 from analysis import captions
 from analysis.ablation.classes import CLASSES, token_classes
 from analysis.ablation.measures import COUNTS, MEASURES, matched, measures, spoken
-from analysis.ablation.run import RECEIPTS
+from analysis.ablation.names import RECEIPTS
 from analysis.captions import ALL_COUNTS
 from analysis.metrics.chair import aggregate, score_caption
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from analysis.ablation.cells import BASELINE, PAPER, Cell
+from analysis.ablation import names, plans
+from analysis.ablation.cells import Cell
 from analysis.ablation.config import AblationConfig
+from analysis.ablation.names import BASELINE, PAPER, PLAN_NAMES
 from analysis.ablation.plans import PLANS, Setting, band, crossed, planned, span
 from analysis.ablation.version import meaning, method_version
 from kvsmooth import KVSmooth
@@ -94,3 +96,8 @@ def test_the_version_knows_code_and_not_comments(tmp_path):
     third.write_text("x = 2\ndef f():\n    return x\n")
     assert meaning(one) == meaning(other) != meaning(third)
     assert method_version() == method_version("row_entropy", "percentile") != method_version("key_norm")
+
+
+def test_the_names_that_load_nothing_are_those_of_the_registries():
+    assert set(PLAN_NAMES) == {"full", *PLANS}
+    assert set(names.PLACES) == set(plans.PLACES)
