@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from analysis.plots.style import DIVERGING, NULL_COLOUR, SEQUENTIAL
-from analysis.sinks.look import KIND_LOOK, LEADS, label
+from analysis.sinks.look import KIND_LOOK, LEADS, SAME_TOKEN, label
 from analysis.sinks.names import KINDS
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -78,7 +78,7 @@ def forest_of_kinds(ax: Axes, data: xr.Dataset, rows: Rows, names: Sequence[str]
     window = int(data.attrs["main_window"])
     ax.axvline(0.5, color="0.6", linewidth=0.6, zorder=0)
     for place, name in enumerate(names):
-        for shift, kind in zip((0.25, 0, -0.25), KINDS, strict=True):
+        for shift, kind in zip((0.3, 0.07, -0.17), KINDS, strict=True):
             shade, marker = KIND_LOOK[kind]
             row = rows[f"prediction/{kind}/{name}/w{window}"]
             ax.plot(row["interval"], [place + shift] * 2, color=shade, linewidth=1.1, solid_capstyle="butt")
@@ -87,9 +87,12 @@ def forest_of_kinds(ax: Axes, data: xr.Dataset, rows: Rows, names: Sequence[str]
             values = nulls[0] if nulls[0] is not None else data["shuffled"].sel(kind=kind, scorer=name)
             for null, sign in (("permuted", "|"), ("shifted", "x")):
                 ax.plot(float(values.sel(null=null)), place + shift, sign, color=NULL_COLOUR, markersize=3, markeredgewidth=0.6)
+        row, (shade, marker) = rows[f"prediction/same token/{name}/w{window}"], SAME_TOKEN
+        ax.plot(row["interval"], [place - 0.4] * 2, color=shade, linewidth=1.1, solid_capstyle="butt")
+        ax.plot(row["estimate"], place - 0.4, marker, color=shade, markersize=2.8, label=_once(ax, "same token"))
     ax.set_yticks(range(len(names)), [label(name) for name in names])
     ax.set(xlabel="AUROC", xlim=(0, 1), ylim=(-0.7, len(names) - 0.3))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=3, columnspacing=1.0, handletextpad=0.3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=4, columnspacing=1.0, handletextpad=0.3)
 
 
 def _once(ax: Axes, kind: str) -> str | None:

@@ -21,7 +21,7 @@ NOTES = {
     "grey: 95 % of labels turned round the caption\n(same image). Pairs lie within a layer, layers are added up. Token, elsewhere: "
     "how often the same token was positive in other images. Orange names: ceilings, no predictors.",
     "prediction_layers": f"Bars: {BARS}. Target and colours of names as in the figure against w. Grey | and ×: labels in random order and\n"
-    "turned round the caption. Token, elsewhere: how often the same token was positive in the other images.",
+    "turned round the caption. Stratified: pairs at the same step. Same token: pairs of one token id.",
     "observation2": "Each caption counts once: mean over layers and heads. Turned: row entropies shifted round the caption.\n"
     "Orange: value under exactly uniform attention of the same lengths.",
     "prevalence": f"Thresholds as published, but for φ: energy share of one channel above 0.1. Bars: {BARS}.\n"

@@ -2,6 +2,7 @@
 
 A pair is a token that will receive much and one that will not, of the same layer. Pooled: any two tokens. Within: two tokens of one image.
 Stratified: two tokens at the same decoding step, hence of different images, so that a score of position alone gets exactly one half.
+Same token: two occurrences of one token id.
 """
 
 import itertools
@@ -30,6 +31,7 @@ class Pairs:
     null : concordant pairs within images under each null, "null draw scorer window", summed over images
     by_layer : "kind scorer layer" AUROC at the window `MAIN`, kinds pooled, within, stratified
     shuffled : AUROC of one draw of each null at `MAIN`, "null scorer", pooled and stratified
+    same_token : pairs of one token id at `MAIN`, by scorer: what is left of a score when the token itself says nothing
     absolute : pooled and stratified concordance of the absolute label at `MAIN`, by (kind, scorer)
     positives : tokens by label, "label window", summed over layers and images, and how many tokens there were
     """
@@ -41,6 +43,7 @@ class Pairs:
     null: np.ndarray = field(default_factory=lambda: np.empty(0))
     by_layer: np.ndarray = field(default_factory=lambda: np.empty(0))
     shuffled: dict[tuple[str, str, str], Concordance] = field(default_factory=dict)
+    same_token: dict[tuple[str], Concordance] = field(default_factory=dict)
     absolute: dict[tuple[str, str], Concordance] = field(default_factory=dict)
     positives: np.ndarray = field(default_factory=lambda: np.empty(0))
     tokens: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -55,6 +58,7 @@ class Layer:
     absolute: Bool[np.ndarray, "token"]
     image: Int[np.ndarray, "token"]
     step: Int[np.ndarray, "token"]
+    tokens: Int[np.ndarray, "token"]
 
 
 def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window: int) -> Layer:
@@ -72,7 +76,7 @@ def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window
         "position": -step.astype(float),
         "token": others_rate(tokens, positive, image, len(texts)),
     }
-    return Layer(scores, positive, absolute, image, step)
+    return Layer(scores, positive, absolute, image, step, tokens)
 
 
 def others_rate(
@@ -164,3 +168,4 @@ def _in_layer(found: Pairs, data: Layer, names: Sequence[str], layer: int, insid
             for null, label in zip(NULLS, (permuted, shifted), strict=True):
                 _add(found.shuffled, (kind, null, name), concordance(score, label, data.image, images, stratum))
         found.by_layer[1, number, layer] = inside[number]
+        _add(found.same_token, (name,), concordance(score, data.positive, data.image, images, data.tokens))

@@ -27,7 +27,7 @@ def reduce(
     Variables (AUROC at the window `MAIN` unless it has a window axis):
     spearman, jaccard "image group pair" (mean over layers); auroc "kind scorer window bound" of pooled and stratified pairs; within
     "image scorer window" and within_pairs "image window"; null_band "null bound scorer window"; shuffled "kind null scorer";
-    by_layer "kind scorer layer"; absolute "kind scorer bound"; prevalence "label window"; observed "image variant relation received"
+    by_layer "kind scorer layer"; same_token "scorer bound"; absolute "kind scorer bound"; prevalence "label window"; observed "image variant relation received"
     (mean over layers and heads); by_head "image received layer head" (Spearman); fires "image detector layer place";
     counts "image detector layer count"; steps "image".
     """
@@ -126,6 +126,7 @@ def _prediction(found: Pairs, names: list[str], level: float, seed: int) -> dict
         "null_band": (("null", "bound", "scorer", "window"), band),
         "shuffled": (("kind", "null", "scorer"), shuffled),
         "by_layer": (("kind", "scorer", "layer"), found.by_layer),
+        "same_token": (("scorer", "bound"), _limits([found.same_token[name,] for name in scored], images, level, seed)),
         "absolute": (("kind", "scorer", "bound"), absolute),
         "prevalence": (("label", "window"), prevalence),
         "tokens": (("window",), found.tokens),

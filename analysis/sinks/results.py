@@ -90,6 +90,10 @@ def _prediction(data: xr.Dataset, about: dict, seed: int, level: float) -> Itera
             estimate, *limits = data["auroc"].sel(kind=kind, scorer=name, window=width, bound=list(BOUNDS)).values
             yield _plain(f"prediction/{kind}/{name}/w{width}", estimate, limits, images, where, "AUROC")
     main = int(data.attrs["main_window"])
+    for name in scorers:
+        estimate, *limits = data["same_token"].sel(scorer=name, bound=list(BOUNDS)).values
+        where = {"question": "prediction", "scorer": name, "window": main, "known": lead(name, about)}
+        yield _plain(f"prediction/same token/{name}/w{main}", estimate, limits, images, where, "AUROC")
     for kind in KINDS[::2]:
         for name in scorers:
             estimate, *limits = data["absolute"].sel(kind=kind, scorer=name, bound=list(BOUNDS)).values

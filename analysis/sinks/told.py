@@ -17,12 +17,13 @@ def told(data: xr.Dataset, rows: Mapping[str, Mapping[str, Any]]) -> str:
     window, known = int(data.attrs["main_window"]), leads(data)
     share = float(data["prevalence"].sel(label="top", window=window))
     some = float(data["prevalence"].sel(label="absolute", window=window))
-    head = ("score", "known", *KINDS, "p adjusted", "absolute label")
+    head = ("score", "known", *KINDS, "same token", "p adjusted", "absolute label")
     lines = [
         (
             label(name),
             "baseline" if name in BASELINES else known[name],
             *(_interval(rows[f"prediction/{kind}/{name}/w{window}"]) for kind in KINDS),
+            _interval(rows[f"prediction/same token/{name}/w{window}"]),
             _number(rows[f"prediction/within/{name}/w{window}"]["p_adjusted"], 4),
             _number(rows[f"prediction/pooled, absolute label/{name}/w{window}"]["estimate"]),
         )
