@@ -13,6 +13,7 @@ from kvsmooth.measures import mask_scores, visible_keys
 from kvsmooth.sinks import Prompt, Seen
 
 ROWS, STATES = frozenset({"probabilities", "logits"}), frozenset({"keys", "values", "key", "value"})
+PROMPT_PARTS = tuple(each.name for each in fields(Prompt))  # by name: a compiled step cannot ask a dataclass for its fields
 WHOLE_CACHE = frozenset({"keys", "values"})
 
 
@@ -119,4 +120,4 @@ def _hide(rows: Float[Tensor, "layer row head key"], mask: Tensor | None) -> Flo
 
 
 def _joined(prompts: tuple[Prompt, ...]) -> Prompt:
-    return Prompt(*(torch.cat([getattr(prompt, each.name) for prompt in prompts]) for each in fields(Prompt)))
+    return Prompt(*[torch.cat([getattr(prompt, part) for prompt in prompts]) for part in PROMPT_PARTS])

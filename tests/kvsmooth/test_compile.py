@@ -12,11 +12,13 @@ import torch, torch._dynamo, transformers
 from transformers import StaticCache
 from tests.zoo import build
 from kvsmooth import KVSmooth
-from kvsmooth.sinks import RowEntropy
+from kvsmooth.policies import FirstPass, Inverse, Permuted, TokenClass, Top
+from kvsmooth.sinks import KeyOutlier, RowEntropy, SinkGap, VisualSink
 
 torch.set_num_threads(1)
 transformers.logging.set_verbosity_error()
 ROOM, STEPS = 40, 10
+FIRST = FirstPass(torch.rand(STEPS, 3, 2), torch.tensor([STEPS, 6]))
 OPTIONS = {
     "default": {},
     "fast": {"exact": False},
@@ -24,6 +26,9 @@ OPTIONS = {
     "recompute": {"timing": "recompute"},
     "per_head_output": {"heads": "per_head", "output": True},
     "text": {"score": RowEntropy("text", normalise=True)},
+    "replayed": {"policy": Permuted(FIRST), "mix": "running_mean", "score": VisualSink()},
+    "bottom": {"policy": Inverse(Top(0.25, 0.6)), "mix": "norm_preserving", "score": KeyOutlier()},
+    "classes": {"policy": TokenClass(FIRST, torch.randint(0, 64, (STEPS, 2)), torch.arange(64) % 3), "mix": "shrink_only", "score": SinkGap()},
 }
 
 def loop(prompt, forward, inputs):
@@ -64,6 +69,9 @@ print(counters["stats"]["unique_graphs"])
 """
 
 
+CONTROLS = ("replayed", "bottom", "classes")
+
+
 def graphs(*arguments: str) -> int:
     done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -75,7 +83,7 @@ def test_a_compiled_model_is_one_graph():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", ["fast", "raw_before", "recompute", "per_head_output", "text"])
+@pytest.mark.parametrize("options", ["fast", "raw_before", "recompute", "per_head_output", "text", *CONTROLS])
 def test_every_path_compiles_to_one_graph(options):
     assert graphs("model", "llama", options) == 1
 

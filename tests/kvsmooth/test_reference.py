@@ -35,6 +35,8 @@ OPTIONS = {
     "text_normalised": {"score": RowEntropy("text", normalise=True)},
     "normalised": {"score": RowEntropy(normalise=True)},
     "constant": {"policy": Constant(0.3)},
+}
+CONTROLS = {
     "inverse": {"policy": Inverse()},
     "top": {"policy": Top(0.5, 0.8)},
     "bottom": {"policy": Inverse(Top(0.25, 0.8))},
@@ -97,9 +99,15 @@ def test_bfloat16_equals_the_reference_in_bfloat16():
 TEXT_ONLY = ("llama", "mistral")
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", [*OPTIONS, *CONTROLS])
 def test_every_option_equals_the_reference(option):
-    assert_equal_to_reference("llava", OPTIONS[option], 2, ("sdpa",), (True,))
+    assert_equal_to_reference("llava", (OPTIONS | CONTROLS)[option], 2, ("sdpa",), (True,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", CONTROLS)
+def test_every_control_equals_the_reference_under_sliding_windows(option):
+    assert_equal_to_reference("gemma3", CONTROLS[option], 2, ("sdpa", "eager"), (True, False))
 
 
 @pytest.mark.slow
