@@ -88,6 +88,8 @@ def forest_of_kinds(ax: Axes, data: xr.Dataset, rows: Rows, names: Sequence[str]
             for null, sign in (("permuted", "|"), ("shifted", "x")):
                 ax.plot(float(values.sel(null=null)), place + shift, sign, color=NULL_COLOUR, markersize=3, markeredgewidth=0.6)
         row, (shade, marker) = rows[f"prediction/same token/{name}/w{window}"], SAME_TOKEN
+        if np.isnan(row["estimate"]):
+            continue
         ax.plot(row["interval"], [place - 0.4] * 2, color=shade, linewidth=1.1, solid_capstyle="butt")
         ax.plot(row["estimate"], place - 0.4, marker, color=shade, markersize=2.8, label=_once(ax, "same token"))
     ax.set_yticks(range(len(names)), [label(name) for name in names])

@@ -25,11 +25,11 @@ def reduce(
     """The reduced data of these texts, in the order of `images`.
 
     Variables (AUROC at the window `MAIN` unless it has a window axis):
-    spearman, jaccard "image group pair" (mean over layers); auroc "kind scorer window bound" of pooled and stratified pairs; within
-    "image scorer window" and within_pairs "image window"; null_band "null bound scorer window"; shuffled "kind null scorer";
-    by_layer "kind scorer layer"; same_token "scorer bound"; absolute "kind scorer bound"; prevalence "label window"; observed "image variant relation received"
-    (mean over layers and heads); by_head "image received layer head" (Spearman); fires "image detector layer place";
-    counts "image detector layer count"; steps "image".
+    spearman, jaccard "image group pair" (mean over layers); auroc "kind scorer window bound" of pooled and stratified pairs;
+    within "image scorer window" and within_pairs "image window"; null_band "null bound scorer window"; shuffled "kind null scorer";
+    by_layer "kind scorer layer"; same_token "scorer bound"; absolute "kind scorer bound"; prevalence "label window";
+    observed "image variant relation received" (mean over layers and heads); by_head "image received layer head" (Spearman);
+    fires "image detector layer place"; counts "image detector layer count"; steps "image".
     """
     names = list(detectors)
     thresholded = [name for name, detector in detectors.items() if detector.threshold is not None]
