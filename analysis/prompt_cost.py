@@ -107,9 +107,9 @@ def check_memory(lengths: tuple[int, ...]) -> None:
     ------
     BadInput : in one line, with what is needed and what there is
     """
-    # three maps at once (scores, probabilities, one to compute with), the mask, and the states
+    # two maps at once (scores and probabilities, or probabilities and their logarithms), the mask and room for one more, and the states
     longest = max(lengths)
-    needed = 4 * longest**2 * (3 * HEADS + 1) + 40 * HEADS * CHANNELS * longest
+    needed = 4 * longest**2 * (2 * HEADS + 2) + 40 * HEADS * CHANNELS * longest
     there = available_memory()
     if there is not None and needed > there:
         line = f"needs about {needed / 1e9:.1f} GB for eager maps at {longest} tokens, and {there / 1e9:.1f} GB are free"

@@ -55,7 +55,7 @@ def test_the_command_writes_and_prints(tmp_path, capsys):
 def test_lengths_that_do_not_fit_are_refused_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(prompt_cost, "available_memory", lambda: 3 * 10**9)
     check_memory((1024, 4096))
-    with pytest.raises(BadInput, match=r"PromptCost.lengths: needs about 6.9 GB for eager maps at 8192 tokens, and 3.0 GB are free"):
+    with pytest.raises(BadInput, match=r"PromptCost.lengths: needs about 5.0 GB for eager maps at 8192 tokens, and 3.0 GB are free"):
         check_memory((1024, 8192))
     with pytest.raises(SystemExit) as left:
         run_cli(EfficiencyConfig, main, ["--prompt"])
