@@ -19,6 +19,7 @@ torch.set_num_threads(1)
 transformers.logging.set_verbosity_error()
 ROOM, STEPS = 40, 10
 FIRST = FirstPass(torch.rand(STEPS, 3, 2), torch.tensor([STEPS, 6]))
+FED = torch.randint(0, 64, (STEPS, 2))
 OPTIONS = {
     "default": {},
     "fast": {"exact": False},
@@ -28,7 +29,7 @@ OPTIONS = {
     "text": {"score": RowEntropy("text", normalise=True)},
     "replayed": {"policy": Permuted(FIRST), "mix": "running_mean", "score": VisualSink()},
     "bottom": {"policy": Inverse(Top(0.25, 0.6)), "mix": "norm_preserving", "score": KeyOutlier()},
-    "classes": {"policy": TokenClass(FIRST, torch.randint(0, 64, (STEPS, 2)), torch.arange(64) % 3), "mix": "shrink_only", "score": SinkGap()},
+    "classes": {"policy": TokenClass(FIRST, FED, torch.arange(64) % 3), "mix": "shrink_only", "score": SinkGap()},
 }
 
 def loop(prompt, forward, inputs):
