@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
@@ -73,14 +74,17 @@ def _together(job: Job, tasks: Sequence[Task], workers: int, bar: tqdm, debug: b
     processes: dict[Connection, multiprocessing.Process] = {}
     # torch reads the number of threads as it is imported, which happens before any code of ours runs in the process
     threads, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), "1"
+
+    def start() -> Connection:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, job, debug), daemon=True)
+        process.start()
+        theirs.close()
+        processes[ours] = process
+        return ours
+
     try:
-        for _ in range(workers):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, job, debug), daemon=True)
-            process.start()
-            theirs.close()
-            processes[ours] = process
-        return _dispatch(list(tasks), list(processes), bar)
+        return _dispatch(list(tasks), [start() for _ in range(workers)], start, bar)
     finally:
         for process in processes.values():
             process.terminate()
@@ -92,7 +96,8 @@ def _together(job: Job, tasks: Sequence[Task], workers: int, bar: tqdm, debug: b
             os.environ["OMP_NUM_THREADS"] = threads
 
 
-def _dispatch(waiting: list[Task], free: list[Connection], bar: tqdm) -> dict[str, str]:
+def _dispatch(waiting: list[Task], free: list[Connection], start: Callable[[], Connection], bar: tqdm) -> dict[str, str]:
+    """Hand tasks to free workers until none is left; a worker that dies costs its cell and is replaced."""
     failed: dict[str, str] = {}
     busy: dict[Connection, Task] = {}
     while waiting or busy:
@@ -100,19 +105,20 @@ def _dispatch(waiting: list[Task], free: list[Connection], bar: tqdm) -> dict[st
             task = next((task for task in waiting if task.ready), None)
             if task is not None:
                 waiting.remove(task)
-                connection.send(task)
+                with suppress(OSError):  # a worker that is gone already is found out below
+                    connection.send(task)
                 busy[connection] = task
                 free.remove(connection)
         if not busy:
-            why = "its first pass failed" if free else "every worker process has ended"
-            return failed | {task.cell.name: f"was not run, since {why}." for task in waiting}
+            return failed | {task.cell.name: "was not run, since its first pass failed." for task in waiting}
         for connection in wait(list(busy)):
             task = busy.pop(connection)
             try:
                 error = connection.recv()
                 free.append(connection)
-            except EOFError:
+            except (EOFError, OSError):  # which of the two depends on whether it had taken its task
                 error = "its process was ended from outside, perhaps for want of memory: use fewer --workers or a smaller --batch-size."
+                free.append(start())
             if error:
                 failed[task.cell.name] = error
             bar.set_postfix_str(task.cell.name)

@@ -1,9 +1,14 @@
 """The command on a few scenes: resumes, reruns what is asked, gives two-pass cells their first pass, redraws the same bytes."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,3 +226,46 @@ def test_two_workers_do_what_one_does(config, tmp_path):
     assert one == two
     for path in config.store.glob("*.npz"):
         np.testing.assert_equal(*(dict(np.load(folder / path.name)) for folder in (config.store, tmp_path / "other")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["interrupt", "a worker is killed"])
+def test_workers_that_end_early_keep_what_is_finished(tmp_path, ending):
+    plan = ["--plan", "layers", "--images", "4", "--batch-size", "2", "--max-new-tokens", "30", "--workers", "2"]
+    where = ["--out", tmp_path / "out", "--store", tmp_path / "store", "--page", tmp_path / "none.md"]
+    words = [sys.executable, "-m", "analysis.ablation", *plan, *map(str, where)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        until = time.monotonic() + 120
+        while not list((tmp_path / "store").glob("*.json")) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert list((tmp_path / "store").glob("*.json")), "no cell was finished in two minutes"
+        if ending == "interrupt":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+        _, told = process.communicate(timeout=240)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    last = told.strip().splitlines()[-1]
+    if ending == "interrupt":
+        assert process.returncode == 130, told
+        assert last == "python -m analysis.ablation: interrupted; finished work is kept, the same command goes on from it."
+    else:
+        assert process.returncode == 2, told
+        assert "1 of the cells failed, the others are kept and drawn" in last
+        assert "its process was ended from outside" in last
+        assert len(list((tmp_path / "store").glob("*.json"))) == 22, "2 + 12 + 4 + 1 + 4 cells less one"
+    assert not workers_of(process.pid)
+
+
+def workers_of(process):
+    """Process ids of the workers that this process has spawned."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parts = path.read_text().rpartition(")")[2].split()
+            if int(parts[1]) == process and b"spawn_main" in (path.parent / "cmdline").read_bytes():
+                found.append(int(path.parent.name))
+    return sorted(found)
