@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
+from matplotlib.patches import Rectangle
 
 from analysis.plots.style import DIVERGING, NULL_COLOUR, SEQUENTIAL
 from analysis.sinks.look import KIND_LOOK, LEADS, SAME_TOKEN, label
@@ -36,9 +37,9 @@ def matrix(ax: Axes, rows: Rows, group: str, known: Mapping[str, str], *, first:
     )
     for i, name in enumerate(names):
         shade = LEADS[known[name]]
-        ax.add_patch(_box(ax, -1.3, i - 0.5, 0.7, 1, shade))
-        ax.add_patch(_box(ax, i - 0.5, size - 0.4, 1, 0.7, shade))
-        ax.add_patch(_box(ax, i - 0.5, i - 0.5, 1, 1, "white"))
+        ax.add_patch(_box(-1.3, i - 0.5, 0.7, 1.0, shade))
+        ax.add_patch(_box(i - 0.5, size - 0.4, 1.0, 0.7, shade))
+        ax.add_patch(_box(i - 0.5, i - 0.5, 1.0, 1.0, "white"))
     ax.set_xticks(range(size), [label(name) for name in names], rotation=90, fontsize=5.5)
     ax.set_yticks(range(size), [label(name) for name in names] if first else [], fontsize=5.5)
     ax.tick_params(length=0, pad=2)
@@ -48,10 +49,8 @@ def matrix(ax: Axes, rows: Rows, group: str, known: Mapping[str, str], *, first:
     return meshes
 
 
-def _box(ax: Axes, x: float, y: float, width: float, height: float, shade: str):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x, y), width, height, facecolor=shade, edgecolor="none")
+def _box(left: float, bottom: float, width: float, height: float, shade: str) -> Rectangle:
+    return Rectangle((left, bottom), width, height, facecolor=shade, edgecolor="none")
 
 
 def against_windows(ax: Axes, data: xr.Dataset, rows: Rows, name: str) -> None:

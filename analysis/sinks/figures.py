@@ -24,8 +24,8 @@ NOTES = {
     "turned round the caption. Stratified: pairs at the same step. Same token: pairs of one token id.",
     "observation2": "Each caption counts once: mean over layers and heads. Turned: row entropies shifted round the caption.\n"
     "Orange: value under exactly uniform attention of the same lengths.",
-    "prevalence": f"Thresholds as published, but for φ: energy share of one channel above 0.1. Bars: {BARS}.\n"
-    "Sinks: tokens that some head gives more than 0.3, on average over the queries from the token on: mean received is the criterion itself.",
+    "prevalence": f"Thresholds as published, but for φ: energy share of one channel above 0.1. Bars: {BARS}. Sinks: tokens that some\n"
+    "head gives more than 0.3, on average over the queries from the token on; mean received is the criterion itself.",
 }
 
 

@@ -121,6 +121,18 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_committed_data_redraw(tmp_path, capsys):
+    """figures/sinks holds all that its figures need."""
+    committed = Path(__file__).parents[2] / "figures" / "sinks" / "sinks.nc"
+    (tmp_path / "sinks.nc").write_bytes(committed.read_bytes())
+    main(SinksConfig(out=tmp_path, redraw=True))
+    assert "500 images" in capsys.readouterr().out
+    made = json.loads((tmp_path / "sinks.json").read_text())["results"]
+    assert made == json.loads((committed.parent / "sinks.json").read_text())["results"]
+    assert committed.stat().st_size < 5e6
+
+
+@pytest.mark.slow
 def test_a_whole_run_and_its_redraw(tmp_path, capsys):
     """Three images from their own captions to figures; the redraw makes the same bytes, and loads no model."""
     config = SinksConfig(images=3, out=tmp_path / "out", store=tmp_path / "store", recordings=tmp_path, max_new_tokens=70, batch_size=2)
