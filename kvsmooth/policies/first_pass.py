@@ -38,6 +38,9 @@ class FirstPass:
             raise ValueError(f"FirstPass.steps must hold a number for each of {self.rates.shape[2]} rows; got {tuple(self.steps.shape)}.")
         if not ((self.steps >= 0) & (self.steps <= len(self.rates))).all():
             raise ValueError(f"FirstPass.steps must lie in [0, {len(self.rates)}], the steps of rates; got {self.steps.tolist()}.")
+        # `run.rates` are on the CPU, and lengths often come from a device
+        object.__setattr__(self, "steps", self.steps.cpu())
+        object.__setattr__(self, "rates", self.rates.cpu())
         own = self.rates.detach().float().masked_fill(~self.own[:, None], 0.0)
         if not ((own >= 0) & (own <= 1)).all():
             raise ValueError("FirstPass.rates must lie in [0, 1] at each row's own steps; got others.")

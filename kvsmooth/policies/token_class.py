@@ -41,6 +41,8 @@ class TokenClass:
             raise ValueError("TokenClass.first must hold a row of one step or more; got none.")
         if self.classes.dim() != 1 or not len(self.classes) or (self.classes < 0).any():
             raise ValueError('TokenClass.classes must be "id", a number from 0 for each token id; got another shape, or numbers below 0.')
+        for part in ("tokens", "classes"):
+            object.__setattr__(self, part, getattr(self, part).cpu())
         own = self.tokens[self.first.own]
         if not ((own >= 0) & (own < len(self.classes))).all():
             raise ValueError(f"TokenClass.tokens must be ids below {len(self.classes)}, the length of classes; got {int(own.max())}.")

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from kvsmooth import KVSmooth
+from kvsmooth.mixes import MIXES
 from kvsmooth.policies import Constant
+from kvsmooth.sinks import TagVariance, VisualSink
 from tests import zoo
 from tests.kvsmooth.reference import smoothed
 
@@ -40,6 +42,12 @@ def test_neutral_options_are_the_identity(name, attn):
         {"previous": "raw", "rope": "before"},
         {"heads": "per_head"},
         {"policy": Constant(0.0), "lambda_ref": 0.9},
+        {"mix": "norm_preserving", "output": True},
+        {"mix": "shrink_only", "previous": "raw"},
+        {"mix": "random_direction"},
+        {"mix": "running_mean", "rope": "before"},
+        {"score": VisualSink(), "heads": "per_head"},
+        {"score": TagVariance()},
     ],
     ids=str,
 )
@@ -56,9 +64,10 @@ def test_neutral_is_the_identity_in_half_precision(dtype):
     inputs["pixel_values"] = inputs["pixel_values"].to(dtype)
     generation = {"max_new_tokens": 6, "return_dict_in_generate": True, "output_logits": True}
     expected = torch.stack(model.generate(**inputs, **generation).logits)
-    with KVSmooth(**NEUTRAL)(model):
-        ours = torch.stack(model.generate(**inputs, **generation).logits)
-    assert torch.equal(ours, expected)
+    for mix in MIXES:
+        with KVSmooth(**NEUTRAL, mix=mix)(model):
+            ours = torch.stack(model.generate(**inputs, **generation).logits)
+        assert torch.equal(ours, expected)
     with KVSmooth(layers=range(3))(model) as run:
         model.generate(**inputs, **generation)
     assert run.rates.dtype == torch.float32
