@@ -36,12 +36,13 @@ def batches(subject: Subject, config: MediationConfig, progress: bool = True) ->
     settings = as_json({name: getattr(config, name) for name in DECISIVE} | {"model": subject.revision})
     folder = config.store / hashlib.sha256(settings.encode()).hexdigest()[:12]
     sweep(folder)
+    commit = git_commit()  # of the code that was loaded, not of what it becomes while this runs
     with tqdm(total=len(items), unit="image", disable=None if progress else True) as bar:
         for start in range(0, len(items), config.batch_size):
             chunk = Chunk(subject, items, start, config.batch_size)
             path = folder / f"batch_{start:06d}_{len(chunk.items)}.nc"
             if not path.is_file():
-                done = one_batch(subject, chunk, truth, config).assign_attrs(git_commit=git_commit(), settings=settings)
+                done = one_batch(subject, chunk, truth, config).assign_attrs(git_commit=commit, settings=settings)
                 write(done, path)
             yield read(path)
             bar.update(len(chunk.items))
@@ -53,7 +54,8 @@ def one_batch(subject: Subject, chunk: Chunk, truth: Mapping[int, frozenset[str]
     Returns
     -------
     outcome_mean "arm world image outcome" (nat), count "image outcome" (steps behind a mean), rate "arm image" (mean applied),
-    unknown "image" (mentions whose first token is not in the vocabulary), mentions and tokens "image"
+    unknown "image" (mentions whose first token is not in the vocabulary), mentions and tokens "image", replaced_calls "image" (calls of
+    attention whose output was replaced while its batch was patched, over arms, worlds, layers and steps)
     """
     ends = end_tokens(subject.tracing.speaker)
     captions = spoken_captions(subject, chunk, 0, max_new_tokens=config.max_new_tokens, do_sample=False)
