@@ -139,7 +139,9 @@ def measure(config: SinksConfig) -> xr.Dataset:
     )
     texts = list(measured(session, config.store, config.seed))
     reduced = reduce(texts, [item.image_id for item in items], detectors(subject), level=config.level, seed=config.seed)
-    return reduced.assign_attrs(analysis=as_json({**provenance(config), "subject": subject.name, "model_revision": subject.revision}))
+    # where the files lie is no part of how their numbers came about
+    origin = provenance(replace(config, **{name: getattr(SinksConfig, name) for name in ("out", "store", "recordings")}))
+    return reduced.assign_attrs(analysis=as_json({**origin, "subject": subject.name, "model_revision": subject.revision}))
 
 
 def test(reduced: xr.Dataset, config: SinksConfig, checksum: str) -> str:

@@ -113,6 +113,8 @@ def test_a_score_of_position_predicts_until_positions_are_matched():
     interval = cluster_bca(auroc([stratified]), 40, resamples=599)
     assert interval.low[0] <= 0.5 <= interval.high[0]
     assert found.stratified["position", 20].auroc == 0.5
+    # tokens were drawn at random: matching them leaves position at work
+    assert found.same_token["early",].auroc > 0.65
     # sums of rank sums are the diagonal of the pairs
     inside = found.within[:, 0, WINDOWS.index(20)].sum() / found.within_pairs[:, WINDOWS.index(20)].sum()
     assert inside == pytest.approx(pooled.auroc_within)
