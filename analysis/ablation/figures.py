@@ -135,5 +135,4 @@ def _forest_row(axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: Sequ
 def _headed(ax, text: str, title: str) -> None:
     """Letter and title; a title may reach over the panels to its right, and must not push them away."""
     letter(ax, text, title)
-    for words in ax.texts[-2:]:
-        words.set_in_layout(False)
+    ax.texts[-1].set_in_layout(False)

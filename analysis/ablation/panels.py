@@ -142,9 +142,8 @@ def curve(ax: Axes, rows: Rows, constant: Sequence[str], guided: Sequence[str], 
         digits = 1 if abs(slope["estimate"]) >= 1 else 3
         rank = f", τ {tau['estimate']:+.2f}" if known(tau) else ""
         note = f"slope {slope['estimate']:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]{rank}"
-        ax.annotate(
-            note, (0, 1), xytext=(0, -1), textcoords="offset points", xycoords="axes fraction", va="bottom", fontsize=5.5, color="0.25"
-        )
+        about = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom", "fontsize": 5.8, "color": "0.25"}
+        ax.annotate(note, (0, 1), xytext=(10, 5.5), **about)
     ax.set(xlabel="realised mean rate", ylabel=LABELS[measure], xlim=(-0.02, 0.95))
 
 
