@@ -61,7 +61,7 @@ def concordance(
     Positives are put in order once. Each negative then begins to count half at the first positive that is not below it, fully from the
     first that is above it, and no more where its stratum ends: three marks a negative, and a running sum over positives gives C.
     """
-    known = np.isfinite(score)
+    known = ~np.isnan(score)
     score, positive, image = score[known], positive[known], image[known]
     stratum = np.zeros(len(score), dtype=np.int64) if stratum is None else np.unique(stratum[known], return_inverse=True)[1].reshape(-1)
     if not len(score):
