@@ -10,7 +10,7 @@ from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, s
 from analysis.plots.style import PAGE, figure, letter
 
 NOTE = (
-    "Differences of ratios of sums; bars and bands: {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate.\n"
+    "Δ: difference of ratios of sums; bars and bands: {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate.\n"
     "Filled, solid, framed: corrected p < 0.05, exchange of arms within images; CHAIR by max-T over the family's cells, the rest by Holm. "
     "Green: F1 within ±{margin:g}; rings: by two one-sided tests."
 )
@@ -64,7 +64,7 @@ def layers(cells: Cells, rows: Rows) -> Figure:
     axes = made.subplots(2, 4, height_ratios=[1.15, 1])
     for ax, measure, text in zip(axes[0], FOUR, "abcd", strict=True):
         by_layer(ax, rows, single, bands, measure)
-        _headed(ax, text, "one layer smoothed, or a band together, minus no smoothing" if text == "a" else "")
+        letter(ax, text, "")
     rest = [name for name in (PAPER, *chosen) if len(chosen.get(name, (0, 0))) > 1]
     _forest_row(
         axes[1],
@@ -72,7 +72,7 @@ def layers(cells: Cells, rows: Rows) -> Figure:
         [(name, BASELINE) for name in rest],
         [told(name, rows) for name in rest],
         "efgh",
-        "several layers smoothed together, minus no smoothing",
+        "layers together, minus none",
     )
     return made
 
@@ -128,11 +128,6 @@ def _matrix(rows: Rows, names: Sequence[str]) -> Figure:
 def _forest_row(axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: Sequence[str], letters: str, title: str) -> None:
     for ax, measure, text in zip(axes, FOUR, letters, strict=True):
         differences(ax, rows, pairs, labels, measure)
-        _headed(ax, text, title if text == letters[0] else "")
+        letter(ax, text, "")
+    axes[0].set_ylabel(title)
     shared_labels(axes)
-
-
-def _headed(ax, text: str, title: str) -> None:
-    """Letter and title; a title may reach over the panels to its right, and must not push them away."""
-    letter(ax, text, title)
-    ax.texts[-1].set_in_layout(False)
