@@ -64,7 +64,7 @@ def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     transformers.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
-    begun = time.perf_counter()
+    begun, code = time.perf_counter(), provenance(config)  # now: the commit that the cells were run with, not the one an hour later
     made = material(config)
     sweep(config.store)
     tasks = task_list(config, made.plan, made.store)
@@ -77,7 +77,7 @@ def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     truth = ground_truth(annotations(made.scenes))
     images = [scene.image_id for scene in made.scenes]
     results = [made.store.read(cell) for cell in finished]
-    origin = provenance(config) | {
+    origin = code | {
         "model_id": config.subject,
         "model_revision": made.store.identity["revision"],
         "data_hash": made.store.identity["scenes"],
