@@ -3,24 +3,21 @@
 Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws. `--redraw` draws from these two files, without a model.
 """
 
-import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from analysis.drift_files import by_name, exclusions, read_reduced, read_results, write_reduced
+from analysis.question import Question, by_name, compressed
 from probes import DEFAULT_BATCH
 from probes.cli import BadInput, run_cli
-from probes.files import write_bytes
-from probes.provenance import as_json, as_plain, provenance
+from probes.provenance import as_json, provenance
 
-NETCDF, RESULTS = "drift.nc", "drift.json"
-CHECKSUM = "drift_nc_sha256"  # in the provenance of drift.json: which drift.nc its numbers come from
+QUESTION = Question("drift", kept=("level", "seed", "min_steps"), encoding=compressed)
 NOTE = (
     "Lines and points: mean over images; bands and bars: {level:.4g} % cluster BCa interval over images. n: images still generating.\n"
     "Filled points and outlined cells: corrected p < 0.05, sign flip over images; max-T over layers and over cells; "
@@ -77,41 +74,11 @@ class DriftConfig:
 
 def main(config: DriftConfig) -> None:
     """Record, reduce, test, draw; each step leaves its file, so that an interrupted run goes on from it."""
-    data, results = config.out / NETCDF, config.out / RESULTS
-    if not config.redraw:
-        config.out.mkdir(parents=True, exist_ok=True)  # now: a place that may not be written must not be found out after recording
-        write_reduced(measure(config), data)
-    reduced = read_reduced(data)  # what was written, in its precision: a redraw sees the same numbers
-    if config.redraw:
-        config = as_stored(config, reduced)
-    checksum = hashlib.sha256(data.read_bytes()).hexdigest()
-    # results of another drift.nc, left by a run that was ended between the two files, are made again
-    if not (config.redraw and results.exists() and read_results(results)["provenance"].get(CHECKSUM) == checksum):
-        write_bytes(results, test(reduced, config, checksum).encode())
-    found = read_results(results)
-    draw(reduced, found, config.out)
     from analysis.summary import summary
 
+    reduced, found, config = QUESTION.answer(config, measure, test)
+    draw(reduced, found, config.out)
     print(summary(found))  # noqa: T201  what the command says at its end
-
-
-def as_stored(config: DriftConfig, reduced: xr.Dataset) -> DriftConfig:
-    """The options of a redraw, whose level, seed and fewest steps are those that the reduced data were made with.
-
-    Raises
-    ------
-    BadInput : an option that a redraw cannot follow differs from its default and from what was stored
-    """
-    stored = json.loads(reduced.attrs.get("analysis", "{}")).get("config", {})
-    for field in fields(config):
-        made_with, asked = stored.get(field.name, as_plain(field.default)), as_plain(getattr(config, field.name))
-        if field.name not in ("out", "recordings", "redraw", "debug") and asked not in (made_with, as_plain(field.default)):
-            option = f"--{field.name.replace('_', '-')}"
-            raise BadInput(
-                f"{option} {asked}: {config.out / NETCDF} was made with {made_with}, which a redraw keeps; "
-                f"leave {option} out, or run python -m analysis.drift without --redraw."
-            )
-    return replace(config, **{name: stored[name] for name in ("level", "seed", "min_steps") if name in stored})
 
 
 def measure(config: DriftConfig) -> xr.Dataset:
@@ -158,13 +125,30 @@ def test(reduced: xr.Dataset, config: DriftConfig, checksum: str) -> str:
     recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", "units")}
     return results_json(
         rows,
-        {**origin, "recording": recording, CHECKSUM: checksum},
+        {**origin, "recording": recording, QUESTION.checksum: checksum},
         exclusions=exclusions(reduced),
         curves=list(curves(reduced)),
         maps=list(map_cells(reduced)),
         map_steps=list(map_steps(reduced)),
         rates=list(rates(reduced)),
     )
+
+
+def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
+    """By regime: images recorded, images left out because a text is too short, and values that are missing inside a caption."""
+    told = {}
+    for regime in reduced["regime"].values:
+        data = reduced.sel(regime=regime)
+        lost = data["missing"].fillna(0)
+        told[str(regime)] = {
+            "images": int((data["steps"] > 0).any("arm").sum()),
+            "too_short": [int(image) for image in data["image"].values[data["excluded"].values.astype(bool)]],
+            "min_steps": int(reduced.attrs["min_steps"]),
+            "missing_values": {
+                str(name): int(count) for name, count in zip(lost["quantity"].values, lost.values, strict=True) if count > 0
+            },
+        }
+    return told
 
 
 def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:

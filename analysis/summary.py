@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from analysis.arms import CONTRAST, CONTROL, TREATED
-from analysis.drift_files import by_name
+from analysis.question import by_name
 
 
 def summary(found: Mapping[str, Any]) -> str:

@@ -3,15 +3,16 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from analysis.mediation.config import MediationConfig
+from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
 from analysis.mediation.slots import object_tokens, sentence_ends, slots
-from analysis.mediation.worlds import ARMS, WORLDS, worlds
+from analysis.mediation.worlds import worlds
+from analysis.question import compressed
 from kvsmooth import KVSmooth
 from probes.chunk import Chunk, spoken_captions
 from probes.cli import BadInput
@@ -41,10 +42,11 @@ def batches(subject: Subject, config: MediationConfig, progress: bool = True) ->
         for start in range(0, len(items), config.batch_size):
             chunk = Chunk(subject, items, start, config.batch_size)
             path = folder / f"batch_{start:06d}_{len(chunk.items)}.nc"
-            if not path.is_file():
+            done = read(path)
+            if done is None:
                 done = one_batch(subject, chunk, truth, config).assign_attrs(git_commit=commit, settings=settings)
                 write(done, path)
-            yield read(path)
+            yield done
             bar.update(len(chunk.items))
 
 
@@ -95,21 +97,13 @@ def one_batch(subject: Subject, chunk: Chunk, truth: Mapping[int, frozenset[str]
 
 def write(data: xr.Dataset, path: Path) -> None:
     """Write netCDF, whole or not at all."""
-    real: dict[Any, Any] = {name: {"zlib": True, "complevel": 6} for name, values in data.data_vars.items() if values.ndim}
     with atomic_write(path) as temporary:
-        data.to_netcdf(temporary, engine="h5netcdf", encoding=real)
+        data.to_netcdf(temporary, engine="h5netcdf", encoding=compressed(data))
 
 
-def read(path: Path) -> xr.Dataset:
-    """Read what `write` wrote.
-
-    Raises
-    ------
-    BadInput : the file is missing or damaged
-    """
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such file to redraw from; run python -m analysis.mediation without --redraw first.")
+def read(path: Path) -> xr.Dataset | None:
+    """What `write` wrote; None where the file is missing or torn, so that the batch is patched anew."""
     try:
         return xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BadInput(f"{path}: cannot be read ({type(error).__name__}); remove it and run python -m analysis.mediation again.") from error
+    except (OSError, ValueError, KeyError, RuntimeError):
+        return None

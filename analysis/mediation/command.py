@@ -1,29 +1,25 @@
 """From options to files: mediation.nc (means by image), mediation.json (results), the figure, and what the command says at its end."""
 
-import hashlib
 import json
 import sys
 import warnings
 from collections import Counter
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from analysis.drift_files import by_name, read_results
-from analysis.mediation.batches import batches, read, write
 from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, results
+from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES
-from analysis.mediation.worlds import ARMS, WORLDS
+from analysis.question import Question, by_name, compressed
 from analysis.stats.rows import as_json as results_json
-from probes.cli import BadInput, Notice
-from probes.files import write_bytes
-from probes.provenance import as_json, as_plain, git_commit, provenance
+from probes.cli import Notice
+from probes.provenance import as_json, git_commit, provenance
 
-NETCDF, RESULTS, FIGURE = "mediation.nc", "mediation.json", "mediation"
-CHECKSUM = "mediation_nc_sha256"
+FIGURE = "mediation"
+QUESTION = Question(FIGURE, kept=("subject", "level", "seed"), encoding=compressed)
 NOTE = (
     "Points: mean over images of the change of an image's mean over its steps; bars: {level:.4g} % cluster BCa interval over images. "
     "Filled: corrected p < 0.05, sign flip over images\n(panel a, KVSmooth, first three lines: Holm over the three; all others: max-T "
@@ -40,46 +36,16 @@ STATED = (
 
 def perform(config: MediationConfig) -> None:
     """Patch what is missing, compare, draw; each step leaves its file."""
-    data, found = config.out / NETCDF, config.out / RESULTS
-    if not config.redraw:
-        config.out.mkdir(parents=True, exist_ok=True)
-        write(measure(config), data)
-    reduced = read(data)
-    if config.redraw:
-        config = as_stored(config, reduced)
-    checksum = hashlib.sha256(data.read_bytes()).hexdigest()
-    if not (config.redraw and found.exists() and read_results(found)["provenance"].get(CHECKSUM) == checksum):
-        write_bytes(found, results_text(reduced, config, checksum).encode())
-    told = read_results(found)
-    draw(reduced, told, config)
-    print(summary(told))  # noqa: T201  what the command says at its end
-
-
-def as_stored(config: MediationConfig, reduced: xr.Dataset) -> MediationConfig:
-    """The options of a redraw: those that the data were made with.
-
-    Raises
-    ------
-    BadInput : an option differs from its default and from what was stored
-    """
-    stored = json.loads(reduced.attrs["analysis"])["config"]
-    for each in fields(config):
-        if each.name in ("out", "store", "redraw", "debug"):
-            continue
-        asked, default = as_plain(getattr(config, each.name)), as_plain(each.default)
-        if asked not in (stored.get(each.name, default), default):
-            raise BadInput(
-                f"--{each.name.replace('_', '-')} {asked}: {config.out / NETCDF} was made with {stored[each.name]}, which a redraw keeps; "
-                "leave it out, or run python -m analysis.mediation without --redraw."
-            )
-    kept = ("images", "where", "lambda_ref", "batch_size", "max_new_tokens", "level", "seed", "subject", "prompt", "device", "dtype")
-    return replace(config, **{name: stored[name] for name in kept})
+    reduced, found, config = QUESTION.answer(config, measure, results_text)
+    draw(reduced, found, config)
+    print(summary(found))  # noqa: T201  what the command says at its end
 
 
 def measure(config: MediationConfig) -> xr.Dataset:
     """Per-image means of every outcome in every world."""
     import transformers
 
+    from analysis.mediation.batches import batches
     from probes.subjects import load_subject
 
     transformers.logging.set_verbosity_error()
@@ -114,7 +80,7 @@ def results_text(reduced: xr.Dataset, config: MediationConfig, checksum: str) ->
         "attention calls replaced in an image's batch, fewest": int(reduced["replaced_calls"].min()),
     }
     origin = json.loads(reduced.attrs["analysis"])
-    return results_json(rows, {**origin, CHECKSUM: checksum}, counts=sums, worlds=WORLDS, outcomes=OUTCOMES, stated=list(STATED))
+    return results_json(rows, {**origin, QUESTION.checksum: checksum}, counts=sums, worlds=WORLDS, outcomes=OUTCOMES, stated=list(STATED))
 
 
 def draw(reduced: xr.Dataset, found: dict[str, Any], config: MediationConfig) -> list[Path]:

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, UNIT
-from analysis.mediation.worlds import ARMS, WORLDS
 from analysis.stats.bootstrap import cluster_bca, mean
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import compare

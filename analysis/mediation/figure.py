@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.mediation.effects import EFFECTS
-from analysis.mediation.worlds import ARMS
+from analysis.mediation.names import ARMS
 from analysis.plots.forest import Point, forest
 from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
 

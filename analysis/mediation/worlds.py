@@ -8,21 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from analysis.mediation.names import ARMS, WORLDS
 from kvsmooth import KVSmooth
 from kvsmooth.policies import FirstPass, Mean
 from kvsmooth.policies.first_pass import Schedule, check_first
 from kvsmooth.policies.policy import Setting
 from probes.patching import patched
-
-# Y(content, rows): 0 is the baseline, 1 the smoothed run
-WORLDS = {
-    "00": "baseline",
-    "11": "smoothed",
-    "10": "smoothed, with the baseline's attention rows",
-    "01": "baseline, with the smoothed run's attention rows",
-    "clamped": "smoothed, each head's visual mass as in the baseline",
-}
-ARMS = ("kvsmooth", "constant")
 
 
 @dataclass(frozen=True)

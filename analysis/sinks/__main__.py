@@ -4,24 +4,22 @@ Feeds each caption back whole, keeps what is needed of it in the store, reduces 
 `--redraw` draws from these two files, without a model.
 """
 
-import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from analysis.sinks.files import read_reduced, write_reduced
+from analysis.question import Question, by_name
+from analysis.sinks.files import encoding, in_double
 from probes import DEFAULT_BATCH
-from probes.cli import BadInput, run_cli
-from probes.files import write_bytes
-from probes.provenance import as_json, as_plain, provenance
+from probes.cli import run_cli
+from probes.provenance import as_json, provenance
 
-NETCDF, RESULTS = "sinks.nc", "sinks.json"
-CHECKSUM = "sinks_nc_sha256"  # in the provenance of sinks.json: which sinks.nc its numbers come from
+QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
 
 
 @dataclass(frozen=True)
@@ -73,41 +71,12 @@ class SinksConfig:
 
 def main(config: SinksConfig) -> None:
     """Measure, reduce, test, draw; each step leaves its file, so that an interrupted run goes on from it."""
-    data, found = config.out / NETCDF, config.out / RESULTS
-    if not config.redraw:
-        config.out.mkdir(parents=True, exist_ok=True)  # now: a place that may not be written must not be found out after measuring
-        write_reduced(measure(config), data)
-    reduced = read_reduced(data)  # what was written, in its precision: a redraw sees the same numbers
-    if config.redraw:
-        config = as_stored(config, reduced)
-    checksum = hashlib.sha256(data.read_bytes()).hexdigest()
-    rows = read_results(found, checksum) if config.redraw else None
-    if rows is None:
-        write_bytes(found, test(reduced, config, checksum).encode())
-        rows = read_results(found, checksum)
-    draw(reduced, rows, config.out)
     from analysis.sinks.told import told
 
+    reduced, found, config = QUESTION.answer(config, measure, test)
+    rows = by_name(found["results"])
+    draw(reduced, rows, config.out)
     print(told(reduced, rows))  # noqa: T201  what the command says at its end
-
-
-def as_stored(config: SinksConfig, reduced: xr.Dataset) -> SinksConfig:
-    """The options of a redraw: level and seed are those that the reduced data were made with.
-
-    Raises
-    ------
-    BadInput : an option that a redraw cannot follow differs from its default and from what was stored
-    """
-    stored = json.loads(reduced.attrs.get("analysis", "{}")).get("config", {})
-    for field in fields(config):
-        made_with, asked = stored.get(field.name, as_plain(field.default)), as_plain(getattr(config, field.name))
-        if field.name not in ("out", "store", "recordings", "redraw", "debug") and asked not in (made_with, as_plain(field.default)):
-            option = f"--{field.name.replace('_', '-')}"
-            raise BadInput(
-                f"{option} {asked}: {config.out / NETCDF} was made with {made_with}, which a redraw keeps; "
-                f"leave {option} out, or run python -m analysis.sinks without --redraw."
-            )
-    return replace(config, **{name: stored[name] for name in ("level", "seed") if name in stored})
 
 
 def measure(config: SinksConfig) -> xr.Dataset:
@@ -160,19 +129,7 @@ def test(reduced: xr.Dataset, config: SinksConfig, checksum: str) -> str:
         },
     }
     channels = json.loads(reduced.attrs["channels"])
-    return results_json(rows, {**origin, CHECKSUM: checksum}, counted=counted, sink_channels=channels)
-
-
-def read_results(path: Path, checksum: str) -> dict[str, dict[str, Any]] | None:
-    """Rows of the results file by name; None where it is missing, damaged, or of another sinks.nc."""
-    from analysis.drift_files import by_name
-    from analysis.stats.rows import read_json
-
-    try:
-        found = read_json(path)
-        return by_name(found["results"]) if found["provenance"].get(CHECKSUM) == checksum else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return results_json(rows, {**origin, QUESTION.checksum: checksum}, counted=counted, sink_channels=channels)
 
 
 def draw(reduced: xr.Dataset, rows: Mapping[str, Any], out: Path) -> None:

@@ -9,8 +9,8 @@ from analysis import drift
 from analysis.arms import ARMS, BAND, CONTRAST
 from analysis.drift import DriftConfig
 from analysis.drift_figures import draw_all
-from analysis.drift_files import by_name
 from analysis.panels import LEVEL, MAPS
+from analysis.question import by_name
 from analysis.reduce import BIN, reduce
 from tests.analysis.synthetic import recording
 

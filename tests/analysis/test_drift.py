@@ -13,12 +13,12 @@ import pytest
 from scipy import stats
 
 from analysis import drift
-from analysis.drift import DriftConfig
+from analysis.drift import QUESTION, DriftConfig, exclusions
 from analysis.drift_figures import draw_all, entropy
-from analysis.drift_files import by_name, exclusions, read_reduced, read_results, write_reduced
 from analysis.efficiency import EfficiencyConfig
 from analysis.inference import PRIMARY, results
 from analysis.quantities import GROUPS, QUANTITIES, available
+from analysis.question import by_name, read_results
 from analysis.reduce import reduce
 from kvsmooth import spans
 from probes.cli import BadInput, run_cli
@@ -142,8 +142,8 @@ class TestReduction:
 
     def test_a_file_of_reduced_data_reads_back(self, tmp_path):
         found = reduce({"replay": recording(3, 12)})
-        write_reduced(found, tmp_path / "drift.nc")
-        assert read_reduced(tmp_path / "drift.nc").drop_attrs().identical(found.drop_attrs())
+        QUESTION.write(found, tmp_path / "drift.nc")
+        assert QUESTION.read(tmp_path / "drift.nc")[0].drop_attrs().identical(found.drop_attrs())
 
     def test_quantities_need_only_their_own_variables(self):
         assert {q.name for q in available(recording(2, 9)[["row_entropy", "n_keys"]])} == {"entropy", "entropy_share"}
@@ -182,7 +182,7 @@ def test_strange_recordings_give_rows_with_reasons_and_figures(kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["one image", "captions of no token", "one arm", "one layer", "entropy only"])
 def test_strange_recordings_go_all_the_way_to_files(kind, tmp_path):
-    write_reduced(reduce({"replay": strange()[kind]}), tmp_path / "drift.nc")
+    QUESTION.write(reduce({"replay": strange()[kind]}), tmp_path / "drift.nc")
     drift.main(DriftConfig(out=tmp_path, redraw=True))
     assert {path.name for path in tmp_path.glob("*.svg")} == {"entropy.svg", "visual_mass.svg", "drift.svg", "smoothing.svg"}
 
@@ -202,7 +202,7 @@ def made_again(folder):
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
-    write_reduced(reduce({"replay": recording(8, 24), "free": recording(8, 24, regime="free")}), folder / "drift.nc")
+    QUESTION.write(reduce({"replay": recording(8, 24), "free": recording(8, 24, regime="free")}), folder / "drift.nc")
     drift.main(DriftConfig(out=folder, redraw=True))
     return folder
 
@@ -231,7 +231,7 @@ class TestRedraw:
 
     def test_is_made_again_from_data_that_the_results_do_not_belong_to(self, folder):
         results = (folder / "drift.json").read_bytes()
-        write_reduced(reduce({"replay": recording(8, 24, seed=5)}), folder / "drift.nc")  # and killed before drift.json
+        QUESTION.write(reduce({"replay": recording(8, 24, seed=5)}), folder / "drift.nc")  # and killed before drift.json
         made_again(folder)
         assert (folder / "drift.json").read_bytes() != results
         (folder / "drift.json").unlink()
@@ -242,11 +242,12 @@ class TestRedraw:
     def test_keeps_the_stored_options(self, folder, capsys):
         stored = DriftConfig(level=0.8, seed=3, min_steps=5, images=8)
         reduced = reduce({"replay": recording(8, 24)}, min_steps=5, seed=3, level=0.8)
-        write_reduced(reduced.assign_attrs(analysis=as_json(provenance(stored))), folder / "drift.nc")
+        QUESTION.write(reduced.assign_attrs(analysis=as_json(provenance(stored))), folder / "drift.nc")
         found = made_again(folder)
         assert "80 % interval" in capsys.readouterr().out
         assert "80 % cluster BCa interval" in (folder / "entropy.svg").read_text()
-        assert found == drift.test(read_reduced(folder / "drift.nc"), stored, json.loads(found)["provenance"][drift.CHECKSUM])
+        reduced, checksum = QUESTION.read(folder / "drift.nc")
+        assert found == drift.test(reduced, stored, checksum)
         assert json.loads(found)["provenance"]["config"]["level"] == 0.8
 
     @pytest.mark.parametrize(("option", "value"), [("level", 0.9), ("seed", 1), ("min_steps", 4), ("images", 7)])

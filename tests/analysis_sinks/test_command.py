@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.sinks.__main__ import SinksConfig, as_stored, main
-from analysis.sinks.files import read_reduced, write_reduced
+from analysis.sinks.__main__ import QUESTION, SinksConfig, main
 from analysis.sinks.scores import detectors, look
 from analysis.sinks.texts import measured, open_store, read, read_captions, write
 from kvsmooth.spans import GENERATED
@@ -144,9 +143,8 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys):
     assert rows["observation 2/mean_received/pearson/uniform"]["estimate"] < -0.99
     assert rows["prediction/stratified/position/w20"]["estimate"] == 0.5
     assert rows["prevalence of the label/top/w20"]["estimate"] == pytest.approx(0.1, abs=0.02)
-    reduced = read_reduced(tmp_path / "out" / "sinks.nc")
     with pytest.raises(BadInput, match=r"--images 7: .* was made with 3"):
-        as_stored(SinksConfig(images=7, out=tmp_path / "out", redraw=True), reduced)
+        main(SinksConfig(images=7, out=tmp_path / "out", redraw=True))
     files = sorted((tmp_path / "out").iterdir())
     before = {path.name: path.read_bytes() for path in files}
     assert sum(name.endswith(".png") for name in before) == sum(name.endswith(".svg") for name in before) == 5
@@ -163,7 +161,7 @@ def test_reduced_data_survive_the_file(tmp_path):
 
     values = np.array([[0.12341, np.nan, -1.0, 1.0]])
     data = xr.Dataset({"spearman": (("image", "pair"), values), "within": (("image", "pair"), values)})
-    write_reduced(data, tmp_path / "a.nc")
-    found = read_reduced(tmp_path / "a.nc")
+    QUESTION.write(data, tmp_path / "a.nc")
+    found, _ = QUESTION.read(tmp_path / "a.nc")
     np.testing.assert_allclose(found["spearman"], values, atol=5e-5)
     np.testing.assert_allclose(found["within"], values, rtol=1e-6)
