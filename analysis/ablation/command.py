@@ -1,49 +1,38 @@
 """What the command does: runs missing cells, reduces them to ablation.nc, compares them in ablation.json, draws, fills the page."""
 
-import hashlib
 import json
 import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from analysis.ablation.arms import Arms
 from analysis.ablation.config import AblationConfig
-from analysis.ablation.data import read_reduced, write_reduced
+from analysis.ablation.data import checked, encoding
 from analysis.ablation.names import BASELINE
-from analysis.drift_files import by_name
+from analysis.question import Question, by_name
 from probes.cli import BadInput
 from probes.files import sweep, write_bytes
-from probes.provenance import as_plain, provenance
+from probes.provenance import provenance
 
-NETCDF, RESULTS = "ablation.nc", "ablation.json"
-CHECKSUM = "ablation_nc_sha256"  # in the provenance of ablation.json: which ablation.nc its numbers come from
-KEPT = ("level", "seed", "margin_f1")  # what a redraw takes over from the run
+QUESTION = Question("ablation", kept=("level", "seed", "margin_f1"), encoding=encoding, opened=checked)
 
 
 def perform(config: AblationConfig) -> None:
     """Run, reduce, compare, draw; each step leaves its file, so that an interrupted run goes on from it."""
     from analysis.ablation.summary import summary
 
-    data, results = config.out / NETCDF, config.out / RESULTS
     failed: dict[str, str] = {}
-    if not config.redraw:
-        config.out.mkdir(parents=True, exist_ok=True)  # now: a place that may not be written must not be found out after an hour
-        measured, failed = measure(config)
-        write_reduced(measured, data)
-    held = read_reduced(data)  # what was written, in its precision: a redraw sees the same numbers
-    if config.redraw:
-        config = as_stored(config, held)
-    checksum = hashlib.sha256(data.read_bytes()).hexdigest()
-    # results of another ablation.nc, left by a run that was ended between the two files, are made again
-    if not (config.redraw and _made_from(results, checksum)):
-        write_bytes(results, compare(held, config, checksum).encode())
-    found = json.loads(results.read_text())
+
+    def measured(asked: AblationConfig) -> xr.Dataset:
+        made, told = measure(asked)
+        failed.update(told)
+        return made
+
+    _, found, config = QUESTION.answer(config, measured, compare)
     draw(found, config)
     print(summary(found))  # noqa: T201  what the command says at its end
     if failed:
@@ -98,7 +87,7 @@ def compare(held: xr.Dataset, config: AblationConfig, checksum: str) -> str:
     cells = [
         {**cell, "seconds": float(seconds)} for cell, seconds in zip(json.loads(held.attrs["cells"]), held["seconds"].values, strict=True)
     ]
-    return as_json(rows, {**json.loads(held.attrs["analysis"]), CHECKSUM: checksum}, cells=cells)
+    return as_json(rows, {**json.loads(held.attrs["analysis"]), QUESTION.checksum: checksum}, cells=cells)
 
 
 def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
@@ -114,32 +103,6 @@ def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
             save(made, config.out / name, about, NOTE.format(level=100 * told["config"]["level"], margin=told["config"]["margin_f1"]))
     if config.page.is_file():
         write_bytes(config.page, filled(config.page.read_text(), found).encode())
-
-
-def as_stored(config: AblationConfig, held: xr.Dataset) -> AblationConfig:
-    """The options of a redraw, whose level, seed and margin are those that the reduced data were made with.
-
-    Raises
-    ------
-    BadInput : an option that a redraw cannot follow differs from its default and from what was stored
-    """
-    stored = json.loads(held.attrs["analysis"])["config"]
-    for field in fields(config):
-        asked, default = as_plain(getattr(config, field.name)), as_plain(field.default)
-        if field.name not in ("out", "page", "redraw", "debug", "store", "workers") and asked not in (stored.get(field.name), default):
-            option = f"--{field.name.replace('_', '-')}"
-            raise BadInput(
-                f"{option} {asked}: {config.out / NETCDF} was made with {stored.get(field.name)}, which a redraw keeps; "
-                f"leave {option} out, or run python -m analysis.ablation without --redraw."
-            )
-    return replace(config, **{name: stored[name] for name in KEPT if name in stored})
-
-
-def _made_from(results: Path, checksum: str) -> bool:
-    try:
-        return json.loads(results.read_text())["provenance"][CHECKSUM] == checksum
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def _wall(wall: float, tasks: Sequence, failed: Mapping[str, str], results: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows, passes
-from analysis.drift_files import by_name
+from analysis.question import by_name
 
 START, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
 COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "hazard", "f1", "recall", "length", "repetition")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.ablation.names import BASELINE
-from analysis.drift_files import by_name
+from analysis.question import by_name
 
 SHOWN = ("chair_i", "chair_s", "f1", "length")
 
