@@ -94,7 +94,9 @@ class ShrinkOnly(Mix):
 class RandomDirection(Mix):
     """The newest state plus a random vector as long as the moving average's change: the same disturbance, to nowhere in particular.
 
-    Every layer draws by itself, from a seed that only the method's `mix_seed`, the layer and the part (keys, values or output) decide.
+    Every layer draws by itself, from a seed that only the method's `mix_seed`, the layer and the part (keys, values or output) decide, a
+    number for each place of a row in the batch. Every sequence batch begins the same draws again: vary `mix_seed` between batches whose
+    noise must be independent.
     """
 
     name: ClassVar[str] = "random_direction"

@@ -16,7 +16,8 @@ class Inverse:
 
     Parameters
     ----------
-    of : the policy turned round; `Inverse(Top(q, rate))` smooths the bottom q
+    of : the policy turned round; `Inverse(Top(q, rate))` smooths the bottom q. One that asks no score, as `Constant`, stays what it is; one
+        that asks for tokens gets none
     """
 
     of: Policy = field(default_factory=Percentile)

@@ -14,6 +14,8 @@ from kvsmooth.policies.policy import Setting
 class Permuted:
     """The first pass's rates, shuffled over each row's own steps, for each row and layer: the same multiset, no guidance.
 
+    Every layer has an order of its own: whatever layers agreed on about a token is lost too.
+
     Parameters
     ----------
     first : what the first pass applied

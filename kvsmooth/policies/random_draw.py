@@ -14,6 +14,8 @@ from kvsmooth.policies.policy import Setting
 class Random:
     """Each rate drawn with replacement from the first pass's rates of the same row and layer: the distribution, no guidance.
 
+    Every layer draws by itself: whatever layers agreed on about a token is lost too.
+
     Parameters
     ----------
     first : what the first pass applied

@@ -13,7 +13,7 @@ class Shifted:
     """The first pass's rates, turned round by an offset drawn from [1, steps), for each row and layer.
 
     The same multiset and, but for one seam, the same runs of high and low rates; only their place in the text is another. A row of one
-    step stays as it is.
+    step stays as it is. Every layer has an offset of its own: whatever layers agreed on about a token is lost too.
 
     Parameters
     ----------

@@ -20,8 +20,9 @@ class Top:
 
     Parameters
     ----------
-    q : share of tokens smoothed, in (0, 1], if scores were drawn independently. Strict ranks end at (window - 1) / window, so that q must
-        be 1 / window or more there
+    q : share of tokens smoothed, in (0, 1], if scores were drawn independently, rounded down to a multiple of 1 / window; inclusive ranks
+        begin at 1 / window instead of 0 and smooth 1 / window more. Strict ranks end at (window - 1) / window, so that q must be
+        1 / window or more there
     rate : in [0, 1]
     """
 

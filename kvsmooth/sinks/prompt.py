@@ -12,7 +12,8 @@ def prompt_statistics(hidden: Float[Tensor, "row position channel"], visible: Bo
     """`Prompt` of one layer (a layer axis of 1), in float32.
 
     Medians are the lower of the two middle values where their number is even. Massive channels are those of
-    `kvsmooth.sinks.channels.RULE`, found for each row by itself.
+    `kvsmooth.sinks.channels.RULE`, found for each row by itself, and in these states: the rule speaks of a layer's output, this is its
+    input.
 
     Parameters
     ----------
