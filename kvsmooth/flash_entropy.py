@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kvsmooth.errors import Unsupported
-from kvsmooth.map_statistics import map_statistics, sink_keys
+from kvsmooth.map_statistics import check_parts, map_statistics, sink_keys
 from kvsmooth.visibility import Visibility
 
 
@@ -34,6 +34,7 @@ def flash_entropy(
     Raises
     ------
     Unsupported : a softcap
+    ValueError : as `map_statistics`
 
     Notes
     -----
@@ -43,10 +44,12 @@ def flash_entropy(
     if softcap is not None:
         raise Unsupported(f"flash_entropy cannot serve scores with a softcap ({softcap}); use map_statistics(...).entropy.")
     queries, keys = query.shape[2], key.shape[2]
+    check_parts("flash_entropy", query, key, mask)
     visible = Visibility(queries, keys, mask, causal, window)
     edge = causal and queries > 1  # the operator puts the causal edge of its first query at the first key
     banded = window is not None and window < keys
-    if query.device.type != "cpu" or visible.whole or banded or (edge and queries < keys):
+    nothing = not (query.numel() and keys)  # of which the operator divides by zero
+    if nothing or query.device.type != "cpu" or visible.whole or banded or (edge and queries < keys):
         return map_statistics(query, key, mask, scaling=scaling, window=window, causal=causal).entropy
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     # relative to the sink the subtraction below cancels little: the sink's own share of the mean is zero

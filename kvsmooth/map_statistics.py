@@ -69,7 +69,8 @@ def map_statistics(
 
     Raises
     ------
-    ValueError : a mask that does not fit, a window that is not causal, more queries than keys where causal, a chunk below 1
+    ValueError : parts that do not fit each other, a window that is not causal, more queries than keys where causal, a chunk below 1, a
+        softcap that is not above 0
 
     Notes
     -----
@@ -81,12 +82,17 @@ def map_statistics(
     """
     if chunk < 1:
         raise ValueError(f"map_statistics.chunk must be at least 1; got {chunk}.")
+    if softcap is not None and not softcap > 0:
+        raise ValueError(f"map_statistics.softcap must be above 0, or None; got {softcap}.")
+    check_parts("map_statistics", query, key, mask, groups, weights)
     (rows, heads, queries, channels), (kv, keys) = query.shape, key.shape[1:3]
     share, together = heads // kv, SCORES_ON_CPU if query.device.type == "cpu" else SCORES_ELSEWHERE
     scaling = channels**-0.5 if scaling is None else scaling
     visible = Visibility(queries, keys, mask, causal, window)
-    count = 0 if groups is None else max(int(groups.max()) + 1, 0)
+    count = 0 if groups is None or not groups.numel() else max(int(groups.max()) + 1, 0)
     found = _empty(rows, heads, queries, keys, count, query.device)
+    if not keys:
+        return found
     centre = sink_keys(key, visible) if softcap is None else torch.zeros_like(key[:, :, :1], dtype=torch.float32)
     step = max(1, chunk // share)
     for row in range(rows):
@@ -116,6 +122,27 @@ def map_statistics(
         found.mass.masked_fill_(gone[..., None], 0)
         found.logsumexp.masked_fill_(gone, -torch.inf)
     return found
+
+
+def check_parts(
+    asker: str, query: Tensor, key: Tensor, mask: Tensor | None = None, groups: Tensor | None = None, weights: Tensor | None = None
+) -> None:
+    """Refuse parts that do not fit: some would be read past their end or left out, without a word.
+
+    Raises
+    ------
+    ValueError
+    """
+    (rows, heads, queries, channels), (key_rows, kv, keys, key_channels) = query.shape, key.shape
+    if (key_rows, key_channels) != (rows, channels) or not kv or heads % kv:
+        law = f'"row kv key channel" with {rows} rows, {channels} channels and a number of heads that divides {heads}'
+        raise ValueError(f"{asker}.key must be {law}; got shape {tuple(key.shape)}.")
+    whole = mask is not None and mask.dim() == 4
+    if mask is not None and (mask.shape[0] not in ((1, rows) if whole else (rows,)) or (whole and mask.shape[1] not in (1, heads))):
+        raise ValueError(f"{asker}.mask must have {rows} rows, and one head or {heads} where it is 4-D; got shape {tuple(mask.shape)}.")
+    for name, part, shape in (("groups", groups, (rows, keys)), ("weights", weights, (rows, queries))):
+        if part is not None and part.shape != shape:
+            raise ValueError(f"{asker}.{name} must have shape {shape}; got {tuple(part.shape)}.")
 
 
 def sink_keys(key: Float[Tensor, "row kv key channel"], visible: Visibility) -> Float[Tensor, "row kv 1 channel"]:

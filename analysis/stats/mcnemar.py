@@ -44,12 +44,15 @@ def mcnemar(treated: Bool[np.ndarray, "image"], control: Bool[np.ndarray, "image
 
     Raises
     ------
-    ValueError : the level lies outside of (0, 1)
+    ValueError : the level lies outside of (0, 1), or the arms are not yes or no on equally many images
 
     Source: McNemar (1947); Newcombe (1998), Statistics in Medicine 17, 2635-2650, method 10.
     """
     if not 0 < level < 1:
         raise ValueError(f"mcnemar.level must lie in (0, 1); got {level}.")
+    if treated.shape != control.shape or treated.dtype != bool or control.dtype != bool:
+        told = f"{treated.dtype} {treated.shape} and {control.dtype} {control.shape}"
+        raise ValueError(f"mcnemar.treated and control must be boolean, of the same images; got {told}.")
     n, both = len(treated), int((treated & control).sum())
     only_treated, only_control = int((treated & ~control).sum()), int((control & ~treated).sum())
     if n == 0:

@@ -31,7 +31,8 @@ def whole(
     scaling : factor of q.k; None means channel ** -0.5
     softcap : c in c * tanh(logit / c)
     tokens : ids
-    visible : positions that hold a token; None where all do. Rows of the others are zero
+    visible : positions that hold a token; None where all do. Rows of the others are zero. Give it wherever there is padding: `mask` hides
+        keys, and by it alone detectors count padded positions as first tokens, as queries and as positions
     counted : positions that detectors with a `keys` option, and `ColumnProduct`, count
     prompt : of the prompt's positions only, by `kvsmooth.sinks.prompt.prompt_statistics`
     """

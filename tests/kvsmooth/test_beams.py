@@ -5,7 +5,7 @@ import pytest
 from tests import zoo
 from tests.kvsmooth.cases import METHOD, RICH, assert_beams_equal_beams_by_hand
 
-SLOW_FAMILIES = [pytest.param(name, marks=() if name in ("llava", "gemma3") else pytest.mark.slow) for name in zoo.FAMILIES]
+SLOW_FAMILIES = [pytest.param(name, marks=() if name == "llava" else pytest.mark.slow) for name in zoo.FAMILIES]
 
 
 @pytest.mark.parametrize("name", SLOW_FAMILIES)

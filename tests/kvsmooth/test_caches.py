@@ -11,18 +11,20 @@ from transformers import DynamicCache
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import METHOD, MOVING, RICH, close
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH, close
 from tests.kvsmooth.reference import smoothed
+
+SLOW = ("mistral", "qwen2_vl", "instructblip")
 
 
 @pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", zoo.FAMILIES)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_static_cache_equals_dynamic(name, attn):
     assert_static_equals_dynamic(name, METHOD, attn)
 
 
 @pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["llava", "gemma3", "mistral", "qwen2_vl", "instructblip"])
+@pytest.mark.parametrize("name", ["llava", "gemma3", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_static_cache_equals_dynamic_with_rich_options(name, attn):
     assert_static_equals_dynamic(name, RICH, attn)
 
@@ -93,7 +95,7 @@ def test_a_shortened_cache_is_not_followed_in_silence():
 @pytest.mark.parametrize(
     "method", [METHOD, RICH, KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))], ids=["one", "rich", "text"]
 )
-@pytest.mark.parametrize("name", ["gemma3", "mistral", "llama"])
+@pytest.mark.parametrize("name", ["gemma3", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mistral", "llama"))])
 def test_a_cache_that_knows_no_kinds_of_layers_equals_the_default_one(name, method, exact):
     """`DynamicCache()` keeps every token in every layer, so sliding and full layers differ by their masks alone."""
     method = dataclasses.replace(method, exact=exact)

@@ -79,6 +79,7 @@ def graphs(*arguments: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_is_one_graph():
     assert graphs("model", "llava", "default") == 1
 

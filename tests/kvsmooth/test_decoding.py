@@ -7,12 +7,12 @@ from transformers import DynamicCache
 from kvsmooth import KVSmooth
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import METHOD, MOVING, RICH, close, single
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH, close, single
 from tests.kvsmooth.reference import smoothed
 
 
 @pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", zoo.FAMILIES)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_left_padded_batch_equals_singles(name, attn):
     logits, run, _ = smoothed(name, METHOD, 2, attn=attn)
     for row in range(2):

@@ -17,6 +17,7 @@ from tests.kvsmooth.reference import smoothed
 PARTS = ("probabilities", "logits", "keys", "values", "key", "value", "hidden", "prompt", "tokens")
 STEPS = 4
 LIVE = sorted(name for name, sink in SINKS.items() if sink.known != "later")
+KINDS = ("row_entropy", "visual_sink", "key_outlier", "tag_variance", "punctuation")  # one for each kind of part that is seen
 FAST = ("llava", "gemma3")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in zoo.FAMILIES if name not in FAST]
 # sliding windows, positions of several sections, a prefix seen from both sides, a hole in the mask
@@ -120,7 +121,7 @@ def visible_part(seen, part, axis, row):
     return states if seen.visible is None else states[:, row].index_select(axis - 1, seen.visible[row].nonzero()[:, 0])
 
 
-@pytest.mark.parametrize("name", LIVE)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in LIVE])
 def test_a_live_detector_scores_a_padded_batch_as_its_rows_alone_and_on_every_cache(name):
     assert_batches_and_caches_agree("llava", name)
 
@@ -183,7 +184,9 @@ def test_key_value_heads_are_given_to_their_query_heads():
         assert torch.equal(runs[0][1].rates, runs[1][1].rates)
 
 
-@pytest.mark.parametrize("name", ["visual_sink", "key_outlier", "punctuation", "sink_gap"])
+@pytest.mark.parametrize(
+    "name", ["visual_sink", *(pytest.param(name, marks=pytest.mark.slow) for name in ("key_outlier", "punctuation", "sink_gap"))]
+)
 def test_beams_with_a_live_detector_equal_beams_by_hand(name):
     assert_beams_equal_beams_by_hand("llava", KVSmooth(**MOVING, score=detector(name)), None, 2)
 

@@ -1,4 +1,4 @@
-"""Statistics without maps against float64 maps that are written out, and against the maps of eager attention in every family."""
+"""Statistics without maps against float64 maps that are written out, their laws, and what does not fit."""
 
 import math
 
@@ -7,111 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvsmooth import Unsupported
-from kvsmooth.attention import decoder_of, owned_attention
 from kvsmooth.flash_entropy import flash_entropy
-from kvsmooth.map_statistics import MapStatistics, map_statistics
+from kvsmooth.map_statistics import map_statistics
 from kvsmooth.visibility import Visibility
-from tests.zoo import FAMILIES, build
+from tests.kvsmooth.maps import CASES, assert_close, case, drawn, of_maps, slow
 
 law = settings(deadline=None, max_examples=25)
-BOUND = {"entropy": 1e-5, "mass": 5e-6, "column_sums": 5e-6, "second_moment": 5e-6, "max_probability": 5e-6, "logsumexp": 2e-5}
-"""Measured: scores of a standard deviation up to 2 and a sink 10 above, up to 1024 keys; the largest error seen was half of these."""
-
-
-def visible_by_rule(rows, queries, keys, mask, causal, window):
-    """Which query sees which key, one at a time."""
-    seen = torch.zeros(rows, 1, queries, keys, dtype=torch.bool)
-    for row in range(rows):
-        for query in range(queries):
-            place = keys - queries + query
-            for key in range(keys):
-                late, far = causal and key > place, window is not None and key <= place - window
-                seen[row, 0, query, key] = not (late or far) and (mask is None or bool(mask[row, key]))
-    return seen
-
-
-def of_maps(maps, scores, groups, weights, padded):
-    """The statistics of float64 probabilities "row head query key", by the formulas that define them."""
-    maps = maps.masked_fill(padded[:, None, :, None], 0)
-    count = 0 if groups is None else int(groups.max()) + 1
-    return {
-        "entropy": -(maps * maps.clamp_min(1e-300).log()).sum(-1),
-        "mass": torch.stack([(maps * (groups == group)[:, None, None]).sum(-1) for group in range(count)], -1)
-        if count
-        else maps.new_zeros(*maps.shape[:3], 0),
-        "column_sums": (maps * weights[:, None, :, None]).sum(2),
-        "second_moment": (maps**2).sum(-1),
-        "max_probability": maps.amax(-1),
-        "logsumexp": scores.logsumexp(-1),
-    }
-
-
-def slow(query, key, seen, padded, scaling=None, softcap=None, groups=None, weights=None):
-    query, key = query.double(), key.double().repeat_interleave(query.shape[1] // key.shape[1], 1)
-    scores = (query.shape[-1] ** -0.5 if scaling is None else scaling) * query @ key.transpose(-1, -2)
-    scores = scores if softcap is None else softcap * torch.tanh(scores / softcap)
-    scores = scores.masked_fill(~seen, -math.inf).masked_fill(padded[:, None, :, None], -math.inf)
-    weights = torch.ones(query.shape[0], query.shape[2]) if weights is None else weights
-    return of_maps(scores.softmax(-1).nan_to_num(0), scores, groups, weights.double(), padded)
-
-
-def assert_close(found: MapStatistics, expected, factor=1.0):
-    for name, values in expected.items():
-        mine = getattr(found, name)
-        assert mine.dtype == torch.float32
-        bound = factor * BOUND[name]
-        torch.testing.assert_close(mine.double(), values, atol=bound, rtol=bound, msg=lambda told, name=name: f"{name}: {told}")
-
-
-def drawn(rows, heads, kv, queries, keys, channels=16, sink=0.0, deviation=1.0, dtype=torch.float32):
-    query, key = torch.randn(rows, heads, queries, channels), torch.randn(rows, kv, keys, channels)
-    along = torch.nn.functional.normalize(torch.randn(channels), dim=0)
-    query, key = query * deviation, key.clone()
-    query += along * channels**0.5
-    key[:, :, 0] += along * sink
-    return query.to(dtype), key.to(dtype)
-
-
-CASES = {
-    "plain": {},
-    "full": {"causal": False},
-    "grouped_heads": {"kv": 2},
-    "one_key_head": {"kv": 1},
-    "padded": {"pad": 7, "kv": 2},
-    "padded_past_a_block": {"pad": 40},
-    "hole": {"pad": 7, "hole": True},
-    "padded_full": {"pad": 7, "causal": False},
-    "after_a_cache": {"queries": 11, "pad": 7},
-    "cross": {"queries": 60, "causal": False},
-    "cross_padded": {"queries": 60, "pad": 7, "causal": False},
-    "nothing_but_padding": {"pad": 50},
-    "one_query": {"queries": 1, "pad": 3},
-    "window": {"window": 9},
-    "window_of_one": {"window": 1},
-    "window_padded": {"window": 20, "pad": 7, "kv": 2},
-    "window_after_a_cache": {"window": 5, "queries": 30},
-    "softcap": {"softcap": 3.0, "kv": 2},
-    "softcap_window": {"softcap": 3.0, "window": 12, "pad": 7},
-    "scaling": {"scaling": 0.7},
-}
-
-
-def case(queries=50, keys=50, kv=4, pad=0, hole=False, causal=True, window=None, softcap=None, scaling=None, dtype=torch.float32):
-    query, key = drawn(2, 4, kv, queries, keys, sink=4.0, dtype=dtype)
-    mask = None
-    if pad:
-        mask = torch.ones(2, keys, dtype=torch.long)
-        mask[1, :pad] = 0
-        if hole:
-            mask[1] = mask[1].roll(5)
-    padded = torch.zeros(2, queries, dtype=torch.bool)
-    if mask is not None and (causal or queries == keys):
-        padded = mask[:, keys - queries :] == 0
-    seen = visible_by_rule(2, queries, keys, mask, causal, window)
-    more = {"groups": torch.randint(-1, 3, (2, keys)), "weights": torch.rand(2, queries)}
-    options = {"causal": causal, "window": window, "softcap": softcap, "scaling": scaling}
-    return query, key, mask, options, more, slow(query, key, seen, padded, scaling, softcap, **more), seen, padded
 
 
 @pytest.mark.parametrize("chunk", [16, 1000])
@@ -167,22 +68,6 @@ def test_a_large_common_offset_costs_no_digits_of_the_entropy():
     assert float(slow(query, key, seen, padded)["logsumexp"].min()) > 150
     for found in (map_statistics(query, key).entropy, flash_entropy(query, key)):
         torch.testing.assert_close(found.double(), expected, atol=3e-5, rtol=0)
-
-
-@pytest.mark.parametrize("name", [name for name in CASES if "softcap" not in name])
-def test_flash_entropy_equals_maps(name):
-    query, key, mask, options, _, expected, _, _ = case(**CASES[name])
-    found = flash_entropy(query, key, mask, **options)
-    torch.testing.assert_close(found.double(), expected["entropy"], atol=1e-5, rtol=0)
-    raised = flash_entropy(query.bfloat16(), key.bfloat16(), mask, **options)
-    again = flash_entropy(query.bfloat16().float(), key.bfloat16().float(), mask, **options)
-    assert torch.equal(raised, again)
-
-
-def test_flash_entropy_refuses_a_softcap_in_one_line():
-    with pytest.raises(Unsupported, match=r"flash_entropy cannot serve scores with a softcap \(3.0\); use map_statistics") as caught:
-        flash_entropy(*drawn(1, 2, 2, 4, 4), softcap=3.0)
-    assert "\n" not in str(caught.value)
 
 
 @law
@@ -264,6 +149,9 @@ def test_memory_does_not_grow_with_the_square_of_the_text():
         ({"mask": torch.ones(1, 1, 1, 6).bool()}, r"with 4 queries; got shape \(1, 1, 1, 6\)"),
         ({"window": 0}, "Visibility.window must be at least 1 and causal; got 0"),
         ({"window": 3, "causal": False}, "Visibility.window must be at least 1 and causal; got 3, causal=False"),
+        ({"softcap": 0.0}, "map_statistics.softcap must be above 0, or None; got 0.0"),
+        ({"mask": torch.ones(3, 6)}, r"map_statistics.mask must have 1 rows.*got shape \(3, 6\)"),
+        ({"mask": torch.ones(1, 3, 4, 6).bool()}, r"one head or 2 where it is 4-D; got shape \(1, 3, 4, 6\)"),
     ],
 )
 def test_what_does_not_fit_is_named(change, message):
@@ -274,62 +162,3 @@ def test_what_does_not_fit_is_named(change, message):
 def test_more_queries_than_keys_are_refused_where_causal():
     with pytest.raises(ValueError, match=r"Visibility\.queries must be no more than the keys where causal; got 6 > 4"):
         Visibility(6, 4)
-
-
-def attended(name, attn):
-    """What every layer's attention of one forward pass received, and eager attention's maps of the same pass."""
-    model, inputs = build(name, attn="eager", seed=0, batch=2)
-    with torch.no_grad():
-        told = model(**inputs, output_attentions=True)
-    maps = getattr(told, "language_model_outputs", told).attentions
-    model, inputs = build(name, attn=attn, seed=0, batch=2)
-    calls = []
-
-    def watch(found):
-        def attention(module, query, key, value, attention_mask, **options):
-            calls.append((query, key, attention_mask, options))
-            return found(module, query, key, value, attention_mask, **options)
-
-        return attention
-
-    with owned_attention(model, decoder_of(model), watch), torch.no_grad():
-        model(**inputs)
-    return calls, maps, inputs["attention_mask"]
-
-
-def assert_layers_equal_eager_maps(name, attn):
-    calls, maps, tokens = attended(name, attn)
-    assert len(calls) == len(maps)
-    for (query, key, mask, options), layer in zip(calls, maps, strict=True):
-        padded = torch.zeros_like(tokens, dtype=torch.bool)
-        if mask is not None and mask.dim() == 4:
-            hidden = ~mask if mask.dtype == torch.bool else mask <= torch.finfo(mask.dtype).min / 2
-            padded = hidden.all(-1).all(1)  # eager attention gives these uniform rows
-        groups = torch.arange(key.shape[2]).expand(2, -1) % 3
-        found = map_statistics(query, key, mask, scaling=options["scaling"], softcap=options.get("softcap"), groups=groups, chunk=5)
-        scores = layer.double().log()
-        expected = of_maps(layer.double(), scores, groups, torch.ones(tokens.shape).double(), padded)
-        del expected["logsumexp"]  # a map no longer knows it
-        assert_close(found, expected, 2.0)
-
-
-@pytest.mark.parametrize("name", ["llava", "gemma3"])
-@pytest.mark.parametrize("attn", ["eager", "sdpa"])
-def test_equals_the_maps_of_eager_attention(name, attn):
-    assert_layers_equal_eager_maps(name, attn)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(FAMILIES) - {"llava", "gemma3"}))
-@pytest.mark.parametrize("attn", ["eager", "sdpa"])
-def test_every_family_equals_the_maps_of_eager_attention(name, attn):
-    assert_layers_equal_eager_maps(name, attn)
-
-
-def test_the_rule_equals_the_mask_that_attention_receives():
-    calls, _, tokens = attended("llava", "eager")
-    for query, key, mask, options in calls:
-        by_rule = map_statistics(query, key, tokens, scaling=options["scaling"], window=options.get("sliding_window"))
-        whole = map_statistics(query, key, mask, scaling=options["scaling"])
-        for values, others in zip(vars(by_rule).values(), vars(whole).values(), strict=True):
-            torch.testing.assert_close(values, others, atol=1e-6, rtol=1e-5)

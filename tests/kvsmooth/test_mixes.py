@@ -139,7 +139,7 @@ def cached_norms(name, mix, **changes):
     return [(cache.keys[:, :, -1], cache.values[:, :, -1]) for cache in caches]
 
 
-@pytest.mark.parametrize("name", ["llava", "gemma3", "qwen3"])
+@pytest.mark.parametrize("name", ["llava", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gemma3", "qwen3"))])
 @pytest.mark.parametrize("rope", ["after", "before"])
 def test_cached_states_keep_the_laws_on_grouped_heads(name, rope):
     for mix in ("norm_preserving", "shrink_only", "random_direction", "running_mean"):

@@ -10,6 +10,7 @@ from kvsmooth.mixes import MIXES
 from kvsmooth.policies import Constant
 from kvsmooth.sinks import TagVariance, VisualSink
 from tests import zoo
+from tests.kvsmooth.cases import FAMILIES
 from tests.kvsmooth.reference import smoothed
 
 NEUTRAL = {"lambda_ref": 0.0, "margin": 0.0, "layers": (0, 1, 2)}
@@ -22,7 +23,7 @@ def plain(name, attn, batch=2, tokens=8):
 
 
 @pytest.mark.parametrize("attn", ["sdpa", "eager"])
-@pytest.mark.parametrize("name", zoo.FAMILIES)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_neutral_options_are_the_identity(name, attn):
     logits, sequences = plain(name, attn)
     exact, run, _ = smoothed(name, KVSmooth(**NEUTRAL), 2, attn=attn)

@@ -6,6 +6,7 @@ import torch
 from kvsmooth import KVSmooth
 from kvsmooth.policies import Constant, Inverse, Top
 from kvsmooth.sinks import RowEntropy
+from tests.kvsmooth.cases import FAMILIES as MOSTLY_SLOW
 from tests.kvsmooth.reference import reference, smoothed
 from tests.zoo import FAMILIES
 
@@ -63,7 +64,7 @@ def assert_equal_to_reference(name, change, batch, attns, exacts):
             torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MOSTLY_SLOW)
 def test_every_family_equals_the_reference(name):
     assert_equal_to_reference(name, {}, 1, ("sdpa", "eager"), (True,))
 
@@ -74,7 +75,7 @@ def test_every_family_equals_the_reference_in_a_padded_batch_and_on_the_fast_pat
     assert_equal_to_reference(name, {}, 2, ("sdpa", "eager"), (True, False))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MOSTLY_SLOW)
 def test_default_values_equal_the_reference(name):
     # only the band is another: the default one is empty on models of three layers
     options = KVSmooth(layers=(0, 1, 2))

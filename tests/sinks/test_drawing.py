@@ -37,6 +37,7 @@ def test_a_file_draws_itself_as_a_module_of_its_own():
     check(done.stdout, "row_entropy")
 
 
+@pytest.mark.slow
 def test_a_file_draws_itself_as_a_script():
     done = subprocess.run([sys.executable, "-W", "error", str(FOLDER / "key_norm.py")], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
