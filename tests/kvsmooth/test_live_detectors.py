@@ -18,6 +18,7 @@ PARTS = ("probabilities", "logits", "keys", "values", "key", "value", "hidden", 
 STEPS = 4
 LIVE = sorted(name for name, sink in SINKS.items() if sink.known != "later")
 KINDS = ("row_entropy", "visual_sink", "key_outlier", "tag_variance", "punctuation")  # one for each kind of part that is seen
+MOSTLY_SLOW = [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in LIVE]
 FAST = ("llava", "gemma3")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in zoo.FAMILIES if name not in FAST]
 # sliding windows, positions of several sections, a prefix seen from both sides, a hole in the mask
@@ -121,7 +122,7 @@ def visible_part(seen, part, axis, row):
     return states if seen.visible is None else states[:, row].index_select(axis - 1, seen.visible[row].nonzero()[:, 0])
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in LIVE])
+@pytest.mark.parametrize("name", MOSTLY_SLOW)
 def test_a_live_detector_scores_a_padded_batch_as_its_rows_alone_and_on_every_cache(name):
     assert_batches_and_caches_agree("llava", name)
 
@@ -149,7 +150,7 @@ def assert_batches_and_caches_agree(family, name):
         close(alone.entropies[:, :, 0], run.entropies[:, :, row], 1e-4)
 
 
-@pytest.mark.parametrize("name", LIVE)
+@pytest.mark.parametrize("name", MOSTLY_SLOW)
 def test_a_live_detector_serves_every_choice_of_heads(name):
     for heads in ("per_head", "mean_row"):
         if (name, heads) == ("tag_variance", "mean_row"):
