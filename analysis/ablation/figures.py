@@ -14,8 +14,11 @@ NOTE = (
     "Filled, solid, framed: corrected p < 0.05, exchange of arms within images; CHAIR by max-T over the family's cells, the rest by Holm. "
     "Green: F1 within ±{margin:g}; rings: by two one-sided tests."
 )
-WIDE = ("chair_i", "chair_s", "f1", "length", "hazard", "repetition")
-MATRIX = ("chair_i", "chair_i_matched", "chair_s", "chair_s_matched", "hazard", "f1", "recall", "length", "repetition")
+WIDE = ("chair_i", "chair_s", "f1", "length", "precision", "repeated_mentions")
+MATRIX = (
+    *("chair_i", "chair_i_matched", "chair_s", "chair_s_matched", "hazard", "precision", "recall", "f1"),
+    *("length", "repeated_mentions", "repetition"),
+)
 Cells = Sequence[Mapping[str, Any]]
 
 

@@ -50,6 +50,8 @@ MEASURES = {
     "length": _ratio("length", "words", "length", "captions"),
     "mentions": _ratio("mentions", "1 a caption", "mentions", "captions"),
     "objects": _ratio("objects named", "1 a caption", "objects", "captions"),
+    # CHAIR_i counts every mention: naming true objects again and again lowers it
+    "repeated_mentions": Measure("repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}),
     "repetition": _ratio("repeated sentences", "1", "repeated", "sentences"),
     "ended": _ratio("ended by itself", "1", "ended", "captions"),
     "steps": _ratio("decode steps", "1 a caption", "steps", "captions", False),

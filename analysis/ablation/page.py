@@ -9,7 +9,7 @@ from analysis.ablation.panels import LABELS, Rows, passes
 from analysis.question import by_name
 
 START, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
-COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "hazard", "f1", "recall", "length", "repetition")
+COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "hazard", "precision", "recall", "f1", "length", "repeated_mentions")
 TITLES = {
     "ladder": "Ladder: controls of the guidance",
     "places": "Places",
