@@ -62,16 +62,17 @@ class Layer:
 
 
 def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window: int) -> Layer:
-    """Flatten one layer at the `window`-th window; tokens with too few later queries are left out, scores without variation are 0."""
+    """Flatten one layer at the `window`-th window; tokens with too few later queries are left out."""
     kept = [~np.isnan(text["received"][window, layer]) for text in texts]
     written = [len(keep) for keep in kept]
     image = np.concatenate([np.full(keep.sum(), number) for number, keep in enumerate(kept)])
     step = np.concatenate([np.flatnonzero(keep) for keep in kept])
     positive = np.concatenate([labels(t["received"][window, layer])[keep] for t, keep in zip(texts, kept, strict=True)])
     absolute = np.concatenate([t["received_most"][window, layer][keep] > EPS for t, keep in zip(texts, kept, strict=True)])
-    own = [text["scores"][:, layer, -length:][:, keep] for text, length, keep in zip(texts, written, kept, strict=True)]
+    # counted from the front: [-0:] would be everything, and a caption of one token has fed none
+    own = [t["scores"][:, layer, t["scores"].shape[2] - length :][:, keep] for t, length, keep in zip(texts, written, kept, strict=True)]
     values = np.concatenate(own, axis=1)
-    tokens = np.concatenate([text["tokens"][-length:][keep] for text, length, keep in zip(texts, written, kept, strict=True)])
+    tokens = np.concatenate([t["tokens"][len(t["tokens"]) - length :][keep] for t, length, keep in zip(texts, written, kept, strict=True)])
     scores = dict(zip(detectors, values, strict=True)) | {
         "position": -step.astype(float),
         "token": others_rate(tokens, positive, image, len(texts)),
@@ -111,10 +112,10 @@ def pairs(texts: Sequence[Text], detectors: Sequence[str], windows: Sequence[int
                 data = layer_of(texts, detectors, layer, number)
                 found.positives[:, number] += data.positive.sum(), data.absolute.sum()
                 found.tokens[number] += len(data.image)
-                inside = _within(found, data, names, number, np.random.default_rng([seed, width, layer]))
+                inside = _within(found, data, names, number, (seed, width))
                 _across(found, data, names, width, images)
                 if width == MAIN:
-                    _in_layer(found, data, names, layer, inside, np.random.default_rng([seed, layer]))
+                    _in_layer(found, data, names, layer, inside, seed)
                 bar.update()
     return found
 
@@ -129,8 +130,11 @@ def _across(found: Pairs, data: Layer, names: Sequence[str], width: int, images:
         _add(found.stratified, (name, width), concordance(data.scores[name], data.positive, data.image, images, data.step))
 
 
-def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, draw: np.random.Generator) -> Float[np.ndarray, "scorer"]:
-    """Pairs of one image, for the labels as they are and for both nulls; returns this layer's AUROC of each scorer."""
+def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, seed: tuple[int, ...]) -> Float[np.ndarray, "scorer"]:
+    """Pairs of one image, for the labels as they are and for both nulls; returns this layer's AUROC of each scorer.
+
+    An image's orders and turns are the same in every layer, as its labels are alike: what a null exchanges is a caption.
+    """
     scores = np.stack([data.scores[name] for name in names])
     starts = np.searchsorted(data.image, np.arange(len(found.within) + 1))
     before, counted = found.within[:, :, number].sum(0), 0.0
@@ -138,6 +142,7 @@ def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, draw: 
         label, size = data.positive[start:stop], stop - start
         if not size or not label.any() or label.all():
             continue
+        draw = np.random.default_rng([*seed, image])
         order = draw.permuted(np.tile(np.arange(size), (DRAWS, 1)), axis=1)
         turned = (np.arange(size) - draw.integers(0, size, (DRAWS, 1))) % size
         share = auroc_of_labels(scores[:, start:stop], np.concatenate([label[None], label[order], label[turned]]))
@@ -151,12 +156,13 @@ def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, draw: 
         return (found.within[:, :, number].sum(0) - before) / counted if counted else np.full(len(names), np.nan)
 
 
-def _in_layer(found: Pairs, data: Layer, names: Sequence[str], layer: int, inside: np.ndarray, draw: np.random.Generator) -> None:
+def _in_layer(found: Pairs, data: Layer, names: Sequence[str], layer: int, inside: np.ndarray, seed: int) -> None:
     """This layer by itself at the main window, its nulls, and the absolute label."""
     images = len(found.within)
     bounds = np.searchsorted(data.image, np.arange(images + 1))
     permuted, shifted = data.positive.copy(), data.positive.copy()
-    for start, stop in itertools.pairwise(bounds):
+    for image, (start, stop) in enumerate(itertools.pairwise(bounds)):
+        draw = np.random.default_rng([seed, image])  # the same in every layer
         permuted[start:stop] = draw.permutation(permuted[start:stop])
         shifted[start:stop] = np.roll(shifted[start:stop], draw.integers(0, max(stop - start, 1)))
     for number, name in enumerate(names):

@@ -57,7 +57,7 @@ def _prediction(data: xr.Dataset, about: dict, seed: int, level: float) -> Itera
     position = inside[:, [scorers.index("position")]]
     against = compare(flat, np.broadcast_to(position, inside.shape).reshape(images, -1), seed=seed)
     gap = cluster_bca(mean((inside - position).reshape(images, -1)), images, level=level, resamples=RESAMPLES, seed=seed)
-    tested = f"max-T over {int(np.isfinite(half.p_max_t).sum())} scores and windows"
+    tested, compared = (f"max-T over {int(np.isfinite(test.p_max_t).sum())} scores and windows" for test in (half, against))
     for number, (name, width) in enumerate((name, width) for name in scorers for width in windows):
         where = {"question": "prediction", "scorer": name, "window": width, "known": lead(name, about)}
         told = {"unit": "AUROC", "n": int(half.n[number]), "where": where}
@@ -81,7 +81,7 @@ def _prediction(data: xr.Dataset, about: dict, seed: int, level: float) -> Itera
                 test=f"{SIGN_FLIP}: no better than position",
                 p=against.p_sign_flip[number],
                 p_adjusted=against.p_max_t[number],
-                adjustment=tested,
+                adjustment=compared,
                 effect={"d_z": against.d_z[number]},
                 reason=gap.reason[number] or against.reason[number],
                 **told,
@@ -134,7 +134,7 @@ def _observation(data: xr.Dataset, seed: int, level: float) -> Iterator[Row]:
             test=f"{SIGN_FLIP}: the same as in random order" if tested else "",
             p=test.p_sign_flip[own] if tested else np.nan,
             p_adjusted=test.p_max_t[own] if tested else np.nan,
-            adjustment=f"max-T over {len(test.p_max_t)} relations" if tested else "",
+            adjustment=f"max-T over {int(np.isfinite(test.p_max_t).sum())} relations" if tested else "",
             effect={"d_z": test.d_z[own], "minus permuted": test.mean[own]} if tested else {},
             role="exploratory" if tested else "descriptive",
             where={"question": "observation 2", "received": received, "relation": relation, "variant": variant},

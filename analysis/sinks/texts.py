@@ -1,7 +1,10 @@
 """The store of the measured texts: one npz an image, whole or not there, so that an interrupted run goes on."""
 
 import json
+import struct
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,13 @@ import numpy as np
 
 from analysis.sinks.scores import detectors, look
 from analysis.sinks.targets import WINDOWS
-from probes.cli import BadInput
+from probes.cli import BadInput, Notice
 from probes.files import atomic_write, sweep, write_bytes
-from probes.provenance import as_plain
+from probes.provenance import as_plain, git_commit
 from probes.session import Session
+from probes.tokens import end_tokens, until_end
 
+_TORN = (OSError, ValueError, TypeError, EOFError, KeyError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile, SyntaxError)
 FORMAT = 1
 """Of the arrays in a file; another number is measured anew."""
 
@@ -24,7 +29,12 @@ def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str,
 
     Parameters
     ----------
-    session : says which captions are fed: given ones, those of a free recording, or the model's own greedy ones, made here
+    session : says which captions are fed: given ones, those of a free recording, or the model's own greedy ones, made here; all up to
+        their first end token, and cut to `max_new_tokens`
+
+    Warns
+    -----
+    Notice : at the end, if some of them were measured by another commit of the code
 
     Raises
     ------
@@ -32,18 +42,25 @@ def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str,
     """
     from tqdm import tqdm
 
-    chosen = detectors(session.subject)
+    chosen, ends = detectors(session.subject), end_tokens(session.subject.tracing.speaker)
+    older = 0
     open_store(store, {**_settings(session), "seed": seed, "detectors": {name: as_plain(d) for name, d in chosen.items()}})
     with tqdm(total=len(session.items), desc="texts", unit="caption", disable=None) as bar:
         for chunk in chunks(session):
             paths = [store / f"{item.image_id}.npz" for item in chunk.items]
             there = [read(path, made) for path, made in zip(paths, chunk.hashes, strict=True)]
             if any(text is None for text in there):
-                there = look(session.subject, chunk.items, session.replayed(chunk), chosen, seed)
+                captions = [until_end(caption, ends)[: session.max_new_tokens] for caption in session.replayed(chunk)]
+                there = look(session.subject, chunk.items, captions, chosen, seed)
                 for path, text, made in zip(paths, there, chunk.hashes, strict=True):
                     write(path, text, made)
+            else:
+                older += sum(str(text.pop("commit")) != git_commit() for text in there)
             yield from there
             bar.update(len(there))
+    if older:
+        told = f"{older} texts in {store} are of another commit of the code and were reused; remove the folder to measure them anew."
+        warnings.warn(told, Notice, stacklevel=2)
 
 
 def chunks(session: Session) -> Iterator[Any]:
@@ -83,8 +100,8 @@ def open_store(store: Path, settings: Mapping[str, Any]) -> None:
     path, wanted = store / "settings.json", json.loads(json.dumps(as_plain(settings)))
     if path.exists():
         try:
-            there = json.loads(path.read_text())
-        except ValueError as error:
+            there = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
             raise BadInput(f"{path}: is damaged; remove {store} and run the same command again.") from error
         for name, value in wanted.items():
             if there.get(name) != value:
@@ -97,7 +114,8 @@ def open_store(store: Path, settings: Mapping[str, Any]) -> None:
 def write(path: Path, text: Mapping[str, np.ndarray], data_hash: str) -> None:
     """Write the arrays of one image, whole or not at all."""
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, data_hash=np.array(data_hash), format=np.array(FORMAT), **text)
+        about = {"data_hash": np.array(data_hash), "format": np.array(FORMAT), "commit": np.array(git_commit())}
+        np.savez_compressed(file, **{**text, **about})
 
 
 def read(path: Path, data_hash: str) -> dict[str, np.ndarray] | None:
@@ -105,8 +123,8 @@ def read(path: Path, data_hash: str) -> dict[str, np.ndarray] | None:
     try:
         # opened here: numpy leaves a torn file open
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            text = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError):
+            text = {"commit": np.array("unknown"), **file}
+    except _TORN:
         return None
     same = str(text.pop("data_hash", "")) == data_hash and int(text.pop("format", 0)) == FORMAT
     return text if same else None

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.sinks import reduce, results
 from analysis.sinks.__main__ import QUESTION, SinksConfig, main
 from analysis.sinks.scores import detectors, look
 from analysis.sinks.texts import measured, open_store, read, read_captions, write
 from kvsmooth.spans import GENERATED
 from probes import load_subject
-from probes.cli import BadInput
+from probes.cli import BadInput, Notice
 from probes.session import Session
 
 
@@ -63,6 +64,25 @@ def test_look_equals_loops_over_the_models_own_maps(subject, items):
         model.set_attn_implementation(before)
 
 
+@pytest.mark.parametrize("lengths", [(1, 2, 25), pytest.param((1,), marks=pytest.mark.slow)])
+def test_captions_of_one_token_and_short_ones_give_rows_with_reasons(subject, monkeypatch, lengths):
+    """A model that ends at once has fed nothing: there is no token to score, and that is said."""
+    monkeypatch.setattr(reduce, "RESAMPLES", 49)
+    monkeypatch.setattr(results, "RESAMPLES", 49)
+    items = subject.items(len(lengths))
+    whole = subject.tokens(" ".join(CAPTIONS.values()))
+    found = look(subject, items, [whole[:length] for length in lengths], detectors(subject))
+    reduced = reduce.reduce(found, [item.image_id for item in items], detectors(subject))
+    rows = {row.name: row for row in results.results(reduced)}
+    assert reduced["steps"].values.tolist() == [length - 1 for length in lengths]
+    observed = [row.n for name, row in rows.items() if name.startswith("observation 2") and name.endswith("/observed")]
+    assert observed == [int(25 in lengths)] * 8
+    short = rows["prediction/within/row_entropy/w40"]
+    assert np.isnan(short.estimate)
+    assert short.reason
+    assert np.isfinite(rows["prediction/within/row_entropy/w5"].estimate) == (25 in lengths)
+
+
 def test_the_store_goes_on_where_it_was_left_and_knows_its_settings(subject, items, tmp_path):
     tokens = {item.image_id: caption for item, caption in zip(items, given(subject, items), strict=True)}
     session = Session(subject, items, {"baseline": None}, "replay", None, tokens, batch_size=1)
@@ -87,8 +107,28 @@ def test_a_file_of_another_image_is_not_taken(tmp_path):
     assert read(tmp_path / "2.npz", "abc") is None
 
 
-def test_damaged_settings_are_named(tmp_path):
-    (tmp_path / "settings.json").write_text("{")
+def test_a_file_that_is_damaged_anywhere_is_measured_again(tmp_path):
+    path, draw = tmp_path / "1.npz", np.random.default_rng(0)
+    write(path, {"scores": draw.random((3, 40))}, "abc")
+    whole = path.read_bytes()
+    for place in draw.integers(0, len(whole), 400):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        found = read(path, "abc")
+        assert found is None or found["scores"].shape == (3, 40)
+
+
+def test_texts_of_other_code_are_reused_with_a_notice_and_given_captions_are_cut(subject, items, tmp_path, monkeypatch):
+    session = Session(subject, items[:1], {"baseline": None}, "replay", None, {items[0].image_id: CAPTIONS[0]}, max_new_tokens=5)
+    (text,) = measured(session, tmp_path)
+    assert (text["groups"] == GENERATED).sum() == 4  # the last of five is not fed
+    monkeypatch.setattr("analysis.sinks.texts.git_commit", lambda: "another")
+    with pytest.warns(Notice, match="1 texts in .* are of another commit of the code and were reused"):
+        list(measured(session, tmp_path))
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "3"])
+def test_damaged_settings_are_named(tmp_path, content):
+    (tmp_path / "settings.json").write_text(content)
     with pytest.raises(BadInput, match=r"settings\.json: is damaged; remove"):
         open_store(tmp_path, {"seed": 0})
 

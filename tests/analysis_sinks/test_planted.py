@@ -128,6 +128,20 @@ def test_shuffle_nulls_sit_at_one_half_where_a_score_does_not():
     assert found.pooled["sum", 10].auroc > 0.7
 
 
+def test_a_null_exchanges_a_caption_not_each_of_its_layers():
+    """Layers that say the same say it under a null too: nulls of two of them spread as those of one."""
+
+    def twice(text):
+        layered = {"scores": 1, "received": 1, "received_most": 1}
+        return {name: np.concatenate([values] * 2, layered[name]) if name in layered else values for name, values in text.items()}
+
+    measured = texts(10, 40, lambda draw, rows: rows.sum(0), early_rows)
+    one, two = (pairs(made, ["sum"], (20,), progress=False) for made in (measured, [twice(text) for text in measured]))
+    np.testing.assert_allclose(two.null, 2 * one.null)
+    for key, found in one.shuffled.items():
+        assert two.shuffled[key].auroc == pytest.approx(found.auroc)
+
+
 def autoregressive(draw, shape, rho=0.6):
     """AR(1) series along the last axis, unit variance."""
     noise = draw.normal(size=shape)
