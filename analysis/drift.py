@@ -66,6 +66,8 @@ class DriftConfig:
         for name in ("images", "batch_size", "max_new_tokens", "min_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"DriftConfig.{name} must be a positive integer; got {getattr(self, name)}.")
+        if self.seed < 0:
+            raise ValueError(f"DriftConfig.seed must be 0 or more; got {self.seed}.")
         if not 0 <= self.lambda_ref <= 1:
             raise ValueError(f"DriftConfig.lambda_ref must lie in [0, 1]; got {self.lambda_ref}.")
         if not 0 < self.level < 1:

@@ -95,8 +95,8 @@ def patched(
     longest = max(map(len, captions))
     groups = token_groups(tracing.model, inputs["input_ids"], inputs.get("attention_mask"))
     chosen = tuple(tracing.layers if layers is None else layers)
-    if not set(chosen) <= set(tracing.layers):
-        raise BadInput(f"patched.layers must be among the decoder's {len(tracing.layers)} layers; got {chosen}.")
+    if not chosen or not set(chosen) <= set(tracing.layers):
+        raise BadInput(f"patched.layers must be one or more of the decoder's {len(tracing.layers)} layers; got {chosen}.")
     patch = Substitution(rows, visual_mass, groups == IMAGE, dict.fromkeys(chosen, 0)) if wants_patch else None
     heard, said = Heard(), _Distributions(tokens)
     attended = [_Attended()] if keep_rows else []

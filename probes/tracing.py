@@ -7,35 +7,17 @@ function, which is the last operation that nnsight labels `attention_interface_<
 import re
 import warnings
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from kvsmooth import Unsupported
+from probes.rows import Substitution
 from probes.steps import StepCollector
 from probes.tokens import Listener
 
 CALL = re.compile(r"attention_interface_(\d+)")
-
-
-@runtime_checkable
-class Patch(Protocol):
-    """Whatever decides what a layer's attention gives."""
-
-    def output(
-        self,
-        layer: int,
-        step: int,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        mask: Tensor | None,
-        scaling: float | None,
-        softcap: float | None,
-    ) -> Float[Tensor, "row 1 head channel"] | None:
-        """The attention output of the newest token, before the output projection; None leaves it as it is."""
 
 
 class Tracing:
@@ -86,7 +68,7 @@ class Tracing:
         """nnsight's names of the operations that are read, one a layer."""
         return tuple(call.name for call in self._calls)
 
-    def generate(self, inputs: dict[str, Any], collector: StepCollector, patch: Patch | None = None, **options: Any) -> Tensor:
+    def generate(self, inputs: dict[str, Any], collector: StepCollector, patch: Substitution | None = None, **options: Any) -> Tensor:
         """Generate as `model.generate(**inputs, **options)` does, and hand every forward pass to `collector`.
 
         Parameters
@@ -139,7 +121,7 @@ class Tracing:
             causal = getattr(module, "is_causal", True) if causal is None else causal
             visit(i, hidden, query, key, value, mask, options.get("scaling"), options.get("softcap"), bool(causal))
 
-    def _read_pass(self, collector: StepCollector, patch: Patch | None) -> None:
+    def _read_pass(self, collector: StepCollector, patch: Substitution | None) -> None:
         """One forward pass, read strictly in the order in which it is computed: a read backwards would bind to the next pass."""
         cache = _cache(self._decoder.inputs)
         collector.begin(int(cache.get_seq_length()))

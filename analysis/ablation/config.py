@@ -81,13 +81,15 @@ class AblationConfig:
         for name, values in (("lambda_ref", (self.lambda_ref,)), ("lambdas", self.lambdas)):
             if bad := [value for value in values if not 0 <= value <= 1]:
                 raise ValueError(f"AblationConfig.{name} must lie in [0, 1]; got {bad[0]}.")
+        if self.seed < 0:
+            raise ValueError(f"AblationConfig.seed must be 0 or more; got {self.seed}.")
         if not 0 < self.level < 1:
             raise ValueError(f"AblationConfig.level must lie in (0, 1); got {self.level}.")
         if not self.margin_f1 > 0:
             raise ValueError(f"AblationConfig.margin_f1 must be positive; got {self.margin_f1}.")
         if bad := [value for value in self.windows if value < 1]:
             raise ValueError(f"AblationConfig.windows must be positive integers; got {bad[0]}.")
-        if bad := [value for value in self.margins if value < 0]:
+        if bad := [value for value in self.margins if not value >= 0]:
             raise ValueError(f"AblationConfig.margins must be at least 0; got {bad[0]}.")
         self._check_names("plan", (self.plan,), PLAN_NAMES)
         self._check_names("places", self.places, PLACES)

@@ -61,6 +61,8 @@ def one_batch(subject: Subject, chunk: Chunk, truth: Mapping[int, frozenset[str]
     """
     ends = end_tokens(subject.tracing.speaker)
     captions = spoken_captions(subject, chunk, 0, max_new_tokens=config.max_new_tokens, do_sample=False)
+    if max(map(len, captions)) < 2:
+        raise BadInput(f"subject {subject.name}: it ends its captions at once, so that there is no step to smooth or to patch.")
     vocabulary = object_tokens(subject.tokenizer)
     if not vocabulary:
         raise BadInput(f"subject {subject.name}: its tokenizer knows none of CHAIR's objects; mediation needs a subject that names them.")

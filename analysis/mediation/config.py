@@ -47,6 +47,10 @@ class MediationConfig:
         for name in ("images", "batch_size", "max_new_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"MediationConfig.{name} must be a positive integer; got {getattr(self, name)}.")
+        if self.max_new_tokens < 2:
+            raise ValueError("MediationConfig.max_new_tokens must be at least 2, a prefill and a step that is smoothed; got 1.")
+        if self.seed < 0:
+            raise ValueError(f"MediationConfig.seed must be 0 or more; got {self.seed}.")
         if self.where not in WHERE:
             raise ValueError(f"MediationConfig.where must be one of {WHERE}; got {self.where!r}.")
         if not 0 <= self.lambda_ref <= 1:

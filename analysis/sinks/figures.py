@@ -17,8 +17,8 @@ BARS = "{level:.4g} % cluster BCa interval over images"
 NOTES = {
     "agreement": "Mean over images and layers, tokens of one group within each image and layer. Grey: constant in the group.\n"
     "Jaccard of two unrelated tenths: 0.05.",
-    "prediction": f"Target: the tenth of an image's tokens in a layer that receives most from the next w queries. Bands: {BARS}; grey:\n"
-    "{level:.4g} % of labels turned round the caption (same image). Pairs lie within a layer, layers are added up. Token, elsewhere: "
+    "prediction": f"Target: the tenth of an image's tokens in a layer that receives most from the next w queries. Bands: {BARS}; grey: "
+    "{level:.4g} % of labels turned round the caption\n(same image). Pairs lie within a layer, layers are added up. Token, elsewhere: "
     "how often the same token was positive in other images. Orange names: ceilings, no predictors.",
     "prediction_layers": f"Bars: {BARS}. Target and colours of names as in the figure against w. Grey | and ×: labels in random order and\n"
     "turned round the caption. Stratified: pairs at the same step. Same token: pairs of one token id.",

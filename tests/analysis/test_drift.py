@@ -278,6 +278,7 @@ class TestRedraw:
         ("images", 0, "must be a positive integer; got 0"),
         ("lambda_ref", 1.5, r"must lie in \[0, 1\]"),
         ("level", 1.0, r"must lie in \(0, 1\)"),
+        ("seed", -1, "must be 0 or more; got -1"),
     ],
 )
 def test_options_state_their_law(option, value, law):

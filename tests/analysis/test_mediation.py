@@ -196,6 +196,10 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
     def never(*args, **kwargs):
         raise AssertionError("a finished batch was patched again, or a model loaded")
 
+    torn = next(config.store.rglob("batch_000002_1.nc"))
+    torn.write_bytes(torn.read_bytes()[:-500])
+    command.perform(config)  # a torn batch is patched anew
+    assert (config.out / "mediation.json").read_bytes() == first["mediation.json"]
     monkeypatch.setattr(batches, "one_batch", never)
     command.perform(config)
     assert (config.out / "mediation.json").read_bytes() == first["mediation.json"]
@@ -206,7 +210,9 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
         command.perform(replace(config, redraw=True, lambda_ref=0.9))
 
 
-@pytest.mark.parametrize(("name", "value"), [("images", 0), ("where", "some"), ("lambda_ref", 1.5), ("level", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("images", 0), ("max_new_tokens", 1), ("seed", -1), ("where", "some"), ("lambda_ref", 1.5), ("level", 1.0)]
+)
 def test_options_have_laws(name, value):
     with pytest.raises(ValueError, match=rf"MediationConfig\.{name} must .*; got {value!r}\."):
         MediationConfig(**{name: value})

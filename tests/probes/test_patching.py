@@ -187,8 +187,9 @@ def test_patching_is_never_silent():
         patched(tracing, inputs, CAPTIONS, rows=Rows(tuple(tuple(layer[:, :, 1:] for layer in step) for step in rows.steps)))
     with pytest.raises(BadInput, match="not both"):
         patched(tracing, inputs, CAPTIONS, rows=rows, visual_mass=rows)
-    with pytest.raises(BadInput, match="layers must be among"):
-        patched(tracing, inputs, CAPTIONS, rows=rows, layers=[3])
+    for layers in ([3], []):
+        with pytest.raises(BadInput, match="layers must be one or more of"):
+            patched(tracing, inputs, CAPTIONS, rows=rows, layers=layers)
     with pytest.raises(BadInput, match="one caption"):
         patched(tracing, inputs, CAPTIONS[:1])
     with pytest.raises(Unsupported, match="output=True"):
