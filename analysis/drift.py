@@ -12,10 +12,10 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.question import Question, by_name, compressed
+from analysis.question import Question, by_name, compressed, made_by
 from probes import DEFAULT_BATCH
 from probes.cli import BadInput, run_cli
-from probes.provenance import as_json, provenance
+from probes.provenance import as_json
 
 QUESTION = Question("drift", kept=("level", "seed", "min_steps"), encoding=compressed)
 NOTE = (
@@ -110,7 +110,7 @@ def measure(config: DriftConfig) -> xr.Dataset:
         from probes.subjects.emoji import annotations, scenes
 
         reduced["caption_counts"] = caption_counts(recordings["free"]["caption"], annotations(scenes(config.images)))
-    return reduced.assign_attrs(analysis=as_json(provenance(config)))
+    return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
 
 def test(reduced: xr.Dataset, config: DriftConfig, checksum: str) -> str:
@@ -123,7 +123,7 @@ def test(reduced: xr.Dataset, config: DriftConfig, checksum: str) -> str:
     rows = results(reduced, seed=config.seed, level=config.level)
     if "caption_counts" in reduced:
         rows += caption_rows(reduced["caption_counts"], seed=config.seed, level=config.level)
-    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else provenance(config)
+    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
     recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", "units")}
     return results_json(
         rows,

@@ -17,12 +17,13 @@ import xarray as xr
 
 from probes.cli import BadInput
 from probes.files import atomic_write, write_bytes
-from probes.provenance import as_plain
+from probes.provenance import as_plain, provenance
 
 Config = TypeVar("Config")
 Encoding = Mapping[str, Mapping[str, Any]]
 
-FREE = ("out", "store", "recordings", "page", "workers", "redraw", "debug")
+PLACES = ("out", "store", "recordings", "page")
+FREE = (*PLACES, "workers", "redraw", "debug")
 """Options that decide no number: a redraw may have others than the run had."""
 
 
@@ -128,6 +129,12 @@ class Question:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run {self.command} without --redraw.") from error
         return found, hashlib.sha256(content).hexdigest()
+
+
+def made_by(config: Any) -> dict[str, Any]:
+    """Provenance of a command's files; where they lie on a disk is no part of how their numbers came about."""
+    placed = {field.name: field.default for field in fields(config) if field.name in PLACES}
+    return provenance(replace(config, **placed))
 
 
 def compressed(reduced: xr.Dataset, complevel: int = 6) -> dict[str, dict[str, Any]]:

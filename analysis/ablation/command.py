@@ -13,10 +13,9 @@ from analysis.ablation.arms import Arms
 from analysis.ablation.config import AblationConfig
 from analysis.ablation.data import checked, encoding
 from analysis.ablation.names import BASELINE
-from analysis.question import Question, by_name
+from analysis.question import Question, by_name, made_by
 from probes.cli import BadInput
 from probes.files import sweep, write_bytes
-from probes.provenance import provenance
 
 QUESTION = Question("ablation", kept=("level", "seed", "margin_f1"), encoding=encoding, opened=checked)
 
@@ -53,7 +52,7 @@ def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     transformers.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
-    begun, code = time.perf_counter(), provenance(config)  # now: the commit that the cells were run with, not the one an hour later
+    begun, code = time.perf_counter(), made_by(config)  # now: the commit that the cells were run with, not the one an hour later
     made = material(config)
     sweep(config.store)
     tasks = task_list(config, made.plan, made.store)

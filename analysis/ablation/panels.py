@@ -153,5 +153,8 @@ def table(ax: Axes, rows: Rows, cells: Sequence[str], measures: Sequence[str]) -
     values = np.array([[row["estimate"] if known(row) else np.nan for row in line] for line in found])
     rejects = np.array([[known(row) and passes(row) for row in line] for line in found])
     formats = ["{:+.1f}" if np.nanmax(np.abs(column), initial=0) >= 2 else "{:+.3f}" for column in values.T]
-    columns = [LABELS[name].replace(", ", ",\n").replace(" (", "\n(").replace("repeated ", "repeated\n") for name in measures]
+    columns = [
+        LABELS[name].replace(", same ", ",\nsame\n").replace(", ", ",\n").replace(" (", "\n(").replace("repeated ", "repeated\n")
+        for name in measures
+    ]
     matrix(values, rejects, [told(cell, rows) for cell in cells], columns, formats=formats, ax=ax)

@@ -13,10 +13,10 @@ from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, results
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES
-from analysis.question import Question, by_name, compressed
+from analysis.question import Question, by_name, compressed, made_by
 from analysis.stats.rows import as_json as results_json
 from probes.cli import Notice
-from probes.provenance import as_json, git_commit, provenance
+from probes.provenance import as_json, git_commit
 
 FIGURE = "mediation"
 QUESTION = Question(FIGURE, kept=("subject", "level", "seed"), encoding=compressed)
@@ -61,7 +61,7 @@ def measure(config: MediationConfig) -> xr.Dataset:
             stacklevel=2,
         )
     whole = xr.concat([part.drop_attrs() for part in parts], "image", data_vars="minimal", coords="minimal", compat="equals", join="exact")
-    about = provenance(config) | {"model_revision": subject.revision, "batch_commits": sorted(made)}
+    about = made_by(config) | {"model_revision": subject.revision, "batch_commits": sorted(made)}
     return whole.assign_attrs(analysis=as_json(about))
 
 

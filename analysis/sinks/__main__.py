@@ -7,17 +7,17 @@ Feeds each caption back whole, keeps what is needed of it in the store, reduces 
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from analysis.question import Question, by_name
+from analysis.question import Question, by_name, made_by
 from analysis.sinks.files import encoding, in_double
 from probes import DEFAULT_BATCH
 from probes.cli import run_cli
-from probes.provenance import as_json, provenance
+from probes.provenance import as_json
 
 QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
 
@@ -108,9 +108,7 @@ def measure(config: SinksConfig) -> xr.Dataset:
     )
     texts = list(measured(session, config.store, config.seed))
     reduced = reduce(texts, [item.image_id for item in items], detectors(subject), level=config.level, seed=config.seed)
-    # where the files lie is no part of how their numbers came about
-    origin = provenance(replace(config, **{name: getattr(SinksConfig, name) for name in ("out", "store", "recordings")}))
-    return reduced.assign_attrs(analysis=as_json({**origin, "subject": subject.name, "model_revision": subject.revision}))
+    return reduced.assign_attrs(analysis=as_json({**made_by(config), "subject": subject.name, "model_revision": subject.revision}))
 
 
 def test(reduced: xr.Dataset, config: SinksConfig, checksum: str) -> str:
