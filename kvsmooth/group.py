@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.cache_slots import check_alias, newest_pair, newest_slots, write_newest
+from kvsmooth.errors import Unsupported
 from kvsmooth.measures import relative_change, rope_shift
 from kvsmooth.mixes import MIXES, Mix
 from kvsmooth.policies import Setting
@@ -84,7 +85,11 @@ class Group:
     def rates(self, items: list[Newest], shared: Shared):
         """Rates "layer row" or "layer row head", and the scores they come from."""
         scores = score_newest(self.method, items, shared, self.unit.heads)
-        return self.policy.push(scores, shared.tokens), scores
+        rates = self.policy.push(scores, shared.tokens)
+        if rates.shape != scores.shape:
+            told = f"{type(self.policy).__name__}: rates {tuple(rates.shape)} for scores {tuple(scores.shape)}"
+            raise Unsupported(f"KVSmooth.policy must give a rate for each score, in the scores' shape; got {told}.")
+        return rates, scores
 
     def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
         """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""

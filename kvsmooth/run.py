@@ -1,10 +1,12 @@
 """What a `with` block of the method did: rates, scores and relative changes by step, layer and row."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kvsmooth.errors import NothingSmoothed
+from kvsmooth.errors import NothingSmoothed, Unsupported
 
 FIELDS = ("rates", "entropies", "change_keys", "change_values")
 
@@ -23,23 +25,28 @@ class Run:
     def __init__(self, layers: tuple[int, ...], bounds: tuple[float, float]):
         self.layers, self.bounds = layers, bounds
         self._states: list = []
+        self._closed: tuple[Tensor, ...] = ()
 
     def begin(self, state) -> None:
         """Take over the record of a sequence batch that begins."""
         self._states.append(state)
 
+    def close(self) -> None:
+        """Keep the records alone: queues, previous states and what is known of prompts end with the block."""
+        self._closed, self._states = tuple(state.record() for state in self._states), []
+
     @property
     def generations(self) -> tuple[dict[str, Float[Tensor, "step layer row"]], ...]:
         """One mapping of arrays for each sequence batch that decoded in the block, in their order; keys as in `FIELDS`."""
-        records = (state.record() for state in self._states)
-        return tuple(dict(zip(FIELDS, record.unbind(1), strict=True)) for record in records if len(record))
+        return tuple(dict(zip(FIELDS, record.unbind(1), strict=True)) for record in self._latest_first() if len(record))[::-1]
 
     def _latest(self, name: str) -> Float[Tensor, "step layer row"]:
-        for state in reversed(self._states):
-            record = state.record()
-            if len(record):
-                return record[:, FIELDS.index(name)]
-        return torch.empty(0, len(self.layers), 0)
+        latest = next((record for record in self._latest_first() if len(record)), torch.empty(0, len(FIELDS), len(self.layers), 0))
+        return latest[:, FIELDS.index(name)]
+
+    def _latest_first(self) -> Iterator[Float[Tensor, "step field layer row"]]:
+        yield from (state.record() for state in reversed(self._states))
+        yield from reversed(self._closed)
 
     @property
     def rates(self) -> Float[Tensor, "step layer row"]:
@@ -81,9 +88,26 @@ class Run:
         }
 
     def check(self, decoded: bool) -> None:
-        """Refuse silence: raise when the model decoded and no record was made."""
+        """Refuse what no number tells: that nothing was smoothed, or that it was by scores and rates that are none.
+
+        Raises
+        ------
+        NothingSmoothed : the model decoded and no state was touched
+        Unsupported : a score is NaN, or a rate outside [0, 1]; asked once, since at every step it would wait for the device
+        """
         if decoded and not any(state.applied for state in self._states):
             raise NothingSmoothed(
                 "KVSmooth smoothed nothing although the model decoded: its attention did not pass through the registered function; "
                 "check that no other code sets the model's attn_implementation inside the `with`."
             )
+        for generation in self.generations:
+            no_score = generation["entropies"].isnan().flatten(1).any(1)
+            no_rate = ~((generation["rates"] >= 0) & (generation["rates"] <= 1)).flatten(1).all(1)
+            wrong = (no_score | no_rate).nonzero()
+            if not len(wrong):
+                continue
+            # the first one is the cause: a rate that is NaN makes later scores NaN
+            step = int(wrong[0])
+            if no_score[step]:
+                raise Unsupported(f"KVSmooth.score gave NaN at step {step}, which has no rank; mend the detector or the model's precision.")
+            raise Unsupported(f"KVSmooth.policy gave a rate outside [0, 1], or NaN, at step {step}; mend the policy.")

@@ -77,7 +77,13 @@ def score_newest(method, items: list[Newest], shared: Shared, heads: int) -> Flo
     if len(items) > 1 and (needs & WHOLE_CACHE or any(item.mask is not items[0].mask for item in items)):
         parts = [replace(shared, prompts=shared.prompts[i : i + 1]) for i in range(len(items))]
         return torch.cat([score_newest(method, [item], part, heads) for item, part in zip(items, parts, strict=True)])
-    scores = method.score(_seen(needs, items, shared, method.heads == "mean_row")).squeeze(-1).float()
+    scores = method.score(_seen(needs, items, shared, method.heads == "mean_row"))
+    expected, shape = (len(items), len(items[0].row)), tuple(getattr(scores, "shape", ()))
+    if len(shape) != 4 or shape[:2] != expected or shape[3] != 1 or heads % shape[2]:
+        raise Unsupported(
+            f'KVSmooth.score must give "layer row head token" = {expected}, a number of heads that divides {heads}, 1; got {shape}.'
+        )
+    scores = scores.squeeze(-1).float()
     if method.heads != "per_head":
         return scores.mean(-1)
     # a detector may score key/value heads, or all heads at once

@@ -107,7 +107,11 @@ class KVSmooth:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"KVSmooth.{name} must be one of {allowed}; got {getattr(self, name)!r}.")
+        if isinstance(self.score, type) or not callable(self.score):
+            raise ValueError(f"KVSmooth.score must be a detector, such as RowEntropy(), or a function of Seen; got {self.score!r}.")
         check_score(self.score, self.heads)
+        if isinstance(self.policy, type) or not callable(getattr(self.policy, "start", None)):
+            raise ValueError(f"KVSmooth.policy must be a policy, such as Percentile(); got {self.policy!r}.")
 
     @classmethod
     def preset(cls, name: str, **changes) -> "KVSmooth":
@@ -143,7 +147,8 @@ class KVSmooth:
         Raises
         ------
         Unsupported
-            For a model, cache or kind of decoding that the method cannot serve.
+            For a model, cache or kind of decoding that the method cannot serve; on a clean exit, for scores that were NaN and rates
+            outside [0, 1].
         NothingSmoothed
             On a clean exit, when the model decoded and nothing was smoothed.
         """
@@ -169,6 +174,9 @@ class KVSmooth:
         def build(base: Callable) -> Callable:
             return Smoothing(self, band, clock, base, run, angles, hidden).attend
 
-        with owned_attention(model, decoder, build), clock, hidden or nullcontext():
-            yield run
-        run.check(clock.decoded)
+        try:
+            with owned_attention(model, decoder, build), clock, hidden or nullcontext():
+                yield run
+            run.check(clock.decoded)
+        finally:
+            run.close()

@@ -120,12 +120,13 @@ class BandState:
         return next(group for group in self.groups if layer in group.layers).smooth_output(output, rates)
 
     def record(self) -> Float[Tensor, "step field layer row"]:
-        """The record of all layers of the band, in their order."""
-        if not self.groups:
-            return torch.empty(0, 4, len(self.band), 0)
+        """The record of all layers of the band, in their order; steps that an exception cut short are left out."""
         layers = [layer for group in self.groups for layer in group.layers]
-        records = torch.cat([group.record() for group in self.groups], 2)
-        return records[:, :, [layers.index(layer) for layer in self.band]]
+        if len(layers) < len(self.band):
+            return torch.empty(0, 4, len(self.band), 0)
+        records = [group.record() for group in self.groups]
+        whole = torch.cat([record[: min(map(len, records))] for record in records], 2)
+        return whole[:, :, [layers.index(layer) for layer in self.band]]
 
     def reorder(self, rows: Int[Tensor, "row"]) -> None:
         """Row i goes on as what row rows[i] was."""

@@ -60,7 +60,10 @@ def ladder(setting: Setting) -> list[Cell]:
     """Controls of the guidance, from the amount of smoothing alone up, and of what mixing does."""
     policies = ("mean", "permuted", "shifted", "swapped", "inverse", "random", "position", "token_class", "top")
     mixes = ("norm_preserving", "shrink_only", "random_direction", "running_mean")
-    return [Cell(name, "ladder", setting.policy(name)) for name in policies] + [Cell(name, "ladder", {"mix": name}) for name in mixes]
+    cells = [Cell(name, "ladder", setting.policy(name)) for name in policies]
+    together = {"policy_options": {"together": True}}
+    cells += [Cell(f"{name} together", "ladder", setting.policy(name) | together) for name in ("permuted", "shifted")]
+    return cells + [Cell(name, "ladder", {"mix": name}) for name in mixes]
 
 
 def places(setting: Setting) -> list[Cell]:

@@ -10,11 +10,13 @@ from torch import Tensor
 from kvsmooth.errors import Unsupported
 from kvsmooth.policies.policy import Setting
 
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 def digest(tensor: Tensor) -> str:
     """Twelve hexadecimal digits that tell tensors apart by shape, kind and content."""
     content = hashlib.sha256(f"{tuple(tensor.shape)} {tensor.dtype} ".encode())
-    content.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    content.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return content.hexdigest()[:12]
 
 
@@ -32,6 +34,11 @@ class FirstPass:
     steps: Int[Tensor, "row"]
 
     def __post_init__(self):
+        for part in ("rates", "steps"):
+            if not isinstance(getattr(self, part), Tensor):
+                raise ValueError(f"FirstPass.{part} must be a tensor; got {type(getattr(self, part)).__name__}.")
+        if self.steps.dtype not in INTEGERS:
+            raise ValueError(f"FirstPass.steps must be integers; got {self.steps.dtype}.")
         if self.rates.dim() != 3 or 0 in self.rates.shape:
             raise ValueError(f'FirstPass.rates must be "step layer row", none of them 0; got shape {tuple(self.rates.shape)}.')
         if self.steps.shape != self.rates.shape[2:]:
@@ -53,7 +60,14 @@ class FirstPass:
 
     @classmethod
     def joined(cls, passes: list["FirstPass"]) -> "FirstPass":
-        """Several batches of a first run as one of more rows."""
+        """Several batches of a first run as one of more rows.
+
+        Raises
+        ------
+        ValueError : there is none, or their layers differ
+        """
+        if len(layers := {one.rates.shape[1] for one in passes}) != 1:
+            raise ValueError(f"FirstPass.joined must be given first passes of the same layers; got {sorted(layers) or 'none'}.")
         longest = max(len(one.rates) for one in passes)
         rates = [torch.nn.functional.pad(one.rates, (0, 0, 0, 0, 0, longest - len(one.rates))) for one in passes]
         return cls(torch.cat(rates, 2), torch.cat([one.steps for one in passes]))

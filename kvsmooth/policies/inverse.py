@@ -6,6 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from kvsmooth.policies.constant import Constant
 from kvsmooth.policies.percentile import Percentile
 from kvsmooth.policies.policy import Policy, Rates, Setting
 
@@ -16,18 +17,23 @@ class Inverse:
 
     Parameters
     ----------
-    of : the policy turned round; `Inverse(Top(q, rate))` smooths the bottom q. One that asks no score, as `Constant`, stays what it is; one
-        that asks for tokens gets none
+    of : the policy turned round, one that ranks scores; `Inverse(Top(q, rate))` smooths the bottom q
     """
 
     of: Policy = field(default_factory=Percentile)
     name: ClassVar[str] = "inverse"
     two_pass: ClassVar[bool] = False
-    needs_tokens: ClassVar[bool] = False
 
     def __post_init__(self):
-        if self.of.two_pass:
-            raise ValueError(f"Inverse.of must be a policy that ranks scores; got {type(self.of).__name__}, which replays a first pass.")
+        if isinstance(self.of, type) or not callable(getattr(self.of, "start", None)):
+            raise ValueError(f"Inverse.of must be a policy, such as Percentile(); got {self.of!r}.")
+        if getattr(self.of, "two_pass", False) or isinstance(self.of, Constant):
+            raise ValueError(f"Inverse.of must be a policy that ranks scores; got {type(self.of).__name__}, which asks for none.")
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether the policy turned round needs them."""
+        return getattr(self.of, "needs_tokens", False)
 
     def start(self, setting: Setting) -> "InverseRates":
         """The state of the policy turned round."""

@@ -13,11 +13,7 @@ from kvsmooth.policies.policy import Setting
 
 @dataclass(frozen=True)
 class Percentile:
-    """The score's percentile among the last `window` scores of its layer and row, clipped to the bounds. Source: arXiv 2602.04268.
-
-    A score that is not a number ranks below all others, and its place in the queue counts as empty: nothing is raised, so a detector that
-    may give one should be watched in `run.entropies`.
-    """
+    """The score's percentile among the last `window` scores of its layer and row, clipped to the bounds. Source: arXiv 2602.04268."""
 
     name: ClassVar[str] = "percentile"
     two_pass: ClassVar[bool] = False

@@ -14,16 +14,18 @@ from kvsmooth.policies.policy import Setting
 class Permuted:
     """The first pass's rates, shuffled over each row's own steps, for each row and layer: the same multiset, no guidance.
 
-    Every layer has an order of its own: whatever layers agreed on about a token is lost too.
+    Every layer has an order of its own, so that whatever layers agreed on about a token is lost too, unless they are shuffled together.
 
     Parameters
     ----------
     first : what the first pass applied
     seed : of the order, together with row and layer
+    together : one order for all layers of a row: they go on agreeing, on other tokens
     """
 
     first: FirstPass
     seed: int = 0
+    together: bool = False
     name: ClassVar[str] = "permuted"
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
@@ -34,6 +36,7 @@ class Permuted:
         table = self.first.rates.clone()
         for row, steps in enumerate(self.first.steps.tolist()):
             for layer in range(setting.band):
-                order = random.Random(f"permuted {self.seed} {row} {layer}").sample(range(steps), steps)
+                key = "together" if self.together else layer
+                order = random.Random(f"permuted {self.seed} {row} {key}").sample(range(steps), steps)
                 table[:steps, layer, row] = self.first.rates[torch.tensor(order, dtype=torch.long), layer, row]
         return Schedule("Permuted", table, self.first.steps, setting)

@@ -16,13 +16,14 @@ ROUNDING = 1e-6
 class Top:
     """One rate for tokens whose percentile in the queue is at least 1 - q, none for the others. The bounds play no part.
 
+    Inclusive percentiles begin at 1 / window instead of 0, and must lie above 1 - q for the same share.
+
     With warmup="window" percentiles are small until the queue is full, so that first tokens are left alone.
 
     Parameters
     ----------
-    q : share of tokens smoothed, in (0, 1], if scores were drawn independently, rounded down to a multiple of 1 / window; inclusive ranks
-        begin at 1 / window instead of 0 and smooth 1 / window more. Strict ranks end at (window - 1) / window, so that q must be
-        1 / window or more there
+    q : share of tokens smoothed, in (0, 1], if scores were drawn independently, in multiples of 1 / window: rounded down with strict
+        ranks, which end at (window - 1) / window, so that q must be 1 / window or more there; up with inclusive ones
     rate : in [0, 1]
     """
 
@@ -58,7 +59,8 @@ class TopRates:
     """The rate of tokens at the top of their queue."""
 
     def __init__(self, q: float, rate: float, queue: PercentileQueue):
-        self.least, self.rate, self.queue = 1 - q - ROUNDING, rate, queue
+        self.least = 1 - q + (ROUNDING if queue.rank == "inclusive" else -ROUNDING)
+        self.rate, self.queue = rate, queue
 
     def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """The rate or 0."""

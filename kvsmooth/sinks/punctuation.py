@@ -25,10 +25,6 @@ class Punctuation(Detector):
     Parameters
     ----------
     ids : token ids that count; `Punctuation.of(tokenizer)` collects those of punctuation
-
-    Raises
-    ------
-    ValueError : called without ids
     """
 
     ids: tuple[int, ...] = ()
@@ -40,6 +36,8 @@ class Punctuation(Detector):
 
     def __post_init__(self):
         object.__setattr__(self, "ids", tuple(self.ids))
+        if not self.ids:
+            raise ValueError("Punctuation.ids must name token ids; got none: use Punctuation.of(tokenizer).")
 
     @classmethod
     def of(cls, tokenizer) -> "Punctuation":
@@ -50,8 +48,6 @@ class Punctuation(Detector):
 
     def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
         """1 where the token is in `ids`, else 0."""
-        if not self.ids:
-            raise ValueError("Punctuation.ids must name token ids; got none: use Punctuation.of(tokenizer).")
         found = torch.isin(seen.tokens, torch.tensor(self.ids, device=seen.tokens.device)).float()
         return without_padding(found[None, :, None].repeat(len(seen.probabilities), 1, 1, 1), seen)
 

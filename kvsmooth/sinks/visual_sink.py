@@ -47,11 +47,18 @@ class VisualSink(Detector):
             raise ValueError(f"VisualSink.energy must lie in [0, 1); got {self.energy}.")
 
     def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
-        """phi, from 0 to sqrt(D); 0 for padding."""
+        """phi, from 0 to sqrt(D); 0 for padding.
+
+        Raises
+        ------
+        ValueError : the model has no such channels
+        """
         hidden = seen.hidden.float()
         if self.channels is None:
             massive = seen.prompt.massive
         else:
+            if max(self.channels) >= hidden.shape[-1]:
+                raise ValueError(f"VisualSink.channels must lie below {hidden.shape[-1]}, the width of the model; got {self.channels}.")
             massive = torch.zeros_like(hidden[:, :, 0], dtype=torch.bool)
             massive[..., list(self.channels)] = True
         largest = (hidden.abs() * massive[:, :, None]).amax(-1)

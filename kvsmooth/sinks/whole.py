@@ -27,23 +27,26 @@ def whole(
     ----------
     query, key, value : rotated, as attention received them
     hidden : states at the input of the layer
-    mask : "row 1|head query key", boolean (True = visible) or additive; None is the causal mask, "row key" the causal mask without padding
+    mask : "row 1|head query key", boolean (True = visible) or additive; None is the causal mask; "row key" narrows `visible`,
+        under the causal mask
     scaling : factor of q.k; None means channel ** -0.5
     softcap : c in c * tanh(logit / c)
     tokens : ids
-    visible : positions that hold a token; None where all do. Rows of the others are zero. Give it wherever there is padding: `mask` hides
-        keys, and by it alone detectors count padded positions as first tokens, as queries and as positions
+    visible : positions that hold a token; None where all do. Rows of the others are zero. Give it wherever there is padding: by a mask of
+        four dimensions alone detectors count padded positions as first tokens, as queries and as positions
     counted : positions that detectors with a `keys` option, and `ColumnProduct`, count
     prompt : of the prompt's positions only, by `kvsmooth.sinks.prompt.prompt_statistics`
     """
     positions, channels = query.shape[2:]
+    if mask is not None and mask.dim() == 2:
+        visible = mask.bool() if visible is None else visible & mask.bool()
+        mask = None
     keys = key.float().repeat_interleave(query.shape[1] // key.shape[1], 1)
     logits = (query.float() * (channels**-0.5 if scaling is None else scaling)) @ keys.transpose(-1, -2)
     if softcap is not None:
         logits = torch.tanh(logits / softcap) * softcap
-    if mask is None or mask.dim() == 2:
+    if mask is None:
         sees = torch.ones(positions, positions, dtype=torch.bool, device=query.device).tril()
-        sees = sees if mask is None else sees & mask.bool()[:, None, None]
     else:
         mask = mask[..., :positions, :positions]
         sees = mask if mask.dtype == torch.bool else mask.float() > HIDDEN

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kvsmooth import KVSmooth
+from kvsmooth.policies import Setting
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
 
@@ -19,6 +20,14 @@ TEXT_KEYS = KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))
 
 def close(a, b, atol=2e-5):
     torch.testing.assert_close(a, b, atol=atol, rtol=1e-5)
+
+
+def applied(policy, steps, setting=None, tokens=None, scores=None):
+    """Rates of a run of so many steps, "step layer row"."""
+    setting = setting or Setting((3, 4))
+    rates = policy.start(setting)
+    scores = torch.zeros(steps, *setting.shape) if scores is None else scores
+    return torch.stack([rates.push(scores[step], None if tokens is None else tokens[step]) for step in range(steps)])
 
 
 def one_row(inputs, row):

@@ -8,10 +8,12 @@ import torch
 
 import kvsmooth
 from kvsmooth import KVSmooth, Unsupported
-from kvsmooth.policies import Constant, Percentile, Setting
+from kvsmooth.policies import Constant, FirstPass, Inverse, Percentile, Setting
 from kvsmooth.presets import PRESETS
 from kvsmooth.sinks import RowEntropy, Seen
 from tests import zoo
+
+FIRST = FirstPass(torch.rand(2, 1, 1), torch.tensor([2]))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,27 @@ from tests import zoo
 def test_a_wrong_option_is_named_with_its_law(change, message):
     with pytest.raises(ValueError, match=message):
         KVSmooth(**change)
+
+
+@pytest.mark.parametrize(
+    ("whole", "change", "message"),
+    [
+        (KVSmooth(), {"score": "row_entropy"}, r"KVSmooth.score must be a detector, such as RowEntropy\(\), .*; got 'row_entropy'."),
+        (KVSmooth(), {"score": RowEntropy}, "KVSmooth.score must be a detector"),
+        (KVSmooth(), {"policy": "constant"}, r"KVSmooth.policy must be a policy, such as Percentile\(\); got 'constant'."),
+        (KVSmooth(), {"policy": Percentile}, "KVSmooth.policy must be a policy"),
+        (Inverse(), {"of": Percentile}, r"Inverse.of must be a policy, such as Percentile\(\); got <class"),
+        (FIRST, {"steps": FIRST.steps.float()}, "FirstPass.steps must be integers; got torch.float32"),
+        (FIRST, {"steps": [2]}, "FirstPass.steps must be a tensor; got list"),
+    ],
+)
+def test_a_part_of_another_type_is_named(whole, change, message):
+    """Unpacked by hand, since here annotations are checked before any line of the constructor runs."""
+    other = object.__new__(type(whole))
+    vars(other).update({field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)} | change)
+    with pytest.raises(ValueError, match=message) as caught:
+        other.__post_init__()
+    assert "\n" not in str(caught.value)
 
 
 def test_options_of_parts_are_checked_too():

@@ -1,7 +1,7 @@
 """Policies against slow references, and what each refuses; what they do inside a model is in test_replay.py and test_reference.py."""
 
 import json
-from collections import Counter, deque
+from collections import Counter
 
 import pytest
 import torch
@@ -24,6 +24,8 @@ from kvsmooth.policies import (
     TokenClass,
     Top,
 )
+from kvsmooth.policies.first_pass import digest
+from tests.kvsmooth.cases import applied
 
 STEPS, LAYERS, ROWS = 9, 3, 4
 LENGTHS = torch.tensor([9, 4, 1, 6])
@@ -38,14 +40,6 @@ def first_pass(seed=0):
 def token_class():
     tokens = torch.randint(0, 5, (STEPS, ROWS), generator=torch.Generator().manual_seed(1))
     return TokenClass(first_pass(), tokens, torch.tensor([0, 0, 1, 2, 1, 3]))
-
-
-def applied(policy, steps, setting=None, tokens=None, scores=None):
-    """Rates of a run of so many steps, "step layer row"."""
-    setting = setting or Setting((LAYERS, ROWS))
-    rates = policy.start(setting)
-    scores = torch.zeros(steps, *setting.shape) if scores is None else scores
-    return torch.stack([rates.push(scores[step], None if tokens is None else tokens[step]) for step in range(steps)])
 
 
 EXAMPLES = {
@@ -98,10 +92,11 @@ def test_the_mean_is_that_of_each_row_s_own_steps():
             assert rates[:, layer, row].tolist() == pytest.approx([mean] * 12, abs=1e-6)
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("policy", [Permuted, Shifted])
-def test_a_row_gets_its_own_multiset_in_another_order_and_then_again(policy):
+def test_a_row_gets_its_own_multiset_in_another_order_and_then_again(policy, together):
     for seed in range(5):
-        rates = applied(policy(first_pass(), seed), 2 * STEPS)
+        rates = applied(policy(first_pass(), seed, together), 2 * STEPS)
         for row, steps in enumerate(LENGTHS.tolist()):
             for layer in range(LAYERS):
                 own, got = first_pass().rates[:steps, layer, row].tolist(), rates[:steps, layer, row].tolist()
@@ -120,6 +115,20 @@ def test_orders_differ_by_seed_row_and_layer_and_hang_on_nothing_else():
         ]
         assert len({tuple(order.tolist()) for order in orders}) >= 12  # two offsets of 19 are often the same
         assert torch.equal(applied(policy(first, 3), 20, Setting((2, 3))), applied(policy(first, 3), 20, Setting((2, 3))))
+
+
+@pytest.mark.parametrize("policy", [Permuted, Shifted])
+def test_layers_moved_together_go_on_agreeing_and_rows_do_not(policy):
+    """A first pass whose rates tell the step: the order can be read off."""
+    first = FirstPass(torch.arange(20.0)[:, None, None].expand(20, 3, 3) / 20, torch.tensor([20, 20, 20]))
+    for seed in range(4):
+        rates = applied(policy(first, seed, together=True), 20, Setting((3, 3)))
+        for layer in range(3):
+            assert torch.equal(rates[:, layer], rates[:, 0])
+        assert len({tuple(rates[:, 0, row].tolist()) for row in range(3)}) > 1
+        assert not torch.equal(rates, first.rates)
+        odd = applied(policy(first, seed, together=True), 20, Setting((1, 3), places=(1,), band=3))
+        assert torch.equal(odd[:, 0], rates[:, 1])
 
 
 def test_permutations_move_every_rate_everywhere():
@@ -175,35 +184,6 @@ def test_token_class_is_the_mean_over_tokens_of_the_class():
                 assert float(rates[step, layer, row]) == pytest.approx(sum(chosen) / len(chosen), abs=1e-6)
 
 
-@pytest.mark.parametrize(("rank", "q"), [("strict", 0.25), ("inclusive", 0.1), ("mid", 0.3)])
-def test_top_and_its_inverse_against_a_queue(rank, q):
-    scores = torch.randn(40, 1, 2)
-    setting = Setting((1, 2), window=5, rank=rank)
-    for policy, sign in ((Top(q, 0.6), 1), (Inverse(Top(q, 0.6)), -1)):
-        rates = applied(policy, 40, setting, scores=scores)
-        for row in range(2):
-            queue = deque(maxlen=5)
-            for step in range(40):
-                score = sign * float(scores[step, 0, row])
-                queue.append(score)
-                below, not_above = sum(s < score for s in queue), sum(s <= score for s in queue)
-                share = {"strict": below, "inclusive": not_above, "mid": (below + not_above) / 2}[rank] / 5
-                assert float(rates[step, 0, row]) == pytest.approx(0.6 if share >= 1 - q - 1e-9 else 0.0)
-
-
-def test_the_share_at_the_top_is_q():
-    scores = torch.rand(600, 1, 20)
-    rates = applied(Top(0.2, 0.5), 600, Setting((1, 20), window=15), scores=scores)[15:]
-    assert float((rates == 0.5).float().mean()) == pytest.approx(0.2, abs=0.01)
-
-
-def test_the_inverse_ranks_from_the_other_end():
-    scores = torch.rand(30, 1, 8)
-    setting = Setting((1, 8), window=10, bounds=(0.0, 1.0))
-    up, down = (applied(policy, 30, setting, scores=scores)[10:] for policy in (Percentile(), Inverse()))
-    torch.testing.assert_close(up + down, torch.full_like(up, 0.9))
-
-
 @pytest.mark.parametrize("name", [*BY_ROW, "position", "token_class"])
 def test_layers_that_start_apart_get_their_own_rates(name):
     """Sliding and full layers are served in groups; a first pass knows the whole band."""
@@ -242,6 +222,9 @@ def test_other_refusals():
         (lambda: Top(0.0, 0.5), r"Top.q must lie in \(0, 1\]; got 0.0"),
         (lambda: Top(0.1, 1.5), r"Top.rate must lie in \[0, 1\]; got 1.5"),
         (lambda: Inverse(Mean(one)), "Inverse.of must be a policy that ranks scores; got Mean"),
+        (lambda: Inverse(Constant(0.5)), "Inverse.of must be a policy that ranks scores; got Constant, which asks for none"),
+        (lambda: FirstPass.joined([]), "FirstPass.joined must be given first passes of the same layers; got none"),
+        (lambda: FirstPass.joined([one, FirstPass(rates[:, :1], steps)]), r"first passes of the same layers; got \[1, 2\]"),
         (lambda: FirstPass(rates, torch.tensor([6, 5, 5])), r"FirstPass.steps must lie in \[0, 5\], the steps of rates; got \[6, 5, 5\]"),
         (lambda: FirstPass(rates + 1, steps), r"FirstPass.rates must lie in \[0, 1\]"),
         (lambda: FirstPass(rates * torch.nan, steps), r"FirstPass.rates must lie in \[0, 1\]"),
@@ -264,6 +247,13 @@ def test_token_classes_need_tokens_and_a_number_for_each():
         rates.push(torch.zeros(LAYERS, ROWS), None)
     with pytest.raises(Unsupported, match=r"TokenClass.classes must number every token id; got 6 and a token 6"):
         rates.push(torch.zeros(LAYERS, ROWS), torch.tensor([0, 1, 2, 6]))
+
+
+def test_digests_tell_tensors_of_every_precision_apart():
+    values = torch.rand(3, 4)
+    kinds = [values, values.bfloat16(), values.half(), values > 0.5, (9 * values).long(), values[:, 0], values.T]
+    assert len({digest(kind) for kind in kinds}) == len(kinds)
+    assert digest(values.bfloat16()) == digest(values.bfloat16().T.contiguous().T)
 
 
 def test_what_lies_beyond_a_row_s_own_steps_plays_no_part():

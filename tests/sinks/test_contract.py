@@ -8,7 +8,7 @@ import torch
 from transformers import AutoTokenizer
 
 import kvsmooth.sinks
-from kvsmooth.sinks import SINKS, BosCosine, KeyNorm, MeanReceived, Punctuation, RowEntropy, Seen, SinkGap, VisualSink
+from kvsmooth.sinks import SINKS, BosCosine, FirstTokens, KeyNorm, MeanReceived, Punctuation, RowEntropy, Seen, SinkGap, VisualSink
 from kvsmooth.sinks.detector import KNOWN
 from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.sinks.toy import STOP, planted
@@ -106,7 +106,7 @@ def test_options_are_checked(name, options, law):
 
 def test_punctuation_needs_ids_and_finds_them_in_a_tokenizer():
     with pytest.raises(ValueError, match="use Punctuation"):
-        Punctuation()(planted())
+        Punctuation()
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     assert sorted(tokenizer.convert_ids_to_tokens(Punctuation.of(tokenizer).ids)) == [",", ".", ":"]
 
@@ -152,6 +152,21 @@ def test_rows_are_normalised_by_the_keys_they_see():
     window = ((distance >= 0) & (distance < 5))[None, None]
     seen = whole(query, key, key, mask=window)
     torch.testing.assert_close(RowEntropy(normalise=True)(seen)[..., 1:], torch.ones(1, 1, 2, 11))
+
+
+def test_a_mask_of_keys_tells_padding_by_itself():
+    """First tokens are first among tokens, not among padded positions."""
+    states = torch.randn(2, 2, 7, 8, generator=torch.Generator().manual_seed(0))
+    mask = torch.tensor([[1] * 7, [0, 0, 1, 1, 1, 1, 1]])
+    alone, told = whole(states, states, states, mask=mask), whole(states, states, states, visible=mask.bool())
+    assert torch.equal(alone.visible, mask.bool())
+    assert torch.equal(alone.probabilities, told.probabilities)
+    assert FirstTokens(n_sink=1)(alone)[0, :, 0].argmax(-1).tolist() == [0, 2]
+
+
+def test_channels_beyond_the_width_are_refused():
+    with pytest.raises(ValueError, match=r"VisualSink.channels must lie below 16, the width of the model; got \(3, 16\)."):
+        VisualSink(channels=(3, 16))(Seen(hidden=torch.randn(1, 1, 4, 16)))
 
 
 def test_whole_reads_every_kind_of_mask_alike():
