@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -234,7 +235,10 @@ def test_workers_that_end_early_keep_what_is_finished(tmp_path, ending):
     plan = ["--plan", "layers", "--images", "4", "--batch-size", "2", "--max-new-tokens", "30", "--workers", "2"]
     where = ["--out", tmp_path / "out", "--store", tmp_path / "store", "--page", tmp_path / "none.md"]
     words = [sys.executable, "-m", "analysis.ablation", *plan, *map(str, where)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # a child of a job in the background inherits that interrupts are ignored
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(words, **pipes, start_new_session=True, preexec_fn=heard)
     try:
         until = time.monotonic() + 120
         while not list((tmp_path / "store").glob("*.json")) and time.monotonic() < until:
