@@ -1,6 +1,7 @@
 """One look for every figure: a colour an arm, the house style, and files that say where their numbers come from."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,8 +93,19 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
         target = Path(path).with_suffix(f".{kind}")
         with atomic_write(target) as temporary, matplotlib.rc_context({"svg.hashsalt": "kvsmooth"}):
             fig.savefig(temporary, format=kind, metadata=about)
+            if kind == "svg":
+                temporary.write_text(_numbered_clips(temporary.read_text()))
         written.append(target)
     return written
+
+
+def _numbered_clips(svg: str) -> str:
+    """The same drawing with clip paths named by their order.
+
+    matplotlib names them by all digits of their place, and the last digits of a layout vary from process to process.
+    """
+    order = {name: f"clip{i}" for i, name in enumerate(dict.fromkeys(re.findall(r"url\(#(p[0-9a-f]{10})\)", svg)))}
+    return re.sub(r"\bp[0-9a-f]{10}\b", lambda found: order.get(found[0], found[0]), svg)
 
 
 def line(provenance: Mapping[str, Any]) -> str:
