@@ -55,6 +55,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys):
     command.perform(config)
     # both policies need the first pass of their own place, which the lists do not name
@@ -207,6 +208,7 @@ def test_damaged_files_are_named(config, tmp_path):
         command.perform(replace(config, policies=(), places=("keys",)))
 
 
+@pytest.mark.slow
 def test_a_redraw_loads_no_model(config):
     command.perform(replace(config, policies=(), places=("keys",)))
     options = f"redraw=True, out=Path({str(config.out)!r}), page=Path({str(config.page)!r})"

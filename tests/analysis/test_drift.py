@@ -207,6 +207,7 @@ def drawn(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 class TestRedraw:
     @pytest.fixture
     def folder(self, drawn, tmp_path):
