@@ -1,0 +1,30 @@
+"""docs/findings.md: one paragraph a question, written from its results file by the command that made it."""
+
+import re
+from pathlib import Path
+
+from probes.cli import BadInput
+from probes.files import write_bytes
+
+PAGE = Path("docs/findings.md")
+
+
+def tell(question: str, text: str, page: Path = PAGE) -> None:
+    """Put the paragraph of a question between its two marks on the page; the rest of the page stays as it is.
+
+    The marks are the comments `<!-- question -->` and `<!-- /question -->`, each on its own line.
+
+    Raises
+    ------
+    BadInput : the page is missing or lacks the marks
+    """
+    try:
+        before = page.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{page}: cannot be read ({type(error).__name__}); run from a checkout, or give the page by --page.") from error
+    marked = re.compile(rf"(<!-- {re.escape(question)} -->\n).*?(<!-- /{re.escape(question)} -->)", re.DOTALL)
+    after, count = marked.subn(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", before)
+    if count != 1:
+        raise BadInput(f"{page}: needs the marks <!-- {question} --> and <!-- /{question} --> once, each on a line; found {count}.")
+    if after != before:
+        write_bytes(page, after.encode())
