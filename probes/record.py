@@ -16,7 +16,7 @@ class RecordConfig:
 
     subject: str = "emoji"
     """the bundled "emoji", a folder of a saved model, or a hub id"""
-    images: int = 200
+    images: int = 500
     """how many images; of --image-folder the first ones by name"""
     image_folder: Path | None = None
     """a folder of images; the bundled subject brings its own"""
