@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
+# tests in two processes; JOBS=0 runs them in this one, as a debugger wants it
+JOBS ?= 2
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .PHONY: figures sinks ablation mediation test fast lint redraw efficiency clean
@@ -24,11 +26,11 @@ mediation: .venv/ready
 
 ## lint, import direction and every test
 test: lint
-	$(ENV) $(PY) -m pytest
+	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal
 
 ## the tests that take seconds
 fast: .venv/ready
-	$(ENV) $(PY) -m pytest -m "not slow"
+	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 lint: .venv/ready
 	.venv/bin/ruff check .
