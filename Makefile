@@ -1,9 +1,9 @@
 # Every target makes its own environment in .venv; nothing else of the machine is used but python3.11 (or newer), make and git.
 PYTHON ?= python3
 PY := .venv/bin/python
-# one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 # tests in two processes; JOBS=0 runs them in this one, as a debugger wants it
 JOBS ?= 2
+# one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .PHONY: figures sinks ablation mediation test fast lint redraw efficiency clean
