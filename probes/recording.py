@@ -12,16 +12,23 @@ import xarray as xr
 from kvsmooth.spans import GROUPS
 from probes.netcdf import TornFile, read, write
 from probes.provenance import digest
-from probes.schema import COORDINATES, VARIABLES, InvalidRecording, Variable, as_dataset, validate
+from probes.schema import COORDINATES, LAGS, VARIABLES, InvalidRecording, Variable, as_dataset, validate
 
 __all__ = ["InvalidRecording", "TornFile", "labelled", "merge", "read", "read_folder", "validate", "write"]
 
 CHANNELS = ("all", "masked")
-FIXED = {"group": np.array(GROUPS), "channels": np.array(CHANNELS)}
+FIXED = {"group": np.array(GROUPS), "channels": np.array(CHANNELS), "lag": np.array(LAGS)}
 
 
-def labelled(values: Mapping[str, np.ndarray], arm: str, image_id: int, layers: Sequence[int], attributes: Mapping[str, Any]) -> xr.Dataset:
-    """The dataset of one image and arm from arrays that lack only the dimensions arm and image."""
+def labelled(
+    values: Mapping[str, np.ndarray],
+    arm: str,
+    image_id: int,
+    layers: Sequence[int],
+    attributes: Mapping[str, Any],
+    objects: Sequence[str] = (),
+) -> xr.Dataset:
+    """The dataset of one image and arm from arrays that lack only the dimensions arm and image; `objects` names the axis object."""
     sizes = {name: VARIABLES[name].dims[2:] for name in values}
     heads = next((values[name].shape[dims.index("head")] for name, dims in sizes.items() if "head" in dims), None)
     coordinates = {"arm": np.array([arm]), "image": np.array([image_id]), "step": np.arange(int(values["n_steps"]))}
@@ -29,7 +36,7 @@ def labelled(values: Mapping[str, np.ndarray], arm: str, image_id: int, layers: 
     if heads is not None:
         coordinates["head"] = np.arange(heads)
     used = {dim for dims in sizes.values() for dim in dims}
-    coordinates |= {name: names for name, names in FIXED.items() if name in used}
+    coordinates |= {name: names for name, names in (FIXED | {"object": np.array(objects)}).items() if name in used}
     return as_dataset({name: np.asarray(value)[None, None] for name, value in values.items()}, coordinates, attributes)
 
 

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+
+LAGS = (1, 2, 4, 8, 16, 32)
+"""Steps back, of the coordinate `lag`."""
+RECEIVED_WINDOW = 20
+"""Queries after a token over which `received` is a mean."""
 
 COORDINATES = {
     "arm": "name of the arm: the baseline, or a method with its options",
@@ -17,6 +22,8 @@ COORDINATES = {
     "head": "number of the query head",
     "group": "bos, system, image, prompt, generated, self (the newest position itself)",
     "channels": "all, or masked: without the sink channels that the attribute sink_channels lists by layer",
+    "object": "name of an object of the vocabulary; the attribute objects lists its first tokens",
+    "lag": "steps back: 1, 2, 4, 8, 16, 32",
 }
 
 CELL = ("arm", "image", "step", "layer")
@@ -69,7 +76,24 @@ VARIABLES: dict[str, Variable] = {
     "rate": _real(CELL, "1", "rate of the exponential moving average applied to the newest token; NaN where nothing was smoothed"),
     "change_key": _real(CELL, "1", "norm of the newest key's change by smoothing, relative to the raw key, over all key/value heads"),
     "change_value": _real(CELL, "1", "the same of the newest value"),
+    "received": _real(CELL, "1", "mean attention of the next received_window queries on the fed token, over heads; NaN where fewer follow"),
+    "displacement": _real((*CELL, "lag"), "1", "squared L2 distance of the layer's output from that `lag` steps before"),
+    "increment_product": _real((*CELL, "lag"), "1", "product of the output's last increment with the increment `lag` steps before"),
+    "patch_cosine": _real(CELL, "1", "largest cosine of the layer's output with that layer's output at one of the image's positions"),
+    "jump_key": _real(CELL, "1", "L2 norm of the newest key minus the one before, over all key/value heads, as cached before smoothing"),
+    "jump_value": _real(CELL, "1", "the same of the newest value"),
+    "jump_key_smoothed": _real(CELL, "1", "jump_key between keys as smoothing left them in the cache; NaN where nothing was smoothed"),
+    "jump_value_smoothed": _real(CELL, "1", "the same of the values"),
+    "layer_object_logprob": _real((*CELL, "object"), "nat", "object_logprob read from the layer's output by final norm and unembedding"),
+    "layer_object_rank": _real((*CELL, "object"), "1", "object_rank read from the layer's output by final norm and unembedding"),
     "log_probability": _real(TOKEN, "nat", "log-probability of the predicted token under the model's own distribution"),
+    "object_logit": _real((*TOKEN, "object"), "1", "logit of the most probable of the object's first tokens"),
+    "object_logprob": _real((*TOKEN, "object"), "nat", "log of the summed probability of the object's different first tokens"),
+    "object_rank": _real((*TOKEN, "object"), "1", "1 + tokens of the vocabulary with a logit above object_logit"),
+    "logit_mean": _real(TOKEN, "1", "mean of the logits over the vocabulary"),
+    "logit_variance": _real(TOKEN, "1", "variance of the logits over the vocabulary"),
+    "dependency_jsd": _real(TOKEN, "nat", "Jensen-Shannon divergence of the next-token distributions with and without image; at most ln 2"),
+    "dependency_hellinger": _real(TOKEN, "1", "Hellinger distance of the same two distributions; at most 1"),
     "token_fed": Variable(TOKEN, "int64", "1", "id of the token whose position the step is"),
     "token_predicted": Variable(TOKEN, "int64", "1", "id of the token that the step chose (free) or was given (replay)"),
     "piece_fed": Variable(TOKEN, "str", "1", "token_fed as the tokenizer's piece"),
@@ -94,6 +118,8 @@ ATTRIBUTES: dict[str, str] = {
     "batch_size": "items a batch; chunks of the item list are fixed by it",
     "device": "cpu or cuda",
     "sink_channels": "JSON: by layer, the channels that masked drift leaves out",
+    "objects": "JSON: by object of the vocabulary its first tokens, and which share one or cannot be said; or empty",
+    "received_window": "queries after a token over which `received` is a mean",
     "created_by": "the command or function",
 }
 

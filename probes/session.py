@@ -20,7 +20,7 @@ from probes.provenance import as_json, as_plain, digest, git_commit, program_nam
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recording import labelled, merge
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
-from probes.schema import ATTRIBUTES, SCHEMA_VERSION
+from probes.schema import ATTRIBUTES, RECEIVED_WINDOW, SCHEMA_VERSION
 from probes.store import Store
 from probes.subjects import Item, Subject
 
@@ -256,6 +256,8 @@ class Session:
             "versions": as_json(versions()),
             "config": as_json({**self.settings, "arms": {arm: self.options[arm]}}),
             "data_hash": data_hash,
+            "objects": "",
+            "received_window": RECEIVED_WINDOW,
             "sink_channels": as_json({"rule": RULE, "layers": channels}),
             "created_by": program_name(),
         }
