@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.metrics.chair import score_caption
+from analysis.mentions import mentions
 from analysis.metrics.words import DATA, lemma, synonyms, two_words
 
 SENTENCE_ENDS = (".", "!", "?")
@@ -31,11 +31,9 @@ class Slot:
 
 def slots(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[Slot]:
     """Every object mention of a caption (CHAIR's definition), by the step of its first token."""
-    ends = text_ends(subject, tokens)
     found, named = [], set()
-    for mention in score_caption(subject.text(tokens), truth).mentions:
-        step = next(i for i, end in enumerate(ends) if end > mention.start)
-        found.append(Slot(step, mention.object, mention.hallucinated, frozenset(truth - named)))
+    for mention in mentions(subject, tokens, truth):
+        found.append(Slot(mention.step, mention.object, not mention.present, frozenset(truth - named)))
         named.add(mention.object)
     return found
 
@@ -43,11 +41,6 @@ def slots(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[Sl
 def sentence_ends(subject: Any, tokens: Sequence[int]) -> list[int]:
     """Steps at which the caption may end: those that follow a token with which a sentence does, its last included."""
     return [step for step in range(1, len(tokens)) if subject.text(tokens[step - 1 : step]).endswith(SENTENCE_ENDS)]
-
-
-def text_ends(subject: Any, tokens: Sequence[int]) -> list[int]:
-    """Characters of the caption up to and including each token."""
-    return [len(subject.text(tokens[: i + 1])) for i in range(len(tokens))]
 
 
 def object_tokens(tokenizer: Any) -> dict[int, str]:

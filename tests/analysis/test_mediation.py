@@ -14,7 +14,7 @@ from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, effect_of, results
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
-from analysis.mediation.slots import object_tokens, sentence_ends, slots, text_ends
+from analysis.mediation.slots import object_tokens, sentence_ends, slots
 from analysis.mediation.worlds import worlds
 from kvsmooth import KVSmooth
 from probes.cli import BadInput
@@ -46,7 +46,6 @@ def test_mentions_are_found_at_the_token_with_which_they_begin(wordy):
     assert [set(slot.unmentioned) for slot in found] == left
     ends = [tokens[step] for step in sentence_ends(wordy, tokens)]
     assert wordy.pieces(ends) == ["▁There", "▁A", "</s>"]
-    assert text_ends(wordy, tokens)[-1] == len(wordy.text(tokens))
 
 
 def test_a_token_stands_for_one_object_or_for_none(wordy):
