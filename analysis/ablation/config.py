@@ -1,6 +1,6 @@
-"""The options of `python -m analysis.ablation`."""
+"""The options of commands that run cells, and those of `python -m analysis.ablation`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ AXES = ("detectors", "policies", "mixes", "places", "timings", "ropes", "bands",
 
 
 @dataclass(frozen=True)
-class AblationConfig:
-    """Which part of KVSmooth does what: cells that change one thing at a time, or a cross product of lists, compared over images."""
+class CellsConfig:
+    """Who describes what in every cell, where finished cells lie, and how the tests over images are made; a question adds its folder."""
 
     subject: str = "emoji"
     """the bundled "emoji", or a folder with other weights of it"""
@@ -19,18 +19,12 @@ class AblationConfig:
     """how many scenes; the unit of every test"""
     prompt: str = "Please describe this image in detail."
     """what is asked about each scene"""
-    out: Path = Path("figures/ablation")
-    """folder of figures, ablation.nc and ablation.json"""
     store: Path = Path("recordings/ablation")
-    """folder of finished cells; what lies there is not run again"""
-    page: Path = Path("docs/ablation.md")
-    """page whose tables are written"""
-    plan: str = "full"
-    """full, ladder, places, dose, layers, detectors or options; lists below make a plan of their own instead"""
+    """folder of finished cells; what lies there is not run again, whichever command asks"""
     only: tuple[str, ...] = ()
     """run these cells of the plan again, and no other that lies in --store"""
     redraw: bool = False
-    """figures and tables from the files in --out, without a model"""
+    """figures and page from the files in --out, without a model"""
     workers: int = 2
     """processes, of one thread each"""
     batch_size: int = 50
@@ -41,6 +35,44 @@ class AblationConfig:
     """centre of the paper's clip, in [0, 1]"""
     exact: bool = False
     """leave attention to the implementation found, as KVSmooth(exact=True); slower, the same captions"""
+    margin_f1: float = 0.02
+    """difference of F1 that does not matter, for the test of equivalence"""
+    level: float = 0.95
+    """coverage of the intervals"""
+    seed: int = 0
+    """of bootstrap and permutations"""
+    device: str = "cpu"
+    """cpu, cuda or cuda:<n>"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        own = type(self).__name__
+        for name in ("images", "batch_size", "max_new_tokens", "workers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{own}.{name} must be a positive integer; got {getattr(self, name)}.")
+        if self.max_new_tokens < 2:
+            raise ValueError(f"{own}.max_new_tokens must be at least 2, a prefill and a step that is smoothed; got 1.")
+        if not 0 <= self.lambda_ref <= 1:
+            raise ValueError(f"{own}.lambda_ref must lie in [0, 1]; got {self.lambda_ref}.")
+        if self.seed < 0:
+            raise ValueError(f"{own}.seed must be 0 or more; got {self.seed}.")
+        if not 0 < self.level < 1:
+            raise ValueError(f"{own}.level must lie in (0, 1); got {self.level}.")
+        if not self.margin_f1 > 0:
+            raise ValueError(f"{own}.margin_f1 must be positive; got {self.margin_f1}.")
+
+
+@dataclass(frozen=True)
+class AblationConfig(CellsConfig):
+    """Which part of KVSmooth does what: cells that change one thing at a time, or a cross product of lists, compared over images."""
+
+    out: Path = Path("figures/ablation")
+    """folder of figures, ablation.nc and ablation.json"""
+    page: Path = Path("docs/ablation.md")
+    """page whose tables are written"""
+    plan: str = "full"
+    """full, ladder, places, dose, layers, detectors or options; lists below make a plan of their own instead"""
     detectors: tuple[str, ...] = ()
     """list to cross: sink detectors"""
     policies: tuple[str, ...] = ()
@@ -61,32 +93,11 @@ class AblationConfig:
     """list to cross: half widths of the clip"""
     lambdas: tuple[float, ...] = ()
     """list to cross: centres of the clip"""
-    margin_f1: float = 0.02
-    """difference of F1 that does not matter, for the test of equivalence"""
-    level: float = 0.95
-    """coverage of the intervals"""
-    seed: int = 0
-    """of bootstrap and permutations"""
-    device: str = "cpu"
-    """cpu, cuda or cuda:<n>"""
-    debug: bool = False
-    """show traces of errors"""
 
     def __post_init__(self):
-        for name in ("images", "batch_size", "max_new_tokens", "workers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"AblationConfig.{name} must be a positive integer; got {getattr(self, name)}.")
-        if self.max_new_tokens < 2:
-            raise ValueError("AblationConfig.max_new_tokens must be at least 2, a prefill and a step that is smoothed; got 1.")
-        for name, values in (("lambda_ref", (self.lambda_ref,)), ("lambdas", self.lambdas)):
-            if bad := [value for value in values if not 0 <= value <= 1]:
-                raise ValueError(f"AblationConfig.{name} must lie in [0, 1]; got {bad[0]}.")
-        if self.seed < 0:
-            raise ValueError(f"AblationConfig.seed must be 0 or more; got {self.seed}.")
-        if not 0 < self.level < 1:
-            raise ValueError(f"AblationConfig.level must lie in (0, 1); got {self.level}.")
-        if not self.margin_f1 > 0:
-            raise ValueError(f"AblationConfig.margin_f1 must be positive; got {self.margin_f1}.")
+        super().__post_init__()
+        if bad := [value for value in self.lambdas if not 0 <= value <= 1]:
+            raise ValueError(f"AblationConfig.lambdas must lie in [0, 1]; got {bad[0]}.")
         if bad := [value for value in self.windows if value < 1]:
             raise ValueError(f"AblationConfig.windows must be positive integers; got {bad[0]}.")
         if bad := [value for value in self.margins if not value >= 0]:
@@ -116,7 +127,3 @@ class AblationConfig:
         """The lists to cross, by axis; empty where none was given."""
         given = {axis: getattr(self, axis) for axis in AXES}
         return given if any(given.values()) else {}
-
-    def changed(self) -> dict[str, Any]:
-        """Options that differ from their defaults."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default}

@@ -1,12 +1,12 @@
 """What a run needs before it begins: the subject, its scenes, the cells of the plan, and which of them are still to be run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analysis.ablation.cells import Cell
-from analysis.ablation.config import AblationConfig
+from analysis.ablation.config import CellsConfig
 from analysis.ablation.names import BASELINE, PAPER
-from analysis.ablation.plans import Setting, crossed, planned
+from analysis.ablation.plans import Setting
 from analysis.ablation.run import Job
 from analysis.ablation.store import Store
 from analysis.ablation.workers import Task
@@ -27,10 +27,15 @@ class Material:
     store: Store
     plan: tuple[Cell, ...]
     scenes: tuple[Scene, ...]
+    layers: int
 
 
-def material(config: AblationConfig) -> Material:
+def material(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) -> Material:
     """Load what decides the cells, and plan them.
+
+    Parameters
+    ----------
+    cells : makes the plan, of what must be known of method and subject
 
     Raises
     ------
@@ -42,7 +47,7 @@ def material(config: AblationConfig) -> Material:
     job = Job(config.subject, config.images, config.prompt, config.batch_size, config.max_new_tokens, base, config.device)
     setting = Setting(config.lambda_ref, len(decoder_of(subject.model).layers), detectors=own_options(subject))
     try:
-        plan = tuple(crossed(config.lists, setting) if config.lists else planned(config.plan, setting))
+        plan = tuple(cells(setting))
     except ValueError as error:
         raise BadInput(str(error)) from error
     identity = {
@@ -51,7 +56,7 @@ def material(config: AblationConfig) -> Material:
         **{name: getattr(job, name) for name in ("images", "prompt", "batch_size", "max_new_tokens", "base", "device")},
         "versions": {name: versions().get(name) for name in ("torch", "transformers")},
     }
-    return Material(subject, job, Store(config.store, identity, plan), plan, drawn)
+    return Material(subject, job, Store(config.store, identity, plan), plan, drawn, setting.layers)
 
 
 def own_options(subject: Subject) -> dict[str, dict]:
@@ -60,7 +65,7 @@ def own_options(subject: Subject) -> dict[str, dict]:
     return {} if found is None else {"punctuation": {"ids": list(found.of(subject.tokenizer).ids)}}
 
 
-def task_list(config: AblationConfig, plan: Sequence[Cell], store: Store) -> list[Task]:
+def task_list(config: CellsConfig, plan: Sequence[Cell], store: Store) -> list[Task]:
     """The cells to run, those first that others wait for: what is not finished, or `--only` and what that needs.
 
     Raises

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,8 +54,10 @@ class Store:
 
     def digest(self, cell: Cell) -> str:
         """A hash of everything that decides the cell; a two-pass cell hangs on its first pass, the baseline on no method at all."""
-        parts = [as_json({name: value for name, value in self.identity.items() if cell.options is not None or name != "base"})]
-        parts += [as_json(cell.options), code_version("analysis.ablation.run", "analysis.ablation.classes")]
+        parts = [as_json({name: value for name, value in self.identity.items() if name != "base"})]
+        # what holds in the end: an option that a cell names and one that it takes from the base are the same cell
+        options = None if cell.options is None else {**self.identity.get("base", {}), **cell.options}
+        parts += [as_json(options), code_version("analysis.ablation.run", "analysis.ablation.classes")]
         if cell.options is not None:
             parts.append(method_version(cell.option("score"), cell.option("policy")))
         if cell.source is not None:
@@ -67,10 +70,14 @@ class Store:
         return frozenset(self.digest(cell.source) for cell in self.plan if cell.source is not None)
 
     def place(self, cell: Cell) -> Place:
-        """The files of a cell; rates are named by their digest alone, since the cells that they drive know no other name."""
+        """The files of a cell; rates are named by their digest alone, since the cells that they drive know no other name.
+
+        A result is found under any name: a cell that another plan calls otherwise is not run again.
+        """
         own = self.digest(cell)
+        there = sorted(self.folder.glob(f"*-{own}.json"))
         return Place(
-            result=self.folder / f"{cell.slug}-{own}.json",
+            result=there[0] if there else self.folder / f"{cell.slug}-{own}.json",
             first=None if cell.source is None else self._rates(self.digest(cell.source)),
             rates=self._rates(own) if own in self.driving else None,
         )
@@ -123,7 +130,7 @@ def read_applied(path: Path) -> list[Applied]:
             parts = {name: torch.from_numpy(found[name]) for name in found.files}
         batches = range(len(parts) // 3)
         return [Applied(*(parts[f"{name}_{i}"] for name in ("rates", "steps", "tokens"))) for i in batches]
-    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it, and the same command makes it again.") from error
 
 
