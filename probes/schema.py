@@ -70,6 +70,7 @@ VARIABLES: dict[str, Variable] = {
     "drift_step": _real((*CELL, "channels"), "rad", "angle of the layer's output to that of the step before; from step 1 on"),
     "drift_image": _real((*CELL, "channels"), "rad", "angle to the mean of the same layer's output over the image positions of the prompt"),
     "drift_prompt": _real((*CELL, "channels"), "rad", "angle to the same layer's output at the prompt's last position; 0 at step 0"),
+    "drift_mean": _real(CELL, "rad", "angle to the mean of the same layer's output over the generated tokens before; from step 2 on"),
     "norm_hidden": _real(CELL, "1", "L2 norm of the layer's output for the newest token"),
     "norm_key": _real(CELL, "1", "root mean square over key/value heads of the newest key's L2 norm, as cached before smoothing"),
     "norm_value": _real(CELL, "1", "the same of the newest value"),
