@@ -13,6 +13,7 @@ from transformers import LogitsProcessorList
 from kvsmooth import Unsupported
 from kvsmooth.spans import token_groups
 from probes.cli import BadInput
+from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
 from probes.steps import Setting, StepCollector
@@ -55,6 +56,7 @@ def record_inputs(
     recorders: Sequence[str] = DEFAULT_RECORDERS,
     max_new_tokens: int = 160,
     sink_channels: tuple[tuple[int, ...], ...] | None = None,
+    objects: ObjectVocabulary | None = None,
     **options: Any,
 ) -> Trace:
     """Record one generation of ready inputs; the model needs no processor.
@@ -68,6 +70,7 @@ def record_inputs(
     recorders : names in `RECORDERS`
     max_new_tokens : bound of the steps; captions are cut to it
     sink_channels : by layer; found on the prompts of this very batch if None
+    objects : what the recorders "lens" and "layer_lens" look for
     options : further options of `generate`, one by one; beams, assistants and a whole `generation_config` are refused
 
     Raises
@@ -91,7 +94,7 @@ def record_inputs(
             "logits_processor": LogitsProcessorList([Forcing(captions, max_new_tokens, ends[0] if ends else 0)]),
             "do_sample": False,
         }
-    setting = Setting(token_groups(tracing.model, ids, mask), tracing.layers, max_new_tokens, sink_channels)
+    setting = Setting(token_groups(tracing.model, ids, mask), tracing.layers, max_new_tokens, sink_channels, objects, tracing.speaker)
     chosen = [RECORDERS[name](setting) for name in recorders]
     heard = Heard()
     collector = StepCollector(setting, [*chosen, heard], recompute=getattr(arm, "timing", "after") == "recompute")

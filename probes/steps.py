@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from kvsmooth.measures import newest_row_probabilities, visible_keys
+from probes.objects import ObjectVocabulary
 
 
 class OutOfStep(RuntimeError):
@@ -27,12 +28,16 @@ class Setting:
     layers : numbers of the decoder layers that are read
     max_new_tokens : bound of the number of steps
     sink_channels : by layer, the channels of the hidden state that masked drift leaves out; None: found on this prompt
+    objects : the objects that a lens looks for; None where nobody looks
+    speaker : the module that owns decoder and output embeddings, for recorders that read states through them
     """
 
     groups: Int[Tensor, "row position"]
     layers: tuple[int, ...]
     max_new_tokens: int
     sink_channels: tuple[tuple[int, ...], ...] | None = None
+    objects: ObjectVocabulary | None = None
+    speaker: nn.Module | None = field(default=None, repr=False)
 
     @property
     def prompt_length(self) -> int:
