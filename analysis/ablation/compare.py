@@ -56,8 +56,11 @@ def levels(arms: Arms) -> Block:
     return Block(lambda values: values.reshape(*values.shape[:-2], -1), rows)
 
 
-def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int) -> Block:
-    """Each tested measure of each pair of cells; the primaries are corrected by max-T over their family, the others by Holm."""
+def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int, primary: Sequence[str] = PRIMARY) -> Block:
+    """Each tested measure of each pair of cells; CHAIR is corrected by max-T over the pairs of a family, the others by Holm.
+
+    `primary` names the measures whose rows are primary outcomes.
+    """
     tested = [_ORDER.index(name) for name in TESTED]
 
     def of(values: Values) -> Float[np.ndarray, "*draw quantity"]:
@@ -85,7 +88,7 @@ def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int) ->
                         p_adjusted=corrected[i, j],
                         adjustment=told[i][j],
                         effect=more,
-                        role="primary" if measure in PRIMARY else "exploratory",
+                        role="primary" if measure in primary else "exploratory",
                         where={"family": pair.family, "treated": pair.treated, "control": pair.control, "measure": measure},
                         reason=interval.reason[at],
                     )
@@ -155,7 +158,7 @@ def f1_equivalence(arms: Arms, compared: Sequence[Pair], margin: float, seed: in
 
 
 def _corrected(scores: Float[np.ndarray, "image pair measure"], compared: Sequence[Pair], names: Sequence[str], seed: int):
-    """p, corrected p and the correction's name: max-T over the family for primaries, else Holm over it."""
+    """p, corrected p and the correction's name: max-T over the family for CHAIR_i and CHAIR_s, else Holm over it."""
     p, corrected = (np.full(scores.shape[1:], np.nan) for _ in range(2))
     told = [["" for _ in names] for _ in compared]
     families = [pair.family for pair in compared]
@@ -163,9 +166,9 @@ def _corrected(scores: Float[np.ndarray, "image pair measure"], compared: Sequen
         members = [i for i, name in enumerate(families) if name == family]
         for j, measure in enumerate(names):
             p[members, j], by_max = sign_flip(scores[:, members, j], seed=seed)
-            primary = measure in PRIMARY
-            corrected[members, j] = by_max if primary else adjust(p[members, j], "holm")
-            method = f"{'max-T' if primary else 'Holm'} over {family_size(p[members, j])} cells of {family}"
+            chair = measure in PRIMARY
+            corrected[members, j] = by_max if chair else adjust(p[members, j], "holm")
+            method = f"{'max-T' if chair else 'Holm'} over {family_size(p[members, j])} cells of {family}"
             for i in members:
                 told[i][j] = method
     return p, corrected, told

@@ -1,5 +1,7 @@
 """How outcomes follow the amount of smoothing, whether guidance leaves that curve, and whether keys and values act apart."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -22,7 +24,9 @@ def dose_blocks(arms: Arms, seed: int) -> list[Block]:
         found.append(interaction(arms))
     curve = constants(arms)
     if len(curve) >= 3:
-        found += [trend(arms, curve, seed), *([off_curve(arms, curve, guided)] if (guided := guided_cells(arms)) else [])]
+        rates = [realised(arms, name) for name in curve]
+        found.append(trend(arms, curve, rates, seed))
+        found += [off_curve(arms, curve, guided)] if (guided := guided_cells(arms)) else []
     return found
 
 
@@ -54,14 +58,20 @@ def interaction(arms: Arms) -> Block:
     return Block(of, lambda interval: _rows(arms, interval, "keys x values", "interaction", ""))
 
 
-def trend(arms: Arms, curve: list[str], seed: int) -> Block:
-    """Least-squares slope of each outcome on the realised mean rate (per unit of rate), and Kendall's tau over the doses.
+def trend(
+    arms: Arms, curve: Sequence[str], doses: Sequence[float], seed: int, about: str = "dose", unit: str = " per unit of rate"
+) -> Block:
+    """Least-squares slope of each outcome on rising doses, and Kendall's tau over them.
 
     The test is Page's: each image's outcomes weighted by the rank of their dose; reversing the doses of an image flips its sign.
+
+    Parameters
+    ----------
+    curve, doses : cells by rising dose, and the dose of each
+    about, unit : what the rows are called, and what their slopes are per
     """
     places = [arms.index(name) for name in curve]
-    rate = np.array([realised(arms, name) for name in curve])
-    centred = rate - rate.mean()
+    centred = np.asarray(doses, dtype=float) - np.mean(doses)
     later, earlier = np.tril_indices(len(curve), -1)
 
     def of(values: Values) -> Float[np.ndarray, "*draw quantity"]:
@@ -77,12 +87,12 @@ def trend(arms: Arms, curve: list[str], seed: int) -> Block:
         p, _ = sign_flip(page_scores(arms, places), seed=seed)
         half = len(_TESTED)
         first, second = (Interval(interval.estimate[s], interval.low[s], interval.high[s], interval.reason[s]) for s in _halves(half))
-        return _rows(arms, first, "dose", "slope", " per unit of rate", p) + _rows(arms, second, "dose", "tau", "tau-b")
+        return _rows(arms, first, about, "slope", unit, p) + _rows(arms, second, about, "tau", "tau-b")
 
     return Block(of, rows)
 
 
-def page_scores(arms: Arms, places: list[int]) -> Float[np.ndarray, "image tested"]:
+def page_scores(arms: Arms, places: Sequence[int]) -> Float[np.ndarray, "image tested"]:
     """Each image's sum over doses of (rank - mean rank) times its score against the ratio pooled over doses."""
     above, below = arms.above[places][..., _TESTED], arms.below[places][..., _TESTED]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -92,22 +102,13 @@ def page_scores(arms: Arms, places: list[int]) -> Float[np.ndarray, "image teste
     return np.tensordot(rank, score, axes=(0, 0))
 
 
-def off_curve(arms: Arms, curve: list[str], guided: list[str]) -> Block:
+def off_curve(arms: Arms, curve: Sequence[str], guided: Sequence[str]) -> Block:
     """Each guided cell minus the curve of constant rates, read off (linearly) at the guided cell's own realised mean rate."""
-    places, cells, at = [arms.index(name) for name in curve], [arms.index(name) for name in guided], _ORDER.index("rate")
-    rate = np.array([realised(arms, name) for name in curve])
+    above = above_curve(arms, curve, guided)
 
     def of(values: Values) -> Float[np.ndarray, "*draw quantity"]:
-        outcome = values[..., places, :][..., _TESTED]
-        parts = []
-        for cell in cells:
-            own = values[..., cell, at]
-            upper = np.clip(np.searchsorted(rate, own), 1, len(rate) - 1)
-            share = ((own - rate[upper - 1]) / (rate[upper] - rate[upper - 1]))[..., None]
-            low = np.take_along_axis(outcome, (upper - 1)[..., None, None], axis=-2)[..., 0, :]
-            high = np.take_along_axis(outcome, upper[..., None, None], axis=-2)[..., 0, :]
-            parts.append(values[..., cell, :][..., _TESTED] - ((1 - share) * low + share * high))
-        return np.concatenate(parts, -1)
+        change = above(values)[..., _TESTED]
+        return change.reshape(*change.shape[:-2], -1)
 
     def rows(interval: Interval) -> list[Row]:
         found = []
@@ -118,6 +119,35 @@ def off_curve(arms: Arms, curve: list[str], guided: list[str]) -> Block:
         return found
 
     return Block(of, rows)
+
+
+def above_curve(
+    arms: Arms, curve: Sequence[str], guided: Sequence[str], part: Mapping[str, float] | None = None
+) -> Callable[[Values], Float[np.ndarray, "*draw guided measure"]]:
+    """Function of measures: each guided cell minus the curve, read off (linearly) at the cell's own dose.
+
+    Parameters
+    ----------
+    curve : cells by rising dose; their doses are taken as fixed, those of the guided cells as they are in each draw
+    part : by cell, what its mean rate is multiplied by to be its dose; 1 where it is not named
+    """
+    places, cells, at = [arms.index(name) for name in curve], [arms.index(name) for name in guided], _ORDER.index("rate")
+    share = [(part or {}).get(name, 1.0) for name in guided]
+    rate = np.array([realised(arms, name) * (part or {}).get(name, 1.0) for name in curve])
+
+    def of(values: Values) -> Float[np.ndarray, "*draw guided measure"]:
+        outcome = values[..., places, :]
+        found = []
+        for cell, of_all in zip(cells, share, strict=True):
+            own = values[..., cell, at] * of_all
+            upper = np.clip(np.searchsorted(rate, own), 1, len(rate) - 1)
+            weight = ((own - rate[upper - 1]) / (rate[upper] - rate[upper - 1]))[..., None]
+            low = np.take_along_axis(outcome, (upper - 1)[..., None, None], axis=-2)[..., 0, :]
+            high = np.take_along_axis(outcome, upper[..., None, None], axis=-2)[..., 0, :]
+            found.append(values[..., cell, :] - ((1 - weight) * low + weight * high))
+        return np.stack(found, -2)
+
+    return of
 
 
 def _halves(half: int) -> tuple[slice, slice]:
