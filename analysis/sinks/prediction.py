@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from analysis.sinks.names import MAIN, NULLS, scorers
 from analysis.sinks.targets import EPS, labels
-from analysis.stats.discrimination import Concordance, auroc_of_labels, concordance
+from analysis.stats.concordance import Concordance, auroc_of_labels, concordance
 
 DRAWS = 99
 Text = Mapping[str, np.ndarray]

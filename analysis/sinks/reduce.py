@@ -14,7 +14,7 @@ from analysis.sinks.observation import FEWEST, RECEIVED, RELATIONS, VARIANTS
 from analysis.sinks.prediction import Pairs, Text, pairs
 from analysis.sinks.targets import EPS, SHARE, WINDOWS
 from analysis.stats.bootstrap import cluster_bca
-from analysis.stats.discrimination import Concordance, auroc
+from analysis.stats.concordance import Concordance, auroc
 from kvsmooth.sinks import Detector
 from kvsmooth.spans import GENERATED, IMAGE
 

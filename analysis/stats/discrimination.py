@@ -1,133 +1,241 @@
-"""How well a score tells positives from negatives (AUROC), pooled, within images and within strata, with images as the unit.
+"""How well scores tell positive from negative cases, over images: AUROC and average precision, pooled, within images, within strata.
 
-All three are ratios of quadratic forms. Let C[i, k] count the concordant pairs of a positive of image i with a negative of image k (ties
-count half) and N[i, k] all such pairs. For a resample that drew image i m[i] times, AUROC = m'Cm / m'Nm; within images only the
-diagonal counts, sum_i m[i] C[i, i] / sum_i m[i] N[i, i]. So a bootstrap or jackknife over images never sorts a token again.
+Pooled compares any two cases, within only those of one image, stratified only those of one stratum such as a position in the text. The
+three differ where something else moves both score and label: what differs between images lifts (or hides) the pooled figure, a trend over
+positions lifts the pooled and the within figure. A score that only tells the position gets one half in the stratified form.
 """
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_matrix
-from scipy.stats import rankdata
+from jaxtyping import Bool, Float, Int, Shaped
 
-from analysis.stats.bootstrap import Statistic, multiplicity_of_images
+from analysis.stats.bootstrap import LEVEL, RESAMPLES, Interval, Statistic, cluster_bca
+from analysis.stats.concordance import Concordance, auroc, concordance
+from analysis.stats.delong import delong
+from analysis.stats.jackknife import cluster_jackknife
+from analysis.stats.precision import Ranking, average_precision, ranking
+
+FORMS = ("pooled", "within", "stratified")
 
 
 @dataclass(frozen=True)
-class Concordance:
-    """Concordant pairs and all pairs of positives of one image (rows) with negatives of another (columns).
+class Discrimination:
+    """One score against one label in one form.
 
-    Sums of concordances (`+`) keep pairs apart: a pair is formed inside a layer or stratum, never across two.
+    Attributes
+    ----------
+    form : "pooled", "within" or "stratified"
+    auroc, low, high : estimate and cluster-bootstrap (BCa) limits, images drawn
+    p : two-sided p of AUROC = 1/2, from the clustered variance (`delong`)
+    auprc, auprc_low, auprc_high : average precision, positives ranked within their image (within) or stratum (stratified), and limits from
+        leaving out one image at a time
+    chance : average precision to expect of a random order of the same groups; about the prevalence where groups are large
+    prevalence : share of positives among the cases that take part in a pair
+    n_images, n_positive, n_negative : that take part in a pair
+    n_pairs : pairs of a positive and a negative
+    reason : why a number is NaN, or ""
     """
 
-    concordant: Float[np.ndarray, "image image"]
-    pairs: Float[np.ndarray, "image image"]
+    form: str
+    auroc: float
+    low: float
+    high: float
+    p: float
+    auprc: float
+    auprc_low: float
+    auprc_high: float
+    chance: float
+    prevalence: float
+    n_images: int
+    n_positive: int
+    n_negative: int
+    n_pairs: int
+    reason: str
 
-    def __add__(self, other: "Concordance") -> "Concordance":
-        return Concordance(self.concordant + other.concordant, self.pairs + other.pairs)
 
-    @property
-    def auroc(self) -> float:
-        """Over all pairs; NaN where there is none."""
-        return _share(self.concordant.sum(), self.pairs.sum())
+@dataclass(frozen=True)
+class Difference:
+    """Two scores on the same cases: first minus second, images drawn for both together.
 
-    @property
-    def auroc_within(self) -> float:
-        """Over pairs of one image; NaN where there is none."""
-        return _share(np.trace(self.concordant), np.trace(self.pairs))
+    Attributes
+    ----------
+    auroc, low, high, p : difference of AUROCs, its limits (BCa), and the two-sided p of none, from the clustered covariance (`delong`)
+    auprc, auprc_low, auprc_high : difference of average precisions
+    n_images, n_positive, n_negative : cases that both scores have, and their images
+    reason : why a number is NaN, or ""
+    """
+
+    auroc: float
+    low: float
+    high: float
+    p: float
+    auprc: float
+    auprc_low: float
+    auprc_high: float
+    n_images: int
+    n_positive: int
+    n_negative: int
+    reason: str
 
 
-def concordance(
-    score: Float[np.ndarray, "token"],
-    positive: Bool[np.ndarray, "token"],
-    image: Int[np.ndarray, "token"],
-    images: int,
-    stratum: Int[np.ndarray, "token"] | None = None,
-) -> Concordance:
-    """Count pairs exactly, ties half, in O(positives x images + tokens log tokens).
+def discriminate(
+    score: Float[np.ndarray, "case"],
+    label: Bool[np.ndarray, "case"],
+    image: Shaped[np.ndarray, "case"],
+    stratum: Shaped[np.ndarray, "case"] | None = None,
+    *,
+    form: str = "pooled",
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Discrimination:
+    """AUROC and average precision of one score in one form; see `discriminate_all`, which does many at the cost of few."""
+    found = discriminate_all({"score": score}, label, image, stratum, forms=(form,), level=level, resamples=resamples, seed=seed)
+    return found["score", form]
+
+
+def discriminate_all(
+    scores: Mapping[str, Float[np.ndarray, "case"]],
+    label: Bool[np.ndarray, "case"],
+    image: Shaped[np.ndarray, "case"],
+    stratum: Shaped[np.ndarray, "case"] | None = None,
+    *,
+    forms: Sequence[str] = FORMS,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[tuple[str, str], Discrimination]:
+    """AUROC and average precision of each score in each form, by (score, form), all on the same resamples of images.
 
     Parameters
     ----------
-    score : higher means "positive"; a token without a score (NaN) takes no part
-    image : index of the token's image, 0 to images - 1
-    stratum : only pairs of one stratum count, such as tokens of one position; all pairs if None
+    scores : higher means "positive"; a case without a score (NaN) takes no part in that score
+    image, stratum : any identifiers; pairs of one stratum only count in the stratified form
+    level, resamples, seed : of the cluster bootstrap
 
-    Notes
-    -----
-    Positives are put in order once. Each negative then begins to count half at the first positive that is not below it, fully from the
-    first that is above it, and no more where its stratum ends: three marks a negative, and a running sum over positives gives C.
+    Raises
+    ------
+    ValueError : an unknown form, or "stratified" without a stratum
     """
-    known = ~np.isnan(score)
-    score, positive, image = score[known], positive[known], image[known]
-    stratum = np.zeros(len(score), dtype=np.int64) if stratum is None else np.unique(stratum[known], return_inverse=True)[1].reshape(-1)
-    if not len(score):
-        return Concordance(np.zeros((images, images)), np.zeros((images, images)))
-    order = np.unique(score, return_inverse=True)[1].reshape(-1)
-    ranks = int(order.max()) + 1
-    key = stratum * ranks + order  # sorts by stratum, then by score
-    places, place = np.unique(key[positive], return_inverse=True)
-    negative = ~positive
-    marks = np.concatenate(
-        [
-            np.searchsorted(places, key[negative], "left"),
-            np.searchsorted(places, key[negative], "right"),
-            np.searchsorted(places, (stratum[negative] + 1) * ranks, "left"),
-        ]
-    )
-    share = np.repeat([0.5, 0.5, -1.0], negative.sum())
-    columns = np.tile(image[negative], 3)
-    below = np.bincount(marks * images + columns, weights=share, minlength=(len(places) + 1) * images)
-    below = below.reshape(-1, images)[: len(places)]
-    for before, row in itertools.pairwise(below):
-        row += before  # row by row: faster than numpy's cumsum down the columns
-    rows = csr_matrix((np.ones(len(place)), (image[positive], place.reshape(-1))), shape=(images, len(places)))
-    count = _by_image(stratum, image, positive, images), _by_image(stratum, image, negative, images)
-    return Concordance(rows @ below, count[0].T @ count[1])
+    number, images = _numbered(image, stratum, forms)
+    counted = [_Counted(score, label, number, images, stratum, form) for score in scores.values() for form in forms]
+    keys = [(name, form) for name in scores for form in forms]
+    if not images or not counted:
+        return {key: one.told((np.nan,) * 3, (np.nan,) * 3, "no case") for key, one in zip(keys, counted, strict=True)}
+    area = cluster_bca(_areas(counted), images, level=level, resamples=resamples, seed=seed)
+    precise = cluster_jackknife(average_precision([one.ranking for one in counted]), images, level=level, share=True)
+    return {
+        key: one.told(_limits(area)[place], _limits(precise)[place], area.reason[place] or precise.reason[place])
+        for place, (key, one) in enumerate(zip(keys, counted, strict=True))
+    }
 
 
-def auroc(found: Sequence[Concordance], *, within: bool = False) -> Statistic:
-    """Statistic for `cluster_bca`: the AUROC of each concordance over the drawn images.
+def compare_scores(
+    first: Float[np.ndarray, "case"],
+    second: Float[np.ndarray, "case"],
+    label: Bool[np.ndarray, "case"],
+    image: Shaped[np.ndarray, "case"],
+    stratum: Shaped[np.ndarray, "case"] | None = None,
+    *,
+    form: str = "pooled",
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Difference:
+    """How much better `first` tells the labels apart than `second`, on the cases that have both scores."""
+    number, images = _numbered(image, stratum, (form,))
+    both = ~(np.isnan(first) | np.isnan(second))
+    pair = [_Counted(np.where(both, score, np.nan), label, number, images, stratum, form) for score in (first, second)]
+    if not images:
+        return Difference(*(np.nan,) * 7, 0, 0, 0, "no case")
+    area = cluster_bca(_change(_areas(pair)), images, level=level, resamples=resamples, seed=seed)
+    precise = cluster_jackknife(_change(average_precision([one.ranking for one in pair])), images, level=level)
+    p = delong([one.pairs for one in pair], within=form == "within").difference(0, 1)[2]
+    return Difference(*_limits(area)[0], p, *_limits(precise)[0], *pair[0].numbers, area.reason[0] or precise.reason[0])
 
-    Parameters
-    ----------
-    within : only pairs of one image; images count by their number of pairs
-    """
+
+class _Counted:
+    """One score in one form: its pairs and ranking, counted once."""
+
+    def __init__(self, score: np.ndarray, label: np.ndarray, image: np.ndarray, images: int, stratum: np.ndarray | None, form: str):
+        known = ~np.isnan(score)
+        self.form, self.known = form, known
+        groups = {"pooled": None, "within": image, "stratified": None if stratum is None else np.unique(stratum, return_inverse=True)[1]}
+        group = groups[form]
+        self.pairs: Concordance = concordance(score, label, image, images, group if form == "stratified" else None)
+        self.ranking: Ranking = ranking(score, label, image, images, group)
+        one = np.zeros(len(score), dtype=np.int64) if group is None else group.reshape(-1)
+        size = int(one.max(initial=0)) + 1
+        hits = np.bincount(one[known & label], minlength=size)
+        misses = np.bincount(one[known & ~label], minlength=size)
+        takes_part = known & ((hits > 0) & (misses > 0))[one]
+        self.numbers = len(np.unique(image[takes_part])), int((takes_part & label).sum()), int((takes_part & ~label).sum())
+        self.n_pairs = int((hits * misses).sum())
+
+    def told(self, area: Sequence[float], precision: Sequence[float], reason: str) -> Discrimination:
+        images, hits, misses = self.numbers
+        return Discrimination(
+            self.form,
+            *map(float, area),
+            float(delong([self.pairs], within=self.form == "within").p()[0]),
+            *map(float, precision),
+            self.ranking.chance,
+            hits / (hits + misses) if hits + misses else float("nan"),
+            images,
+            hits,
+            misses,
+            self.n_pairs,
+            "" if np.isfinite([*area, *precision]).all() else reason,
+        )
+
+
+def _limits(found: Interval) -> list[list[float]]:
+    """Estimate, low, high of each quantity."""
+    return np.stack([found.estimate, found.low, found.high], axis=1).tolist()
+
+
+def _change(each: Statistic) -> Statistic:
+    """First quantity minus second."""
 
     def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
-        times = multiplicity_of_images(drawn, len(found[0].pairs))
-        sums: dict[int, np.ndarray] = {}  # concordances of one labelling share their pairs
-
-        def total(matrix: np.ndarray) -> np.ndarray:
-            if id(matrix) not in sums:
-                sums[id(matrix)] = np.asarray(times @ np.diag(matrix) if within else ((times @ matrix) * times).sum(axis=-1))
-            return sums[id(matrix)]
-
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.stack([total(one.concordant) / total(one.pairs) for one in found])
+        values = each(drawn)
+        return values[:1] - values[1:]
 
     return of
 
 
-def auroc_of_labels(score: Float[np.ndarray, "*row token"], positive: Bool[np.ndarray, "label token"]) -> Float[np.ndarray, "*row label"]:
-    """AUROC of each score for each labelling of one image's tokens, from sums of ranks (Mann & Whitney); NaN without a pair.
+def _areas(counted: Sequence[_Counted]) -> Statistic:
+    """The AUROC of each."""
+    shared = _sharing([one.pairs for one in counted])
+    across, inside = ([place for place, one in enumerate(counted) if (one.form == "within") is within] for within in (False, True))
+    parts = [(places, auroc([shared[place] for place in places], within=within)) for places, within in ((across, False), (inside, True))]
 
-    For many labels of few tokens, such as permutations under a null; scores must be finite.
-    """
-    ranks = rankdata(score, axis=-1)
-    hits = positive.sum(axis=-1).astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (ranks @ positive.T.astype(float) - hits * (hits + 1) / 2) / (hits * (positive.shape[-1] - hits))
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+        area = np.empty((len(counted), *drawn.shape[:-1]))
+        for places, statistic in parts:
+            if places:
+                area[places] = statistic(drawn)
+        return area
+
+    return of
 
 
-def _by_image(stratum: np.ndarray, image: np.ndarray, chosen: np.ndarray, images: int) -> np.ndarray:
-    shape = (int(stratum.max()) + 1, images)
-    counted = np.bincount(stratum[chosen] * images + image[chosen], minlength=shape[0] * shape[1])
-    return counted.reshape(shape).astype(float)
+def _sharing(found: Sequence[Concordance]) -> list[Concordance]:
+    """The same, with equal numbers of pairs held in one array, which `auroc` then sums once."""
+    kinds: list[np.ndarray] = []
+    for one in found:
+        if not any(np.array_equal(one.pairs, kind) for kind in kinds):
+            kinds.append(one.pairs)
+    return [Concordance(one.concordant, next(kind for kind in kinds if np.array_equal(one.pairs, kind))) for one in found]
 
 
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else float("nan")
+def _numbered(image: np.ndarray, stratum: np.ndarray | None, forms: Sequence[str]) -> tuple[Int[np.ndarray, "case"], int]:
+    for form in forms:
+        if form not in FORMS:
+            raise ValueError(f"discriminate.form must be one of {', '.join(FORMS)}; got {form!r}.")
+        if form == "stratified" and stratum is None:
+            raise ValueError("discriminate.stratum must be given for the stratified form; got None.")
+    names, number = np.unique(image, return_inverse=True)
+    return number.reshape(-1), len(names)

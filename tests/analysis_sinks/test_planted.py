@@ -10,7 +10,7 @@ from analysis.sinks.prediction import DRAWS, pairs
 from analysis.sinks.scores import COUNTS, _counts, _received_sinks
 from analysis.sinks.targets import WINDOWS, received
 from analysis.stats.bootstrap import cluster_bca
-from analysis.stats.discrimination import auroc
+from analysis.stats.concordance import auroc
 from analysis.stats.paired import sign_flip
 from kvsmooth.sinks import Seen
 from kvsmooth.sinks.column_sum import ColumnSum

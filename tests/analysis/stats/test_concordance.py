@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
 from analysis.stats.bootstrap import cluster_bca
-from analysis.stats.discrimination import auroc, auroc_of_labels, concordance
+from analysis.stats.concordance import auroc, auroc_of_labels, concordance
 
 
 def loop(score, positive, image, images, stratum=None):
