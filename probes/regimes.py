@@ -11,8 +11,9 @@ from torch import Tensor
 from transformers import LogitsProcessorList
 
 from kvsmooth import Unsupported
-from kvsmooth.spans import token_groups
+from kvsmooth.spans import IMAGE, token_groups
 from probes.cli import BadInput
+from probes.dependency import image_free
 from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
@@ -100,15 +101,20 @@ def record_inputs(
     collector = StepCollector(setting, [*chosen, heard], recompute=getattr(arm, "timing", "after") == "recompute")
     with contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
         tracing.generate(dict(inputs), collector, max_new_tokens=max_new_tokens, **options)
-    values = {}
-    for recorder in chosen:
-        values |= recorder.finish(run, collector.steps)
     predicted = heard.tokens
     if predicted.shape[1] != collector.steps:
         raise RuntimeError(f"{predicted.shape[1]} tokens were generated in {collector.steps} recorded steps.")
     n_steps = lengths(predicted, ends) if captions is None else torch.tensor([len(caption) for caption in captions])
     if captions is not None and any(row[: len(caption)].tolist() != caption for row, caption in zip(predicted, captions, strict=True)):
         raise RuntimeError("the model did not say the captions that were forced: a stopping criterion ended them early.")
+    said = [row[:length].tolist() for row, length in zip(predicted, n_steps, strict=True)]
+    asking = [recorder for recorder in chosen if recorder.image_free]
+    if asking and bool((setting.groups == IMAGE).any()):
+        _image_free(asking, tracing, inputs, said, ends[0] if ends else 0, arm, options)
+    values = {}
+    for recorder in chosen:
+        recorder.ended(n_steps)
+        values |= recorder.finish(run, collector.steps)
     beyond = torch.arange(predicted.shape[1]) >= n_steps[:, None]
     return Trace(
         values=values,
@@ -119,6 +125,16 @@ def record_inputs(
         layers=tracing.layers,
         sink_channels=next((r.sink_channels for r in chosen if isinstance(r, Drift)), ()),
     )
+
+
+def _image_free(asking, tracing, inputs, captions, end, arm, options) -> None:
+    """Show the recorders that ask for it the same tokens without the image."""
+
+    def visit(number: int, logits: Tensor) -> None:
+        for recorder in asking:
+            recorder.without_image(number, logits)
+
+    image_free(tracing, inputs, captions, end, visit, arm, **options)
 
 
 def refuse(model: torch.nn.Module, options: Mapping[str, Any]) -> None:

@@ -70,6 +70,7 @@ class Step:
     number : 0 is the prompt's last position, which predicts the first new token; t is the t-th generated token fed
     positions : padded positions so far, the newest included
     key, value : as cached, before any smoothing of this step
+    key_smoothed, value_smoothed : as the cache holds them when the forward pass has ended; the same where nothing was smoothed
     hidden : output of each decoder layer
     logits : of the next token
     """
@@ -79,6 +80,8 @@ class Step:
     rows: tuple[Rows, ...] = ()
     key: Float[Tensor, "layer row head dim"] | None = None
     value: Float[Tensor, "layer row head dim"] | None = None
+    key_smoothed: Float[Tensor, "layer row head dim"] | None = None
+    value_smoothed: Float[Tensor, "layer row head dim"] | None = None
     hidden: Float[Tensor, "layer row channel"] | None = None
     logits: Float[Tensor, "row token"] | None = None
 
@@ -122,8 +125,8 @@ class StepCollector:
     def __post_init__(self):
         wanted = set().union(*(recorder.needs for recorder in self.recorders))
         self._wants_row, self._wants_pair = "row" in wanted, bool(wanted & {"key", "value"})
-        self._wants_hidden, self.wants_logits = "hidden" in wanted, "logits" in wanted
-        self._keys, self._values, self._hidden, self._prompt_hidden = [], [], [], []
+        self._wants_hidden, self.wants_logits, self._wants_smoothed = "hidden" in wanted, "logits" in wanted, "smoothed" in wanted
+        self._keys, self._values, self._hidden, self._left = [], [], [], []
 
     def begin(self, cached: int) -> None:
         """A forward pass begins with `cached` positions in the cache.
@@ -167,6 +170,8 @@ class StepCollector:
             # cloned: the cache is edited in place by a method, and a view would keep the whole cache tensor alive
             self._keys.append(key[:, :, -1].clone())
             self._values.append(value[:, :, held - 1].clone())
+        if self._wants_smoothed:
+            self._left.append((key[:, :, -1], value[:, :, held - 1]))  # views, read when the pass has ended and let go then
         if self._wants_row:
             call = (layer, query[:, :, -1:], key, mask, scaling, softcap)
             if self.recompute:
@@ -209,16 +214,19 @@ class StepCollector:
             raise OutOfStep(f"a forward pass ended after {len(self._reads)} of {len(self.setting.layers)} layers.")
         if not self._is_step:
             return
+        keys_left, values_left = zip(*self._left, strict=True) if self._left else ((), ())
         step = Step(
             number=self.steps,
             positions=self.positions,
             rows=tuple(_stacked(read) for read in self._rows.values()),
             key=_stack(self._keys),
             value=_stack(self._values),
+            key_smoothed=_stack(keys_left),
+            value_smoothed=_stack(values_left),
             hidden=_stack(self._hidden),
             logits=None if logits is None else logits[:, -1],
         )
-        self._rows, self._keys, self._values, self._hidden = {}, [], [], []
+        self._rows, self._keys, self._values, self._hidden, self._left = {}, [], [], [], []
         self.steps += 1
         for recorder in self.recorders:
             recorder.step(step)
@@ -261,7 +269,7 @@ class StepCollector:
         rows.append(newest_row_probabilities(query, key, newest, scaling, softcap))
 
 
-def _stack(parts: list[Tensor]) -> Tensor | None:
+def _stack(parts: Sequence[Tensor]) -> Tensor | None:
     return torch.stack(parts) if parts else None
 
 

@@ -20,13 +20,16 @@ class Recorder(ABC):
     Attributes
     ----------
     name : the recorder's name in `RECORDERS`
-    needs : which parts of a step it reads: "row", "key", "value", "hidden", "logits"
+    needs : which parts of a step it reads: "row", "key", "value", "smoothed", "hidden", "logits";
+        "objects" asks for the subject's vocabulary
     variables : the names in the schema that it gives
+    image_free : it wants the same tokens once more without the image; `without_image` sees that pass
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     variables: ClassVar[tuple[str, ...]]
+    image_free: ClassVar[bool] = False
 
     def __init__(self, setting: Setting):
         self.setting = setting
@@ -46,6 +49,12 @@ class Recorder(ABC):
 
     def predicted(self, tokens: Int[Tensor, "row"]) -> None:  # noqa: B027
         """Learn which tokens the step before predicted; most recorders do not look."""
+
+    def ended(self, n_steps: Int[Tensor, "row"]) -> None:  # noqa: B027
+        """Learn how many steps are each row's own, when the generation has ended; most recorders do not look."""
+
+    def without_image(self, number: int, logits: Float[Tensor, "row token"]) -> None:  # noqa: B027
+        """See the logits of step `number` in the pass without the image; only those that ask for one."""
 
     def finish(self, run: object | None, steps: int) -> dict[str, Tensor]:
         """Everything recorded, "step layer row ..." in float32 on the CPU; `run` is what the arm yielded, None for the baseline."""
