@@ -1,0 +1,40 @@
+"""How sets of objects and outcomes look and read in figures, here and in `analysis.coupling`."""
+
+from analysis.logits.names import VOCABULARY
+
+# Okabe and Ito's palette without the two colours of the arms
+SET_COLOURS = {
+    "present": "#009E73",
+    "present unsaid": "#009E73",
+    "hallucinated": "#CC79A7",
+    "hallucinated unsaid": "#CC79A7",
+    "typical": "#E69F00",
+    "other": "#7A7A7A",
+}
+SET_LABELS = {
+    "present": "present",
+    "present unsaid": "present, not yet said",
+    "hallucinated": "hallucinated",
+    "hallucinated unsaid": "hallucinated, not yet said",
+    "typical": "absent, typical",
+    "other": "absent, other",
+    "hallucinated - present": "hallucinated − present",
+    "hallucinated unsaid - present unsaid": "the same, not yet said",
+    VOCABULARY: "mean of vocabulary",
+}
+SHORT = {
+    "present": "present",
+    "present unsaid": "present",
+    "hallucinated": "hallucinated",
+    "hallucinated unsaid": "hallucinated",
+    "typical": "absent, typical",
+    "other": "absent, other",
+}
+OUTCOME_LABELS = {
+    "logit": "raw logit",
+    "centred": "logit − vocabulary mean",
+    "relative": "logit − mean of absent, other",
+    "logprob": "log-probability (nat)",
+    "rank": "rank (1 = most probable)",
+    "variance": "variance of raw logit",
+}
