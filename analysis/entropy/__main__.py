@@ -1,0 +1,101 @@
+"""`python -m analysis.entropy`: which tokens have high row entropy, how near the mean state they lie, and do hidden states walk at random?
+
+Records what is missing, reduces it to `entropy.nc`, tests (`entropy.json`), draws, tells (docs/findings.md). `--redraw` needs no model.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from analysis.findings import PAGE, tell
+from analysis.observed import KEPT, ObservedConfig, observed
+from analysis.question import Question, by_name, compressed, made_by
+from probes.cli import run_cli
+from probes.provenance import as_json
+
+QUESTION = Question("entropy", kept=KEPT, encoding=compressed)
+
+
+@dataclass(frozen=True)
+class EntropyConfig(ObservedConfig):
+    """Row entropy by token class, against the mean state, and the random walk that smoothing's derivation assumes."""
+
+    out: Path = Path("figures/entropy")
+    """folder of figures, entropy.nc and entropy.json"""
+    page: Path = PAGE
+    """the page whose paragraph is written anew"""
+
+
+def main(config: EntropyConfig) -> None:
+    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
+    from analysis.entropy.told import paragraph
+
+    reduced, found, config = QUESTION.answer(config, measure, test)
+    rows = by_name(found["results"])
+    draw(reduced, rows, found, config.out)
+    text = paragraph(rows, found)
+    tell("entropy", text, config.page)
+    print(text)  # noqa: T201  what the command says at its end
+
+
+def measure(config: EntropyConfig) -> xr.Dataset:
+    """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
+    from analysis.entropy.reduce import VARIABLES, reduce
+
+    recordings = observed(config, variables=VARIABLES)
+    reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)
+    return reduced.assign_attrs(analysis=as_json(made_by(config)))
+
+
+def test(reduced: xr.Dataset, config: EntropyConfig, checksum: str) -> str:
+    """The text of the results file; `checksum` is that of the file of reduced data."""
+    from analysis.entropy.results import results
+    from analysis.stats.rows import as_json as results_json
+
+    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
+    inside = ("analysis", "band", "too_short")
+    return results_json(
+        results(reduced, seed=config.seed, level=config.level),
+        {
+            **origin,
+            "recording": {name: value for name, value in reduced.attrs.items() if name not in inside},
+            QUESTION.checksum: checksum,
+        },
+        counted=counted(reduced),
+    )
+
+
+def counted(reduced: xr.Dataset) -> dict[str, Any]:
+    """Images, tokens of each class and arm, captions left out."""
+    tokens = reduced["tokens"].sum("image")
+    return {
+        "images": reduced.sizes["image"],
+        "band": json.loads(reduced.attrs["band"]),
+        "too_short": json.loads(reduced.attrs["too_short"]),
+        "min_steps": int(reduced.attrs["min_steps"]),
+        "tokens": {
+            str(arm): {str(name): int(tokens.sel({"arm": arm, "class": name})) for name in reduced["class"].values}
+            for arm in reduced["arm"].values
+        },
+    }
+
+
+def draw(reduced: xr.Dataset, rows: Mapping[str, Any], found: Mapping[str, Any], out: Path) -> None:
+    """Write every figure as SVG and PNG."""
+    from analysis.entropy.figures import NOTES, draw_all
+    from analysis.plots.style import house, save
+
+    known = ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
+    about = {name: reduced.attrs.get(name, "") for name in known}
+    about |= {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
+    with house():
+        for name, made in draw_all(reduced, rows).items():
+            save(made, out / name, about, NOTES[name].format(level=100 * found["provenance"]["config"]["level"]))
+
+
+if __name__ == "__main__":
+    run_cli(EntropyConfig, main)
