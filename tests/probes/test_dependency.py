@@ -1,0 +1,148 @@
+"""Prompt dependency: two plain generations and scipy on every family, the prompt without its image, and what must hold by construction."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+from transformers import LogitsProcessorList
+
+from kvsmooth import KVSmooth, Unsupported
+from kvsmooth.spans import IMAGE, token_groups
+from probes.dependency import divergences, without_image
+from probes.regimes import record_inputs
+from probes.tokens import Forcing
+from tests.zoo import FAMILIES, PAD, build
+
+QUICK = ("llava", "qwen2_vl")
+PIXELS_NEEDED = ("instructblip", "instructblip_opt")
+BLIND = ("llama", "qwen3", "mistral")
+SEEING = [family for family in FAMILIES if family not in (*PIXELS_NEEDED, *BLIND)]
+CAPTIONS = [[7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5]]
+RECORDERS = ("dependency", "probability", "smoothing")
+
+
+def forced(model, inputs, captions):
+    """Logits "step row token" of a plain generation that is made to say the captions."""
+    steps = max(map(len, captions))
+    out = model.generate(
+        **inputs, max_new_tokens=steps, output_logits=True, return_dict_in_generate=True,
+        logits_processor=LogitsProcessorList([Forcing(captions, steps, 2)]),
+    )  # fmt: skip
+    return torch.stack(out.logits).double()
+
+
+def one_row(inputs, model, row):
+    """A row's own prompt without image and padding, as a batch of one."""
+    groups = token_groups(model, inputs["input_ids"], inputs["attention_mask"])[row]
+    ids = [token for token, group in zip(inputs["input_ids"][row].tolist(), groups.tolist(), strict=True) if group not in (IMAGE, -1)]
+    alone = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids), dtype=torch.long)}
+    return alone | {name: torch.zeros(1, len(ids), dtype=torch.long) for name in ("token_type_ids", "mm_token_type_ids") if name in inputs}
+
+
+@pytest.mark.parametrize("smoothed", [False, True])
+@pytest.mark.parametrize("family", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in SEEING])
+def test_recorded_divergences_equal_those_of_two_generations(family, smoothed):
+    model, inputs = build(family, batch=2)
+    plain, _ = build(family, batch=2)
+    arm = KVSmooth(layers=range(1, 3), window=3) if smoothed else None
+    trace = record_inputs(model, inputs, arm, captions=CAPTIONS, recorders=RECORDERS)
+
+    def said(given, captions):
+        if arm is None:
+            return forced(plain, given, captions)
+        with arm(plain):
+            return forced(plain, given, captions)
+
+    whole = said(inputs, CAPTIONS).softmax(-1)
+    for row, caption in enumerate(CAPTIONS):
+        alone = said(one_row(inputs, plain, row), [caption])[:, 0].softmax(-1)
+        for step in range(len(caption)):
+            p, q = whole[step, row].numpy(), alone[step].numpy()
+            jsd = jensenshannon(p, q, base=math.e) ** 2
+            hellinger = math.sqrt(sum((math.sqrt(a) - math.sqrt(b)) ** 2 for a, b in zip(p, q, strict=True)) / 2)
+            assert trace.values["dependency_jsd"][step, row].item() == pytest.approx(jsd, abs=2e-5)
+            assert trace.values["dependency_hellinger"][step, row].item() == pytest.approx(hellinger, abs=2e-5)
+    assert trace.values["dependency_jsd"].max() > 0.01, "these models look at their images"
+
+
+def test_the_second_pass_leaves_everything_else_as_it_was():
+    model, inputs = build("llava", batch=2)
+    arm = KVSmooth(layers=range(1, 3), window=3)
+    with_it = record_inputs(model, inputs, arm, max_new_tokens=5, recorders=RECORDERS)
+    without = record_inputs(model, inputs, arm, max_new_tokens=5, recorders=RECORDERS[1:])
+    assert torch.equal(with_it.tokens, without.tokens)
+    for name, value in without.values.items():
+        assert torch.equal(
+            value,
+            with_it.values[name],
+        ) or torch.allclose(value, with_it.values[name], equal_nan=True, atol=0), name
+    assert not model._forward_hooks
+    assert model.get_decoder().config._attn_implementation == "sdpa"
+    again = record_inputs(model, inputs, arm, captions=without.tokens.tolist(), recorders=RECORDERS)
+    assert torch.allclose(again.values["dependency_jsd"], with_it.values["dependency_jsd"], atol=1e-6)
+
+
+def test_sampled_tokens_are_the_ones_that_are_forced():
+    model, inputs = build("llava", batch=2)
+    torch.manual_seed(3)
+    sampled = record_inputs(model, inputs, max_new_tokens=5, recorders=RECORDERS, do_sample=True, temperature=2.0)
+    again = record_inputs(model, inputs, captions=sampled.tokens.tolist(), recorders=RECORDERS)
+    assert torch.allclose(again.values["dependency_hellinger"], sampled.values["dependency_hellinger"], atol=1e-6)
+
+
+@pytest.mark.parametrize("family", PIXELS_NEEDED)
+def test_a_model_that_cannot_do_without_pixels_says_so_in_one_line(family):
+    model, inputs = build(family, batch=2)
+    with pytest.raises(Unsupported, match=r"^dependency: \w+ does not run without an image \(.*pixel_values.*\); record without"):
+        record_inputs(model, inputs, captions=CAPTIONS, recorders=("dependency",))
+
+
+def test_a_text_without_an_image_has_no_dependency():
+    model, inputs = build("llama", batch=2)
+    trace = record_inputs(model, inputs, captions=CAPTIONS, recorders=("dependency",))
+    assert trace.values["dependency_jsd"].shape == (7, 2)
+    assert trace.values["dependency_jsd"].isnan().all()
+
+
+def test_the_prompt_loses_its_image_and_nothing_else():
+    model, inputs = build("qwen2_vl", batch=2)
+    cut = without_image(model, inputs)
+    assert cut.keys() == {"input_ids", "attention_mask", "mm_token_type_ids"}
+    assert cut["input_ids"].tolist() == [[1, 5, 62, 63, 11, 13, 4], [PAD, PAD, 1, 5, 62, 63, 4]]
+    assert cut["attention_mask"].tolist() == [[1] * 7, [0, 0, *[1] * 5]]
+    assert not cut["mm_token_type_ids"].any()
+    hollow, inputs = build("instructblip", batch=2)  # image, padding, text
+    assert without_image(hollow, inputs)["input_ids"].tolist() == [[1, 5, 9, 7, 11, 13, 4], [PAD, PAD, 1, 5, 9, 13, 4]]
+    nothing = {"input_ids": torch.full((1, 3), 60), "attention_mask": torch.ones(1, 3, dtype=torch.long)}
+    with pytest.raises(Unsupported, match="nothing but its image"):
+        without_image(hollow, nothing)
+
+
+weights = st.lists(st.floats(0, 1), min_size=4, max_size=4).filter(lambda w: sum(w) > 0.01)
+
+
+@settings(max_examples=60, deadline=None)
+@given(one=weights, other=weights)
+def test_divergences_are_those_of_scipy_and_keep_their_bounds(one, other):
+    p, q = (np.array(w) / sum(w) for w in (one, other))
+    with np.errstate(divide="ignore"):
+        jsd, hellinger = divergences(torch.tensor(np.log(p)), torch.tensor(np.log(q)))
+    assert jsd.item() == pytest.approx(jensenshannon(p, q, base=math.e) ** 2, abs=1e-12)
+    assert hellinger.item() == pytest.approx(np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / math.sqrt(2), abs=1e-12)
+    assert 0 <= jsd.item() <= math.log(2)
+    assert 0 <= hellinger.item() <= 1
+
+
+def test_identical_distributions_have_no_divergence_and_disjoint_ones_all_of_it():
+    draw = torch.randn(5, 1000, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    jsd, hellinger = divergences(draw, draw)
+    assert jsd.abs().max() < 1e-15
+    assert hellinger.max() == 0
+    left, right = torch.tensor([0.0, -math.inf]), torch.tensor([-math.inf, 0.0])
+    jsd, hellinger = divergences(left, right)
+    assert jsd.item() == pytest.approx(math.log(2))
+    assert hellinger.item() == 1
