@@ -20,7 +20,7 @@ from probes.provenance import as_json, as_plain, digest, git_commit, program_nam
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recording import labelled, merge
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
-from probes.schema import ATTRIBUTES, RECEIVED_WINDOW, SCHEMA_VERSION
+from probes.schema import ATTRIBUTES, RECEIVED_WINDOW, SCHEMA_VERSION, VARIABLES
 from probes.store import Store
 from probes.subjects import Item, Subject
 
@@ -186,9 +186,15 @@ class Session:
             "batch_size": self.batch_size,
             "max_new_tokens": self.max_new_tokens,
             "recorders": list(self.recorders),
+            "objects": self.subject.objects.revision if self.looks_for_objects else None,
             "seed": self.seed,
             "generate": as_plain(self.decoding),
         }
+
+    @property
+    def looks_for_objects(self) -> bool:
+        """Whether a recorder asks for the subject's objects."""
+        return any("objects" in RECORDERS[name].needs for name in self.recorders)
 
     @cached_property
     def sink_channels(self) -> tuple[tuple[int, ...], ...]:
@@ -208,7 +214,7 @@ class Session:
             return [self.subject.tokens(caption) if isinstance(caption, str) else list(caption) for caption in given]
         free = Store(None if self.out is None else Path(self.out) / "free")
         baseline = next((name for name, arm in self.arms.items() if arm is None), None)
-        decisive = {name: self.settings[name] for name in self.settings.keys() - {"regime", "captions", "recorders"}}
+        decisive = {name: self.settings[name] for name in self.settings.keys() - {"regime", "captions", "recorders", "objects"}}
         recorded = recorded_captions(free, baseline, chunk, decisive)
         return recorded or spoken_captions(self.subject, chunk, self.seed, max_new_tokens=self.max_new_tokens, **self.decoding)
 
@@ -226,6 +232,7 @@ class Session:
                 recorders=self.recorders,
                 max_new_tokens=self.max_new_tokens,
                 sink_channels=self.sink_channels,
+                objects=self.subject.objects if self.looks_for_objects else None,
                 **self.decoding,
             )
         for row, item in enumerate(chunk.items):
@@ -238,7 +245,8 @@ class Session:
         n = int(trace.n_steps[row])
         predicted = trace.tokens[row, :n].tolist()
         fed = [int(trace.fed[row]), *predicted[:-1]]
-        values = {name: (value[:n, row] if value.dim() == 2 else value[:n, :, row]).numpy() for name, value in trace.values.items()}
+        by_layer = {name: "layer" in VARIABLES[name].dims for name in trace.values}
+        values = {name: (value[:n, :, row] if by_layer[name] else value[:n, row]).numpy() for name, value in trace.values.items()}
         values |= {
             "token_fed": np.array(fed),
             "token_predicted": np.array(predicted),
@@ -256,12 +264,13 @@ class Session:
             "versions": as_json(versions()),
             "config": as_json({**self.settings, "arms": {arm: self.options[arm]}}),
             "data_hash": data_hash,
-            "objects": "",
+            "objects": as_json(self.subject.objects.describe()) if self.looks_for_objects else "",
             "received_window": RECEIVED_WINDOW,
             "sink_channels": as_json({"rule": RULE, "layers": channels}),
             "created_by": program_name(),
         }
-        return labelled(values, arm, item.image_id, trace.layers, attributes)
+        objects = self.subject.objects.names if self.looks_for_objects else ()
+        return labelled(values, arm, item.image_id, trace.layers, attributes, objects)
 
 
 def _commits(names: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """What is probed: a vision-language model with its processor, from the bundle, a folder or the hub."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from probes.cli import BadInput, one_line
+from probes.objects import ObjectVocabulary, object_vocabulary
+from probes.subjects.coco import coco_forms
 from probes.subjects.item import PROMPT, Item
 from probes.tracing import Tracing
 
@@ -28,17 +30,24 @@ class Subject:
     model : in evaluation mode
     processor : makes its inputs; has a `tokenizer`
     revision : hub commit, or a hash of the weights on disk
+    forms : by object, the words that a caption says for it; None: COCO's eighty names, of the bundled subject those that it knows
     """
 
     name: str
     model: torch.nn.Module
     processor: Any
     revision: str = "unknown"
+    forms: Mapping[str, Sequence[str]] | None = None
 
     @cached_property
     def tracing(self) -> Tracing:
         """The model with the places that are recorded; nnsight stays on the model from the first use on."""
         return Tracing(self.model)
+
+    @cached_property
+    def objects(self) -> ObjectVocabulary:
+        """The objects that a lens looks for, as the tokenizer says them."""
+        return object_vocabulary(self.tokenizer, _forms(self.name) if self.forms is None else self.forms)
 
     @property
     def tokenizer(self) -> Any:
@@ -147,6 +156,14 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     revision = _weights_hash(folder) if folder is not None else (getattr(model.config, "_commit_hash", None) or "unknown")
     return Subject(name, model.to(device).eval(), processor, revision)
+
+
+def _forms(name: str) -> dict[str, tuple[str, ...]]:
+    if name == BUNDLED:
+        from probes.subjects.emoji.vocabulary import object_forms
+
+        return object_forms()
+    return coco_forms()
 
 
 def _chat(image: Any, prompt: str) -> list[dict]:

@@ -110,3 +110,12 @@ CATEGORIES = (
     Category("toothbrush", 90, "\U0001faa5", plural="toothbrushes"),
 )
 BY_NAME = {category.name: category for category in CATEGORIES}
+
+
+def object_forms() -> dict[str, tuple[str, ...]]:
+    """By COCO's name, the words that the subject's captions say for the object itself, singular and plural.
+
+    A measure before it ("pair of skis", "piece of broccoli") is left out: "pair" begins skis and scissors alike, and the word that counts
+    as the mention is the one behind it.
+    """
+    return {c.name: tuple(dict.fromkeys(noun.rpartition(" of ")[2] for noun in (c.noun, c.plural))) for c in CATEGORIES}
