@@ -6,8 +6,9 @@ from functools import cache
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import gammaln
 from scipy.stats import wilcoxon
+
+from analysis.stats.effects import standardised_change
 
 DRAWS = 9999
 _TIE = 1e-9  # flips whose statistic differs from the observed one by rounding alone count as reaching it
@@ -59,7 +60,7 @@ def compare(
     columns = range(values.shape[1])
     pairs = [(treated[:, c][np.isfinite(values[:, c])], control[:, c][np.isfinite(values[:, c])]) for c in columns]
     with np.errstate(invalid="ignore", divide="ignore"):
-        effects = np.array([_effects(a, b) for a, b in pairs]).reshape(-1, 2)
+        effects = np.array([standardised_change(a, b) for a, b in pairs]).reshape(-1, 2)
     return Paired(
         n=np.isfinite(values).sum(axis=0),
         mean=np.array([_or_nan(np.mean, a - b) for a, b in pairs]),
@@ -139,24 +140,6 @@ def flips(images: int, draws: int, seed: int) -> tuple[Bool[np.ndarray, "flip im
     if 2**images <= draws:
         return (np.arange(2**images)[:, None] >> np.arange(images)) % 2 == 1, True
     return np.random.default_rng(seed).random((draws, images)) < 0.5, False
-
-
-def _effects(treated: np.ndarray, control: np.ndarray) -> tuple[float, float]:
-    n = len(treated)
-    if n < 2:
-        return np.nan, np.nan
-    change = treated - control
-    spread = np.sqrt((treated.var(ddof=1) + control.var(ddof=1)) / 2)
-    d_z = change.mean() / change.std(ddof=1) if change.std() > 0 else np.nan
-    g_av = hedges_factor(n - 1) * change.mean() / spread if spread > 0 else np.nan
-    return d_z, g_av
-
-
-def hedges_factor(degrees: int) -> float:
-    """Hedges' exact correction of a standardised mean: gamma(m/2) / (sqrt(m/2) gamma((m-1)/2)), Hedges (1981) eq. 6e."""
-    if degrees < 2:
-        return float("nan")
-    return float(np.exp(gammaln(degrees / 2) - gammaln((degrees - 1) / 2)) / np.sqrt(degrees / 2))
 
 
 def _or_nan(function, values: np.ndarray) -> float:

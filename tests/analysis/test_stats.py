@@ -10,8 +10,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from analysis.stats.bootstrap import cluster_bca, difference, mean, multiplicity_of_images, ratio
+from analysis.stats.effects import hedges_factor
 from analysis.stats.multiplicity import adjust, family_size
-from analysis.stats.paired import compare, flips, hedges_factor, hodges_lehmann, sign_flip, signed_rank
+from analysis.stats.paired import compare, flips, hodges_lehmann, sign_flip, signed_rank
 from analysis.stats.swap import swap_test
 from analysis.stats.trend import kendall_tau, theil_sen
 
