@@ -1,0 +1,114 @@
+"""What the command does: runs missing cells, reduces them to sensitivity.nc, tests in sensitivity.json, draws, tells."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.ablation.arms import Arms
+from analysis.ablation.data import checked, encoding
+from analysis.question import Question, by_name
+from analysis.sensitivity.config import SensitivityConfig
+from probes.cli import BadInput
+
+
+def opened(data: xr.Dataset) -> xr.Dataset:
+    """The data as they are.
+
+    Raises
+    ------
+    KeyError, ValueError : they are of something else
+    """
+    json.loads(data.attrs["grid"])
+    return checked(data)
+
+
+QUESTION = Question(
+    "sensitivity",
+    kept=("level", "seed", "margin_f1", "margin_chair_i"),
+    encoding=encoding,
+    opened=opened,
+)
+
+
+def perform(config: SensitivityConfig) -> None:
+    """Run, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
+    from analysis.findings import tell
+    from analysis.sensitivity.told import paragraph
+
+    failed: dict[str, str] = {}
+
+    def measured(asked: SensitivityConfig) -> xr.Dataset:
+        made, why = measure(asked)
+        failed.update(why)
+        return made
+
+    _, found, config = QUESTION.answer(config, measured, test)
+    draw(found, config)
+    text = paragraph(found)
+    tell("sensitivity", text, config.page)
+    print(text)  # noqa: T201  what the command says at its end
+    if failed:
+        from analysis.ablation.gather import told
+
+        raise BadInput(told(failed))
+
+
+def measure(config: SensitivityConfig) -> tuple[xr.Dataset, dict[str, str]]:
+    """Run the cells that neither this question nor the ablation has run, and reduce all; with one line on each that failed."""
+    from analysis.ablation.gather import gathered
+    from analysis.sensitivity.grid import cells, grid
+
+    made = {}
+
+    def plan(setting):
+        made.update(grid(config, setting))
+        return cells(made, setting)
+
+    data, failed = gathered(config, plan)
+    return data.assign_attrs(grid=json.dumps(made)), failed
+
+
+def test(held: xr.Dataset, config: SensitivityConfig, checksum: str) -> str:
+    """The text of the results file; settings whose cell is missing are left out and named."""
+    from analysis.sensitivity.results import Swept, results
+    from analysis.stats.rows import as_json
+
+    origin, arms = json.loads(held.attrs["analysis"]), Arms.of(held)
+    asked = json.loads(held.attrs["grid"])
+    grid = {option: [one for one in settings if one["cell"] in arms.names] for option, settings in asked.items()}
+    swept = Swept(arms, grid, origin["layers"], config.level, config.seed)
+    rows = results(swept, {"chair_i": config.margin_chair_i, "f1": config.margin_f1})
+    listed = [{"option": option, **one} for option, settings in grid.items() for one in settings]
+    cells = [
+        {**cell, "seconds": float(seconds)} for cell, seconds in zip(json.loads(held.attrs["cells"]), held["seconds"].values, strict=True)
+    ]
+    more = {"settings": listed, "plane": _plane(swept), "cells": cells, "excluded": origin["missing_cells"]}
+    return as_json(rows, {**origin, QUESTION.checksum: checksum}, **more)
+
+
+def draw(found: Mapping[str, Any], config: SensitivityConfig) -> None:
+    """Every figure, as SVG and PNG."""
+    from analysis.plots.style import house, save
+    from analysis.sensitivity.figures import NOTES, draw_all
+
+    rows, told = by_name(found["results"]), found["provenance"]
+    about = {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
+    with house():
+        for name, made in draw_all(found, rows).items():
+            save(made, config.out / name, about, NOTES[name].format(level=100 * told["config"]["level"]))
+
+
+def _plane(swept: Any) -> list[dict[str, Any]]:
+    """By cell, the resamples' covariances of recall with precision and of CHAIR_i with F1: the ellipses of the planes."""
+    from analysis.ablation.measures import MEASURES
+
+    order, found = list(MEASURES), []
+    for i, name in enumerate(swept.arms.names):
+        one = {"cell": name}
+        for x, y in (("recall", "precision"), ("chair_i", "f1")):
+            one[f"{x}, {y}"] = np.cov(swept.draws[:, i][:, [order.index(x), order.index(y)]].T).tolist()
+        found.append(one)
+    return found
