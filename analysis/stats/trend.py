@@ -42,7 +42,7 @@ def two_stage(
     kind: str = "tau",
     *,
     control: Float[np.ndarray, "image control_step quantity"] | None = None,
-    per: float = 1.0,
+    per: float | int = 1,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     draws: int = DRAWS,
@@ -73,7 +73,7 @@ def two_stage(
     return TwoStage(by_image, n, interval.estimate, interval.low, interval.high, p, p_max_t, interval.reason)
 
 
-def trends(values: Float[np.ndarray, "image step quantity"], kind: str, per: float = 1.0) -> Float[np.ndarray, "image quantity"]:
+def trends(values: Float[np.ndarray, "image step quantity"], kind: str, per: float | int = 1) -> Float[np.ndarray, "image quantity"]:
     """The first stage alone: tau, or slope per `per` steps, of every image and quantity."""
     found = np.full((values.shape[0], values.shape[2]), np.nan)
     for image, series in enumerate(values):
