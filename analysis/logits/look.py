@@ -38,3 +38,11 @@ OUTCOME_LABELS = {
     "rank": "rank (1 = most probable)",
     "variance": "variance of raw logit",
 }
+OUTCOME_TITLES = {
+    "logit": "raw logit",
+    "centred": "− vocabulary",
+    "relative": "− absent",
+    "logprob": "log-prob.",
+    "rank": "rank",
+    "variance": "variance",
+}

@@ -1,0 +1,118 @@
+"""`python -m analysis.logits`: do logits of present objects fall and those of hallucinated ones rise, once what is said is set aside?
+
+Records what is missing, reduces it to `logits.nc`, tests (`logits.json`), draws, and writes its paragraph. `--redraw` needs no model.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from analysis.findings import PAGE, tell
+from analysis.logits.annotated import annotations_of
+from analysis.observed import KEPT, ObservedConfig, observed
+from analysis.question import Question, by_name, compressed, made_by
+from probes.cli import run_cli
+from probes.provenance import as_json
+
+QUESTION = Question("logits", kept=KEPT, encoding=compressed)
+NOTES = {
+    "logits": "Lines: mean (variance) over objects and images, each arm on its own text; bands: {level:.4g} % cluster BCa interval over "
+    "images. Until said: before the step that says the object.\nn: images still generating with an object of the set, in its colour. Variance: of "
+    "the raw logit over objects and images at the step.",
+    "slopes": "Points: mean over images of slopes in which each object has a level of its own; bars: {level:.4g} % cluster BCa interval over "
+    "images. Filled: corrected p < 0.05, sign flip over images,\nmax-T over the slopes of one unit, arm and regime (primary: Holm). "
+    "− vocabulary: less the mean logit of all tokens at the step; − absent: less the mean logit of absent, other objects.",
+}
+
+
+@dataclass(frozen=True)
+class LogitsConfig(ObservedConfig):
+    """Logits, log-probabilities and ranks of objects over decoding steps, with and without KVSmooth: figures, tests, results."""
+
+    out: Path = Path("figures/logits")
+    """folder of figures, logits.nc and logits.json"""
+    page: Path = PAGE
+    """the page that gets the paragraph"""
+    annotations: Path | None = None
+    """objects of the images, in COCO's instances format; the bundled subject brings its own"""
+
+
+def main(config: LogitsConfig) -> None:
+    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
+    from analysis.logits.told import paragraph, summary
+
+    reduced, found, config = QUESTION.answer(config, measure, test)
+    rows = by_name(found["results"])
+    draw(reduced, found, config.out)
+    tell(QUESTION.name, paragraph(rows, found), config.page)
+    print(summary(rows, found))  # noqa: T201  what the command says at its end
+
+
+def measure(config: LogitsConfig) -> xr.Dataset:
+    """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
+    from analysis.logits.reduce import VARIABLES, reduce
+
+    annotations = annotations_of(config, config.annotations)
+    recordings = observed(config, ("free", "replay"), variables=VARIABLES)
+    reduced = reduce(recordings, annotations, min_steps=config.min_steps, seed=config.seed, level=config.level)
+    return reduced.assign_attrs(analysis=as_json(made_by(config)))
+
+
+def test(reduced: xr.Dataset, config: LogitsConfig, checksum: str) -> str:
+    """The text of the results file; `checksum` is that of the file of reduced data."""
+    from analysis.logits.results import results
+    from analysis.stats.rows import as_json as results_json
+
+    rows = results(reduced, seed=config.seed, level=config.level)
+    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
+    recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", "dropped", "unannotated")}
+    return results_json(
+        rows, {**origin, "recording": recording, QUESTION.checksum: checksum}, exclusions=exclusions(reduced), counted=counted(reduced)
+    )
+
+
+def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
+    """Images without annotations, images too short in an arm by regime, and objects whose first tokens tell nothing."""
+    short = {
+        str(regime): [int(i) for i in reduced["image"].values[reduced["steps_used"].sel(regime=regime).values == 0]]
+        for regime in reduced["regime"].values
+    }
+    objects, lost = json.loads(reduced.attrs["dropped"]), json.loads(reduced.attrs["unannotated"])
+    return {"objects": objects, "unannotated_images": lost, "too_short": short, "min_steps": int(reduced.attrs["min_steps"])}
+
+
+def counted(reduced: xr.Dataset) -> dict[str, Any]:
+    """Images, objects, and by set the images that have one and the objects in all of them."""
+    of = {str(name): reduced["members"].sel(set=name).values for name in reduced["set"].values if not str(name).endswith(" unsaid")}
+    return {
+        "images": reduced.sizes["image"],
+        "objects": int(reduced.attrs["objects_used"]),
+        "images_with": {name: int((values > 0).sum()) for name, values in of.items()},
+        "objects_of": {name: int(values.sum()) for name, values in of.items()},
+    }
+
+
+def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
+    """Write every figure as SVG and PNG."""
+    from analysis.logits.figures import draw_all
+    from analysis.plots.style import house, save
+
+    level = 100 * found["provenance"]["config"]["level"]
+    with house():
+        for name, made in draw_all(reduced, by_name(found["results"])).items():
+            save(made, out / name, about(reduced, found), NOTES[name].format(level=level))
+
+
+def about(reduced: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Provenance for the line under a figure."""
+    names = ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
+    told = {name: reduced.attrs.get(name, "") for name in names}
+    return told | {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
+
+
+if __name__ == "__main__":
+    run_cli(LogitsConfig, main)
