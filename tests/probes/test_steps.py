@@ -1,11 +1,12 @@
 """The collector knows which step it is in, and says so when it is not; what it keeps does not grow with the keys."""
 
 import gc
+from collections import deque
 
 import pytest
 import torch
 
-from probes.recorders import RECORDERS
+from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.regimes import record_inputs
 from probes.steps import OutOfStep, Setting, StepCollector
 from probes.tracing import Tracing
@@ -143,38 +144,52 @@ def held_bytes(things):
             storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
         elif isinstance(thing, dict):
             stack += [*thing.values()]
-        elif isinstance(thing, list | tuple):
+        elif isinstance(thing, list | tuple | deque):
             stack += [*thing]
         elif hasattr(thing, "__dict__"):
             stack += [*vars(thing).values()]
     return sum(storages.values())
 
 
+def memory(names, prompt, steps, groups=3):
+    """Bytes that these recorders hold after each step, the table of groups not counted."""
+    setting = Setting(torch.full((1, prompt), groups), tuple(range(LAYERS)), steps, ((), ()))
+    made = StepCollector(setting, [RECORDERS[name](setting) for name in names])
+    held = []
+    for step in range(steps):
+        queries = prompt if step == 0 else 1
+        keys = prompt + step
+        made.begin(keys - queries)
+        for layer in range(LAYERS):
+            made.attention(
+                layer, keys, torch.randn(1, HEADS, queries, DIM), torch.randn(1, KV_HEADS, keys, DIM),
+                torch.randn(1, KV_HEADS, keys, DIM), None, None,
+            )  # fmt: skip
+            made.output(layer, torch.randn(1, queries, CHANNELS))
+        made.end(torch.randn(1, 1, 1000))
+        made.predicted(torch.zeros(1, dtype=torch.long))
+        held.append(held_bytes([made]) - setting.groups.nbytes)
+    return held
+
+
 def test_memory_grows_by_a_few_numbers_a_step_layer_and_head_and_not_with_the_prompt():
-    sizes = {}
-    for prompt in (64, 512):
-        setting = Setting(torch.full((1, prompt), 3), tuple(range(LAYERS)), 32, ((), ()))
-        made = StepCollector(setting, [recorder(setting) for recorder in RECORDERS.values()])
-        held = []
-        for step in range(32):
-            queries = prompt if step == 0 else 1
-            keys = prompt + step
-            made.begin(keys - queries)
-            for layer in range(LAYERS):
-                made.attention(
-                    layer, keys, torch.randn(1, HEADS, queries, DIM), torch.randn(1, KV_HEADS, keys, DIM),
-                    torch.randn(1, KV_HEADS, keys, DIM), None, None,
-                )  # fmt: skip
-                made.output(layer, torch.randn(1, queries, CHANNELS))
-            made.end(torch.randn(1, 1, 1000))
-            made.predicted(torch.zeros(1, dtype=torch.long))
-            held.append(held_bytes([made]) - setting.groups.nbytes)
-        sizes[prompt] = held
-        numbers = LAYERS * (HEADS * (1 + 6) + 1 + 6 + 3 * 2 + 3) + 1
-        assert held[-1] - held[0] <= 31 * numbers * 4
+    sizes = {prompt: memory(DEFAULT_RECORDERS, prompt, 32) for prompt in (64, 512)}
+    numbers = LAYERS * (HEADS * (1 + 6) + 1 + 6 + 3 * 2 + 3) + 1
+    assert max(held[-1] - held[0] for held in sizes.values()) <= 31 * numbers * 4
     # what grows with the prompt is its table of groups, eight bytes a position and no factor of layers or heads
     table = 8 * (512 - 64)
     assert max(b - a for a, b in zip(sizes[64], sizes[512], strict=True)) <= 2 * table
+
+
+def test_windows_are_bounded_and_an_image_is_held_once_a_layer():
+    names = ("received", "displacement", "logits", "gain", "patches", "mean_state")
+    held = memory(names, 64, 60)
+    # 34 past states, then a few numbers a step and layer
+    numbers = LAYERS * (1 + 2 * 6 + 4 + 1 + 1) + 2
+    assert held[59] - held[39] <= 20 * numbers * 4
+    assert held[59] >= 34 * LAYERS * CHANNELS * 4
+    with_image = memory(("patches",), 64, 3, groups=2)[-1] - memory(("patches",), 64, 3)[-1]
+    assert with_image == pytest.approx(LAYERS * 64 * CHANNELS * 4, abs=200)
 
 
 def test_nothing_of_the_prompt_or_of_the_cache_survives_a_recording():
