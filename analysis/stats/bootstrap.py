@@ -96,7 +96,8 @@ def ratio(numerators: Float[np.ndarray, "image quantity"], denominators: Float[n
     def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
         count = multiplicity_of_images(drawn, len(numerators))
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.moveaxis((count @ numerators) / (count @ denominators), -1, 0)
+            below = count @ denominators
+            return np.moveaxis(np.where(below == 0, np.nan, (count @ numerators) / below), -1, 0)
 
     return of
 
