@@ -33,6 +33,8 @@ def image_free(
 ) -> None:
     """Force `captions` on the prompts without their images, in the same arm; `visit` sees (step, logits "row token") of every step.
 
+    A method decides its rates anew: it sees the rows of this pass.
+
     Parameters
     ----------
     end : token behind the captions that are shorter than the longest
@@ -40,7 +42,7 @@ def image_free(
 
     Raises
     ------
-    Unsupported : the model does not run without an image
+    Unsupported : the model, or the arm, does not run without an image
     """
     model, steps = tracing.model, max(map(len, captions))
     reader = _Logits(visit)
@@ -50,6 +52,8 @@ def image_free(
     try:
         with contextlib.nullcontext() if arm is None else arm(model):
             model.generate(**without_image(model, inputs), **options, streamer=Listener(reader))
+    except Unsupported as error:  # such as a score of the image's keys alone
+        raise Unsupported(f"dependency: without the image, {error} Or record without the recorder dependency.") from error
     except (TypeError, AttributeError) as error:  # pixels that are a required argument, or that the model reaches into
         raise Unsupported(
             f"dependency: {type(model).__name__} does not run without an image ({error}); record without the recorder dependency."

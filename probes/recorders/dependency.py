@@ -25,7 +25,7 @@ class Dependency(Recorder):
 
     def __init__(self, setting: Setting):
         super().__init__(setting)
-        self.blind = ~(setting.groups == IMAGE).any(1).cpu()
+        self.blind = ~(setting.groups == IMAGE).any(1)
         self.waiting: list[Tensor] = []
 
     def reduce(self, step: Step):
@@ -36,11 +36,11 @@ class Dependency(Recorder):
     def without_image(self, number: int, logits: Float[Tensor, "row token"]) -> None:
         """Compare the step's two distributions, each "row"; let the first one go."""
         with_image, self.waiting[number] = self.waiting[number], torch.empty(0)
-        found = divergences(with_image, logits.float().log_softmax(-1).cpu())
+        found = divergences(with_image.to(logits.device), logits.float().log_softmax(-1))
         for name, value in zip(self.variables, found, strict=True):
-            self.kept[name].append(value.masked_fill(self.blind, torch.nan))
+            self.kept[name].append(value.masked_fill(self.blind.to(value.device), torch.nan))
 
     def finish(self, run: object | None, steps: int) -> dict[str, Tensor]:
         """ "step row"; NaN throughout where no row has an image, so that there was no second pass."""
         none = torch.full((steps, len(self.blind)), torch.nan)
-        return {name: torch.stack(values).float() if values else none for name, values in self.kept.items()}
+        return {name: torch.stack(values).float().cpu() if values else none for name, values in self.kept.items()}

@@ -13,6 +13,7 @@ from probes.recorders import RECORDERS
 from probes.recorders.received import Received
 from probes.regimes import record_inputs
 from probes.schema import LAGS
+from probes.session import record
 from tests.probes.reference_replay import replayed
 from tests.zoo import FAMILIES, build
 
@@ -151,7 +152,36 @@ def test_a_rate_of_one_leaves_no_jump_and_smoothing_nothing_leaves_them_as_they_
 def test_static_caches_and_chunked_prompts_give_the_same_numbers(options):
     model, inputs = build("llava", batch=2)
     method = KVSmooth(layers=[1, 2], window=3)
-    plain = record_inputs(model, inputs, method, captions=CAPTIONS, recorders=NAMES)
-    other = record_inputs(model, inputs, method, captions=CAPTIONS, recorders=NAMES, **options)
+    names = (*NAMES, "dependency")
+    plain = record_inputs(model, inputs, method, captions=CAPTIONS, recorders=names)
+    other = record_inputs(model, inputs, method, captions=CAPTIONS, recorders=names, **options)
     for name, value in plain.values.items():
         assert torch.allclose(value, other.values[name], rtol=1e-4, atol=1e-4, equal_nan=True), name
+
+
+def test_recorders_agree_with_each_other_in_a_whole_recording(subject, items):
+    every = tuple(name for name in RECORDERS if name not in ("lens", "layer_lens"))
+    arms = {"baseline": None, "kvsmooth": KVSmooth()}
+    found = record(subject, items[:3], arms, "replay", max_new_tokens=26, recorders=every, progress=False)
+    norm, moved = found.norm_hidden, found.displacement.sel(lag=1)
+    before = norm.shift(step=1)
+    cosine = np.cos(found.drift_step.sel(channels="all"))
+    assert np.allclose(moved[:, :, 1:], (norm**2 + before**2 - 2 * norm * before * cosine)[:, :, 1:], rtol=1e-3, atol=1e-3)
+    # K~_t - K~_{t-1} = (1 - rate) (K_t - K~_{t-1}) and K~_t - K_t = rate (K~_{t-1} - K_t)
+    smoothed = found.sel(arm="kvsmooth")
+    heads = subject.model.get_decoder().config.num_key_value_heads
+    whole = smoothed.norm_key * heads**0.5
+    expected = (1 - smoothed.rate) / smoothed.rate * smoothed.change_key * whole
+    acts = smoothed.rate.notnull()
+    assert acts.any()
+    assert (smoothed.jump_key_smoothed.notnull() == acts).all()
+    assert np.allclose(smoothed.jump_key_smoothed.where(acts), expected.where(acts), rtol=1e-3, equal_nan=True)
+    assert found.jump_key_smoothed.sel(arm="baseline").isnull().all()
+    bounds = {"received": (0, 1), "patch_cosine": (-1, 1), "dependency_jsd": (0, math.log(2)), "dependency_hellinger": (0, 1)}
+    for name, (low, high) in bounds.items():
+        values = found[name].values[np.isfinite(found[name].values)]
+        assert len(values), name
+        assert values.min() >= low - 1e-6, name
+        assert values.max() <= high + 1e-6, name
+    # the next 20 queries of a caption of 26 steps: tokens fed at steps 0 to 5
+    assert found.received.notnull().all(("arm", "image", "layer")).values.tolist() == [step < 6 for step in range(26)]
