@@ -1,0 +1,132 @@
+"""Curves against a table by hand and statsmodels; level and coverage with ends that compete and images that arms share."""
+
+import numpy as np
+import pytest
+from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+
+from analysis.stats.lifetable import CENSORED, END, EVENT, MISSING, counts, table
+from analysis.stats.survival import hazard_ratio, survival
+
+
+def captions(draw, images=60, hazard=(0.12, 0.12), ending=0.15, spread=1.0, most=15):
+    """First event or end of each arm; an image's proneness is shared by its arms."""
+    prone = np.exp(spread * draw.normal(size=images) - spread**2 / 2)[:, None]
+    chance = np.clip(np.array(hazard) * prone, 0, 0.9)
+    event = draw.geometric(chance)
+    end = draw.geometric(ending, size=event.shape)
+    time = np.minimum(np.minimum(event, end), most)
+    return time, np.where(time == event, EVENT, np.where(time == end, END, CENSORED))
+
+
+def test_a_table_by_hand():
+    """Seven captions: event at 1, 2, 2; end at 1, 3; lost at 2; event at 4."""
+    time = np.array([1, 2, 2, 1, 3, 2, 4])
+    kind = np.array([EVENT, EVENT, EVENT, END, END, CENSORED, EVENT])
+    found = table(counts(time, kind, 4).sum(axis=0))
+    np.testing.assert_array_equal(found.at_risk, [7, 5, 2, 1])
+    np.testing.assert_array_equal(found.events, [1, 2, 0, 1])
+    np.testing.assert_array_equal(found.ends, [1, 0, 1, 0])
+    np.testing.assert_allclose(found.hazard, [1 / 7, 2 / 5, 0, 1])
+    np.testing.assert_allclose(found.survival, [6 / 7, 6 / 7 * 3 / 5, 6 / 7 * 3 / 5, 0])
+    np.testing.assert_allclose(found.incidence, [1 / 7, 1 / 7 + 5 / 7 * 2 / 5, 1 / 7 + 2 / 7, 3 / 7 + 5 / 7 * 3 / 5 * 1 / 2])
+    assert found.mean_free == pytest.approx(1 + 6 / 7 + 18 / 35 + 18 / 35)
+    assert found.mean_lost == pytest.approx(1 / 7 + 3 / 7 + 3 / 7)
+
+
+def test_curves_equal_statsmodels():
+    time, kind = captions(np.random.default_rng(0))
+    found = survival(time, kind, resamples=49, draws=49)
+    for arm in range(2):
+        theirs = SurvfuncRight(time[:, arm], kind[:, arm] == EVENT)
+        at = theirs.surv_times.astype(int) - 1
+        np.testing.assert_allclose(found.curves["survival"].estimate[arm, at], theirs.surv_prob)
+        np.testing.assert_allclose(found.table.at_risk[arm, at], theirs.n_risk)
+        kinds = CumIncidenceRight(time[:, arm], kind[:, arm])
+        np.testing.assert_allclose(found.curves["incidence"].estimate[arm, kinds.times.astype(int) - 1], kinds.cinc[0])
+
+
+def test_without_ends_survival_and_incidence_are_one():
+    time, kind = captions(np.random.default_rng(1), ending=1e-9)
+    found = survival(time, kind, resamples=49, draws=49)
+    np.testing.assert_allclose(found.curves["survival"].estimate + found.curves["incidence"].estimate, 1)
+    np.testing.assert_allclose(found.means["mean_free"][:, 0] + found.means["mean_lost"][:, 0], found.horizon)
+
+
+def test_the_horizon_censors_and_a_missing_arm_takes_no_part():
+    time, kind = captions(np.random.default_rng(2))
+    cut = survival(time, kind, horizon=4, resamples=49, draws=49)
+    at_four = survival(np.minimum(time, 4), np.where(time > 4, CENSORED, kind), resamples=49, draws=49)
+    np.testing.assert_array_equal(cut.table.ends, at_four.table.ends)
+    np.testing.assert_array_equal(cut.curves["incidence"].estimate, at_four.curves["incidence"].estimate)
+    kind[:20, 1] = MISSING
+    kind[-1] = MISSING
+    found = survival(time, kind, resamples=199, draws=199)
+    assert found.n_images == 59
+    assert found.table.at_risk[:, 0].tolist() == [59, 39]
+    contrast = found.contrasts[0]["mean_free"]
+    assert contrast.n_images == 39
+    both = survival(time[20:-1], kind[20:-1], resamples=49, draws=49).means["mean_free"][:, 0]
+    assert contrast.estimate == pytest.approx(both[1] - both[0])
+
+
+def test_planted_arms_differ_with_the_right_sign():
+    time, kind = captions(np.random.default_rng(3), images=300, hazard=(0.2, 0.08))
+    found = survival(time, kind, resamples=199, draws=999).contrasts[0]
+    assert found["mean_free"].low > 0
+    assert found["mean_lost"].high < 0
+    assert found["incidence"].p <= 0.01
+    ratio, low, high = hazard_ratio(time, kind)[1][0].ratio("unit")
+    assert low < ratio < high < 1
+    assert low < 0.08 / 0.2 + 0.15
+    assert found["incidence"].reason == ""
+
+
+def test_the_hazard_ratio_of_a_constant_hazard_is_the_ratio_of_logs():
+    """Without image effects, cloglog of a constant hazard is log(-log(1 - h)); Monte-Carlo error of 4000 captions."""
+    time, kind = captions(np.random.default_rng(4), images=2000, hazard=(0.2, 0.1), spread=0)
+    effect = hazard_ratio(time, kind)[1][0]
+    assert effect.estimate == pytest.approx(np.log(np.log(0.9) / np.log(0.8)), abs=4 * effect.se)
+    assert effect.se < 0.08
+
+
+def test_what_cannot_be_has_an_error_or_a_reason():
+    time, kind = np.ones((12, 2), dtype=int), np.full((12, 2), END)
+    quiet = survival(time, kind, resamples=49, draws=49)
+    assert np.isnan(quiet.contrasts[0]["incidence"].p)
+    assert quiet.contrasts[0]["incidence"].reason == "no variation between images"
+    assert hazard_ratio(time, kind)[0].reason == "all labels are the same"
+    lone = survival(time[:1], kind[:1], resamples=49, draws=49)
+    assert lone.contrasts[0]["mean_free"].reason == "an interval needs at least 2 images with both arms"
+    for bad, law in (((time * 0, kind), "1 or later; got 0"), ((time, kind + 5), "got 7"), ((time, kind * 0 - 1), "got none")):
+        with pytest.raises(ValueError, match=law):
+            survival(*bad)
+    with pytest.raises(ValueError, match="horizon must be a positive integer; got 0"):
+        survival(time, kind, horizon=0)
+
+
+@pytest.mark.slow
+def test_level_and_coverage():
+    """200 samples of 50 images with proneness shared by arms: 5 % (95 %) give or take 1.5; truth from 40,000 captions."""
+    truth = table(counts(*captions(np.random.default_rng(99), images=20000), 8).sum(axis=(0, 1))).incidence[4]
+    draw, runs = np.random.default_rng(0), 200
+    rejected, held, covered = np.zeros(2), np.zeros(2), 0
+    for run in range(runs):
+        found = survival(*captions(draw, images=50), horizon=8, resamples=299, draws=199, seed=run)
+        pair = [found.contrasts[0][name] for name in ("mean_free", "incidence")]
+        rejected += [one.p <= 0.05 for one in pair]
+        held += [one.low <= 0 <= one.high for one in pair]
+        band = found.curves["incidence"]
+        covered += band.low[0, 4] <= truth <= band.high[0, 4]
+    assert (rejected / runs >= 0.02).all()
+    assert (rejected / runs <= 0.085).all()
+    assert (held / runs >= 0.90).all()
+    assert (held / runs <= 0.98).all()
+    assert 0.90 <= covered / runs <= 0.985
+
+
+@pytest.mark.slow
+def test_level_of_the_hazard_ratio():
+    """200 samples of 40 images."""
+    draw = np.random.default_rng(1)
+    rejected = [hazard_ratio(*captions(draw, images=40))[1][0].p <= 0.05 for _ in range(200)]
+    assert 0.02 <= np.mean(rejected) <= 0.085
