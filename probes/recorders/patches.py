@@ -13,10 +13,10 @@ from probes.steps import Setting, Step
 class Patches(Recorder):
     """Largest cosine between a layer's output for the newest token and the same layer's output at one of the image's positions.
 
-    A high one says that some patch carries what the token carries. Source: ContextualLens (arXiv 2411.19187), which takes it of the words of
-    an answer, in a middle layer. A word's own state is that of the step which feeds it, one after the step which predicts it. NaN without
-    an image. Kept are the outputs at the image's positions in the model's own precision: layers x rows x positions x channels numbers, 0.15 GB
-    a row for 32 layers, 576 positions and 4,096 channels in 16 bits.
+    A high one says that some patch carries what the token carries. Source: ContextualLens (arXiv 2411.19187), which takes it of an
+    answer's words, in a middle layer. A word's own state is that of the step which feeds it, one after the step which predicts it.
+    NaN without an image. Kept are the outputs at the image's positions in the model's own precision: layers x rows x positions x channels
+    numbers, 0.15 GB a row for 32 layers, 576 positions and 4,096 channels in 16 bits.
     """
 
     name = "patches"
