@@ -18,7 +18,8 @@ from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, fig
 Rows = Mapping[str, Mapping[str, Any]]
 BARS = "Bars and bands: {level:.4g} % cluster BCa interval over images. Filled, outlined: corrected p < 0.05 (sign flip over images"
 NOTES = {
-    "entropy_classes": f"{BARS}, max-T over layers and heads,\nor over layers and the band). Centred: minus the mean over images at the "
+    "entropy_classes": "Bars: {level:.4g} % cluster BCa interval over images. Crossed out, open: corrected p ≥ 0.05 (sign flip over images, "
+    "max-T over layers and heads,\nor over layers and the band). Centred: minus the mean over images at the "
     "same step. First: the first four generated tokens, whatever they are. Same tokens in both arms (replay).",
     "entropy_distance": f"{BARS}, max-T over layers and the band).\nOne correlation a caption, partial on the step; grey: central 95 % "
     "of its mean when entropies are turned round each caption. Same tokens in both arms (replay).",
@@ -53,7 +54,10 @@ def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
         values = np.array([[row["estimate"] for row in line] for line in found])
         passed = np.array([[row["p_adjusted"] < LEVEL for row in line] for line in found]) if difference else None
         ax = axes[number]
-        heat(values, layers, heads, difference=difference, label=unit, significant=passed, bins=heads if difference else None, ax=ax)
+        heat(values, layers, heads, difference=difference, label=unit, ax=ax)
+        if passed is not None:
+            places, columns = np.nonzero(~passed)
+            ax.plot(heads[columns], places, "x", color="0.35", markersize=3, markeredgewidth=0.7)
         ax.set(xlabel="head", ylabel="layer" if number == 0 else "", xticks=heads)
         letter(ax, "abc"[number], titles[number])
     left, right = bottom.subplots(1, 2, width_ratios=[1.15, 1])

@@ -1,0 +1,102 @@
+"""`python -m analysis.onset`: what comes before a hallucinated mention, what detects it, and when does the first one come?
+
+Records what is missing, reduces it to `onset.nc`, tests (`onset.json`), draws, tells (docs/findings.md). `--redraw` needs no model.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from analysis.findings import PAGE, tell
+from analysis.observed import KEPT, ObservedConfig, observed
+from analysis.question import Question, by_name, compressed, made_by
+from probes.cli import BadInput, run_cli
+from probes.provenance import as_json
+
+QUESTION = Question("onset", kept=KEPT, encoding=compressed)
+
+
+@dataclass(frozen=True)
+class OnsetConfig(ObservedConfig):
+    """Attention, states and dependency on the image round hallucinated mentions; detectors of them; time to the first one."""
+
+    out: Path = Path("figures/onset")
+    """folder of figures, onset.nc and onset.json"""
+    page: Path = PAGE
+    """the page whose paragraph is written anew"""
+
+
+def main(config: OnsetConfig) -> None:
+    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
+    from analysis.onset.told import paragraph
+
+    reduced, found, config = QUESTION.answer(config, measure, test)
+    rows = by_name(found["results"])
+    draw(reduced, rows, found, config.out)
+    text = paragraph(rows, found)
+    tell("onset", text, config.page)
+    print(text)  # noqa: T201  what the command says at its end
+
+
+def measure(config: OnsetConfig) -> xr.Dataset:
+    """Record what is missing of the free captions, find their mentions, and reduce.
+
+    Raises
+    ------
+    BadInput : the images are not those of the bundled subject, whose objects are known
+    """
+    from analysis.mentions import mention_table
+    from analysis.onset.reduce import reduce
+    from analysis.onset.series import VARIABLES
+    from probes.subjects.emoji import annotations, scenes
+
+    if config.image_folder is not None:
+        raise BadInput("--image-folder: what is in these images is not known; this question needs the bundled subject's scenes.")
+    recording = observed(config, ("free",), variables=VARIABLES)["free"]
+    table = mention_table(recording, annotations(scenes(config.images)))
+    reduced = reduce(recording, table, min_steps=config.min_steps, seed=config.seed, level=config.level)
+    return reduced.assign_attrs(analysis=as_json(made_by(config)))
+
+
+def test(reduced: xr.Dataset, config: OnsetConfig, checksum: str) -> str:
+    """The text of the results file; `checksum` is that of the file of reduced data."""
+    from analysis.onset.results import results
+    from analysis.onset.timing import curves
+    from analysis.stats.rows import as_json as results_json
+
+    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
+    inside = ("analysis", "band", "counted")
+    counted = {"images": reduced.sizes["image"], "band": json.loads(reduced.attrs["band"]), **json.loads(reduced.attrs["counted"])}
+    arms = [str(arm) for arm in reduced["arm"].values]
+    counted["hallucinated_without_control"] = {arm: int(n) for arm, n in zip(arms, reduced["unmatched"].values, strict=True)}
+    return results_json(
+        results(reduced, seed=config.seed, level=config.level),
+        {
+            **origin,
+            "recording": {name: value for name, value in reduced.attrs.items() if name not in inside},
+            QUESTION.checksum: checksum,
+        },
+        curves=curves(reduced, seed=config.seed, level=config.level),
+        counted=counted,
+    )
+
+
+def draw(reduced: xr.Dataset, rows: Mapping[str, Any], found: Mapping[str, Any], out: Path) -> None:
+    """Write every figure as SVG and PNG."""
+    from analysis.onset.figures import NOTES, draw_all
+    from analysis.plots.style import house, save
+
+    known = ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
+    about = {name: reduced.attrs.get(name, "") for name in known}
+    about |= {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
+    with house():
+        for name, made in draw_all(reduced, rows, found).items():
+            save(made, out / name, about, NOTES[name].format(level=100 * found["provenance"]["config"]["level"]))
+
+
+if __name__ == "__main__":
+    run_cli(OnsetConfig, main)

@@ -1,0 +1,186 @@
+"""The figures of the onset question; every number comes from onset.nc and onset.json."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from analysis.arms import ARMS, CONTROL
+from analysis.onset.names import ALIGNED, SCORES
+from analysis.plots.forest import Point, forest
+from analysis.plots.steps import risk_table
+from analysis.plots.style import ARM_COLOURS, ARM_LABELS, COLUMN, PAGE, figure, legend, legend_below, letter
+
+Rows = Mapping[str, Mapping[str, Any]]
+LEVEL = 0.05
+FORM_LOOK = {"pooled": ("#999999", "s"), "within": ("#009E73", "D"), "stratified": ("#000000", "o")}
+FORM_LABELS = {"pooled": "any two mentions", "within": "same image", "stratified": "same position"}
+NOTES = {
+    "onset_aligned": "First mentions. Upper panels: means at hallucinated mentions (solid) and at true ones weighted to the same positions "
+    "(dashed). Lower: their difference after each caption's own mean is taken off.\nBands: {level:.4g} % cluster BCa interval over images; "
+    "grey: where whole curves stay in {level:.4g} % of permutations of the labels within positions. Dots: corrected p < 0.05 (sign flip over "
+    "images, max-T over offsets).",
+    "onset_auroc": "First mentions; above 0.5: higher in the direction that was expected of the score (± before its name: expected higher or "
+    "lower at hallucinated ones).\nBars: {level:.4g} % cluster BCa interval over images. Filled: p < 0.05 (clustered DeLong, Holm over scores "
+    "or layers). Same position: within 4 tokens.",
+    "onset_survival": "Aalen-Johansen estimate, the end of the caption competing; bands: {level:.4g} % cluster interval over images.",
+}
+
+
+def draw_all(data: xr.Dataset, rows: Rows, found: Mapping[str, Any]) -> dict[str, Figure]:
+    """Every figure by its file name."""
+    return {
+        "onset_aligned": aligned(data, rows),
+        "onset_auroc": triple(data, rows),
+        "onset_survival": survival(data, rows, found["curves"]),
+    }
+
+
+def aligned(data: xr.Dataset, rows: Rows) -> Figure:
+    """For each quantity the two mean curves round a mention, and their difference in both arms."""
+    names = [str(name) for name in data["quantity"].values]
+    columns = min(4, max(len(names), 1))
+    lines = int(np.ceil((len(names) + 1) / columns))
+    made = figure(PAGE, 0.6 + 3.0 * lines)
+    axes = made.subplots(2 * lines, columns, sharex=True, squeeze=False, height_ratios=[1, 1] * lines)
+    for number, name in enumerate(names):
+        line, column = divmod(number, columns)
+        top, bottom = axes[2 * line, column], axes[2 * line + 1, column]
+        for arm in ARMS:
+            _raw(top, data, arm, name)
+            _difference(bottom, data, rows, arm, name)
+        words, unit = ALIGNED[name]
+        letter(top, "abcdefghijkl"[number], words)
+        top.set_ylabel(f"mean ({unit})" if column == 0 else f"({unit})")
+        bottom.set_ylabel(f"difference ({unit})" if column == 0 else f"({unit})")
+        bottom.set_xlabel("tokens from the mention")
+        bottom.tick_params(labelbottom=True)
+    spare = [
+        ax
+        for number in range(len(names), lines * columns)
+        for ax in axes[2 * (number // columns) : 2 * (number // columns) + 2, number % columns]
+    ]
+    for ax in spare:
+        ax.set_axis_off()
+    counted = json.loads(data.attrs["counted"])
+    handles = [
+        Line2D([], [], color=ARM_COLOURS[arm], label=f"{ARM_LABELS[arm]}: {counted['hallucinated'][arm]} of {counted['first'][arm]}")
+        for arm in ARMS
+    ]
+    handles += [
+        Line2D([], [], color="0.3", label="hallucinated"),
+        Line2D([], [], color="0.3", linestyle="--", label="true, same positions"),
+    ]
+    handles += [
+        Patch(color="0.86", label="permuted, no smoothing"),
+        Line2D([], [], color=ARM_COLOURS[ARMS[1]], linestyle=":", label="permuted, KVSmooth"),
+    ]
+    if spare:
+        spare[0].legend(
+            handles=handles, loc="upper left", fontsize=5.8, borderaxespad=0, title="first mentions, hallucinated", title_fontsize=6
+        )
+    return made
+
+
+def _raw(ax: Axes, data: xr.Dataset, arm: str, name: str) -> None:
+    offsets = data["offset"].values
+    for side, style in (("hallucinated", "-"), ("true", "--")):
+        ax.plot(offsets, data["raw"].sel(arm=arm, quantity=name, side=side).values, style, color=ARM_COLOURS[arm], linewidth=1.0)
+    ax.axvline(0, color="0.6", linewidth=0.6, zorder=0)
+
+
+def _difference(ax: Axes, data: xr.Dataset, rows: Rows, arm: str, name: str) -> None:
+    offsets = data["offset"].values
+    found = [rows[f"aligned/{name}/{arm}/{offset}"] for offset in offsets]
+    estimate = np.array([row["estimate"] for row in found])
+    low, high = np.array([row["interval"] for row in found], dtype=float).T
+    null = data.sel(arm=arm, quantity=name, place=[str(offset) for offset in offsets])
+    middle, width = null["null_mean"].values, null["null_width"].values
+    if arm == CONTROL:
+        ax.fill_between(offsets, middle - width, middle + width, color="0.86", linewidth=0, zorder=0)
+    else:
+        for side in (middle - width, middle + width):
+            ax.plot(offsets, side, ":", color=ARM_COLOURS[arm], linewidth=0.7, zorder=1)
+    ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
+    ax.axvline(0, color="0.6", linewidth=0.6, zorder=0)
+    ax.plot(offsets, estimate, color=ARM_COLOURS[arm], linewidth=1.0)
+    ax.fill_between(offsets, low, high, color=ARM_COLOURS[arm], alpha=0.22, linewidth=0)
+    passed = np.array([row["p_adjusted"] < LEVEL for row in found])
+    ax.plot(offsets[passed], estimate[passed], "o", color=ARM_COLOURS[arm], markersize=2.2)
+
+
+def triple(data: xr.Dataset, rows: Rows) -> Figure:
+    """The AUROC of each score in three forms, in both arms; row entropy by layer at the same position."""
+    made = figure(PAGE, 4.4)
+    axes = made.subplots(1, 3, width_ratios=[1.25, 1.25, 1])
+    names = [name for name in SCORES if any(f"auroc/pooled/{name}/{arm}" in rows for arm in ARMS)][::-1]
+    known = {"before": "", "word": " *", "later": " **"}
+    labels = [f"{'+' if SCORES[name].sign > 0 else '−'} {SCORES[name].label}{known[SCORES[name].known]}" for name in names]
+    counted = json.loads(data.attrs["counted"])
+    for number, arm in enumerate(ARMS):
+        series = []
+        for form, (colour, marker) in FORM_LOOK.items():
+            points = [_point(place, rows.get(f"auroc/{form}/{name}/{arm}")) for place, name in enumerate(names)]
+            series.append((FORM_LABELS[form], colour, marker, [point for point in points if point]))
+        forest(series, labels if number == 0 else [""] * len(labels), null=0.5, ax=axes[number])
+        axes[number].set(xlabel="AUROC of hallucinated mentions", ylim=(-0.6, len(names) - 0.4))
+        letter(axes[number], "ab"[number], f"{ARM_LABELS[arm]}: {counted['hallucinated'][arm]} of {counted['first'][arm]}")
+    limits = [min(ax.get_xlim()[0] for ax in axes[:2]), max(ax.get_xlim()[1] for ax in axes[:2])]
+    for ax in axes[:2]:
+        ax.set_xlim(limits)
+    legend_below(axes[0])
+    layers = [int(layer) for layer in data["layer"].values]
+    series = []
+    for arm, marker in zip(ARMS, "os", strict=True):
+        points = [_point(place, rows.get(f"auroc/stratified/entropy layer {layer}/{arm}")) for place, layer in enumerate(layers)]
+        series.append((ARM_LABELS[arm], ARM_COLOURS[arm], marker, [point for point in points if point]))
+    forest(series, [str(layer) for layer in layers], null=0.5, ax=axes[2])
+    axes[2].set(xlabel="AUROC, same position", ylabel="layer")
+    letter(axes[2], "c", "row entropy by layer")
+    legend_below(axes[2])
+    axes[1].annotate(
+        "* known with the word, ** later",
+        (0.5, 0),
+        xytext=(0, -33),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=6,
+    )
+    return made
+
+
+def _point(place: int, row: Mapping[str, Any] | None) -> Point | None:
+    return None if row is None else Point(place, row["estimate"], *row["interval"], bool(row["p_adjusted"] < LEVEL))
+
+
+def survival(data: xr.Dataset, rows: Rows, curves: list[dict[str, Any]]) -> Figure:
+    """Share of captions with a hallucinated mention by each token, both arms."""
+    made = figure(COLUMN, 2.6)
+    ax = made.subplots()
+    at_risk = {}
+    for curve in curves:
+        arm = curve["arm"]
+        time, low, high = (np.array([np.nan if v is None else v for v in curve[name]], dtype=float) for name in ("time", "low", "high"))
+        share = np.array(curve["share"], dtype=float)
+        ax.step(time, share, where="post", color=ARM_COLOURS[arm], label=ARM_LABELS[arm])
+        ax.fill_between(time, low, high, step="post", color=ARM_COLOURS[arm], alpha=0.22, linewidth=0)
+        at_risk[arm] = (time, np.array(curve["at_risk"], dtype=int))
+    ax.set(xlabel="decoding step (tokens)", ylabel="captions with a hallucinated mention", ylim=(0, None))
+    legend(ax, loc="upper left")
+    if at_risk:
+        longest = max(at_risk.values(), key=lambda pair: pair[0][-1])[0]
+        ax.set_xlim(0, longest[-1])
+        table = {
+            ("n " if i == 0 else " "): (np.interp(longest, *pair, right=0).astype(int), ARM_COLOURS[arm])
+            for i, (arm, pair) in enumerate(at_risk.items())
+        }
+        risk_table(longest, table, ax=ax)
+    return made

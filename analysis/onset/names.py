@@ -1,0 +1,69 @@
+"""What the onset question names: aligned quantities, scores and the direction each was expected to have, strata, outcomes fixed in advance."""
+
+from dataclasses import dataclass
+
+REACH = 20
+"""Steps shown before and after a mention."""
+
+STRATUM = 4
+"""Positions that count as one: a hallucinated mention and its controls are at most 3 tokens apart."""
+
+WINDOWS = {"before": range(-10, 0), "after": range(1, 11)}
+"""Offsets that are summed up in one number each."""
+
+ALIGNED = {
+    "entropy": ("row entropy", "nat"),
+    "excess": ("visual mass excess", "ln"),
+    "jsd": ("prompt dependency", "nat"),
+    "nll": ("NLL of the token", "nat"),
+    "drift_step": ("angle to last state", "rad"),
+    "drift_image": ("angle to image", "rad"),
+    "rate": ("smoothing rate λ", "1"),
+}
+"""Quantity -> words, unit; attention and states are means over the smoothed layers."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A detector of hallucinated mentions, read at the step that predicts the mention's first sub-token unless said otherwise.
+
+    Attributes
+    ----------
+    label : words for figures
+    sign : +1 or -1, fixed before any result: the score times its sign was expected to be higher at hallucinated mentions
+    known : "before" the word is chosen, with the "word", or only "later"
+    """
+
+    label: str
+    sign: int
+    known: str = "before"
+
+
+SCORES = {
+    "entropy": Score("row entropy", +1),
+    "excess": Score("visual mass excess", -1),
+    "mass": Score("visual mass", -1),
+    "svar": Score("SVAR, middle layers", -1),
+    "nll": Score("NLL of the word", +1, "word"),
+    "jsd": Score("prompt dependency", -1),
+    "cosine": Score("contextual lens, state before", -1),
+    "cosine_word": Score("contextual lens, word's state", -1, "word"),
+    "drift_step": Score("angle to last state", +1),
+    "drift_image": Score("angle to image", +1),
+    "drift_prompt": Score("angle to prompt", +1),
+    "rate": Score("smoothing rate", +1),
+    "received": Score("attention received next", +1, "later"),
+    "position": Score("position alone", +1),
+}
+"""The contextual lens is read at the middle layer, number L // 2; SVAR adds up the visual mass of the layers from 5/32 to 18/32 of the depth."""
+
+ADJUSTED = ("entropy", "excess", "jsd", "nll")
+"""Scores whose odds ratios are adjusted for position and for how many objects were named before."""
+
+PRIMARY = (
+    "auroc/stratified/entropy/baseline",
+    "auroc/stratified/excess/baseline",
+    "aligned/entropy/baseline/before",
+    "survival/restricted mean/kvsmooth - baseline",
+)
+"""Fixed before any result was seen; all else is exploratory."""

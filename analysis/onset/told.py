@@ -1,0 +1,67 @@
+"""The paragraph of the onset question, every number read out of onset.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from analysis.arms import CONTROL, TREATED
+from analysis.onset.names import PRIMARY, SCORES
+
+Rows = Mapping[str, Mapping[str, Any]]
+_WORDS = (
+    "AUROC of row entropy at the step that predicts a hallucinated first mention, at the same position",
+    "AUROC of the loss of visual mass beyond dilution, the same",
+    "difference of row entropy over the ten steps before (nat)",
+    "difference of the mean time without a hallucinated mention, KVSmooth minus none (tokens)",
+)
+
+
+def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
+    """Markdown."""
+    counted = found["counted"]
+    level = 100 * found["provenance"]["config"]["level"]
+    first, hits = counted["first"], counted["hallucinated"]
+    lines = [
+        f"`python -m analysis.onset`, {counted['images']} images, free captions, smoothed layers {counted['band'][0]} to "
+        f"{counted['band'][-1]}, {level:.4g} % cluster intervals. First mentions of an object: {first[CONTROL]} without smoothing, of which "
+        f"{hits[CONTROL]} name an absent one, and {first[TREATED]} with KVSmooth, {hits[TREATED]} absent; "
+        f"{sum(counted['repeated'].values())} repeated mentions are left out.",
+        "Named in advance, Holm over those recorded: "
+        + "; ".join(_told(rows[name], words) for name, words in zip(PRIMARY, _WORDS, strict=True) if name in rows)
+        + ". A score's direction was fixed beforehand: an AUROC below 0.5 means that it went the other way.",
+    ]
+    stratified = {name: rows[f"auroc/stratified/{name}/{CONTROL}"] for name in SCORES if f"auroc/stratified/{name}/{CONTROL}" in rows}
+    known = {name: row for name, row in stratified.items() if np.isfinite(row["estimate"])}
+    if known:
+        passed = {name: row for name, row in known.items() if row["p_adjusted"] < 0.05 and row["role"] == "exploratory"}
+        ordered = sorted(passed, key=lambda name: -abs(passed[name]["estimate"] - 0.5))
+        listed = ", ".join(f"{SCORES[name].label} {_number(passed[name])}" for name in ordered)
+        lines.append(
+            f"Of the other scores, at the same position and without smoothing, these differ from 0.5 (Holm over {len(known)}): {listed}."
+            if listed
+            else f"No other score differs from 0.5 at the same position (Holm over {len(known)})."
+        )
+        pooled = rows[f"auroc/pooled/position/{CONTROL}"]
+        lines.append(
+            f"Position alone gives {_number(pooled)} over any two mentions, which is why scores that change along a caption look better there "
+            f"than at the same position (row entropy: {_number(rows[f'auroc/pooled/entropy/{CONTROL}'])} over any two)."
+        )
+    odds = rows.get(f"odds/gee/entropy/{CONTROL}")
+    if odds and np.isfinite(odds["estimate"]):
+        lines.append(
+            "With position (spline) and the number of objects named before held fixed, a standard deviation of row entropy multiplies the odds "
+            f"of a hallucinated mention by {_number(odds)} (GEE)."
+        )
+    lines.append("All of this is association in the model's own captions: none of it says that changing a score would change a mention.")
+    return "\n".join(lines)
+
+
+def _told(row: Mapping[str, Any], words: str) -> str:
+    p = f"p = {row['p_adjusted']:.2g}" if np.isfinite(row["p_adjusted"]) else row["reason"] or "not tested"
+    return f"{words} {_number(row)}, {p} (n = {row['n']})"
+
+
+def _number(row: Mapping[str, Any], digits: int = 3) -> str:
+    low, high = row["interval"]
+    return f"{row['estimate']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
