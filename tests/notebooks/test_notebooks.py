@@ -1,0 +1,104 @@
+"""The notebooks are documents: stored clean, readable before they are run, and every one of them runs, without a word on stderr."""
+
+import base64
+import io
+import os
+import re
+from pathlib import Path
+from unittest import mock
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+SUBJECTS = (
+    "01_first_look",
+    "02_smooth_your_own_model",
+    "03_write_a_sink_detector",
+    "04_write_a_recorder",
+    "05_from_recording_to_test",
+    "06_reading_the_controls",
+)
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+OF_A_MACHINE = re.compile(r"(?<![\w.])(/home/|/Users/|/root/|/tmp/|/work/|/mnt/|/content/|[A-Z]:\\)")
+LONGEST_CELL = 24  # lines; what is longer belongs into the library
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_these_are_the_notebooks():
+    assert tuple(path.stem for path in NOTEBOOKS) == SUBJECTS
+
+
+@each
+def test_it_is_stored_clean(path):
+    """Valid, in the newest format, nothing of a run in it, and the same bytes however it is written again."""
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata == METADATA
+    names = [cell.id for cell in notebook.cells]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z-]*", name) for name in names), "ids are words, so that a difference between versions can be read"
+    for cell in notebook.cells:
+        assert cell.metadata == {}
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+    assert path.read_text(encoding="utf-8") == nbformat.writes(notebook, indent=1) + "\n"
+
+
+@each
+def test_it_reads_as_a_document(path):
+    """A title and prose come before any code, every figure and table is announced, cells are short, and no path of a machine is named."""
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert re.match(r"# \S", cells[0].source), "the first line is the title"
+    assert len(cells[0].source.split()) > 40, "the title is followed by what the notebook is about"
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    lines = [len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code"]
+    assert words > 5 * sum(lines)
+    assert max(lines) <= LONGEST_CELL
+    assert cells[-1].cell_type == "markdown", "it ends with words, not with code"
+    assert not OF_A_MACHINE.search("\n".join(cell.source for cell in cells))
+
+
+@each
+def test_its_links_lead_somewhere(path):
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
+    assert targets
+    assert [target for target in targets if not (FOLDER / target.partition("#")[0]).exists()] == []
+
+
+@pytest.mark.slow
+@each
+def test_it_runs(path):
+    """In a fresh kernel, from its own folder: no error, nothing on stderr, and a figure wherever one is drawn."""
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    # where ipywidgets is missing, tqdm says that its bars will be plain: about the machine, not about the notebook
+    own = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
+    with mock.patch.dict(os.environ, own):
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    said = {cell.id: [output.text for output in cell.outputs if output.get("name") == "stderr"] for cell in code}
+    assert {name: text for name, text in said.items() if text} == {}
+    drawing = {cell.id: _pictures(cell.outputs) for cell in code if "plt.subplots(" in cell.source}
+    assert drawing
+    for name, pictures in drawing.items():
+        assert len(pictures) == 1, f"{name} draws a figure and shows {len(pictures)}"
+        ink = (pictures[0] != pictures[0][0, 0]).any(-1).mean()
+        assert ink > 0.02, f"the figure of {name} is empty"
+
+
+def _pictures(outputs: list) -> list[np.ndarray]:
+    """The PNG outputs of a cell, "height width 3"."""
+    images = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB")) for image in images]
