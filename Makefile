@@ -6,23 +6,47 @@ JOBS ?= 2
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: figures sinks ablation mediation test fast lint redraw efficiency clean
+.PHONY: figures drift logits coupling entropy onset sinks mediation ablation sensitivity test fast lint redraw efficiency clean
 
-## the main job: record the bundled subject with and without KVSmooth, test, and draw figures/
+## the main job: every question from scratch, or from what is recorded; resumes (about 45 minutes on two cores)
 figures: .venv/ready
+	$(ENV) $(PY) -m analysis.regenerate
+
+## does attention spread and leave the image, does the hidden state drift, with and without smoothing (records for the next four too)
+drift: .venv/ready
 	$(ENV) $(PY) -m analysis.drift
+
+## logits of present, hallucinated and absent objects over decoding
+logits: .venv/ready
+	$(ENV) $(PY) -m analysis.logits
+
+## row entropy against the ranks of objects
+coupling: .venv/ready
+	$(ENV) $(PY) -m analysis.coupling
+
+## row entropy by class of token, and the random walk that the derivation assumes
+entropy: .venv/ready
+	$(ENV) $(PY) -m analysis.entropy
+
+## what comes before a hallucinated mention, and what detects one
+onset: .venv/ready
+	$(ENV) $(PY) -m analysis.onset
 
 ## which sink detectors agree, and which of them predict the attention that a token will receive
 sinks: .venv/ready
 	$(ENV) $(PY) -m analysis.sinks
 
-## detectors, policies, places, layers and doses, each against the baseline and its controls (about an hour on two cores; resumes)
-ablation: .venv/ready
-	$(ENV) $(PY) -m analysis.ablation
-
 ## how much of the effect passes through attention rows, and how much through content
 mediation: .venv/ready
 	$(ENV) $(PY) -m analysis.mediation
+
+## detectors, policies, places, layers and doses, each against the baseline and its controls (half an hour on two cores)
+ablation: .venv/ready
+	$(ENV) $(PY) -m analysis.ablation
+
+## how much the choice of options decides, and by more than the amount of smoothing; shares the ablation's cells
+sensitivity: .venv/ready
+	$(ENV) $(PY) -m analysis.sensitivity
 
 ## lint, import direction and every test
 test: lint
@@ -39,10 +63,7 @@ lint: .venv/ready
 
 ## figures from the committed data, without a model
 redraw: .venv/ready
-	$(ENV) $(PY) -m analysis.drift --redraw
-	$(ENV) $(PY) -m analysis.sinks --redraw
-	$(ENV) $(PY) -m analysis.ablation --redraw
-	$(ENV) $(PY) -m analysis.mediation --redraw
+	$(ENV) $(PY) -m analysis.regenerate --redraw
 
 ## cost of KVSmooth and of recording against plain generate
 efficiency: .venv/ready
