@@ -21,10 +21,10 @@ from probes.provenance import as_json
 QUESTION = Question("logits", kept=KEPT, encoding=compressed)
 NOTES = {
     "logits": "Lines: mean (variance) over objects and images, each arm on its own text; bands: {level:.4g} % cluster BCa interval over "
-    "images. Until said: before the step that says the object.\nn: images still generating with an object of the set, in its colour. Variance: of "
-    "the raw logit over objects and images at the step.",
-    "slopes": "Points: mean over images of slopes in which each object has a level of its own; bars: {level:.4g} % cluster BCa interval over "
-    "images. Filled: corrected p < 0.05, sign flip over images,\nmax-T over the slopes of one unit, arm and regime (primary: Holm). "
+    "images. Until said: before the step that says the object.\nn: images still generating with an object of the set, in its colour. "
+    "Variance: of the raw logit over objects and images at the step.",
+    "slopes": "Points: mean over images of slopes in which each object has a level of its own; bars: {level:.4g} % cluster BCa interval "
+    "over images. Filled: corrected p < 0.05, sign flip over images,\nmax-T over the slopes of one unit, arm and regime (primary: Holm). "
     "− vocabulary: less the mean logit of all tokens at the step; − absent: less the mean logit of absent, other objects.",
 }
 

@@ -34,8 +34,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     paper = [
         "The paper's view takes raw logits at every step: there the slope is "
         f"{free('logit', 'present')} logits per 100 tokens for present and {free('logit', 'hallucinated')} for hallucinated objects; the "
-        f"mean logit of the whole vocabulary, a shift that all raw logits of a step share, has the slope {free('logit', 'vocabulary')}. Before "
-        f"the objects are said, and relative to absent objects that are neither named nor typical, it is "
+        f"mean logit of the whole vocabulary, a shift that all raw logits of a step share, has the slope {free('logit', 'vocabulary')}. "
+        f"Before the objects are said, and relative to absent objects that are neither named nor typical, it is "
         f"{free('relative', 'present unsaid')} and {free('relative', 'hallucinated unsaid')}; the variance of the raw logit of "
         f"hallucinated objects changes by {free('variance', 'hallucinated')} squared logits per 100 tokens at every step and by "
         f"{free('variance', 'hallucinated unsaid')} before they are said.",

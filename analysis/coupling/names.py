@@ -1,0 +1,24 @@
+"""Names that the data, the tests and the figures of this question share."""
+
+from analysis.arms import BAND
+
+KINDS = ("cosine", "permuted", "plain", "partial", "adjusted")
+"""Coefficients of row entropy with the rank of an object over the steps of a caption, one an object, then their mean over a set.
+
+cosine: uncentred, the paper's. permuted: the mean of that cosine over all orders of the caption's steps. plain: Spearman's. partial:
+Spearman's given the step. adjusted: the same, after entropy and logarithm of the rank have lost their means over images at each step.
+"""
+
+RANKED = ("plain", "partial", "adjusted")
+TURNED = ("partial", "adjusted")
+"""Kinds that are also tested by turning one series round within its caption."""
+
+CONTRAST_OF_CLASSES = "hallucinated - present"
+
+PRIMARY = (
+    f"free/adjusted/hallucinated/baseline/{BAND}",
+    f"free/adjusted/present/baseline/{BAND}",
+    f"replay/adjusted/hallucinated/kvsmooth - baseline/{BAND}",
+)
+"""Named before any result was seen: the two signs that Observation 3 states, in the plain model; and what smoothing changes of the first.
+All else is exploratory."""
