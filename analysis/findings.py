@@ -1,6 +1,10 @@
 """docs/findings.md: one paragraph a question, written from its results file by the command that made it."""
 
+import fcntl
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from probes.cli import BadInput
@@ -19,12 +23,28 @@ def tell(question: str, text: str, page: Path = PAGE) -> None:
     BadInput : the page is missing or lacks the marks
     """
     try:
-        before = page.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        with _alone(page.parent):
+            _put(question, text, page)
+    except (FileNotFoundError, UnicodeDecodeError) as error:
         raise BadInput(f"{page}: cannot be read ({type(error).__name__}); run from a checkout, or give the page by --page.") from error
+
+
+def _put(question: str, text: str, page: Path) -> None:
+    before = page.read_text()
     marked = re.compile(rf"(<!-- {re.escape(question)} -->\n).*?(<!-- /{re.escape(question)} -->)", re.DOTALL)
     after, count = marked.subn(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", before)
     if count != 1:
         raise BadInput(f"{page}: needs the marks <!-- {question} --> and <!-- /{question} --> once, each on a line; found {count}.")
     if after != before:
         write_bytes(page, after.encode())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for others that write pages of this folder: of two that read the page at once, the later would undo the earlier."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
