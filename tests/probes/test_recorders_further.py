@@ -159,6 +159,20 @@ def test_static_caches_and_chunked_prompts_give_the_same_numbers(options):
         assert torch.allclose(value, other.values[name], rtol=1e-4, atol=1e-4, equal_nan=True), name
 
 
+def test_a_padded_row_is_recorded_as_it_would_be_alone():
+    model, inputs = build("llava", batch=2)
+    method = KVSmooth(layers=[1, 2], window=3)
+    whole = record_inputs(model, inputs, method, captions=CAPTIONS, recorders=(*NAMES, "dependency"))
+    own = inputs["attention_mask"][1].bool()
+    alone = {"input_ids": inputs["input_ids"][1:, own], "attention_mask": inputs["attention_mask"][1:, own]}
+    alone["pixel_values"] = inputs["pixel_values"][1:]
+    single = record_inputs(model, alone, method, captions=CAPTIONS[1:], recorders=(*NAMES, "dependency"))
+    for name, value in single.values.items():
+        among = whole.values[name][: len(CAPTIONS[1])]
+        among = among[:, 1:] if value.dim() == 2 else among[:, :, 1:]
+        assert torch.allclose(among, value, rtol=1e-4, atol=1e-4, equal_nan=True), name
+
+
 def test_recorders_agree_with_each_other_in_a_whole_recording(subject, items):
     every = tuple(name for name in RECORDERS if name not in ("lens", "layer_lens"))
     arms = {"baseline": None, "kvsmooth": KVSmooth()}
