@@ -44,7 +44,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     ]
     bound = [
         "What does not follow: a slope describes captions of this subject and says nothing of causes; the steps before an object is said "
-        "are early ones, so the two views differ in range as well; hallucinated objects are known by what the captions said, and are few "
+        "are early ones, so the two views differ in range as well; hallucinated objects are known by what the captions said "
         f"(images with one: {counted['images_with']['hallucinated']} of {counted['images']}).",
     ]
     level = found["provenance"]["config"]["level"]
