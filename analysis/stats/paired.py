@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -134,7 +134,7 @@ def sign_flip(
     return p, corrected
 
 
-@cache
+@lru_cache(maxsize=8)
 def flips(images: int, draws: int, seed: int) -> tuple[Bool[np.ndarray, "flip image"], bool]:
     """All 2^images sign patterns where these are at most `draws` (second value True), else that many random ones."""
     if 2**images <= draws:

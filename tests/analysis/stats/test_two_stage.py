@@ -67,7 +67,7 @@ def test_constant_and_short_series():
 
 
 def test_another_kind_is_named():
-    with pytest.raises(ValueError, match="two_stage.kind must be one of tau, slope, theil_sen; got 'mann'"):
+    with pytest.raises(ValueError, match=r"two_stage.kind must be one of tau, slope, theil_sen; got 'mann'"):
         two_stage(np.zeros((2, 3, 1)), "mann")
 
 

@@ -1,0 +1,47 @@
+"""`python -m analysis.stats.calibration`: simulate every level and coverage, and write the table of docs/statistics.md."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from probes.cli import run_cli
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """Levels and coverages of all statistics by simulation, as a table on a page (about two minutes)."""
+
+    page: Path = Path("docs/statistics.md")
+    """page with the marks of `calibration`, between which the table is written"""
+    share: float = 1.0
+    """share of the samples that each simulation asks for; less is quicker and coarser"""
+    seed: int = 0
+    """of the random numbers"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        if not 0 < self.share <= 1:
+            raise ValueError(f"CalibrationConfig.share must lie in (0, 1]; got {self.share}.")
+
+
+def main(config: CalibrationConfig) -> None:
+    """Run every simulation, write the table, and say what lies outside its band."""
+    from tqdm import tqdm
+
+    from analysis.findings import tell
+    from analysis.stats.calibration.registry import SIMULATIONS
+    from analysis.stats.calibration.simulation import run
+    from analysis.stats.calibration.table import outside, table
+
+    counts = [max(1, round(config.share * simulation.replications)) for simulation in SIMULATIONS]
+    found = []
+    with tqdm(total=sum(counts), unit="sample", disable=None) as bar:
+        for simulation, count in zip(SIMULATIONS, counts, strict=True):
+            bar.set_description(simulation.name)
+            found += run(simulation, count, seed=config.seed, tick=bar.update)
+    tell("calibration", table(found, config.seed), config.page)
+    print(outside(found))  # noqa: T201  what the command says at its end
+
+
+if __name__ == "__main__":
+    run_cli(CalibrationConfig, main)
