@@ -4,7 +4,7 @@ Each question that looks at recorded steps takes these options, so that all of t
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,10 +69,16 @@ class ObservedConfig:
             raise ValueError(f"{own}.level must lie in (0, 1); got {self.level}.")
 
 
-def observed(config: ObservedConfig, regimes: Iterable[str] = ("free", "replay")) -> "dict[str, xr.Dataset]":
-    """By regime, the recordings of baseline and KVSmooth; what is missing is recorded now.
+def observed(
+    config: ObservedConfig, regimes: Iterable[str] = ("free", "replay"), variables: Sequence[str] | None = None
+) -> "dict[str, xr.Dataset]":
+    """By regime, the recordings of baseline and KVSmooth; what is missing is recorded now, with every recorder but the lens by layer.
 
     The replay feeds the baseline's own captions to both arms.
+
+    Parameters
+    ----------
+    variables : names of the schema that the question needs; of hundreds of images a few are read in seconds, all of them are not
 
     Raises
     ------
@@ -84,10 +90,18 @@ def observed(config: ObservedConfig, regimes: Iterable[str] = ("free", "replay")
     subject, items = subject_and_items(config)
     arms = {"baseline": None, "kvsmooth": KVSmooth(lambda_ref=config.lambda_ref)}
     options: dict[str, Any] = {"out": config.recordings, "batch_size": config.batch_size, "max_new_tokens": config.max_new_tokens}
+    options |= {"recorders": shared_recorders(), "variables": variables}
     try:
         return {regime: record(subject, items, arms, regime, **options) for regime in regimes}
     except BadInput as error:  # what the recording calls --out is --recordings here
         raise BadInput(str(error).replace("(--out)", "(--recordings)")) from error
+
+
+def shared_recorders() -> tuple[str, ...]:
+    """Every recorder but the lens by layer, whose files would be larger than those of all others together."""
+    from probes.recorders import RECORDERS
+
+    return tuple(name for name in RECORDERS if name != "layer_lens")
 
 
 def subject_and_items(config: ObservedConfig) -> "tuple[Subject, list[Item]]":

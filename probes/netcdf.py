@@ -9,7 +9,9 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -51,24 +53,45 @@ def write(path: str | os.PathLike, recording: xr.Dataset) -> None:
     write_bytes(path, _sealed(buffer.getvalue()))
 
 
-def read(path: str | os.PathLike) -> xr.Dataset:
-    """Read one file of a recording, its digest verified first.
+class Part(NamedTuple):
+    """One file's content as bare arrays: what many files are merged from, since a dataset each would take most of the time."""
+
+    arrays: dict[str, np.ndarray]
+    coordinates: dict[str, np.ndarray]
+    attributes: dict[str, Any]
+
+
+def read(path: str | os.PathLike, variables: Sequence[str] | None = None) -> xr.Dataset:
+    """Read one file of a recording, its digest verified first; of its variables only `variables`, if given.
 
     Raises
     ------
     TornFile : it is cut off, damaged, or was written by something else than `write`
     OSError : the system does not give it
     """
+    return as_dataset(*read_part(path, variables))
+
+
+def read_part(path: str | os.PathLike, variables: Sequence[str] | None = None) -> Part:
+    """`read` without a dataset around it: variables, the coordinates of their dimensions, and attributes.
+
+    Raises
+    ------
+    TornFile, OSError : as `read`
+    """
     whole = Path(path).read_bytes()
     try:
         _verify(whole)
         with h5py.File(h5py.h5f.open_file_image(whole), "r") as file:
-            arrays = {name: _get(data) for name, data in file.items()}
+            wanted = set(VARIABLES) if variables is None else set(variables)
+            dims = set(COORDINATES) if variables is None else {"arm", "image", "step"}.union(*(VARIABLES[name].dims for name in wanted))
+            # by name: to walk over all that a file holds takes longer than to read a few
+            arrays = {name: _get(file[name]) for name in sorted(wanted) if name in file}
+            coordinates = {name: _get(file[name]) for name in sorted(dims) if name in file}
             attributes = {name: value for name, value in file.attrs.items() if name != CONTENT}
     except Exception as error:  # whatever a parser says about bytes that are no recording
         raise TornFile(f"{path} is torn: it is cut off or damaged, and has to be recorded again.") from error
-    variables = {name: array for name, array in arrays.items() if name in VARIABLES}
-    return as_dataset(variables, {name: array for name, array in arrays.items() if name in COORDINATES}, attributes)
+    return Part(arrays, coordinates, attributes)
 
 
 def _sealed(content: bytes) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from kvsmooth.spans import GROUPS
-from probes.netcdf import TornFile, read, write
+from probes.netcdf import Part, TornFile, read, read_part, write
 from probes.provenance import digest
 from probes.schema import COORDINATES, LAGS, VARIABLES, InvalidRecording, Variable, as_dataset, validate
 
@@ -40,44 +40,41 @@ def labelled(
     return as_dataset({name: np.asarray(value)[None, None] for name, value in values.items()}, coordinates, attributes)
 
 
-def merge(recordings: Iterable[xr.Dataset]) -> xr.Dataset:
+def merge(recordings: Iterable[xr.Dataset | Part]) -> xr.Dataset:
     """One dataset over all arms and images; steps that an image does not have are NaN, -1 or "".
 
     Raises
     ------
     InvalidRecording : nothing to merge, different subjects or settings, or one image and arm twice
     """
-    parts = list(recordings)
+    parts = [_part(recording) for recording in recordings]
     if not parts:
         raise InvalidRecording("merge needs at least one recording; got none.")
-    coordinates = {"arm": np.array(list(dict.fromkeys(str(name) for part in parts for name in part.arm.values)))}
-    coordinates["image"] = np.array(sorted({int(image) for part in parts for image in part.image.values}))
-    coordinates["step"] = np.arange(max(part.sizes["step"] for part in parts))
-    for name in COORDINATES.keys() - coordinates:
-        given = [part[name].values for part in parts if name in part.coords]
-        if any(not np.array_equal(given[0], other) for other in given):
-            raise InvalidRecording(f"Recordings with different coordinates {name} cannot be merged.")
-        if given:
-            coordinates[name] = given[0]
-    names = [name for name in VARIABLES if any(name in part for part in parts)]
+    coordinates = _merged_coordinates([part.coordinates for part in parts])
+    names = [name for name in VARIABLES if any(name in part.arrays for part in parts)]
     arrays = {name: _empty(VARIABLES[name], coordinates) for name in names}
     seen = set()
     places = {name: {key: i for i, key in enumerate(coordinates[name].tolist())} for name in ("arm", "image")}
     for part in parts:
-        for i, arm in enumerate(part.arm.values):
-            for j, image in enumerate(part.image.values):
+        for i, arm in enumerate(part.coordinates["arm"]):
+            for j, image in enumerate(part.coordinates["image"]):
                 place = (places["arm"][str(arm)], places["image"][int(image)])
                 if place in seen:
                     raise InvalidRecording(f"Image {image} of arm {arm} comes twice.")
                 seen.add(place)
-                for name in part.data_vars:
-                    value = part[name].values[i, j]
+                for name, array in part.arrays.items():
+                    value = array[i, j]
                     arrays[name][(*place, slice(len(value))) if "step" in VARIABLES[name].dims else place] = value
-    return as_dataset(arrays, coordinates, _merged_attributes(parts))
+    return as_dataset(arrays, coordinates, _merged_attributes([part.attributes for part in parts]))
 
 
-def read_folder(folder: str | os.PathLike, arms: Sequence[str] | None = None, images: Iterable[int] | None = None) -> xr.Dataset:
-    """Every file of `folder`/<arm>/<image_id>.nc as one dataset; `arms` and `images` choose among them.
+def read_folder(
+    folder: str | os.PathLike,
+    arms: Sequence[str] | None = None,
+    images: Iterable[int] | None = None,
+    variables: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Every file of `folder`/<arm>/<image_id>.nc as one dataset; `arms`, `images` and `variables` choose among them.
 
     Raises
     ------
@@ -92,7 +89,7 @@ def read_folder(folder: str | os.PathLike, arms: Sequence[str] | None = None, im
         raise InvalidRecording(f"{folder} holds no recording of what was asked for; make one with python -m probes.record.")
     if arms is not None:
         paths.sort(key=lambda path: list(arms).index(path.parent.name))
-    return merge(read(path) for path in paths)
+    return merge(read_part(path, variables) for path in paths)
 
 
 def _empty(law: Variable, coordinates: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -100,10 +97,31 @@ def _empty(law: Variable, coordinates: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.full([len(coordinates[dim]) for dim in law.dims], law.fill, dtype=dtype)
 
 
-def _merged_attributes(parts: Sequence[xr.Dataset]) -> dict[str, str]:
+def _part(recording: xr.Dataset | Part) -> Part:
+    if isinstance(recording, Part):
+        return recording
+    arrays = {str(name): data.values for name, data in recording.data_vars.items()}
+    return Part(arrays, {str(name): data.values for name, data in recording.coords.items()}, recording.attrs)
+
+
+def _merged_coordinates(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arms in the order in which they come, images in order, the longest text's steps; all other coordinates must agree."""
+    merged = {"arm": np.array(list(dict.fromkeys(str(name) for part in parts for name in part["arm"])))}
+    merged["image"] = np.array(sorted({int(image) for part in parts for image in part["image"]}))
+    merged["step"] = np.arange(max(len(part["step"]) for part in parts))
+    for name in COORDINATES.keys() - merged:
+        given = [part[name] for part in parts if name in part]
+        if any(not np.array_equal(given[0], other) for other in given):
+            raise InvalidRecording(f"Recordings with different coordinates {name} cannot be merged.")
+        if given:
+            merged[name] = given[0]
+    return merged
+
+
+def _merged_attributes(parts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     merged = {}
-    for name in dict.fromkeys(name for part in parts for name in part.attrs):
-        values = list(dict.fromkeys(str(part.attrs[name]) for part in parts if name in part.attrs))
+    for name in dict.fromkeys(name for part in parts for name in part):
+        values = list(dict.fromkeys(str(part[name]) for part in parts if name in part))
         if len(values) == 1:
             merged[name] = values[0]
         elif name == "config":

@@ -1,9 +1,6 @@
 """Recording a list of items: chunk by chunk, arm by arm, resumable."""
 
-import re
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -15,8 +12,9 @@ import xarray as xr
 from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, recorded_captions, spoken_captions
-from probes.cli import BadInput, Notice
+from probes.cli import BadInput
 from probes.provenance import as_json, as_plain, digest, git_commit, program_name, versions
+from probes.reading import read_recorded, tell_older
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recording import labelled, merge
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
@@ -38,6 +36,7 @@ def record(
     seed: int = 0,
     generate: Mapping[str, Any] | None = None,
     progress: bool = True,
+    variables: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Record every decoding step of every item in every arm; one labelled dataset in the schema of docs/recording.md.
 
@@ -54,6 +53,7 @@ def record(
     generate : further options of `model.generate`, greedy without them, such as {"do_sample": True, "temperature": 0.7}; beams
         and a whole `generation_config` are refused
     progress : show a bar, on a terminal only
+    variables : names in the schema that the result holds, all if None; of many recordings in `out`, a few are read much faster
 
     Warns
     -----
@@ -77,7 +77,7 @@ def record(
         seed,
         dict(generate or {}),
     )
-    return merge(session.recordings(progress))
+    return merge(session.recordings(progress)) if variables is None else read_recorded(session, variables, progress)
 
 
 @dataclass(frozen=True)
@@ -137,23 +137,17 @@ class Session:
         from tqdm import tqdm
 
         self.store.open(self.settings, self.options)
-        older: Counter[str] = Counter()
+        commits: list[str] = []
         with tqdm(total=len(self.items) * len(self.arms), unit="caption", disable=None if progress else True) as bar:
             for start in range(0, len(self.items), self.batch_size):
                 chunk = Chunk(self.subject, self.items, start, self.batch_size)
                 captions = cache(partial(self.replayed, chunk))
                 for arm in self.arms:
                     recordings = self._record(chunk, arm, captions)
-                    older.update(made for recording in recordings if (made := recording.attrs["git_commit"]) != git_commit())
+                    commits += [recording.attrs["git_commit"] for recording in recordings]
                     yield from recordings
                     bar.update(len(chunk.items))
-        if older:
-            warnings.warn(
-                f"{older.total()} recordings in {self.store.folder} are of another commit of the code ({_commits(older)}; this is "
-                f"{_commits([git_commit()])}) and were reused; remove the folder to record them anew.",
-                Notice,
-                stacklevel=2,
-            )
+        tell_older(commits, git_commit(), self.store.folder)
 
     @cached_property
     def store(self) -> Store:
@@ -271,7 +265,3 @@ class Session:
         }
         objects = self.subject.objects.names if self.looks_for_objects else ()
         return labelled(values, arm, item.image_id, trace.layers, attributes, objects)
-
-
-def _commits(names: Iterable[str]) -> str:
-    return ", ".join(re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", name) for name in sorted(names))

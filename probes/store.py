@@ -8,7 +8,7 @@ OUT/<regime>/<arm>/<image_id>.nc       one recording
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import xarray as xr
 
 from probes.cli import BadInput
 from probes.files import sweep, write_bytes
-from probes.netcdf import TornFile, read, write
+from probes.netcdf import Part, TornFile, read_part, write
 from probes.provenance import as_plain
+from probes.schema import as_dataset
 
 log = logging.getLogger("probes")
 
@@ -68,15 +69,25 @@ class Store:
         ------
         BadInput : it was made from another image or prompt
         """
+        part = self.part(arm, image_id, data_hash)
+        return None if part is None else as_dataset(*part)
+
+    def part(self, arm: str, image_id: int, data_hash: str, variables: Sequence[str] | None = None) -> Part | None:
+        """`find` without a dataset around it; of the variables only these, if given.
+
+        Raises
+        ------
+        BadInput : it was made from another image or prompt
+        """
         path = self.path(arm, image_id)
         if path is None or not path.exists():
             return None
         try:
-            found = read(path)
+            found = read_part(path, variables)
         except TornFile as error:
             log.warning("%s", error)
             return None
-        if found.attrs.get("data_hash") != data_hash:
+        if found.attributes.get("data_hash") != data_hash:
             raise BadInput(f"{path} was recorded from another image or prompt with the same number; give another folder (--out).")
         return found
 

@@ -1,0 +1,87 @@
+"""Reading what a session has recorded, a few variables of many files; what is missing there is recorded first."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from probes.chunk import Chunk
+from probes.cli import BadInput, Notice
+from probes.netcdf import Part
+from probes.provenance import git_commit
+from probes.recording import merge
+from probes.schema import VARIABLES
+
+if TYPE_CHECKING:
+    from probes.session import Session
+
+
+def read_recorded(session: "Session", variables: Sequence[str], progress: bool = True) -> xr.Dataset:
+    """The session's recordings as one dataset of these variables.
+
+    Where all lie in the folder whole, each file is opened once; else what is missing is recorded, then all of them are read.
+
+    Raises
+    ------
+    BadInput : a variable is not in the schema, none of the recorders gives it, or the folder holds the recording of another run
+    """
+    if unknown := [name for name in variables if name not in VARIABLES]:
+        raise BadInput(f"record.variables must be names of the schema (docs/recording.md); got {unknown[0]}.")
+    merged = None
+    if session.out is not None:
+        session.store.open(session.settings, session.options)
+        parts = _stored(session, variables)
+        if parts is None:
+            for _ in session.recordings(progress):
+                continue
+            parts = _stored(session, variables)
+        if parts is not None:
+            merged = merge(parts)
+            tell_older((part.attributes["git_commit"] for part in parts), git_commit(), session.store.folder)
+    if merged is None:  # nothing is kept, or the disk takes and does not give
+        merged = merge(session.recordings(progress))
+        merged = merged[[name for name in merged.data_vars if name in variables]]
+    if absent := [name for name in variables if name not in merged]:
+        raise BadInput(f"record.variables: {absent[0]} is given by none of the recorders {', '.join(session.recorders)}.")
+    return merged
+
+
+def tell_older(commits: Iterable[str], now: str, folder: Path | None) -> None:
+    """Warn that recordings were made by another commit of the code than `now`, if any were.
+
+    Warns
+    -----
+    Notice
+    """
+    older = Counter(commit for commit in commits if commit != now)
+    if older:
+        warnings.warn(
+            f"{older.total()} recordings in {folder} are of another commit of the code ({_commits(older)}; this is "
+            f"{_commits([now])}) and were reused; remove the folder to record them anew.",
+            Notice,
+            stacklevel=3,
+        )
+
+
+def _stored(session: "Session", variables: Sequence[str]) -> list[Part] | None:
+    """Every recording of the session from its folder; None if one is missing or torn."""
+    paths = [session.store.path(arm, item.image_id) for arm in session.arms for item in session.items]
+    if not all(path is not None and path.exists() for path in paths):
+        return None
+    hashes = Chunk(session.subject, session.items, 0, len(session.items)).hashes
+    parts = []
+    for arm in session.arms:
+        for item, made in zip(session.items, hashes, strict=True):
+            part = session.store.part(arm, item.image_id, made, variables)
+            if part is None:
+                return None
+            parts.append(part)
+    return parts
+
+
+def _commits(names: Iterable[str]) -> str:
+    return ", ".join(re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", name) for name in sorted(names))
