@@ -46,7 +46,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     permuted = ", ".join(bare("permuted", c) for c in CLASSES)
     constant = ", ".join(bare("constant", c, "any") for c in CLASSES)
     paper = (
-        f"The paper's uncentred cosine of the same series is {cosines}; with the steps in any other order it is {permuted} on average, and "
+        f"The paper's uncentred cosine of the same series is {cosines}; with the steps in any other order {permuted} on average, and "
         f"with an entropy that never changes {constant}. What the order of the steps adds is "
         f"{free('hallucinated', kind='cosine - permuted')} (hallucinated) and {free('present', kind='cosine - permuted')} (present). "
         f"Without any regard to position Spearman's correlation is {free('hallucinated', kind='plain')} and {free('present', kind='plain')}."
@@ -58,7 +58,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     )
     level = 100 * found["provenance"]["config"]["level"]
     note = (
-        f"Brackets: {level:.4g} % cluster BCa interval over images; n: images; p of an arm's own adjusted or partial coefficient on its own "
+        f"Brackets: {level:.4g} % cluster BCa interval over images; n: images; p of an arm's adjusted or partial coefficient on its own "
         f"text: ranks turned round within captions ({found['counted']['turns']} draws); of all others: sign flip over images; corrected by "
         f"{rows[PRIMARY[0]]['adjustment']} (primary) or max-T over layers and their mean. Figures: `figures/coupling/`."
     )
