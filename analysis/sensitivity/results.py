@@ -117,7 +117,7 @@ def ranges(swept: Swept) -> list[Row]:
                 p=tests[option, name],
                 p_adjusted=corrected[option, name],
                 adjustment=f"Holm over {len(options)} options and {len(together_with)} measures",
-                effect={"settings": len(settings)},
+                effect={"settings": float(len(settings))},
                 role="primary" if name in PRIMARY else "exploratory",
                 where={
                     "option": option,

@@ -23,8 +23,8 @@ def paragraph(found: Mapping[str, Any]) -> str:
     tests = sum(row["role"] == "primary" for row in rows.values())
     parts = [
         f"{told['n']} scenes, {len(found['cells'])} ways of smoothing, one option changed at a time round `lambda_ref` "
-        f"{config['lambda_ref']:g}, margin {DEFAULT_MARGIN:g}, window {DEFAULT_WINDOW} and the paper's band. Primary, named in advance: how "
-        f"far CHAIR_i and F1 move over the settings of each option (largest minus smallest, {level} limits that hold for all pairs of "
+        f"{config['lambda_ref']:g}, margin {DEFAULT_MARGIN:g}, window {DEFAULT_WINDOW} and the paper's band. Primary, named in advance: "
+        f"how far CHAIR_i and F1 move over the settings of each option (largest minus smallest, {level} limits that hold for all pairs of "
         f"settings at once; the test turns settings within images, p corrected by Holm over all {tests} of these). "
         + (f"Not finished and left out: {', '.join(found['excluded'])}." if found["excluded"] else "No cell and no scene is left out.")
     ]
