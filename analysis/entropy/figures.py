@@ -18,8 +18,8 @@ from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, fig
 Rows = Mapping[str, Mapping[str, Any]]
 BARS = "Bars and bands: {level:.4g} % cluster BCa interval over images. Filled, outlined: corrected p < 0.05 (sign flip over images"
 NOTES = {
-    "entropy_classes": "Bars: {level:.4g} % cluster BCa interval over images. Crossed out, open: corrected p ≥ 0.05 (sign flip over images, "
-    "max-T over layers and heads,\nor over layers and the band). Centred: minus the mean over images at the "
+    "entropy_classes": "Bars: {level:.4g} % cluster BCa interval over images. Crossed out, open: corrected p ≥ 0.05 (sign flip over "
+    "images, max-T over layers and heads,\nor over layers and the band). Centred: minus the mean over images at the "
     "same step. First: the first four generated tokens, whatever they are. Same tokens in both arms (replay).",
     "entropy_distance": f"{BARS}, max-T over layers and the band).\nOne correlation a caption, partial on the step; grey: central 95 % "
     "of its mean when entropies are turned round each caption. Same tokens in both arms (replay).",

@@ -7,6 +7,7 @@ from analysis.arms import CONTROL, TREATED
 from analysis.entropy.names import CLASSES, PRIMARY, WALK_LAG
 
 Rows = Mapping[str, Mapping[str, Any]]
+LEVEL = 0.05
 
 
 def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
@@ -15,13 +16,20 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     level = 100 * found["provenance"]["config"]["level"]
     lines = [
         f"`python -m analysis.entropy`, {counted['images']} images, smoothed layers {counted['band'][0]} to {counted['band'][-1]}, "
-        f"{level:.4g} % cluster intervals. Named in advance, without smoothing, Holm over three: "
+        f"{level:.4g} % cluster intervals. Named in advance, without smoothing, Holm: "
         + "; ".join(_told(rows[name], words) for name, words in zip(PRIMARY, _WORDS, strict=True) if name in rows)
         + "."
     ]
     drift = {name: rows.get(f"distance/drift_{name}/partial/{CONTROL}/band") for name in ("step", "image")}
     ordered = ", ".join(f"{name} {_number(rows[f'means/share/{name}/{CONTROL}/band'])}" for name in _by_entropy(rows))
     lines.append(f"Entropy as a share of ln n orders the classes of tokens as follows: {ordered}.")
+    layers = [row for name, row in rows.items() if name.startswith(f"distance/drift_mean/partial/{CONTROL}/layer ")]
+    if layers:
+        passed = [row["estimate"] for row in layers if row["p_adjusted"] < LEVEL]
+        lines.append(
+            f"By layer its correlation with the angle to the mean state is above zero in {sum(value > 0 for value in passed)} and below "
+            f"zero in {sum(value < 0 for value in passed)} of {len(layers)} layers (max-T, p < {LEVEL:g})."
+        )
     if all(drift.values()):
         lines.append(
             f"Partial on the step, it goes with the angle to the previous state at {_number(drift['step'])}, to the image at "
@@ -33,10 +41,11 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         slope, rate = (rows[f"walk/{name}/free/{CONTROL}/band"] for name in ("slope", "best constant rate"))
         lines.append(
             f"With smoothing the variance ratio is {_number(ratio)} in the arm's own captions; 1 is a walk, {1 / WALK_LAG:.3f} white noise. "
-            f"Without it, increments have autocorrelations of {_number(one)} at lag 1 and {_number(two)} at lag 2, and ln MSD grows "
-            f"with ln lag at a slope of {_number(slope)}. A walk seen through white noise with that autocorrelation at lag 1 would be filtered "
-            f"best by a constant rate of {_number(rate)}; such a process has no autocorrelation at lag 2, so the rate describes and does not "
-            "recommend. Hidden states are tested here; KVSmooth averages keys and values, of which this says nothing directly."
+            f"Without it, increments have autocorrelations of {_number(one)} at lag 1 and {_number(two)} at lag 2, and ln MSD grows with "
+            f"ln lag at a slope of {_number(slope)}. A walk seen through white noise with that autocorrelation at lag 1 would be "
+            f"filtered best by a constant rate of {_number(rate)}; such a process has none at lag 2, so the rate describes and does "
+            "not recommend. "
+            "Hidden states are tested here; KVSmooth averages keys and values, of which this says nothing directly."
         )
     return "\n".join(lines)
 

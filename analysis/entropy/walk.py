@@ -9,8 +9,6 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 
-from analysis.entropy.classes import with_band
-
 
 def reduce_walk(recording: xr.Dataset, in_band: Bool[np.ndarray, "layer"], min_steps: int) -> xr.Dataset:
     """Per image: mean squared displacement, that of one step over the same steps, and products of increments.
@@ -38,7 +36,10 @@ def reduce_walk(recording: xr.Dataset, in_band: Bool[np.ndarray, "layer"], min_s
         found[name] = _mean(values, used)
         found["increment" if name == "displacement" else "increment_product"] = _mean(np.broadcast_to(single, values.shape), used)
     scale = np.nanmean(found["increment"][..., 0], axis=(0, 1))[:, None] if np.isfinite(found["increment"]).any() else 1.0
-    banded = {name: np.swapaxes(with_band(np.swapaxes(values / scale, -1, -2), in_band), -1, -2) for name, values in found.items()}
+    banded = {
+        name: np.concatenate([values, (values / scale)[:, :, in_band].mean(axis=2, keepdims=True)], axis=2)
+        for name, values in found.items()
+    }
     coords = {"arm": recording["arm"].values, "image": recording["image"].values, "lag": lags}
     coords["place"] = [*(str(layer) for layer in recording["layer"].values), "band"]
     return xr.Dataset({name: (("arm", "image", "place", "lag"), values.astype(np.float32)) for name, values in banded.items()}, coords)

@@ -65,7 +65,6 @@ def measure(config: OnsetConfig) -> xr.Dataset:
 def test(reduced: xr.Dataset, config: OnsetConfig, checksum: str) -> str:
     """The text of the results file; `checksum` is that of the file of reduced data."""
     from analysis.onset.results import results
-    from analysis.onset.timing import curves
     from analysis.stats.rows import as_json as results_json
 
     origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
@@ -73,14 +72,15 @@ def test(reduced: xr.Dataset, config: OnsetConfig, checksum: str) -> str:
     counted = {"images": reduced.sizes["image"], "band": json.loads(reduced.attrs["band"]), **json.loads(reduced.attrs["counted"])}
     arms = [str(arm) for arm in reduced["arm"].values]
     counted["hallucinated_without_control"] = {arm: int(n) for arm, n in zip(arms, reduced["unmatched"].values, strict=True)}
+    rows, curves = results(reduced, seed=config.seed, level=config.level)
     return results_json(
-        results(reduced, seed=config.seed, level=config.level),
+        rows,
         {
             **origin,
             "recording": {name: value for name, value in reduced.attrs.items() if name not in inside},
             QUESTION.checksum: checksum,
         },
-        curves=curves(reduced, seed=config.seed, level=config.level),
+        curves=curves,
         counted=counted,
     )
 

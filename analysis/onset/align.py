@@ -1,8 +1,8 @@
 """Curves aligned at hallucinated first mentions against true first mentions at the same position, and two nulls.
 
-Each caption's mean is taken off first, so that what makes an image hard drops out, and a curve says how the steps round a mention differ from
-the rest of their own caption. Positions are cut into strata of STRATUM tokens. In each, the mean over all its first mentions is taken off; the
-difference is then the mean over hallucinated mentions minus that over true ones, which are weighted so that both have the same positions.
+Each caption's mean is taken off first, so that what makes an image hard drops out, and a curve says how the steps round a mention differ
+from the rest of their own caption. Positions are cut into strata of STRATUM tokens. In each, the mean over all its first mentions is taken
+off; the difference is then the mean over hallucinated mentions minus that over true ones, weighted so that both have the same positions.
 """
 
 from dataclasses import dataclass

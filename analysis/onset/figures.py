@@ -13,33 +13,33 @@ from matplotlib.patches import Patch
 
 from analysis.arms import ARMS, CONTROL
 from analysis.onset.names import ALIGNED, SCORES
+from analysis.onset.timing import CLOCKS
 from analysis.plots.forest import Point, forest
 from analysis.plots.steps import risk_table
-from analysis.plots.style import ARM_COLOURS, ARM_LABELS, COLUMN, PAGE, figure, legend, legend_below, letter
+from analysis.plots.style import ARM_COLOURS, ARM_LABELS, PAGE, figure, legend, legend_below, letter
+from analysis.sinks.look import KIND_LOOK
 
 Rows = Mapping[str, Mapping[str, Any]]
 LEVEL = 0.05
-FORM_LOOK = {"pooled": ("#999999", "s"), "within": ("#009E73", "D"), "stratified": ("#000000", "o")}
 FORM_LABELS = {"pooled": "any two mentions", "within": "same image", "stratified": "same position"}
 NOTES = {
     "onset_aligned": "First mentions. Upper panels: means at hallucinated mentions (solid) and at true ones weighted to the same positions "
-    "(dashed). Lower: their difference after each caption's own mean is taken off.\nBands: {level:.4g} % cluster BCa interval over images; "
-    "grey: where whole curves stay in {level:.4g} % of permutations of the labels within positions. Dots: corrected p < 0.05 (sign flip over "
-    "images, max-T over offsets).",
-    "onset_auroc": "First mentions; above 0.5: higher in the direction that was expected of the score (± before its name: expected higher or "
-    "lower at hallucinated ones).\nBars: {level:.4g} % cluster BCa interval over images. Filled: p < 0.05 (clustered DeLong, Holm over scores "
-    "or layers). Same position: within 4 tokens.",
-    "onset_survival": "Aalen-Johansen estimate, the end of the caption competing; bands: {level:.4g} % cluster interval over images.",
+    "(dashed). Lower: their difference after each caption's\nown mean is taken off. Bands: {level:.4g} % cluster BCa interval over "
+    "images; grey, dotted: whole curves stay there in {level:.4g} % of permutations of the\nlabels within positions. Dots: "
+    "corrected p < 0.05 (sign flip over images, max-T over offsets).",
+    "onset_auroc": "First mentions. Above 0.5: in the direction that was expected of the score (+, −: higher, lower at hallucinated "
+    "ones).\n"
+    "Bars: {level:.4g} % cluster BCa interval over images. Filled: p < 0.05 (clustered DeLong, Holm over scores or layers). "
+    "Same position: within 4 tokens.",
+    "onset_survival": "Bands: {level:.4g} % cluster BCa interval over images, drawn with both arms. a, c: Aalen-Johansen, the end of a "
+    "caption competes;\nb, d: Kaplan-Meier, as if captions did not end. The clock stops where a tenth of an arm's captions still goes on.",
 }
 
 
 def draw_all(data: xr.Dataset, rows: Rows, found: Mapping[str, Any]) -> dict[str, Figure]:
     """Every figure by its file name."""
-    return {
-        "onset_aligned": aligned(data, rows),
-        "onset_auroc": triple(data, rows),
-        "onset_survival": survival(data, rows, found["curves"]),
-    }
+    made = {"onset_aligned": aligned(data, rows), "onset_auroc": triple(data, rows)}
+    return made | ({"onset_survival": survival(found["curves"])} if found["curves"] else {})
 
 
 def aligned(data: xr.Dataset, rows: Rows) -> Figure:
@@ -61,30 +61,21 @@ def aligned(data: xr.Dataset, rows: Rows) -> Figure:
         bottom.set_ylabel(f"difference ({unit})" if column == 0 else f"({unit})")
         bottom.set_xlabel("tokens from the mention")
         bottom.tick_params(labelbottom=True)
-    spare = [
-        ax
-        for number in range(len(names), lines * columns)
-        for ax in axes[2 * (number // columns) : 2 * (number // columns) + 2, number % columns]
-    ]
+    spare = [axes[2 * (number // columns) + half, number % columns] for number in range(len(names), lines * columns) for half in (0, 1)]
     for ax in spare:
         ax.set_axis_off()
     counted = json.loads(data.attrs["counted"])
-    handles = [
-        Line2D([], [], color=ARM_COLOURS[arm], label=f"{ARM_LABELS[arm]}: {counted['hallucinated'][arm]} of {counted['first'][arm]}")
-        for arm in ARMS
-    ]
+    shares = {arm: f"{ARM_LABELS[arm]}: {counted['hallucinated'][arm]} of {counted['first'][arm]}" for arm in ARMS}
+    handles = [Line2D([], [], color=ARM_COLOURS[arm], label=shares[arm]) for arm in ARMS]
     handles += [
         Line2D([], [], color="0.3", label="hallucinated"),
         Line2D([], [], color="0.3", linestyle="--", label="true, same positions"),
     ]
-    handles += [
-        Patch(color="0.86", label="permuted, no smoothing"),
-        Line2D([], [], color=ARM_COLOURS[ARMS[1]], linestyle=":", label="permuted, KVSmooth"),
-    ]
+    handles += [Patch(color="0.86", label="permuted, no smoothing")]
+    handles += [Line2D([], [], color=ARM_COLOURS[ARMS[1]], linestyle=":", label="permuted, KVSmooth")]
     if spare:
-        spare[0].legend(
-            handles=handles, loc="upper left", fontsize=5.8, borderaxespad=0, title="first mentions, hallucinated", title_fontsize=6
-        )
+        title = "hallucinated of first mentions"
+        spare[0].legend(handles=handles, loc="upper left", fontsize=5.8, borderaxespad=0, title=title, title_fontsize=6)
     return made
 
 
@@ -125,7 +116,7 @@ def triple(data: xr.Dataset, rows: Rows) -> Figure:
     counted = json.loads(data.attrs["counted"])
     for number, arm in enumerate(ARMS):
         series = []
-        for form, (colour, marker) in FORM_LOOK.items():
+        for form, (colour, marker) in KIND_LOOK.items():
             points = [_point(place, rows.get(f"auroc/{form}/{name}/{arm}")) for place, name in enumerate(names)]
             series.append((FORM_LABELS[form], colour, marker, [point for point in points if point]))
         forest(series, labels if number == 0 else [""] * len(labels), null=0.5, ax=axes[number])
@@ -144,16 +135,8 @@ def triple(data: xr.Dataset, rows: Rows) -> Figure:
     axes[2].set(xlabel="AUROC, same position", ylabel="layer")
     letter(axes[2], "c", "row entropy by layer")
     legend_below(axes[2])
-    axes[1].annotate(
-        "* known with the word, ** later",
-        (0.5, 0),
-        xytext=(0, -33),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontsize=6,
-    )
+    about = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center", "va": "top", "fontsize": 6}
+    axes[1].annotate("* known with the word, ** later", (0.5, 0), xytext=(0, -33), **about)
     return made
 
 
@@ -161,26 +144,28 @@ def _point(place: int, row: Mapping[str, Any] | None) -> Point | None:
     return None if row is None else Point(place, row["estimate"], *row["interval"], bool(row["p_adjusted"] < LEVEL))
 
 
-def survival(data: xr.Dataset, rows: Rows, curves: list[dict[str, Any]]) -> Figure:
-    """Share of captions with a hallucinated mention by each token, both arms."""
-    made = figure(COLUMN, 2.6)
-    ax = made.subplots()
-    at_risk = {}
-    for curve in curves:
-        arm = curve["arm"]
-        time, low, high = (np.array([np.nan if v is None else v for v in curve[name]], dtype=float) for name in ("time", "low", "high"))
-        share = np.array(curve["share"], dtype=float)
-        ax.step(time, share, where="post", color=ARM_COLOURS[arm], label=ARM_LABELS[arm])
-        ax.fill_between(time, low, high, step="post", color=ARM_COLOURS[arm], alpha=0.22, linewidth=0)
-        at_risk[arm] = (time, np.array(curve["at_risk"], dtype=int))
-    ax.set(xlabel="decoding step (tokens)", ylabel="captions with a hallucinated mention", ylim=(0, None))
-    legend(ax, loc="upper left")
-    if at_risk:
-        longest = max(at_risk.values(), key=lambda pair: pair[0][-1])[0]
-        ax.set_xlim(0, longest[-1])
-        table = {
-            ("n " if i == 0 else " "): (np.interp(longest, *pair, right=0).astype(int), ARM_COLOURS[arm])
-            for i, (arm, pair) in enumerate(at_risk.items())
-        }
-        risk_table(longest, table, ax=ax)
+def survival(curves: list[dict[str, Any]]) -> Figure:
+    """Incidence of the first hallucinated mention and captions free of one, by tokens and by objects named, both arms."""
+    made = figure(PAGE, 2.5)
+    axes = made.subplots(1, 4)
+    titles = {"incidence": "have hallucinated", "survival": "free, had they gone on"}
+    for number, (clock, name) in enumerate((clock, name) for clock in CLOCKS for name in titles):
+        ax, at_risk = axes[number], {}
+        for curve in (one for one in curves if (one["clock"], one["curve"]) == (clock, name)):
+            colour = ARM_COLOURS[curve["arm"]]
+            time, estimate, low, high, left = (
+                np.array([np.nan if value is None else value for value in curve[key]], dtype=float)
+                for key in ("time", "estimate", "low", "high", "at_risk")
+            )
+            start = float(name == "survival")
+            ax.step(np.append(0, time), np.append(start, estimate), where="post", color=colour, label=ARM_LABELS[curve["arm"]])
+            ax.fill_between(time, low, high, step="post", color=colour, alpha=0.22, linewidth=0)
+            at_risk["n" if not at_risk else " "] = (left.astype(int), colour)
+        if not at_risk:
+            continue
+        ax.set(xlabel=CLOCKS[clock], ylabel="share of captions" if number == 0 else "", xlim=(0, time[-1]))
+        ax.set_ylim(*((0, None) if name == "incidence" else (None, 1)))
+        risk_table(time.astype(int), at_risk, marks=4, ax=ax)
+        letter(ax, "abcd"[number], titles[name])
+    legend(axes[0], loc="upper left")
     return made

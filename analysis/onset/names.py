@@ -1,4 +1,4 @@
-"""What the onset question names: aligned quantities, scores and the direction each was expected to have, strata, outcomes fixed in advance."""
+"""What the onset question names: aligned quantities, scores and the direction expected of each, strata, outcomes fixed in advance."""
 
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ SCORES = {
     "received": Score("attention received next", +1, "later"),
     "position": Score("position alone", +1),
 }
-"""The contextual lens is read at the middle layer, number L // 2; SVAR adds up the visual mass of the layers from 5/32 to 18/32 of the depth."""
+"""The contextual lens is read at the middle layer, number L // 2; SVAR adds up visual mass from 5/32 to 18/32 of the depth."""
 
 ADJUSTED = ("entropy", "excess", "jsd", "nll")
 """Scores whose odds ratios are adjusted for position and for how many objects were named before."""

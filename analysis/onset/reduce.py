@@ -25,10 +25,10 @@ def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8
 
     Variables
     ---------
-    score "mention score" (times its sign, see names.SCORES), entropy "mention layer", absent, arm_index, image_index, step, ordinal "mention";
-    sums "arm quantity part image place", raw "arm quantity side offset" (means of hallucinated and of all true first mentions of the same
-    positions, caption means left in), null_low, null_high (pointwise), null_width (simultaneous), null_mean, p_permutation "arm quantity
-    place"; n_steps, first_absent (step; -1: none), repeated, unmatched "arm image" or "arm".
+    score "mention score_name" (times its sign, see names.SCORES); entropy "mention layer"; absent, arm_index, image_index, step, ordinal
+    "mention"; sums "arm quantity part image place"; raw "arm quantity side offset" (means of hallucinated and of true first mentions of
+    the same positions, caption means left in); null_low, null_high (pointwise), null_width (simultaneous), null_mean, p_permutation "arm
+    quantity place"; n_steps, first_absent (step; -1: none), cut (at the longest length) "arm image"; unmatched "arm".
     """
     recording = recording.reindex(arm=list(ARMS), fill_value={name: "" for name, v in recording.items() if v.dtype.kind in "OUT"})
     in_band = np.isin(recording["layer"].values, band({"free": recording}))
@@ -106,12 +106,21 @@ def _dataset(recording, mentions, values, entropy, names, kept, null, raw, unmat
         "raw": (("arm", "quantity", "side", "offset"), raw.astype(np.float32)),
         "unmatched": (("arm",), unmatched),
         "n_steps": (("arm", "image"), np.where(taking, n_steps, 0).astype(np.int32)),
+        "cut": (("arm", "image"), (n_steps >= _longest(recording)).astype(np.int8)),
         "first_absent": (("arm", "image"), np.where(taking, first, -1).astype(np.int32)),
     }
     coords = {"arm": list(ARMS), "image": recording["image"].values, "layer": recording["layer"].values, "score_name": list(SCORES)}
     coords |= {"quantity": names, "place": list(PLACES), "offset": OFFSETS, "side": ["hallucinated", "true"]}
     coords["part"] = ["hallucinated", "hallucinated_weight", "true", "true_weight"]
     return xr.Dataset(found, coords)
+
+
+def _longest(recording: xr.Dataset) -> int:
+    """Tokens at which captions were cut off; longer than any where the recording does not say."""
+    try:
+        return int(json.loads(recording.attrs["config"])["max_new_tokens"])
+    except (KeyError, TypeError, ValueError):
+        return int(recording.sizes["step"]) + 1
 
 
 def _attributes(recording, table, mentions, n_steps, enough, min_steps, seed, level) -> Mapping[str, object]:

@@ -1,6 +1,7 @@
 """onset.nc -> rows of onset.json: aligned differences, detectors of hallucinated mentions, adjusted odds, time to the first one."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,17 +21,17 @@ from analysis.tested import SIGN_FLIP, with_primaries
 RESAMPLES = 1999
 
 
-def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
-    """Every row; those of PRIMARY first."""
+def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Every row, those of PRIMARY first; and the curves of the time to the first hallucinated mention."""
     rows = [row for arm in ARMS for row in _aligned(data, arm, seed, level)]
     rows += [row for arm in ARMS for row in _detectors(data, arm, seed, level)]
     rows += [row for arm in ARMS for row in _adjusted(data, arm, level)]
-    rows += timing(data, seed=seed, level=level)
-    return with_primaries(rows, PRIMARY)
+    timed, curves = timing(data, seed=seed, level=level)
+    return with_primaries(rows + timed, PRIMARY), curves
 
 
 def _aligned(data: xr.Dataset, arm: str, seed: int, level: float) -> Iterator[Row]:
-    """Hallucinated minus position-matched true mentions at every offset (max-T over offsets) and over the windows (max-T over quantities)."""
+    """Hallucinated minus position-matched true mentions: at every offset (max-T over these), over the windows (over the quantities)."""
     names, places = [str(name) for name in data["quantity"].values], [str(place) for place in data["place"].values]
     parts = data["sums"].sel(arm=arm).transpose("part", "image", "quantity", "place").values.astype(float)
     flat = parts.reshape(4, parts.shape[1], -1)
@@ -45,7 +46,7 @@ def _aligned(data: xr.Dataset, arm: str, seed: int, level: float) -> Iterator[Ro
     for number, name in enumerate(names):
         for column, place in enumerate(places):
             wide = column - len(OFFSETS)
-            p, corrected = (tested[number] if wide < 0 else windows[wide])[0], (tested[number] if wide < 0 else windows[wide])[1]
+            p, corrected = tested[number] if wide < 0 else windows[wide]
             at = column if wide < 0 else number
             size = family_size(corrected)
             yield Row(
@@ -111,8 +112,13 @@ def _detectors(data: xr.Dataset, arm: str, seed: int, level: float) -> list[Row]
     return rows
 
 
+def known(name: str) -> str:
+    """When a score is known; the entropies of single layers as the score of all."""
+    return SCORES[name].known if name in SCORES else SCORES["entropy"].known
+
+
 def _adjusted(data: xr.Dataset, arm: str, level: float) -> list[Row]:
-    """Odds ratio of a hallucinated mention per standard deviation of a score, position (natural spline) and objects named before held fixed."""
+    """Odds ratio of a hallucinated mention per SD of a score, with position (natural spline) and objects named before held fixed."""
     own = data["arm_index"].values == ARMS.index(arm)
     absent, image = data["absent"].values[own].astype(bool), data["image_index"].values[own]
     held = natural_spline(data["step"].values[own].astype(float), "position", 3) | {

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arms import CONTROL, TREATED
+from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.onset.names import PRIMARY, SCORES
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -13,7 +13,7 @@ _WORDS = (
     "AUROC of row entropy at the step that predicts a hallucinated first mention, at the same position",
     "AUROC of the loss of visual mass beyond dilution, the same",
     "difference of row entropy over the ten steps before (nat)",
-    "difference of the mean time without a hallucinated mention, KVSmooth minus none (tokens)",
+    "mean time without a hallucinated mention, KVSmooth minus none (tokens)",
 )
 
 
@@ -24,8 +24,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     first, hits = counted["first"], counted["hallucinated"]
     lines = [
         f"`python -m analysis.onset`, {counted['images']} images, free captions, smoothed layers {counted['band'][0]} to "
-        f"{counted['band'][-1]}, {level:.4g} % cluster intervals. First mentions of an object: {first[CONTROL]} without smoothing, of which "
-        f"{hits[CONTROL]} name an absent one, and {first[TREATED]} with KVSmooth, {hits[TREATED]} absent; "
+        f"{counted['band'][-1]}, {level:.4g} % cluster intervals. First mentions of an object: {first[CONTROL]} without smoothing, of "
+        f"which {hits[CONTROL]} name an absent one, and {first[TREATED]} with KVSmooth, {hits[TREATED]} absent; "
         f"{sum(counted['repeated'].values())} repeated mentions are left out.",
         "Named in advance, Holm over those recorded: "
         + "; ".join(_told(rows[name], words) for name, words in zip(PRIMARY, _WORDS, strict=True) if name in rows)
@@ -44,14 +44,23 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         )
         pooled = rows[f"auroc/pooled/position/{CONTROL}"]
         lines.append(
-            f"Position alone gives {_number(pooled)} over any two mentions, which is why scores that change along a caption look better there "
-            f"than at the same position (row entropy: {_number(rows[f'auroc/pooled/entropy/{CONTROL}'])} over any two)."
+            f"Position alone gives {_number(pooled)} over any two mentions, which is why scores that change along a caption look better "
+            f"there than at the same position (row entropy: {_number(rows[f'auroc/pooled/entropy/{CONTROL}'])} over any two)."
+        )
+    by_tokens = [rows.get(f"survival/incidence/{arm}") for arm in (CONTROL, TREATED)]
+    ratio, said = (rows.get(f"survival/{name} by mentions/{CONTRAST}") for name in ("hazard ratio", "restricted mean"))
+    if all(by_tokens) and ratio and said:
+        lines.append(
+            f"By token {by_tokens[0]['effect']['horizon']:.0f}, {_number(by_tokens[0])} of the captions without smoothing and "
+            f"{_number(by_tokens[1])} of those with KVSmooth have named an absent object. Counted in objects named, the mean number before "
+            f"the first absent one differs by {_number(said)} and the hazard at each new object has the ratio {_number(ratio)} "
+            f"(p = {ratio['p']:.2g}): tokens compare how fast an arm names objects as well as how often it errs."
         )
     odds = rows.get(f"odds/gee/entropy/{CONTROL}")
     if odds and np.isfinite(odds["estimate"]):
         lines.append(
-            "With position (spline) and the number of objects named before held fixed, a standard deviation of row entropy multiplies the odds "
-            f"of a hallucinated mention by {_number(odds)} (GEE)."
+            "With position (spline) and the number of objects named before held fixed, a standard deviation of row entropy multiplies the "
+            f"odds of a hallucinated mention by {_number(odds)} (GEE)."
         )
     lines.append("All of this is association in the model's own captions: none of it says that changing a score would change a mention.")
     return "\n".join(lines)

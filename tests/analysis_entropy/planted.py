@@ -6,7 +6,7 @@ import xarray as xr
 from tests.analysis.synthetic import recording
 
 LAGS = (1, 2, 4, 8, 16, 32)
-TEXT = "▁This ▁is ▁a ▁kitchen ▁with ▁a ▁bowl ▁and ▁three ▁cups . ▁The ▁dog ▁lies ▁near ▁the ▁hot ▁dog , ▁exactly ▁here .".split()
+TEXT = "▁This ▁is ▁a ▁kitchen ▁with ▁a ▁bowl ▁and ▁three ▁cups . ▁The ▁dog ▁lies ▁near ▁the ▁hot ▁dog , ▁exactly ▁here ."
 
 
 def states(kind, images, steps, channels, layers, draw, coefficient=0.7):
@@ -38,7 +38,9 @@ def moved(hidden):
     return displacement, product
 
 
-def planted(images=30, steps=60, layers=5, heads=2, seed=0, kind="walk", channels=16, punctuation=0.0, coupling=0.0, regime="replay", rho=0.6):
+def planted(
+    images=30, steps=60, layers=5, heads=2, seed=0, kind="walk", channels=16, punctuation=0.0, coupling=0.0, regime="replay", rho=0.6
+):
     """A recording whose two arms move alike; `punctuation` nat are added to the entropy of full stops and commas.
 
     `coupling` times the AR(1) part of the entropy is added to the angle to the mean state, whose own noise is AR(1) as well.
@@ -49,8 +51,9 @@ def planted(images=30, steps=60, layers=5, heads=2, seed=0, kind="walk", channel
     displacement, product = moved(states(kind, images, steps, channels, layers, draw))
     both = lambda values: np.stack([values, values]).astype(np.float32)  # noqa: E731
     cells = ("arm", "image", "step", "layer", "lag")
-    shift = draw.integers(0, len(TEXT), images)
-    pieces = np.array([["ASSISTANT", *(TEXT[(t + first) % len(TEXT)] for t in range(steps - 1))] for first in shift], dtype=object)
+    text = TEXT.split()
+    shift = draw.integers(0, len(text), images)
+    pieces = np.array([["ASSISTANT", *(text[(t + first) % len(text)] for t in range(steps - 1))] for first in shift], dtype=object)
     stop = np.isin(pieces, [".", ","])
     entropy = made["row_entropy"].values
     angle = other["row_entropy"].values.mean(-1) - 2 + coupling * (entropy.mean(-1) - 3)
