@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from analysis.stats.concordance import Concordance
 
@@ -39,11 +39,11 @@ class DeLong:
         return np.sqrt(np.diag(self.covariance))
 
     def interval(self, level: float = 0.95) -> tuple[Float[np.ndarray, "score"], Float[np.ndarray, "score"]]:
-        """Limits, symmetric on the logit scale so that they stay within (0, 1); NaN for an AUROC of exactly 0 or 1."""
+        """Limits, symmetric on the logit scale so that they stay within (0, 1), t as in `p`; NaN for an AUROC of exactly 0 or 1."""
         if not 0 < level < 1:
             raise ValueError(f"DeLong.interval.level must lie in (0, 1); got {level}.")
         with np.errstate(divide="ignore", invalid="ignore"):
-            half = norm.ppf((1 + level) / 2) * self.se / (self.auroc * (1 - self.auroc))
+            half = t.ppf((1 + level) / 2, max(self.n_images - 1, 1)) * self.se / (self.auroc * (1 - self.auroc))
             return expit(logit(self.auroc) - half), expit(logit(self.auroc) + half)
 
     def p(self) -> Float[np.ndarray, "score"]:

@@ -7,6 +7,9 @@ import statsmodels.api as sm
 from scipy.stats import norm
 from statsmodels.discrete.conditional_models import ConditionalLogit
 
+from analysis.stats.calibration import models
+from analysis.stats.calibration.simulation import run
+from analysis.stats.calibration.table import outside
 from analysis.stats.regression import conditional_logit, gee_logistic, natural_spline
 from analysis.stats.separation import separated
 
@@ -127,29 +130,22 @@ def test_a_spline_of_few_values_has_fewer_columns():
 
 
 @pytest.mark.slow
-def test_level_with_few_images_and_a_score_of_the_image():
-    """150 samples of 20 images; the score is shared by an image's cases, which ordinary logistic regression takes for 120 witnesses."""
-    draw, runs = np.random.default_rng(0), 150
-    gee, conditional, iid = 0, 0, 0
-    for _ in range(runs):
-        label, design, image = cases(draw, images=20, length=6, effect=0.0)
-        shared = draw.normal(size=20)[image]
-        gee += gee_logistic(label, {"score": shared}, image).effects["score"].p <= 0.05
-        conditional += conditional_logit(label, design, image).effects["score"].p <= 0.05
-        iid += sm.Logit(label.astype(float), sm.add_constant(shared)).fit(disp=0).pvalues[1] <= 0.05
-    assert 0.015 <= gee / runs <= 0.085
-    assert 0.02 <= conditional / runs <= 0.09
-    assert iid / runs > 0.12
+def test_levels_and_coverage():
+    """100 samples: 5 % (95 %) is found to 2.2 points."""
+    (simulation,) = [one for one in models.SIMULATIONS if one.name == "logistic regressions"]
+    missed = [one for one in run(simulation, 100) if not one.holds]
+    assert not missed, outside(missed)
 
 
 @pytest.mark.slow
-def test_conditional_limits_cover_the_effect_within_images():
-    """200 samples of 40 images of a logistic model with an intercept for each: 95 % give or take 1.5."""
-    draw, held = np.random.default_rng(1), 0
-    image = np.repeat(np.arange(40), 6)
-    for _ in range(200):
-        score = draw.normal(size=240)
-        rate = 1 / (1 + np.exp(-(draw.normal(size=40)[image] + 0.7 * score)))
-        one = conditional_logit(draw.random(240) < rate, {"score": score}, image).effects["score"]
-        held += one.low <= 0.7 <= one.high
-    assert 0.91 <= held / 200 <= 0.98
+def test_a_score_of_the_image_is_no_witness_for_each_of_its_cases():
+    """150 samples of 20 images without an effect: GEE keeps its level; ordinary logistic regression takes 20 images for 120 witnesses."""
+    draw, runs = np.random.default_rng(0), 150
+    gee, iid = 0, 0
+    for _ in range(runs):
+        label, _, image = cases(draw, images=20, length=6, effect=0.0)
+        shared = draw.normal(size=20)[image]
+        gee += gee_logistic(label, {"score": shared}, image).effects["score"].p <= 0.05
+        iid += sm.Logit(label.astype(float), sm.add_constant(shared)).fit(disp=0).pvalues[1] <= 0.05
+    assert 0.01 <= gee / runs <= 0.09
+    assert iid / runs > 0.12
