@@ -85,7 +85,7 @@ SIMULATIONS = (
         "50 images in two arms of the same hazard, ends compete, proneness shared by the arms",
         (
             Claim("survival.survival: restricted mean", "level"),
-            Claim("survival.survival: incidence", "level"),
+            Claim("survival.survival: incidence", "conservative"),
             Claim("survival.survival: restricted mean", "coverage"),
             Claim("survival.survival: incidence band at 5", "coverage"),
         ),
