@@ -40,8 +40,8 @@ class Contrast:
     Attributes
     ----------
     estimate, low, high : arm minus first arm, cluster bootstrap (BCa)
-    p : two-sided, exchanging the arms of an image with all their counts; on the safe side for an incidence, which without losses from view is
-        a share of captions and as coarse as in McNemar's test
+    p : two-sided, exchanging the arms of an image with all their counts; on the safe side for an incidence, which without losses from
+        view is a share of captions, as coarse as in McNemar's test
     n_images : images that have both arms
     reason : why a limit is NaN, or ""
     """
