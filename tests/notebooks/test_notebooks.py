@@ -28,6 +28,13 @@ METADATA = {
 }
 OF_A_MACHINE = re.compile(r"(?<![\w.])(/home/|/Users/|/root/|/tmp/|/work/|/mnt/|/content/|[A-Z]:\\)")
 LONGEST_CELL = 24  # lines; what is longer belongs into the library
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # a kernel's own; the tests draw without a screen
+    # where ipywidgets is missing, tqdm says that its bars will be plain: about the machine, not about the notebook
+    "PYTHONWARNINGS": "ignore:IProgress not found",
+}
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -83,9 +90,7 @@ def test_it_runs(path):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    # where ipywidgets is missing, tqdm says that its bars will be plain: about the machine, not about the notebook
-    own = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
-    with mock.patch.dict(os.environ, own):
+    with mock.patch.dict(os.environ, ENVIRONMENT):
         NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     said = {cell.id: [output.text for output in cell.outputs if output.get("name") == "stderr"] for cell in code}
