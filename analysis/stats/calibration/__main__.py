@@ -8,7 +8,7 @@ from probes.cli import run_cli
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """Levels and coverages of all statistics by simulation, as a table on a page (about two minutes)."""
+    """Levels and coverages of all statistics by simulation, as a table on a page (two to three minutes)."""
 
     page: Path = Path("docs/statistics.md")
     """page with the marks of `calibration`, between which the table is written"""

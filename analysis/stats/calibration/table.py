@@ -14,21 +14,25 @@ _WORDS = {
 
 
 def table(found: Sequence[Found], seed: int) -> str:
-    """Markdown: one row a claim, with the share found, the error of the simulation, and the band that is allowed."""
+    """Markdown: a line for each design and a row for each claim on its samples, with the share found and the band that is allowed."""
     missed = sum(not one.holds for one in found)
     lines = [
-        f"{len(found)} claims, seed {seed}; brackets: Wilson's 95 % limits of the simulated share. A claim holds where the share lies in "
-        f"its band give or take the simulation's error (99 %): {len(found) - missed} hold, {missed} do not. Methods in *italics* are not "
-        "used; they stand here to show why.",
+        f"{len(found)} claims, seed {seed}. In brackets Wilson's 95 % limits of the simulated share. A claim holds where the share lies in "
+        f"its band, give or take the simulation's own error (99 %): {len(found) - missed} hold, {missed} do not (in bold). Methods in "
+        "*italics* are not used; they stand here to show why.",
         "",
-        "| statistic | what | share | wanted | samples | samples of |",
-        "|---|---|---|---|---|---|",
+        "| statistic | what | share, % | wanted, % |",
+        "|---|---|---|---|",
     ]
+    design = ""
     for one in found:
-        low, high = one.limits()
+        if one.design != design:
+            design = one.design
+            lines.append(f"| **{one.replications} samples of {design}** | | | |")
         name = f"*{one.claim.statistic}*" if one.claim.kind == "fails" else one.claim.statistic
-        share = f"{_percent(one.share)} ({_percent(low)} to {_percent(high)})"
-        cells = (name, _WORDS[one.claim.kind], share if one.holds else f"**{share}**", _band(one), str(one.replications), one.design)
+        low, high = one.limits()
+        share = f"{100 * one.share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+        cells = (name, _WORDS[one.claim.kind], share if one.holds else f"**{share}**", _band(one))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -38,16 +42,14 @@ def outside(found: Sequence[Found]) -> str:
     missed = [one for one in found if not one.holds]
     if not missed:
         return f"All {len(found)} claims hold."
-    told = [f"{one.claim.statistic}: {_WORDS[one.claim.kind]} in {_percent(one.share)}, wanted {_band(one)}" for one in missed]
+    told = [
+        f"{one.claim.statistic}: {_WORDS[one.claim.kind]} in {100 * one.share:.1f} %, wanted {_band(one)} %; {one.design}" for one in missed
+    ]
     return "\n".join([f"{len(missed)} of {len(found)} claims do not hold:", *told])
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _band(one: Found) -> str:
     low, high = one.claim.allowed
     if high == 1:
-        return f"{100 * low:g} % or more"
-    return f"{100 * high:g} % at most" if low == 0 else f"{100 * low:g} to {100 * high:g} %"
+        return f"{100 * low:g} or more"
+    return f"{100 * high:g} at most" if low == 0 else f"{100 * low:g} to {100 * high:g}"
