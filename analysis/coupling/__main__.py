@@ -23,13 +23,12 @@ from probes.provenance import as_json
 STEP = 1e-4
 """To which coefficients of images are kept, a hundredth of the sampling error of one image."""
 NOTES = {
-    "coupling": "Spearman's correlation of row entropy (mean over heads) with an object's rank (1: most probable) within a caption, both "
-    "less their mean over images at the\nstep and their line over the caption. Bars: {level:.4g} % cluster BCa interval over images "
-    "(n: with an object of the set). Grey: 95 % of turned series, no smoothing.\nFilled: p < 0.05, max-T over layers and band; top: "
-    "turned series; bottom (Δ: KVSmooth − none): sign flip over images.",
-    "cosine": "Mean of the smoothed layers. Cosine: uncentred, of entropy and ranks over a caption's steps, as in the paper. Adjusted: "
-    "less the mean over images at the step, and given position.\nBars: {level:.4g} % cluster BCa interval over images (n = {n}). "
-    "Filled: p < 0.05 (d, e: turned series; b, c: sign flip over images), max-T over layers and band.",
+    "coupling": "Spearman's correlation of row entropy (mean over heads) with an object's rank (1: most probable) in a caption, both less "
+    "their mean over images at the step and their line.\nBars: {level:.4g} % cluster BCa interval over images. Grey: 95 % of turned series, "
+    "no smoothing. Filled: p < 0.05, max-T; top: turned series; bottom (Δ: KVSmooth − none): sign flip.",
+    "cosine": "Mean of the smoothed layers. Cosine: of entropy and ranks over the steps, as in the paper. Adjusted: less the mean over "
+    "images at the step, given the step; specific: and less absent, other objects.\nBars: {level:.4g} % cluster BCa interval over images "
+    "(n = {n}, hallucinated {few}). Filled: p < 0.05, max-T over layers and band (b, c: sign flip over images; d, e, f: turned series).",
 }
 
 
@@ -114,9 +113,10 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     from analysis.plots.style import house, save
 
     level, places = 100 * found["provenance"]["config"]["level"], [str(place) for place in reduced["place"].values]
+    few = found["counted"]["images_with"]["hallucinated"]
     with house():
         for name, made in draw_all(by_name(found["results"]), places).items():
-            save(made, out / name, about(reduced, found), NOTES[name].format(level=level, n=reduced.sizes["image"]))
+            save(made, out / name, about(reduced, found), NOTES[name].format(level=level, n=reduced.sizes["image"], few=few))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from analysis.arms import ARMS, BAND, CONTRAST
 from analysis.coupling.names import RANKED
 from analysis.logits.figures import REGIME_LOOK
-from analysis.logits.look import SET_COLOURS, SET_LABELS
+from analysis.logits.look import SET_LABELS
 from analysis.logits.names import SETS
 from analysis.panels import LEVEL, Rows
 from analysis.plots.forest import Point, forest
@@ -20,7 +20,7 @@ SHORT_DIFFERENCE = {
     "present unsaid": "present, not yet said, Δ",
     "hallucinated unsaid": "halluc., not yet said, Δ",
 }
-RANKED_LABELS = {"plain": "Spearman", "partial": "given position", "adjusted": "adjusted"}
+RANKED_LABELS = {"plain": "Spearman", "partial": "given step", "adjusted": "adjusted", "specific": "specific"}
 
 
 def draw_all(rows: Rows, places: list[str]) -> dict[str, Figure]:
@@ -60,23 +60,22 @@ def coupling(rows: Rows, places: list[str]) -> Figure:
 def cosine(rows: Rows) -> Figure:
     """The paper's cosine beside what any order of the steps and a constant entropy give; and rank correlations of the same series."""
     made = figure(PAGE, 2.7)
-    axes = made.subplots(1, 5, sharey=True, width_ratios=[1.25, 1, 1, 1, 1])
-    for ax in axes[:1]:
-        for place, which in enumerate(reversed(SETS)):
-            row = rows[f"free/cosine/{which}/{ARMS[0]}/{BAND}"]
-            ax.plot(row["interval"], [place] * 2, color=SET_COLOURS[which], linewidth=1)
-            ax.plot(row["estimate"], place, "o", color=SET_COLOURS[which], label="observed" if place == 0 else None)
-            for kind, mark, words, where in (("permuted", "|", "steps permuted", BAND), ("constant", "x", "constant entropy", "any")):
-                null = rows[f"free/{kind}/{which}/{ARMS[0]}/{where}"]["estimate"]
-                ax.plot(null, place, mark, color="k", markersize=7 if mark == "|" else 3.5, label=words if place == 0 else None)
-        ax.set_xlabel("cosine")
-        letter(ax, "a", "cosine, no smoothing")
+    axes = made.subplots(1, 6, sharey=True, width_ratios=[1.3, 1, 1, 1, 1, 1])
+    for place, which in enumerate(reversed(SETS)):
+        row = rows[f"free/cosine/{which}/{ARMS[0]}/{BAND}"]
+        axes[0].plot(row["interval"], [place] * 2, color=ARM_COLOURS[ARMS[0]], linewidth=1)
+        axes[0].plot(row["estimate"], place, "o", color=ARM_COLOURS[ARMS[0]])
+        for kind, mark, words, where in (("permuted", "|", "steps permuted", BAND), ("constant", "x", "constant entropy", "any")):
+            null = rows[f"free/{kind}/{which}/{ARMS[0]}/{where}"]["estimate"]
+            axes[0].plot(null, place, mark, color="k", markersize=7 if mark == "|" else 3.5, label=words if place == 0 else None)
+    axes[0].set_xlabel("cosine")
+    letter(axes[0], "a", "cosine, none")
     kinds = (("cosine - permuted", "− permuted"), *RANKED_LABELS.items())
-    for ax, (kind, title), text in zip(axes[1:], kinds, "bcde", strict=True):
+    for ax, (kind, title), text in zip(axes[1:], kinds, "bcdef", strict=True):
         series = []
         for arm, mark in zip(ARMS, "os", strict=True):
-            found = [(place, rows[f"free/{kind}/{which}/{arm}/{BAND}"]) for place, which in enumerate(reversed(SETS))]
-            series.append((ARM_LABELS[arm], ARM_COLOURS[arm], mark, [_point(place, row) for place, row in found]))
+            found = [(place, rows.get(f"free/{kind}/{which}/{arm}/{BAND}")) for place, which in enumerate(reversed(SETS))]
+            series.append((ARM_LABELS[arm], ARM_COLOURS[arm], mark, [_point(place, row) for place, row in found if row is not None]))
         _forest(ax, series, [SET_LABELS[which] for which in reversed(SETS)])
         letter(ax, text, title)
         ax.set_xlabel("rank correlation" if kind in RANKED else "excess of cosine")

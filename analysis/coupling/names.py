@@ -2,15 +2,17 @@
 
 from analysis.arms import BAND
 
-KINDS = ("cosine", "permuted", "plain", "partial", "adjusted")
+KINDS = ("cosine", "permuted", "plain", "partial", "adjusted", "specific")
 """Coefficients of row entropy with the rank of an object over the steps of a caption, one an object, then their mean over a set.
 
 cosine: uncentred, the paper's. permuted: the mean of that cosine over all orders of the caption's steps. plain: Spearman's. partial:
 Spearman's given the step. adjusted: the same, after entropy and logarithm of the rank have lost their means over images at each step.
+specific: adjusted, of the logarithm of the rank less its mean over the image's `other` objects at the step: what the next word being a noun
+or not does to all objects alike is gone.
 """
 
-RANKED = ("plain", "partial", "adjusted")
-TURNED = ("partial", "adjusted")
+RANKED = ("plain", "partial", "adjusted", "specific")
+TURNED = ("partial", "adjusted", "specific")
 """Kinds that are also tested by turning one series round within its caption."""
 
 CONTRAST_OF_CLASSES = "hallucinated - present"

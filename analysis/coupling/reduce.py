@@ -104,27 +104,35 @@ def _all_series(
     first: Int[np.ndarray, "image object"],
     min_steps: int,
 ) -> Iterator[tuple[str, int, Series]]:
-    """Every set in every kind (cosine, then the ranked ones)."""
+    """Every set in every kind; `permuted` comes out of the cosine's."""
     steps = rank.shape[1]
     classes = dict(zip(CLASSES, objects.classes, strict=True))
     until = {name: members(objects, name, first, steps) for name in SETS if unsaid(name)}
     everywhere = alive[:, :, None] & np.ones(entropy.shape[2], dtype=bool)
     flat = np.log(np.where(rank > 0, rank, np.nan))
+    ranks = {"cosine": rank, "plain": rank, "partial": rank, "adjusted": flat, "specific": flat - _level(flat, classes["other"])}
     level_free = without_profile_by_column(entropy, everywhere)
-    whole = {name: alive[:, :, None] & inside[:, None, :] for name, inside in classes.items()}
-    # a class is a partition of an image's objects, so one array holds every object less the mean of its own class
-    apart = np.select(list(whole.values()), [without_profile(flat, used) for used in whole.values()], np.nan)
-    for kind in KINDS:
-        if kind == "permuted":
-            continue
-        x, y = (level_free, apart) if kind == "adjusted" else (entropy, rank)
-        found = every_step(x, np.where(np.isfinite(y), y, 0.0), alive, classes, kind)
+    whole = [alive[:, :, None] & inside[:, None, :] for inside in classes.values()]
+    for kind, y in ranks.items():
+        profiled = kind in ("adjusted", "specific")
+        x = level_free if profiled else entropy
+        # a class is a part of a partition of an image's objects, so one array holds every object less the mean of its own class
+        apart = np.select(whole, [without_profile(y, used) for used in whole], np.nan) if profiled else y
+        found = every_step(x, np.where(np.isfinite(apart), apart, 0.0), alive, classes, kind)
         for name in CLASSES:
-            yield kind, SETS.index(name), found[name]
+            if (kind, name) != ("specific", "other"):  # they are what the others are compared with
+                yield kind, SETS.index(name), found[name]
         for name in AT_RISK:
             inside = until[f"{name} unsaid"] & alive[:, :, None]
-            y = without_profile(flat, inside) if kind == "adjusted" else rank
-            yield kind, SETS.index(f"{name} unsaid"), until_said(x, y, alive, inside, kind, min_steps)
+            apart = without_profile(y, inside) if profiled else y
+            yield kind, SETS.index(f"{name} unsaid"), until_said(x, apart, alive, inside, kind, min_steps)
+
+
+def _level(values: Float[np.ndarray, "image step object"], chosen: Bool[np.ndarray, "image object"]) -> np.ndarray:
+    """Mean over an image's chosen objects at each step."""
+    known = chosen[:, None, :] & np.isfinite(values)
+    count = known.sum(axis=2, keepdims=True)
+    return np.where(known, values, 0.0).sum(axis=2, keepdims=True) / np.where(count > 0, count, np.nan)
 
 
 def without_profile_by_column(

@@ -25,7 +25,7 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row
 def _families(data: xr.Dataset, regime: str) -> Iterator[Columns]:
     for kind in KINDS:
         unit = "rho" if kind in RANKED else "cosine"
-        for which in SETS:
+        for which in SETS if kind != "specific" else SETS[:-1]:  # `other` objects are what that kind compares with
             rho = data["rho"].sel(kind=kind, set=which).transpose("arm", "image", "place").values.astype(float)
             for contrast in (*ARMS, CONTRAST) if kind in RANKED else ARMS:
                 yield _columns(_of(rho, contrast), [regime, kind, which, contrast], data["place"].values, unit, tested=kind in RANKED)

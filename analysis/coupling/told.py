@@ -40,14 +40,18 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"With KVSmooth on its own text: {free('hallucinated', TREATED)} and {free('present', TREATED)}. Layers of "
         f"{found['counted']['layers']} with a corrected p below 0.05: {'; '.join(layers)}. "
     )
+    rest += (
+        "Less the mean of the absent objects that are neither named nor typical, which takes out what the kind of word that follows does "
+        f"to all objects alike: {free('hallucinated', kind='specific')} (hallucinated) and {free('present', kind='specific')} (present). "
+    )
     if changed is not None:
         rest += f"The difference between arms on the same tokens passes in {_rejected(rows, 'replay', 'hallucinated', CONTRAST)} layers."
     cosines = ", ".join(f"{bare('cosine', c)} ({c})" for c in CLASSES)
     permuted = ", ".join(bare("permuted", c) for c in CLASSES)
     constant = ", ".join(bare("constant", c, "any") for c in CLASSES)
     paper = (
-        f"The paper's uncentred cosine of the same series is {cosines}; with the steps in any other order {permuted} on average, and "
-        f"with an entropy that never changes {constant}. What the order of the steps adds is "
+        f"The paper's uncentred cosine of the same series is {cosines}; with the steps in any other order {permuted} on average, "
+        f"and with an entropy that never changes {constant}. What the order of the steps adds is "
         f"{free('hallucinated', kind='cosine - permuted')} (hallucinated) and {free('present', kind='cosine - permuted')} (present). "
         f"Without any regard to position Spearman's correlation is {free('hallucinated', kind='plain')} and {free('present', kind='plain')}."
     )

@@ -13,6 +13,7 @@ import xarray as xr
 
 from analysis.findings import PAGE, tell
 from analysis.logits.annotated import annotations_of
+from analysis.logits.names import BIN
 from analysis.observed import KEPT, ObservedConfig, observed
 from analysis.question import Question, by_name, compressed, made_by
 from probes.cli import run_cli
@@ -20,9 +21,9 @@ from probes.provenance import as_json
 
 QUESTION = Question("logits", kept=KEPT, encoding=compressed)
 NOTES = {
-    "logits": "Lines: mean (variance) over objects and images, each arm on its own text; bands: {level:.4g} % cluster BCa interval over "
-    "images. Until said: before the step that says the object.\nn: images still generating with an object of the set, in its colour. "
-    "Variance: of the raw logit over objects and images at the step.",
+    "logits": "Lines: mean (variance) over objects and images at a step, averaged over {bin} steps, each arm on its own text; bands: "
+    "{level:.4g} % cluster BCa interval over images.\nUntil said: before the step that says the object. n: images still generating with an "
+    "object of the set, in its colour.",
     "slopes": "Points: mean over images of slopes in which each object has a level of its own; bars: {level:.4g} % cluster BCa interval "
     "over images. Filled: corrected p < 0.05, sign flip over images,\nmax-T over the slopes of one unit, arm and regime (primary: Holm). "
     "− vocabulary: less the mean logit of all tokens at the step; − absent: less the mean logit of absent, other objects.",
@@ -104,7 +105,7 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     level = 100 * found["provenance"]["config"]["level"]
     with house():
         for name, made in draw_all(reduced, by_name(found["results"])).items():
-            save(made, out / name, about(reduced, found), NOTES[name].format(level=level))
+            save(made, out / name, about(reduced, found), NOTES[name].format(level=level, bin=BIN))
 
 
 def about(reduced: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The figures of the logits question; every number comes from logits.nc and logits.json."""
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.arms import ARMS, CONTRAST, TREATED
 from analysis.logits.look import OUTCOME_LABELS, OUTCOME_TITLES, SET_COLOURS, SET_LABELS, SHORT
-from analysis.logits.names import CONTRAST_OF_CLASSES, OUTCOMES, SETS, VOCABULARY
+from analysis.logits.names import BIN, CONTRAST_OF_CLASSES, OUTCOMES, SETS, VOCABULARY
 from analysis.panels import LEVEL, Rows, last_step
 from analysis.plots.forest import Point, forest
 from analysis.plots.steps import risk_table, steps
@@ -64,14 +65,15 @@ def curves(ax: Axes, reduced: xr.Dataset, arm: str, name: str, sets: tuple[str, 
     step, counts = data["step"].values, {}
     for which in sets:
         one = data.sel(set=which)
-        counts[which] = one["images_at_risk"].values.astype(int)
+        counts[which] = np.nan_to_num(one["images_at_risk"].values).astype(int)
         mean, low, high = (one[f"curve_{part}"].sel(curve=name).values for part in ("mean", "low", "high"))
         steps(step, mean, low, high, at_risk=counts[which], colour=SET_COLOURS[which], label=SHORT[which], ax=ax)
-    ax.set_xlim(0, last_step([reduced.sel(regime="free", set="other", arm=one)["images_at_risk"].values for one in ARMS]))
+    last = max(last_step([reduced.sel(regime="free", set="other", arm=one)["images_at_risk"].values]) for one in ARMS)
+    ax.set_xlim(0, step[last] + BIN / 2)
     if numbers:
         ax.set_xlabel("decoding step (tokens)")
         table = {("n" if i == 0 else " " * (i + 1)): (counts[which], SET_COLOURS[which]) for i, which in enumerate(sets)}
-        risk_table(step[1:], {label: (count[1:], colour) for label, (count, colour) in table.items()}, marks=3, ax=ax)
+        risk_table(step, table, marks=3, ax=ax)
 
 
 def by_arm(ax: Axes, rows: Rows, outcome: str) -> None:

@@ -31,6 +31,9 @@ logprob, rank: as recorded, rank 1 is the most probable token. variance: squared
 CURVES = ("logit", "variance", "logprob", "rank", "relative")
 """What is drawn over steps; variance is that of the raw logits, over objects and images."""
 
+BIN = 5
+"""Steps a point of a curve: from one step to the next the kind of word that follows decides, which drowns everything else."""
+
 PRIMARY = (
     ("free", "logprob", "present unsaid", "baseline"),
     ("free", "logprob", "hallucinated unsaid", "baseline"),

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from analysis.arms import ARMS
 from analysis.logits.classes import first_mentions
-from analysis.logits.names import CURVES, OUTCOMES, SETS
+from analysis.logits.names import BIN, CURVES, OUTCOMES, SETS
 from analysis.logits.sample import Objects, generated, members, objects_of, shared_steps
 from analysis.logits.slopes import distance_from_mean, own_level_slopes, sums
 from analysis.mentions import mention_table
@@ -21,7 +21,7 @@ from analysis.stats.bootstrap import LEVEL, Statistic, cluster_bca, multiplicity
 
 CURVE_RESAMPLES = 999
 FEWEST = 5
-"""Images behind the last step of a curve."""
+"""Images behind the last point of a curve."""
 VARIABLES = ("object_logit", "object_logprob", "object_rank", "logit_mean", "caption", "token_predicted", "piece_predicted", "n_steps")
 """What this question reads of a recording."""
 
@@ -68,7 +68,7 @@ def _regime(
         shift = one["logit_mean"].transpose("image", "step").values.astype(float)[:, :, None]
         vocabulary[number] = own_level_slopes(shift, common[:, :, None], min_steps)
         curves.append(_curves(values, sets, alive[number], seed, level))
-    coords = {"arm": list(ARMS), "image": objects.image, "step": recording["step"].values, "set": list(SETS)}
+    coords = {"arm": list(ARMS), "image": objects.image, "step": _bins(recording.sizes["step"]).mean(axis=1), "set": list(SETS)}
     coords |= {"outcome": list(OUTCOMES), "curve": list(CURVES)}
     cells = {
         "slope": (("arm", "outcome", "set", "image"), slope),
@@ -113,25 +113,36 @@ def _curves(
     seed: int,
     level: float,
 ) -> dict[str, np.ndarray]:
-    """Means (and the variance of the logit) over objects and images at every step, with their bands, and how many there are."""
-    shape = (len(CURVES), len(sets), alive.shape[1])
+    """Means (and the variance of the logit) over objects and images, with their bands, and the fewest that a bin's steps have."""
+    bins = _bins(alive.shape[1])
+    shape = (len(CURVES), len(sets), len(bins))
     made = {name: np.full(shape, np.nan) for name in ("mean", "low", "high")}
     made |= {name: np.zeros(shape[1:], dtype=np.int32) for name in ("images", "objects")}
     for j, inside in enumerate(sets.values()):
         used = inside & alive[:, :, None]
-        made["images"][j], made["objects"][j] = used.any(axis=2).sum(axis=0), used.sum(axis=(0, 2))
+        made["images"][j], made["objects"][j] = used.any(axis=2).sum(axis=0)[bins].min(axis=1), used.sum(axis=(0, 2))[bins].min(axis=1)
         shown = np.flatnonzero(made["images"][j] >= FEWEST)
         if not len(shown):
             continue
-        parts = [sums(values["logit" if curve == "variance" else curve][:, shown], used[:, shown]) for curve in CURVES]
+        steps = bins[shown].reshape(-1)
+        parts = [sums(values["logit" if curve == "variance" else curve][:, steps], used[:, steps]) for curve in CURVES]
         found = cluster_bca(_statistic(parts), len(alive), level=level, resamples=CURVE_RESAMPLES, seed=seed)
         for name, part in (("mean", found.estimate), ("low", found.low), ("high", found.high)):
             made[name][:, j, shown] = part.reshape(len(CURVES), len(shown))
     return made
 
 
+def _bins(steps: int) -> Int[np.ndarray, "bin step"]:
+    """Steps of each point of a curve: 1 to 5, 6 to 10, and so on; a rest is left out."""
+    count = max((steps - 1) // BIN, 0)
+    return 1 + np.arange(count * BIN).reshape(count, BIN)
+
+
 def _statistic(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Statistic:
-    """Every curve over the drawn images: mean, or for the variance the mean of the squares less the square of the mean."""
+    """Every curve over the drawn images: mean, or for the variance the mean of the squares less the square of the mean.
+
+    Both are those of each step, averaged over the steps of a bin: what all objects do from step to step is no variance among them.
+    """
     stacked = np.concatenate([np.concatenate(part, axis=1) for part in parts], axis=1).astype(float)
 
     def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
@@ -140,7 +151,8 @@ def _statistic(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> St
         with np.errstate(invalid="ignore", divide="ignore"):
             mean, spread = value / count, square / count - (value / count) ** 2
         chosen = np.where(np.array([curve == "variance" for curve in CURVES])[:, None], spread, mean)
-        return np.moveaxis(chosen.reshape(*chosen.shape[:-2], -1), -1, 0)
+        binned = chosen.reshape(*chosen.shape[:-1], -1, BIN).mean(axis=-1)
+        return np.moveaxis(binned.reshape(*binned.shape[:-2], -1), -1, 0)
 
     return of
 

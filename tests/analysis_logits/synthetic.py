@@ -51,6 +51,7 @@ def recording(
     drop=0.0,
     shift_trend=0.0,
     coupling=0.0,
+    specific=0.0,
     position=0.0,
     rho=0.5,
     lengths=None,
@@ -60,8 +61,8 @@ def recording(
     Every image's caption says three of its objects and one of its kind that it lacks, early to late. The logit of an object is 4 (present),
     1 (hallucinated) or 0, plus AR(1) noise, plus `trend[class]` a step (class: present, hallucinated, absent; `treated_trend` is added in
     the second arm). It is `peak` higher at the step that says the object, and `drop` lower afterwards. All logits of a step share noise and
-    `shift_trend` a step. The entropy of a row is 3 nat, AR(1), the same noise of all objects times `coupling`, and `position` times a curve of
-    the step that every rank follows as well.
+    `shift_trend` a step. The entropy of a row is 3 nat, AR(1), `coupling` times a noise that all objects' logits get as well (those of
+    present and hallucinated ones `specific` times more), and `position` times a curve of the step that every rank follows too.
     """
     draw = np.random.default_rng([seed, 2, regime == "replay"])
     trend, treated_trend = trend or {}, treated_trend or {}
@@ -97,10 +98,11 @@ def recording(
             chosen = np.setdiff1d(np.arange(len(NAMES)), [*own, absent]) if which is None else np.asarray(which)
             for arm in range(2):
                 slope = trend.get(kind, 0.0) + (treated_trend.get(kind, 0.0) if arm else 0.0)
-                logit[arm, image, :, chosen] += level + slope * step
+                logit[arm, image, :, chosen] += level + slope * step + (kind != "absent") * specific * common[arm, image]
     shift = noise((2, images, steps)) + shift_trend * step
     rank = 1 + np.round(WORDS * (1 - ndtr(logit / 3)))
-    entropy = 3 + 0.2 * (noise((2, images, steps))[..., None] + draw.normal(size=(2, images, steps, layers)) + coupling * common[..., None])
+    own = noise((2, images, steps))[..., None] + draw.normal(size=(2, images, steps, layers))
+    entropy = 3 + 0.2 * (own + max(coupling, specific) * common[..., None])
     entropy = entropy + position * curve[:, None]
     cells = ("arm", "image", "step")
     arrays = {

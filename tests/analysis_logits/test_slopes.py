@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from analysis.logits.names import BIN
 from analysis.logits.reduce import _statistic
 from analysis.logits.slopes import PER_TOKENS, distance_from_mean, own_level_slopes, sums
 
@@ -53,10 +54,11 @@ def test_distances_and_sums_equal_loops():
             assert square[i, t] == pytest.approx(sum(v * v for v in own))
 
 
-def test_curves_are_means_and_for_the_variance_numpys():
-    values, used = np.random.default_rng(1).normal(size=(6, 3, 4)), np.ones((6, 3, 4), dtype=bool)
+def test_curves_are_means_and_for_the_variance_numpys_averaged_over_the_steps_of_a_bin():
+    values, used = np.random.default_rng(1).normal(size=(6, 2 * BIN, 4)), np.ones((6, 2 * BIN, 4), dtype=bool)
     parts = [sums(values + k, used) for k in range(5)]
-    found = _statistic(parts)(np.array([[0, 0, 3, 5, 5, 5]])).reshape(5, 3)
-    drawn = values[[0, 0, 3, 5, 5, 5]].transpose(1, 0, 2).reshape(3, -1)
+    found = _statistic(parts)(np.array([[0, 0, 3, 5, 5, 5]])).reshape(5, 2)
+    drawn = values[[0, 0, 3, 5, 5, 5]].transpose(1, 0, 2).reshape(2 * BIN, -1)
     for k in range(5):
-        np.testing.assert_allclose(found[k], (drawn + k).var(axis=1) if k == 1 else (drawn + k).mean(axis=1))
+        by_step = (drawn + k).var(axis=1) if k == 1 else (drawn + k).mean(axis=1)
+        np.testing.assert_allclose(found[k], by_step.reshape(2, BIN).mean(axis=1))
