@@ -72,7 +72,7 @@ def within_image(
         raise ValueError(f"within_image.kind must be one of {', '.join(KINDS)}; got {kind!r}.")
     if kind == "cosine" and covariate is not None:
         raise ValueError("within_image.covariate must be None for the cosine; got an array.")
-    columns = x.reshape(len(x), -1)
+    columns = _columns(x)
     names, number = np.unique(image, return_inverse=True)
     found = np.full((len(names), columns.shape[1]), np.nan)
     order = np.argsort(number.reshape(-1), kind="stable")
@@ -109,9 +109,10 @@ def mean_within(
     ----------
     weighted : images count by their number of cases less one, as the precision of a rank correlation grows; all alike if False
     """
-    per_image = within_image(x, y, image, covariate, kind=kind).reshape(len(np.unique(image)), -1)
+    per_image = within_image(x, y, image, covariate, kind=kind)
+    per_image = _columns(per_image)
     number = np.unique(image, return_inverse=True)[1].reshape(-1)
-    known = ~np.isnan(x.reshape(len(x), -1)) & ~np.isnan(y)[:, None]
+    known = ~np.isnan(_columns(x)) & ~np.isnan(y)[:, None]
     known &= True if covariate is None else ~np.isnan(covariate)[:, None]
     cases = np.stack([np.bincount(number, weights=column, minlength=len(per_image)) for column in known.T], axis=1)
     has = np.isfinite(per_image)
@@ -145,6 +146,10 @@ def within_tau(
 ) -> Association:
     """Stratified concordance: tau-b of each image, then the mean over images weighted by cases less one."""
     return mean_within(x, y, image, covariate, kind="kendall", level=level, resamples=resamples, seed=seed)
+
+
+def _columns(x: Float[np.ndarray, "case *quantity"]) -> Float[np.ndarray, "case column"]:
+    return x.reshape(len(x), int(np.prod(x.shape[1:])))
 
 
 def _coefficients(

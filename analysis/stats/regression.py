@@ -83,7 +83,7 @@ def gee_logistic(
 
     Parameters
     ----------
-    design : columns by name, without an intercept; a case with a NaN in any column takes no part
+    design : columns by name, without an intercept; a case without a finite number in every column takes no part
     link : "logit" for odds ratios, "cloglog" for ratios of discrete-time hazards
     structure : working correlation of the cases of an image; the variance holds under either
 

@@ -54,7 +54,8 @@ def repeated_correlation(
     number = number.reshape(-1)
     size = np.bincount(number, minlength=len(names))
     dx, dy = (_deviation(values[known], number, size) for values in (x, y))
-    sums = np.stack([np.bincount(number, weights=part, minlength=len(names)) for part in (dx * dy, dx * dx, dy * dy)], axis=1)[size > 1]
+    products = (dx * dy, dx * dx, dy * dy)
+    sums = np.stack([np.bincount(number, weights=part, minlength=len(names)) for part in products], axis=1)[size > 1].astype(float)
     images, cases = len(sums), int(size[size > 1].sum())
     degrees = cases - images - 1
     r = float(_correlation(sums.sum(axis=0)))

@@ -79,6 +79,16 @@ def test_what_has_no_coefficient_is_nan():
         within_image(x, y, image, x, kind="cosine")
 
 
+def test_no_case_and_one_image_have_reasons():
+    nothing, none = np.zeros(0), np.zeros(0, dtype=int)
+    assert mean_within(nothing, nothing, none).reason == ("an interval needs at least 2 images",)
+    assert repeated_correlation(nothing, nothing, none).reason == "too few cases"
+    assert mean_within(np.zeros((0, 3)), nothing, none).estimate.shape == (3,)
+    lone = mean_within(np.arange(4.0), np.arange(4.0), np.zeros(4, dtype=int))
+    assert lone.estimate[0] == pytest.approx(1)
+    assert np.isnan(lone.p[0])
+
+
 def test_the_mean_over_images_counts_cases_less_one():
     x, y, image, z = sample(3)
     found = within_tau(x, y, image, resamples=199)
