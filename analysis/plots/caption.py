@@ -14,7 +14,7 @@ from analysis.plots.style import SEQUENTIAL
 
 SIZE = 7.0  # points
 ADVANCE = 0.62  # room of a character, in type sizes: DejaVu Sans Mono takes 0.602, which screens round up to whole pixels
-UNKNOWN = "#FFFFFF"
+MARGIN = 0.25  # of a word's ground, in characters
 MARK = "#D55E00"
 
 
@@ -40,7 +40,7 @@ def valued(
     finite = values[np.isfinite(values)]
     low, high = limits or ((float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0))
     scale = ScalarMappable(Normalize(low, high if high > low else low + 1), SEQUENTIAL)
-    text(pieces, [scale.to_rgba(value) if np.isfinite(value) else UNKNOWN for value in values], marked=marked, ax=ax)
+    text(pieces, [scale.to_rgba(value) if np.isfinite(value) else None for value in values], marked=marked, ax=ax)
     bar = ax.figure.colorbar(scale, ax=ax, location="bottom", shrink=0.4, anchor=(0.0, 1.0), pad=0.03, aspect=45)
     bar.set_label(label)
     bar.ax.locator_params(nbins=5)
@@ -53,7 +53,7 @@ def classed(
 ) -> Axes:
     """Words coloured by a class, None for no class; the legend names each class of `colours` with the number of its words."""
     ax = plt.gca() if ax is None else ax
-    text(pieces, [UNKNOWN if name is None else colours[name] for name in names], marked=marked, ax=ax)
+    text(pieces, [None if name is None else colours[name] for name in names], marked=marked, ax=ax)
     patches = [Patch(color=colour, label=f"{name} ({sum(each == name for each in names)})") for name, colour in colours.items()]
     ax.legend(
         handles=patches, loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=0.4, ncols=len(patches), borderpad=0, handlelength=1.0
@@ -62,7 +62,7 @@ def classed(
 
 
 def text(pieces: Sequence[str], colours: Sequence, *, marked: Collection[int] = (), size: float = SIZE, ax: Axes | None = None) -> Axes:
-    """Set the words in lines as wide as the axes, on their colours, black or white by what can be read there.
+    """Set the words in lines as wide as the axes, on their colours (None is no ground), black or white by what can be read there.
 
     The type keeps its size in points, so axes that change their width afterwards leave gaps or overlap: give them their size first.
     """
@@ -75,23 +75,29 @@ def text(pieces: Sequence[str], colours: Sequence, *, marked: Collection[int] = 
     ax.set_ylim(lines, 0)
     for i, (piece, (line, start), colour) in enumerate(zip(pieces, places, colours, strict=True)):
         shown = piece.strip()
-        ax.add_patch(Rectangle((start - 0.25, line + 0.1), len(shown) + 0.5, 0.8, facecolor=colour, edgecolor="none", linewidth=0))
-        ink = "white" if _luminance(colour) < 0.4 else "black"
+        last = i + 1 == len(pieces) or pieces[i + 1].startswith(" ")
+        left, right = start - MARGIN * piece.startswith(" "), start + len(shown) + MARGIN * last  # none inside a word
+        if colour is not None:
+            ax.add_patch(Rectangle((left, line + 0.1), right - left, 0.8, facecolor=colour, edgecolor="none", linewidth=0))
+        ink = "white" if colour is not None and _luminance(colour) < 0.4 else "black"
         ax.text(start, line + 0.5, shown, fontsize=size, family="monospace", color=ink, va="center_baseline", parse_math=False)
         if i in marked:
-            ax.plot([start - 0.25, start + len(shown) + 0.25], [line + 0.96] * 2, color=MARK, linewidth=1.6, solid_capstyle="butt")
+            ax.plot([left, right], [line + 0.96] * 2, color=MARK, linewidth=1.6, solid_capstyle="butt")
     return ax
 
 
 def wrapped(pieces: Sequence[str], width: int) -> tuple[list[tuple[int, int]], int]:
-    """Line and first character of each piece, in lines of at most `width` characters broken at spaces, and the number of lines."""
+    """Line and first character of each piece, in lines of at most `width` characters, and the number of lines.
+
+    Lines are broken at spaces; inside a word, between its pieces, only where it is longer than a line; a piece never.
+    """
     places: list[tuple[int, int]] = []
     line, at, i = 0, 0, 0
     while i < len(pieces):
-        end = i + 1  # a word: a piece and those after it that follow without a space
-        while end < len(pieces) and not pieces[end].startswith(" "):
+        lengths, end = [len(pieces[i].strip())], i + 1  # a word: a piece and those after it that follow without a space
+        while end < len(pieces) and not pieces[end].startswith(" ") and sum(lengths) + len(pieces[end].strip()) <= width:
+            lengths.append(len(pieces[end].strip()))
             end += 1
-        lengths = [len(piece.strip()) for piece in pieces[i:end]]
         start = at + 1 if at else 0
         if at and start + sum(lengths) > width:
             line, start = line + 1, 0
