@@ -87,7 +87,7 @@ class TestCommand:
         __main__.main(__main__.CalibrationConfig(page=page))
         assert capsys.readouterr().out == "1 of 3 claims do not hold:\ntails: rejects a true null in 100.0 %, wanted 3 to 7 %; a bad coin\n"
         text = page.read_text()
-        assert text.startswith("before\n<!-- calibration -->\n3 claims, seed 0;")
+        assert text.startswith("before\n<!-- calibration -->\n3 claims, seed 0. In brackets")
         assert "last week" not in text
         assert "| **40 samples of a bad coin** | | | |\n| tails | rejects a true null | **100.0 (91.2 to 100.0)** | 3 to 7 |\n" in text
         assert "| *six* | wrong |" in text
