@@ -109,6 +109,8 @@ def _plane(swept: Any) -> list[dict[str, Any]]:
     for i, name in enumerate(swept.arms.names):
         one = {"cell": name}
         for x, y in (("recall", "precision"), ("chair_i", "f1")):
-            one[f"{x}, {y}"] = np.cov(swept.draws[:, i][:, [order.index(x), order.index(y)]].T).tolist()
+            both = swept.draws[:, i][:, [order.index(x), order.index(y)]]
+            both = both[np.isfinite(both).all(axis=1)]  # of few images, a resample may hold no mention at all
+            one[f"{x}, {y}"] = np.cov(both.T).tolist() if len(both) > 1 else [[float("nan")] * 2] * 2
         found.append(one)
     return found

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -97,7 +96,7 @@ def planes(rows: Rows, grid: Mapping[str, list], constant: list[str], spreads: M
         for one in (*grid["lambda_ref"], *grid["layers"]):
             if one["cell"] != PAPER:
                 name(ax, f"{one['value']}", tuple(rows[f"{one['cell']}/{measure}"]["estimate"] for measure in (x, y)))
-    iso_f1(axes[0], np.arange(0.5, 1.0, 0.04))
+    iso_f1(axes[0], [k / 100 for k in range(50, 100, 4)])
     made.colorbar(colours, ax=axes, label=LABELS["length"], pad=0.01, aspect=30)
     made.legend(handles=_keys((*MARKS, "default", "cross", BASELINE), "0.6"), loc="outside upper center", ncols=7)
     return made

@@ -100,7 +100,9 @@ def plane(
         for cell in cells:
             at = [rows[f"{cell}/{measure}"]["estimate"] for measure in (x, y)]
             colour = colours.to_rgba(rows[f"{cell}/length"]["estimate"])
-            ax.add_patch(ellipse(at, np.array(spreads[cell]), colour))
+            covariance = np.array(spreads[cell], dtype=float)
+            if np.isfinite([*at, *covariance.flat]).all():
+                ax.add_patch(ellipse(at, covariance, colour))
             edge = ARM_COLOURS["kvsmooth"] if cell == PAPER else "0.15"
             size = {"markersize": 8 if option == BASELINE else 4.2, "markeredgewidth": 1.2 if cell == PAPER else 0.5}
             if marker == "x":

@@ -17,7 +17,7 @@ from analysis.sensitivity.config import SensitivityConfig
 from probes.cli import BadInput
 from probes.subjects import load_subject
 
-SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 6, "workers": 1}
+SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 20, "workers": 1}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_command_shares_cells_with_the_ablation_and_redraws(config, counted,
     drawn, page = contents(config.out), config.page.read_text()
     assert {"sensitivity.nc", "sensitivity.json", "options.png", "amount.svg", "plane.png"} <= set(drawn)
     counted.clear()
-    command.perform(config)
+    command.measure(config)
     assert counted == []
 
     words = [sys.executable, "-c", REDRAW.format(out=str(config.out), page=str(config.page))]
