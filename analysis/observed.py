@@ -85,23 +85,17 @@ def observed(
     BadInput : an item or option cannot be used, or the folder holds recordings of other settings
     """
     from kvsmooth import KVSmooth
+    from probes.recorders import SHARED_RECORDERS
     from probes.session import record
 
     subject, items = subject_and_items(config)
     arms = {"baseline": None, "kvsmooth": KVSmooth(lambda_ref=config.lambda_ref)}
     options: dict[str, Any] = {"out": config.recordings, "batch_size": config.batch_size, "max_new_tokens": config.max_new_tokens}
-    options |= {"recorders": shared_recorders(), "variables": variables}
+    options |= {"recorders": SHARED_RECORDERS, "variables": variables}
     try:
         return {regime: record(subject, items, arms, regime, **options) for regime in regimes}
     except BadInput as error:  # what the recording calls --out is --recordings here
         raise BadInput(str(error).replace("(--out)", "(--recordings)")) from error
-
-
-def shared_recorders() -> tuple[str, ...]:
-    """Every recorder but the lens by layer, whose files would be larger than those of all others together."""
-    from probes.recorders import RECORDERS
-
-    return tuple(name for name in RECORDERS if name != "layer_lens")
 
 
 def subject_and_items(config: ObservedConfig) -> "tuple[Subject, list[Item]]":

@@ -26,6 +26,8 @@ class RecordConfig:
     """free: each arm generates; replay: the baseline's caption is fed to every arm"""
     out: Path = Path("recordings")
     """folder of the recordings; the same command goes on where it was interrupted"""
+    recorders: tuple[str, ...] = ()
+    """what is written down, such as entropy mass lens (docs/recording.md lists them); all but layer_lens if none is named"""
     smooth: bool = True
     """record KVSmooth too, beside the baseline"""
     preset: str | None = None
@@ -77,6 +79,7 @@ def main(config: RecordConfig) -> None:
     """Record what is missing; finished recordings lie in `config.out` whatever happens then."""
     import transformers
 
+    from probes.recorders import SHARED_RECORDERS
     from probes.session import Session
     from probes.subjects import items_in, load_subject
 
@@ -94,6 +97,7 @@ def main(config: RecordConfig) -> None:
         config.out,
         batch_size=config.batch_size,
         max_new_tokens=config.max_new_tokens,
+        recorders=config.recorders or SHARED_RECORDERS,
         seed=config.seed,
         generate={"do_sample": True, "temperature": config.temperature} if config.sample else {"do_sample": False},
     )

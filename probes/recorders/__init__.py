@@ -21,5 +21,7 @@ DEFAULT: tuple[type[Recorder], ...] = (Entropy, Mass, Drift, Norms, Smoothing, P
 FURTHER: tuple[type[Recorder], ...] = (MeanState, Received, Displacement, Logits, Gain, Patches, Dependency, Lens, LayerLens)
 RECORDERS: dict[str, type[Recorder]] = {recorder.name: recorder for recorder in (*DEFAULT, *FURTHER)}
 DEFAULT_RECORDERS = tuple(recorder.name for recorder in DEFAULT)
+SHARED_RECORDERS = tuple(name for name in RECORDERS if name != LayerLens.name)
+"""Of the recordings that several questions read: all but the lens by layer, whose values would outnumber all others."""
 
-__all__ = ["DEFAULT_RECORDERS", "RECORDERS", "Recorder"]
+__all__ = ["DEFAULT_RECORDERS", "RECORDERS", "SHARED_RECORDERS", "Recorder"]

@@ -21,6 +21,7 @@ from analysis.drift import DriftConfig
 from probes import DEFAULT_BATCH
 from probes.cli import run_cli
 from probes.record import RecordConfig, main
+from probes.recorders import RECORDERS, SHARED_RECORDERS
 from probes.recording import read_folder
 from probes.session import record
 
@@ -54,7 +55,19 @@ def test_what_two_commands_record_into_the_same_folder_agrees_by_default():
     for name in ("subject", "images", "image_folder", "prompt", "lambda_ref", "batch_size", "max_new_tokens", "device", "dtype"):
         assert getattr(one, name) == getattr(other, name), name
     assert one.out == other.recordings
+    assert not one.recorders  # none named: those that the questions read
+    assert set(SHARED_RECORDERS) == set(RECORDERS) - {"layer_lens"}
     assert one.batch_size == inspect.signature(record).parameters["batch_size"].default == DEFAULT_BATCH
+
+
+def test_recorders_can_be_chosen(subject_folder, image_folder, tmp_path, capsys):
+    given = {"subject": subject_folder, "images": image_folder, "out": tmp_path}
+    assert run(words("--images", "1", "--no-smooth", "--recorders", "lens", "entropy", **given)) == 0
+    recording = read_folder(tmp_path / "free")
+    assert {"object_rank", "row_entropy"} <= set(recording.data_vars)
+    assert "mass" not in recording
+    assert run(words("--images", "1", "--recorders", "lens", "other", **given)) == 2
+    assert "recorders must be among entropy, mass" in capsys.readouterr().err
 
 
 @pytest.fixture
