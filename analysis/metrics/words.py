@@ -62,15 +62,21 @@ def lemma(form: str) -> str:
 
 def words(caption: str) -> list[Word]:
     """The caption's lemmas with two-word objects merged, and every ``seat`` dropped where a ``toilet`` is named."""
+    return list(_words(caption))
+
+
+@lru_cache(maxsize=8)
+def _words(caption: str) -> tuple[Word, ...]:
+    # kept for a moment: a caption is read by its score and again by what asks where its mentions are
     tokens = [Word(lemma(match.group()), match.start(), match.end()) for match in TOKEN.finditer(caption.lower())]
-    merged, i = [], 0
+    pairs, merged, i = two_words(), [], 0
     while i < len(tokens):
         pair = " ".join(token.text for token in tokens[i : i + 2])
-        if pair in two_words():
-            merged.append(Word(two_words()[pair], tokens[i].start, tokens[min(i + 1, len(tokens) - 1)].end))
+        if pair in pairs:
+            merged.append(Word(pairs[pair], tokens[i].start, tokens[min(i + 1, len(tokens) - 1)].end))
             i += 2
         else:
             merged.append(tokens[i])
             i += 1
     found = {word.text for word in merged}
-    return [word for word in merged if word.text != "seat"] if {"toilet", "seat"} <= found else merged
+    return tuple(word for word in merged if word.text != "seat" or "toilet" not in found)
