@@ -1,5 +1,6 @@
 """The paragraph of the entropy question, every number read out of entropy.json."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,12 +41,11 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         one, two = (rows[f"walk/autocorrelation/free/{CONTROL}/lag {lag}/band"] for lag in (1, 2))
         slope, rate = (rows[f"walk/{name}/free/{CONTROL}/band"] for name in ("slope", "best constant rate"))
         lines.append(
-            f"With smoothing the variance ratio is {_number(ratio)} in the arm's own captions; 1 is a walk, {1 / WALK_LAG:.3f} white noise. "
-            f"Without it, increments have autocorrelations of {_number(one)} at lag 1 and {_number(two)} at lag 2, and ln MSD grows with "
-            f"ln lag at a slope of {_number(slope)}. A walk seen through white noise with that autocorrelation at lag 1 would be "
-            f"filtered best by a constant rate of {_number(rate)}; such a process has none at lag 2, so the rate describes and does "
-            "not recommend. "
-            "Hidden states are tested here; KVSmooth averages keys and values, of which this says nothing directly."
+            f"With smoothing the variance ratio is {_number(ratio)} in the arm's own captions; 1 is a walk, {1 / WALK_LAG:.3f} white "
+            f"noise. Without it, increments have autocorrelations of {_number(one)} at lag 1 and {_number(two)} at lag 2, and ln MSD grows "
+            f"with ln lag at a slope of {_number(slope)}. A walk seen through white noise with that autocorrelation at lag 1 would be "
+            f"filtered best by a constant rate of {_number(rate)}; such a process has none at lag 2, so the rate describes and does not "
+            "recommend. Hidden states are tested here; KVSmooth averages keys and values, of which this says nothing directly."
         )
     return "\n".join(lines)
 
@@ -64,8 +64,10 @@ def _told(row: Mapping[str, Any], words: str) -> str:
 
 
 def _number(row: Mapping[str, Any], digits: int = 3) -> str:
+    """Estimate and interval."""
     low, high = row["interval"]
-    return f"{row['estimate']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    limits = f"[{low:.{digits}f}, {high:.{digits}f}]" if math.isfinite(low) and math.isfinite(high) else "[no interval]"
+    return f"{row['estimate']:.{digits}f} {limits}"
 
 
 def _by_entropy(rows: Rows) -> list[str]:

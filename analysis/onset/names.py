@@ -60,6 +60,9 @@ SCORES = {
 ADJUSTED = ("entropy", "excess", "jsd", "nll")
 """Scores whose odds ratios are adjusted for position and for how many objects were named before."""
 
+CONDITIONAL = ("entropy", "excess")
+"""Those of them that are also fitted within images: statsmodels' conditional logit takes seconds a fit."""
+
 PRIMARY = (
     "auroc/stratified/entropy/baseline",
     "auroc/stratified/excess/baseline",

@@ -8,7 +8,7 @@ import xarray as xr
 
 from analysis.arms import ARMS
 from analysis.onset.align import OFFSETS, contributions, difference
-from analysis.onset.names import ADJUSTED, ALIGNED, PRIMARY, SCORES, WINDOWS
+from analysis.onset.names import ADJUSTED, ALIGNED, CONDITIONAL, PRIMARY, SCORES, WINDOWS
 from analysis.onset.timing import timing
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.discrimination import FORMS, discriminate_all
@@ -19,6 +19,8 @@ from analysis.stats.rows import Row
 from analysis.tested import SIGN_FLIP, with_primaries
 
 RESAMPLES = 1999
+RESAMPLES_AUROC = 999  # each is a matrix product of all pairs of images
+FORMS_OF_LAYERS = ("within", "stratified")
 
 
 def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> tuple[list[Row], list[dict[str, Any]]]:
@@ -74,9 +76,9 @@ def _detectors(data: xr.Dataset, arm: str, seed: int, level: float) -> list[Row]
     absent, image = data["absent"].values[own].astype(bool), data["image_index"].values[own]
     stratum = data["step"].values[own] // int(data.attrs["stratum"])
     rows = []
-    for family, told in ((scores, "scores"), (layers, "layers")):
-        found = discriminate_all(family, absent, image, stratum, level=level, resamples=RESAMPLES, seed=seed)
-        for form in FORMS:
+    for family, told, forms in ((scores, "scores", FORMS), (layers, "layers", FORMS_OF_LAYERS)):
+        found = discriminate_all(family, absent, image, stratum, forms=forms, level=level, resamples=RESAMPLES_AUROC, seed=seed)
+        for form in forms:
             several = [found[name, form] for name in family]
             adjusted = adjust(np.array([one.p for one in several], dtype=float))
             for name, one, corrected in zip(family, several, adjusted, strict=True):
@@ -126,13 +128,13 @@ def _adjusted(data: xr.Dataset, arm: str, level: float) -> list[Row]:
     }
     names = [name for name in ADJUSTED if np.isfinite(data["score"].sel(score_name=name).values[own]).any()]
     rows = []
-    for kind, fit in (("gee", gee_logistic), ("conditional", conditional_logit)):
+    for kind, fit, chosen in (("gee", gee_logistic, ADJUSTED), ("conditional", conditional_logit, CONDITIONAL)):
         fitted = {}
-        for name in names:
+        for name in (name for name in names if name in chosen):
             score = data["score"].sel(score_name=name).values[own].astype(float)
             fitted[name] = fit(absent, {"score": score, **held}, image, level=level)
-        adjusted = adjust(np.array([fitted[name].effects["score"].p for name in names], dtype=float))
-        rows += [_odds(kind, name, arm, fitted[name], p, family_size(adjusted)) for name, p in zip(names, adjusted, strict=True)]
+        adjusted = adjust(np.array([found.effects["score"].p for found in fitted.values()], dtype=float))
+        rows += [_odds(kind, name, arm, found, p, family_size(adjusted)) for (name, found), p in zip(fitted.items(), adjusted, strict=True)]
     return rows
 
 

@@ -1,5 +1,6 @@
 """The paragraph of the onset question, every number read out of onset.json."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,5 +73,7 @@ def _told(row: Mapping[str, Any], words: str) -> str:
 
 
 def _number(row: Mapping[str, Any], digits: int = 3) -> str:
+    """Estimate and interval."""
     low, high = row["interval"]
-    return f"{row['estimate']:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    limits = f"[{low:.{digits}f}, {high:.{digits}f}]" if math.isfinite(low) and math.isfinite(high) else "[no interval]"
+    return f"{row['estimate']:.{digits}f} {limits}"
