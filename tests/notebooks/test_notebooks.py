@@ -4,7 +4,6 @@ import base64
 import io
 import os
 import re
-from pathlib import Path
 from unittest import mock
 
 import nbformat
@@ -12,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+from tests.notebooks.stored import FOLDER, METADATA, stored
+
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SUBJECTS = (
     "01_first_look",
@@ -22,10 +22,6 @@ SUBJECTS = (
     "05_from_recording_to_test",
     "06_reading_the_controls",
 )
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
 OF_A_MACHINE = re.compile(r"(?<![\w.])(/home/|/Users/|/root/|/tmp/|/work/|/mnt/|/content/|[A-Z]:\\)")
 LONGEST_CELL = 24  # lines; what is longer belongs into the library
 ENVIRONMENT = {
@@ -44,20 +40,23 @@ def test_these_are_the_notebooks():
 
 @each
 def test_it_is_stored_clean(path):
-    """Valid, in the newest format, nothing of a run in it, and the same bytes however it is written again."""
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     nbformat.validate(notebook)
-    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
-    assert notebook.metadata == METADATA
+    assert (notebook.nbformat, notebook.nbformat_minor, notebook.metadata) == (4, 5, METADATA)
     names = [cell.id for cell in notebook.cells]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][a-z-]*", name) for name in names), "ids are words, so that a difference between versions can be read"
-    for cell in notebook.cells:
-        assert cell.metadata == {}
-        if cell.cell_type == "code":
-            assert cell.outputs == []
-            assert cell.execution_count is None
-    assert path.read_text(encoding="utf-8") == nbformat.writes(notebook, indent=1) + "\n"
+    assert path.read_text(encoding="utf-8") == stored(notebook), "run `python -m tests.notebooks.stored`"
+
+
+def test_what_a_run_leaves_is_taken_away():
+    """As an editor saves it: outputs, counts, tags, its own metadata."""
+    ran = nbformat.v4.new_code_cell("1 + 1", id="sum", execution_count=3, metadata={"tags": ["x"]})
+    ran.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"}, execution_count=3)]
+    fresh = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1", id="sum")], metadata=METADATA)
+    saved = nbformat.v4.new_notebook(cells=[ran], metadata={"language_info": {"name": "python", "version": "3.11.7"}})
+    assert stored(saved) == stored(fresh) == nbformat.writes(nbformat.reads(stored(saved), 4), indent=1) + "\n"
+    assert ran.outputs, "the notebook that was given is left as it was"
 
 
 @each
