@@ -9,7 +9,7 @@ import pytest
 from analysis.onset.__main__ import QUESTION, OnsetConfig, main
 from analysis.onset.reduce import reduce
 from probes.cli import BadInput
-from tests.analysis.onset.planted import planted
+from tests.analysis_onset.planted import planted
 
 
 @pytest.fixture(scope="module")
