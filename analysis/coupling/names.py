@@ -7,8 +7,8 @@ KINDS = ("cosine", "permuted", "plain", "partial", "adjusted", "specific")
 
 cosine: uncentred, the paper's. permuted: the mean of that cosine over all orders of the caption's steps. plain: Spearman's. partial:
 Spearman's given the step. adjusted: the same, after entropy and logarithm of the rank have lost their means over images at each step.
-specific: adjusted, of the logarithm of the rank less its mean over the image's `other` objects at the step: what the next word being a noun
-or not does to all objects alike is gone.
+specific: adjusted, of the distance of the logit below the mean logit of the image's `other` objects at the step instead of the rank: what
+the next word being a noun or not does to all objects alike is gone.
 """
 
 RANKED = ("plain", "partial", "adjusted", "specific")

@@ -66,8 +66,8 @@ def _regime(
     for number, arm in enumerate(ARMS):
         one = recording.sel(arm=arm)
         entropy = entropies(one, [layers.index(layer) for layer in smoothed])
-        rank = one["object_rank"].transpose("image", "step", "object").values.astype(float)
-        for kind, s, series in _all_series(entropy, rank, alive[number], objects, first[number], min_steps):
+        rank, logit = (one[f"object_{name}"].transpose("image", "step", "object").values.astype(float) for name in ("rank", "logit"))
+        for kind, s, series in _all_series(entropy, rank, logit, alive[number], objects, first[number], min_steps):
             rho[number, KINDS.index(kind), s] = series.by_image(len(objects.image)).T
             if kind == "cosine":
                 rho[number, KINDS.index("permuted"), s] = series.permuted(len(objects.image)).T
@@ -99,6 +99,7 @@ def of_constant(series: Series) -> Series:
 def _all_series(
     entropy: Float[np.ndarray, "image step place"],
     rank: Float[np.ndarray, "image step object"],
+    logit: Float[np.ndarray, "image step object"],
     alive: Bool[np.ndarray, "image step"],
     objects: Objects,
     first: Int[np.ndarray, "image object"],
@@ -110,7 +111,7 @@ def _all_series(
     until = {name: members(objects, name, first, steps) for name in SETS if unsaid(name)}
     everywhere = alive[:, :, None] & np.ones(entropy.shape[2], dtype=bool)
     flat = np.log(np.where(rank > 0, rank, np.nan))
-    ranks = {"cosine": rank, "plain": rank, "partial": rank, "adjusted": flat, "specific": flat - _level(flat, classes["other"])}
+    ranks = {"cosine": rank, "plain": rank, "partial": rank, "adjusted": flat, "specific": _level(logit, classes["other"]) - logit}
     level_free = without_profile_by_column(entropy, everywhere)
     whole = [alive[:, :, None] & inside[:, None, :] for inside in classes.values()]
     for kind, y in ranks.items():

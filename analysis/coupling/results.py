@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
-from analysis.arms import ARMS, CONTRAST, CONTROL, TREATED
+from analysis.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
 from analysis.coupling.names import CONTRAST_OF_CLASSES, KINDS, PRIMARY, RANKED, TURNED
 from analysis.logits.names import SETS
 from analysis.stats.rows import Row
@@ -23,41 +24,46 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row
 
 
 def _families(data: xr.Dataset, regime: str) -> Iterator[Columns]:
+    """By layer what is tested by turning, else the mean of the smoothed layers alone."""
+    places = [str(place) for place in data["place"].values]
     for kind in KINDS:
-        unit = "rho" if kind in RANKED else "cosine"
-        for which in SETS if kind != "specific" else SETS[:-1]:  # `other` objects are what that kind compares with
-            rho = data["rho"].sel(kind=kind, set=which).transpose("arm", "image", "place").values.astype(float)
+        chosen = places if kind in TURNED else [BAND]
+        rho = {name: _values(data["rho"].sel(kind=kind, set=name, place=chosen)) for name in SETS}
+        if kind == "specific":
+            del rho["other"]  # they are what that kind compares with
+        if kind in RANKED:  # the two signs of the observation, within the image
+            one, other = CONTRAST_OF_CLASSES.split(" - ")
+            rho[CONTRAST_OF_CLASSES] = rho[one] - rho[other]
+        for which, values in rho.items():
             for contrast in (*ARMS, CONTRAST) if kind in RANKED else ARMS:
-                yield _columns(_of(rho, contrast), [regime, kind, which, contrast], data["place"].values, unit, tested=kind in RANKED)
-    for kind in RANKED:  # the two signs of the observation, within the image
-        one, other = (data["rho"].sel(kind=kind, set=name) for name in CONTRAST_OF_CLASSES.split(" - "))
-        gap = (one - other).transpose("arm", "image", "place").values.astype(float)
-        for contrast in (*ARMS, CONTRAST):
-            yield _columns(_of(gap, contrast), [regime, kind, CONTRAST_OF_CLASSES, contrast], data["place"].values, "rho", tested=True)
+                yield _columns(_of(values, contrast), [regime, kind, which, contrast], chosen, kind in RANKED)
     for which in SETS:
         constant = data["constant"].sel(set=which).transpose("arm", "image").values.astype(float)[..., None]
-        excess = data["rho"].sel(set=which, kind="cosine") - data["rho"].sel(set=which, kind="permuted")
-        above = excess.transpose("arm", "image", "place").values.astype(float)
+        cosine, permuted = (_values(data["rho"].sel(kind=kind, set=which, place=[BAND])) for kind in ("cosine", "permuted"))
         for arm in ARMS:
-            yield _columns(_of(constant, arm), [regime, "constant", which, arm], ["any"], "cosine", tested=False)
-            yield _columns(_of(above, arm), [regime, "cosine - permuted", which, arm], data["place"].values, "cosine", tested=True)
+            yield _columns(_of(constant, arm), [regime, "constant", which, arm], ["any"], False)
+            yield _columns(_of(cosine - permuted, arm), [regime, "cosine - permuted", which, arm], [BAND], True)
 
 
-def _of(values: np.ndarray, contrast: str) -> np.ndarray:
+def _values(rho: xr.DataArray) -> Float[np.ndarray, "arm image place"]:
+    return rho.transpose("arm", "image", "place").values.astype(float)
+
+
+def _of(values: Float[np.ndarray, "arm image place"], contrast: str) -> Float[np.ndarray, "image place"]:
     if contrast == CONTRAST:
         return values[ARMS.index(TREATED)] - values[ARMS.index(CONTROL)]
     return values[ARMS.index(contrast)]
 
 
-def _columns(top: np.ndarray, where: list[str], places, unit: str, *, tested: bool) -> Columns:
+def _columns(top: Float[np.ndarray, "image place"], where: list[str], places: list[str], tested: bool) -> Columns:
     names = ("regime", "kind", "set", "contrast")
     return Columns(
-        names=["/".join([*where, str(place)]) for place in places],
+        names=["/".join([*where, place]) for place in places],
         top=top,
-        unit=unit,
-        where=[dict(zip(names, where, strict=True)) | {"place": str(place)} for place in places],
+        unit="rho" if where[1] in RANKED else "cosine",
+        where=[dict(zip(names, where, strict=True)) | {"place": place} for place in places],
         role="exploratory" if tested else "descriptive",
-        family="places (layers and the mean of the smoothed ones)",
+        family="layers and their mean" if len(places) > 1 else "place",
     )
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
 
 from analysis.coupling.names import RANKED
-from analysis.stats.permutation import standardised
+
+_ROUNDING = 1e-10  # of a group's length: what may be left of a column that does not vary
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def every_step(
     """By set of objects, one group an image: y is the mean over the image's objects of the set."""
     image, step = np.nonzero(alive)
     places = entropy.shape[2]
-    both = _scaled(np.concatenate([entropy[image, step], rank[image, step]], axis=1), image, step, kind)
+    both = _scaled(np.concatenate([entropy[image, step], rank[image, step]], axis=1), image, kind)
     x, by_object = both[:, :places], both[:, places:]
     found = {}
     for name, inside in sets.items():
@@ -86,7 +88,7 @@ def until_said(
     used &= (used.sum(axis=2) >= min_steps)[:, :, None]
     image, thing, step = np.nonzero(used)
     group = image * used.shape[1] + thing
-    both = _scaled(np.concatenate([entropy[image, step], rank[image, step, thing][:, None]], axis=1), group, step, kind)
+    both = _scaled(np.concatenate([entropy[image, step], rank[image, step, thing][:, None]], axis=1), group, kind)
     own, start = np.unique(group, return_index=True)
     return Series(both[:, :-1], both[:, -1], start, own // used.shape[1])
 
@@ -100,14 +102,32 @@ def without_profile(
     return values - mean[None, :, None]
 
 
-def _scaled(
-    values: Float[np.ndarray, "case column"], group: Int[np.ndarray, "case"], step: Int[np.ndarray, "case"], kind: str
-) -> np.ndarray:
+def _scaled(values: Float[np.ndarray, "case column"], group: Int[np.ndarray, "case"], kind: str) -> Float[np.ndarray, "case column"]:
+    """Columns scaled so that the sum over a group of the product of two is their cosine, Spearman's rho or its partial form given the step.
+
+    Steps of a group follow each other without a gap, so their ranks are their places. A column that does not vary in a group is 0 there.
+    `analysis.stats.permutation.standardised` does the same group by group; here groups are thousands of objects, and go all at once.
+    """
     if not len(values):
         return values
-    start = np.unique(group, return_index=True)[1]
-    if kind not in RANKED:
-        length = np.sqrt(np.add.reduceat(values**2, start, axis=0))
-        return values / np.where(length > 0, length, 1.0)[np.searchsorted(start, np.arange(len(values)), "right") - 1]
-    covariate = None if kind == "plain" else step.astype(float)
-    return standardised(values, group, covariate, ranks=True) * np.sqrt(len(start))
+    start, index = np.unique(group, return_index=True, return_inverse=True)[1:]
+    length = np.diff([*start, len(values)])
+    place = np.arange(len(values)) - start[index]
+    if kind in RANKED:
+        values = _ranks(values, index, place) - (length[index, None] + 1) / 2
+        if kind != "plain":
+            line = place - (length[index] - 1) / 2
+            slope = np.add.reduceat(line[:, None] * values, start, axis=0) / np.maximum(np.add.reduceat(line**2, start), 1)[:, None]
+            values = values - line[:, None] * slope[index]
+    size = np.sqrt(np.add.reduceat(values**2, start, axis=0))
+    size = np.where(size > _ROUNDING * length[:, None], size, np.inf)
+    return values / size[index]
+
+
+def _ranks(
+    values: Float[np.ndarray, "case column"], index: Int[np.ndarray, "case"], place: Int[np.ndarray, "case"]
+) -> Float[np.ndarray, "case column"]:
+    """Ranks within groups, ties shared; shorter groups are filled up at the top, where it moves no rank."""
+    padded = np.full((int(index[-1]) + 1, int(place.max()) + 1, values.shape[1]), np.inf)
+    padded[index, place] = values
+    return rankdata(padded, axis=1)[index, place]

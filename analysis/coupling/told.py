@@ -41,8 +41,9 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"{found['counted']['layers']} with a corrected p below 0.05: {'; '.join(layers)}. "
     )
     rest += (
-        "Less the mean of the absent objects that are neither named nor typical, which takes out what the kind of word that follows does "
-        f"to all objects alike: {free('hallucinated', kind='specific')} (hallucinated) and {free('present', kind='specific')} (present). "
+        "With the distance of the logit below the mean logit of absent objects that are neither named nor typical instead of the rank, "
+        "which takes out what the kind of word that follows does to all objects alike: "
+        f"{free('hallucinated', kind='specific')} (hallucinated) and {free('present', kind='specific')} (present). "
     )
     if changed is not None:
         rest += f"The difference between arms on the same tokens passes in {_rejected(rows, 'replay', 'hallucinated', CONTRAST)} layers."
@@ -53,7 +54,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"The paper's uncentred cosine of the same series is {cosines}; with the steps in any other order {permuted} on average, "
         f"and with an entropy that never changes {constant}. What the order of the steps adds is "
         f"{free('hallucinated', kind='cosine - permuted')} (hallucinated) and {free('present', kind='cosine - permuted')} (present). "
-        f"Without any regard to position Spearman's correlation is {free('hallucinated', kind='plain')} and {free('present', kind='plain')}."
+        "Without any regard to position Spearman's correlation is "
+        f"{free('hallucinated', kind='plain')} and {free('present', kind='plain')}."
     )
     bound = (
         "What does not follow: a correlation over steps is no effect of entropy on logits, since the kind of word that comes next moves "

@@ -68,7 +68,7 @@ def _regime(
         shift = one["logit_mean"].transpose("image", "step").values.astype(float)[:, :, None]
         vocabulary[number] = own_level_slopes(shift, common[:, :, None], min_steps)
         curves.append(_curves(values, sets, alive[number], seed, level))
-    coords = {"arm": list(ARMS), "image": objects.image, "step": _bins(recording.sizes["step"]).mean(axis=1), "set": list(SETS)}
+    coords = {"arm": list(ARMS), "image": objects.image, "step": _bins(recording.sizes["step"])[:, BIN // 2], "set": list(SETS)}
     coords |= {"outcome": list(OUTCOMES), "curve": list(CURVES)}
     cells = {
         "slope": (("arm", "outcome", "set", "image"), slope),

@@ -7,6 +7,8 @@ from analysis.logits import reduce as module
 from analysis.logits.names import CURVES, SETS
 from analysis.logits.reduce import reduce
 from analysis.logits.results import results
+from analysis.stats.bootstrap import cluster_bca
+from analysis.stats.paired import sign_flip
 from tests.analysis_logits.synthetic import annotations, present_of, recording, recordings
 
 
@@ -14,11 +16,10 @@ from tests.analysis_logits.synthetic import annotations, present_of, recording, 
 def few_resamples(monkeypatch):
     monkeypatch.setattr(module, "CURVE_RESAMPLES", 49)
     monkeypatch.setattr("analysis.tested.cluster_bca", quick)
+    monkeypatch.setattr("analysis.tested.sign_flip", lambda values, seed: sign_flip(values, draws=1999, seed=seed))
 
 
 def quick(statistic, images, **options):
-    from analysis.stats.bootstrap import cluster_bca
-
     return cluster_bca(statistic, images, **options | {"resamples": 199})
 
 
@@ -108,7 +109,6 @@ def test_curves_are_means_over_objects_of_each_arms_own_text():
 def test_level_of_the_primary_slopes_under_autocorrelation():
     """300 replications of 20 images without any trend, AR(1) at 0.7: the unsaid slope rejects in 5 % of them, binomial error 1.3 %."""
     from analysis.logits.slopes import own_level_slopes
-    from analysis.stats.paired import sign_flip
 
     draw, hits = np.random.default_rng(5), 0
     for _ in range(300):
