@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,13 +82,17 @@ def read_part(path: str | os.PathLike, variables: Sequence[str] | None = None) -
     whole = Path(path).read_bytes()
     try:
         _verify(whole)
-        with h5py.File(h5py.h5f.open_file_image(whole), "r") as file:
-            wanted = set(VARIABLES) if variables is None else set(variables)
-            dims = set(COORDINATES) if variables is None else {"arm", "image", "step"}.union(*(VARIABLES[name].dims for name in wanted))
-            # by name: to walk over all that a file holds takes longer than to read a few
-            arrays = {name: _get(file[name]) for name in sorted(wanted) if name in file}
-            coordinates = {name: _get(file[name]) for name in sorted(dims) if name in file}
-            attributes = {name: value for name, value in file.attrs.items() if name != CONTENT}
+        wanted = set(VARIABLES) if variables is None else set(variables)
+        dims = set(COORDINATES) if variables is None else {"arm", "image", "step"}.union(*(VARIABLES[name].dims for name in wanted))
+        # h5py's low level: of thousands of small files its objects, one a variable and attribute, would take half of the time
+        file = h5py.h5f.open_file_image(whole)
+        try:
+            root = h5py.h5g.open(file, b"/")
+            arrays = {name: _get(root, name) for name in sorted(wanted) if name.encode() in root}
+            coordinates = {name: _get(root, name) for name in sorted(dims) if name.encode() in root}
+            attributes = {name: value for name, value in _attributes(root) if name != CONTENT}
+        finally:
+            file.close()
     except Exception as error:  # whatever a parser says about bytes that are no recording
         raise TornFile(f"{path} is torn: it is cut off or damaged, and has to be recorded again.") from error
     return Part(arrays, coordinates, attributes)
@@ -126,5 +130,22 @@ def _put(file: h5py.File, name: str, data: xr.DataArray) -> h5py.Dataset:
     return put
 
 
-def _get(data: h5py.Dataset) -> np.ndarray:
-    return data.asstr()[...] if h5py.check_string_dtype(data.dtype) else data[...]
+def _get(root: h5py.h5g.GroupID, name: str) -> np.ndarray:
+    data = h5py.h5d.open(root, name.encode())
+    values = np.empty(data.shape, data.dtype)
+    data.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    return values if values.dtype.kind != "O" else _text(values)
+
+
+def _attributes(root: h5py.h5g.GroupID) -> Iterator[tuple[str, str]]:
+    for index in range(h5py.h5a.get_num_attrs(root)):
+        attribute = h5py.h5a.open(root, index=index)
+        value = np.empty(attribute.shape, attribute.dtype)
+        attribute.read(value)
+        yield attribute.name.decode(), str(_text(value))
+
+
+def _text(values: np.ndarray) -> np.ndarray:
+    found = np.empty(values.shape, dtype=object)
+    found.flat = [value.decode() for value in values.flat]
+    return found
