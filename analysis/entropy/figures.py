@@ -63,7 +63,7 @@ def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
     left, right = bottom.subplots(1, 2, width_ratios=[1.15, 1])
     for name in CLASSES:
         found = [rows.get(f"means/share/{name}/{CONTROL}/layer {layer}") for layer in layers]
-        by_place(left, layers, found, CLASS_COLOURS[name], CLASS_MARKERS[name], name)
+        by_place(left, layers.tolist(), found, CLASS_COLOURS[name], CLASS_MARKERS[name], name)
     left.set(xlabel="layer", ylabel="row entropy / ln(keys)", xticks=layers)
     letter(left, "d", "by token class, no smoothing")
     legend_below(left)

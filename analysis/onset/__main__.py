@@ -49,13 +49,13 @@ def measure(config: OnsetConfig) -> xr.Dataset:
     ------
     BadInput : the images are not those of the bundled subject, whose objects are known
     """
+    if config.image_folder is not None:
+        raise BadInput("--image-folder: what is in these images is not known; this question needs the bundled subject's scenes.")
     from analysis.mentions import mention_table
     from analysis.onset.reduce import reduce
     from analysis.onset.series import VARIABLES
     from probes.subjects.emoji import annotations, scenes
 
-    if config.image_folder is not None:
-        raise BadInput("--image-folder: what is in these images is not known; this question needs the bundled subject's scenes.")
     recording = observed(config, ("free",), variables=VARIABLES)["free"]
     table = mention_table(recording, annotations(scenes(config.images)))
     reduced = reduce(recording, table, min_steps=config.min_steps, seed=config.seed, level=config.level)
