@@ -29,7 +29,7 @@ class Asked:
     store : folder of its finished parts, inside the folder of recordings; "" where it has none
     page : of the docs, that it writes; "" for none
     most : images that it looks at, at most
-    all_lanes : whether it spreads over all workers by itself
+    all_lanes : whether it spreads over all workers by itself, as long as its store is empty
     shared : what it shares with others, as in `Job`
     """
 
@@ -154,7 +154,9 @@ def _job(name: str, asked: Asked, config: RegenerateConfig) -> Job:
         words += ["--store", str(config.recordings / asked.store)]
     if asked.all_lanes:
         words += ["--workers", str(config.workers)]
-    return Job(name, tuple(words), config.workers if asked.all_lanes else 1, asked.shared)
+    # what lies there is most of its work: then it need not keep others waiting
+    begun = asked.store and any((config.recordings / asked.store).glob("*.json"))
+    return Job(name, tuple(words), config.workers if asked.all_lanes and not begun else 1, asked.shared)
 
 
 if __name__ == "__main__":

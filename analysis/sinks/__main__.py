@@ -17,7 +17,7 @@ from analysis.question import Question, by_name, made_by
 from analysis.sinks.files import encoding, in_double
 from probes import DEFAULT_BATCH
 from probes.cli import run_cli
-from probes.provenance import as_json
+from probes.provenance import as_json, as_plain
 
 QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
 
@@ -83,6 +83,7 @@ def measure(config: SinksConfig) -> xr.Dataset:
     """Feed back every caption that is not in the store yet, and reduce all of them."""
     import transformers
 
+    from analysis.sinks.kept import kept
     from analysis.sinks.reduce import reduce
     from analysis.sinks.scores import detectors
     from analysis.sinks.texts import measured, read_captions
@@ -107,7 +108,9 @@ def measure(config: SinksConfig) -> xr.Dataset:
         max_new_tokens=config.max_new_tokens,
     )
     texts = list(measured(session, config.store, config.seed))
-    reduced = reduce(texts, [item.image_id for item in items], detectors(subject), level=config.level, seed=config.seed)
+    images, chosen = [item.image_id for item in items], detectors(subject)
+    about = {"images": images, "detectors": as_plain(chosen), "level": config.level, "seed": config.seed}
+    reduced = kept(config.store, texts, about, lambda: reduce(texts, images, chosen, level=config.level, seed=config.seed))
     return reduced.assign_attrs(analysis=as_json({**made_by(config), "subject": subject.name, "model_revision": subject.revision}))
 
 

@@ -203,6 +203,14 @@ def test_commands_have_the_options_that_their_questions_know(tmp_path, redraw):
         assert redraw or parsed.images == (200 if one.name == "mediation" else 300)
 
 
+def test_a_question_fills_all_lanes_until_its_store_holds_something(tmp_path):
+    config = RegenerateConfig(only=("ablation", "sensitivity", "drift"), recordings=tmp_path, workers=3)
+    assert {one.name: one.lanes for one in jobs(config)} == {"drift": 1, "ablation": 3, "sensitivity": 3}
+    (tmp_path / "ablation").mkdir()
+    (tmp_path / "ablation" / "cell.json").touch()
+    assert {one.name: one.lanes for one in jobs(config)} == {"drift": 1, "ablation": 1, "sensitivity": 1}
+
+
 def options_of(question):
     """The class of a question's options, wherever the question keeps it."""
     for module in (f"analysis.{question}", f"analysis.{question}.config", f"analysis.{question}.__main__"):
