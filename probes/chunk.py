@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probes.provenance import digest
 from probes.store import Store
 from probes.subjects import Item, Subject
 from probes.tokens import end_tokens, free_captions
@@ -30,14 +29,10 @@ class Chunk:
         """The items of this chunk; the last one of a list may be shorter."""
         return self.whole[self.start : self.start + self.size]
 
-    @cached_property
+    @property
     def hashes(self) -> list[str]:
         """What decides an item: number, prompt, pixels."""
-        images = [item.pixels() for item in self.items]
-        return [
-            digest([str(item.image_id), item.prompt, str(image.size), image.tobytes()])
-            for item, image in zip(self.items, images, strict=True)
-        ]
+        return [item.content for item in self.items]
 
     @cached_property
     def inputs(self) -> dict[str, Tensor]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from probes.chunk import Chunk
 from probes.cli import BadInput, Notice
 from probes.netcdf import Part
 from probes.provenance import git_commit
@@ -72,11 +71,10 @@ def _stored(session: "Session", variables: Sequence[str]) -> list[Part] | None:
     paths = [session.store.path(arm, item.image_id) for arm in session.arms for item in session.items]
     if not all(path is not None and path.exists() for path in paths):
         return None
-    hashes = Chunk(session.subject, session.items, 0, len(session.items)).hashes
     parts = []
     for arm in session.arms:
-        for item, made in zip(session.items, hashes, strict=True):
-            part = session.store.part(arm, item.image_id, made, variables)
+        for item in session.items:
+            part = session.store.part(arm, item.image_id, item.content, variables)
             if part is None:
                 return None
             parts.append(part)

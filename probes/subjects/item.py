@@ -1,12 +1,14 @@
 """One thing to describe: an image, its number, and what is asked."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from probes.cli import BadInput
+from probes.provenance import digest
 
 PROMPT = "Please describe this image in detail."
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -34,6 +36,12 @@ class Item:
             raise BadInput(f"Item.image must be a PIL image or a path; got {type(self.image).__name__} (item {self.image_id}).")
         if not self.prompt.strip():
             raise BadInput(f"Item.prompt must say something; it is empty (item {self.image_id}).")
+
+    @cached_property
+    def content(self) -> str:
+        """A hash of what decides the item: number, prompt, pixels; computed once, whatever happens to a file of the image then."""
+        image = self.pixels()
+        return digest([str(self.image_id), self.prompt, str(image.size), image.tobytes()])
 
     def pixels(self) -> Image.Image:
         """The image in RGB.
