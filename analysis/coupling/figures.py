@@ -102,7 +102,7 @@ def _null(ax: Axes, rows: Rows, which: str, places: list[str]) -> None:
 
 def _forest(ax: Axes, series: list, labels: list[str]) -> None:
     forest(series, labels, ax=ax)
-    ax.locator_params(axis="x", nbins=4)
+    ax.locator_params(axis="x", nbins=3)
 
 
 def _limits(axes: np.ndarray) -> None:

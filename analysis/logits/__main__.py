@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from analysis.findings import PAGE, tell
@@ -24,9 +25,10 @@ NOTES = {
     "logits": "Lines: mean (variance) over objects and images at a step, averaged over {bin} steps, each arm on its own text; bands: "
     "{level:.4g} % cluster BCa interval over images.\nUntil said: before the step that says the object. n: images still generating with an "
     "object of the set, in its colour.",
-    "slopes": "Points: mean over images of slopes in which each object has a level of its own; bars: {level:.4g} % cluster BCa interval "
-    "over images. Filled: corrected p < 0.05, sign flip over images,\nmax-T over the slopes of one unit, arm and regime (primary: Holm). "
-    "− vocabulary: less the mean logit of all tokens at the step; − absent: less the mean logit of absent, other objects.",
+    "slopes": "Mean over images of slopes in which each object has a level of its own; free: over the steps that both arms have (median "
+    "{steps:g}). Bars: {level:.4g} % cluster BCa interval over images.\nFilled: corrected p < 0.05, sign flip over images, max-T over the "
+    "slopes of a unit, arm and regime (primary: Holm). Δ: KVSmooth − none. − vocabulary, − absent: less the mean logit of all tokens, of "
+    "absent, other.",
 }
 
 
@@ -89,7 +91,11 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
 def counted(reduced: xr.Dataset) -> dict[str, Any]:
     """Images, objects, and by set the images that have one and the objects in all of them."""
     of = {str(name): reduced["members"].sel(set=name).values for name in reduced["set"].values if not str(name).endswith(" unsaid")}
-    return {
+    told = {}
+    if "steps_used" in reduced:  # of images that are in the tests
+        used = {str(regime): reduced["steps_used"].sel(regime=regime).values for regime in reduced["regime"].values}
+        told["median_steps"] = {regime: float(np.median(n[n > 0])) if (n > 0).any() else 0.0 for regime, n in used.items()}
+    return told | {
         "images": reduced.sizes["image"],
         "objects": int(reduced.attrs["objects_used"]),
         "images_with": {name: int((values > 0).sum()) for name, values in of.items()},
@@ -103,9 +109,10 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     from analysis.plots.style import house, save
 
     level = 100 * found["provenance"]["config"]["level"]
+    shared = found["counted"]["median_steps"]["free"]
     with house():
         for name, made in draw_all(reduced, by_name(found["results"])).items():
-            save(made, out / name, about(reduced, found), NOTES[name].format(level=level, bin=BIN))
+            save(made, out / name, about(reduced, found), NOTES[name].format(level=level, bin=BIN, steps=shared))
 
 
 def about(reduced: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Any]:

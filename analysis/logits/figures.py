@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.arms import ARMS, CONTRAST, TREATED
+from analysis.arms import ARMS, CONTRAST, CONTROL, TREATED
 from analysis.logits.look import OUTCOME_LABELS, OUTCOME_TITLES, SET_COLOURS, SET_LABELS, SHORT
 from analysis.logits.names import BIN, CONTRAST_OF_CLASSES, OUTCOMES, SETS, VOCABULARY
 from analysis.panels import LEVEL, Rows, last_step
@@ -45,17 +45,17 @@ def logits(reduced: xr.Dataset) -> Figure:
 
 def slopes(rows: Rows) -> Figure:
     """Slopes of every outcome by set: of each arm on its own text, and what smoothing changes on the same and on its own tokens."""
-    made = figure(PAGE, 4.4)
+    made = figure(PAGE, 5.0)
     axes = made.subplots(2, len(OUTCOMES), sharey=True)
     for j, name in enumerate(OUTCOMES):
         by_arm(axes[0, j], rows, name)
         between_arms(axes[1, j], rows, name)
         letter(axes[0, j], "abcdef"[j], OUTCOME_TITLES[name])
-        letter(axes[1, j], "ghijkl"[j], "difference")
+        letter(axes[1, j], "ghijkl"[j], "Δ")
         for ax in axes[:, j]:
             ax.set_xlabel(f"{OUTCOMES[name]} / 100 tok.")
     (first, names), (second, more) = (ax.get_legend_handles_labels() for ax in axes[:, 0])
-    made.legend([*first, *second], [*names, *more], loc="outside upper center", ncols=len(names) + len(more))
+    made.legend([*first, *second], [*names, *more], loc="outside upper center", ncols=len(names) + len(more), columnspacing=1.0)
     return made
 
 
@@ -77,16 +77,17 @@ def curves(ax: Axes, reduced: xr.Dataset, arm: str, name: str, sets: tuple[str, 
 
 
 def by_arm(ax: Axes, rows: Rows, outcome: str) -> None:
-    """Slopes of both arms, each on its own text; filled where the corrected test rejects."""
-    looks = zip(ARMS, "os", strict=True)
-    _forest(ax, [(f"{ARM_LABELS[arm]}, free", ARM_COLOURS[arm], marker, _points(rows, "free", outcome, arm)) for arm, marker in looks])
+    """Slopes of the plain model over its whole captions, and of both arms over the steps that both have on their own texts."""
+    looks = (("replay", CONTROL, "D", "whole captions"), ("free", CONTROL, "o", "free"), ("free", TREATED, "s", "free"))
+    series = [(f"{ARM_LABELS[arm]}, {words}", ARM_COLOURS[arm], mark, regime, arm) for regime, arm, mark, words in looks]
+    _forest(ax, [(label, colour, mark, _points(rows, regime, outcome, arm)) for label, colour, mark, regime, arm in series])
 
 
 def between_arms(ax: Axes, rows: Rows, outcome: str) -> None:
     """Differences of slopes between arms, in both regimes."""
     found = {regime: _points(rows, regime, outcome, CONTRAST) for regime in REGIME_LOOK}
     looks = {regime: REGIME_LOOK[regime] for regime, points in found.items() if points}
-    _forest(ax, [(f"difference, {regime} ({words})", colour, marker, found[regime]) for regime, (marker, colour, words) in looks.items()])
+    _forest(ax, [(f"Δ, {regime} ({words})", colour, marker, found[regime]) for regime, (marker, colour, words) in looks.items()])
 
 
 def _points(rows: Rows, regime: str, outcome: str, contrast: str) -> list[Point]:

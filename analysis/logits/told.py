@@ -14,33 +14,37 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     """The paragraph of the findings page; every number is read from the results."""
     counted = found["counted"]
 
-    def free(outcome: str, which: str, contrast: str = CONTROL) -> str:
-        return number(rows[f"free/{outcome}/{which}/{contrast}"])
+    def plain(outcome: str, which: str) -> str:
+        return number(rows[f"replay/{outcome}/{which}/{CONTROL}"])
 
-    def replay(outcome: str, which: str) -> str:
+    def change(outcome: str, which: str) -> str:
         return number(rows[f"replay/{outcome}/{which}/{CONTRAST}"])
 
+    def own(outcome: str, which: str, arm: str) -> str:
+        return number(rows[f"free/{outcome}/{which}/{arm}"])
+
     primary = [
-        "Primary, named in the code before any result was seen: the slope of the log-probability of objects that the caption has not yet "
-        "said, in nat per 100 tokens, each object compared with itself only. Without smoothing it is "
-        f"{free('logprob', 'present unsaid')} for objects of the image and {free('logprob', 'hallucinated unsaid')} for absent ones that "
-        "the free caption of either arm names.",
+        "Primary, named in the code after a pilot of 40 scenes and before the whole: the slope of the log-probability of objects that the "
+        "caption has not yet said, in nat per 100 tokens, each object compared with itself only. Without smoothing, over its own whole "
+        "captions, it is "
+        f"{plain('logprob', 'present unsaid')} for objects of the image and {plain('logprob', 'hallucinated unsaid')} for absent ones that "
+        "the free caption of either arm names. On the same tokens, KVSmooth changes these slopes by "
+        f"{change('logprob', 'present unsaid')} and {change('logprob', 'hallucinated unsaid')}.",
     ]
-    if f"replay/logprob/present unsaid/{CONTRAST}" in rows:
-        primary.append(
-            f"On the same tokens, KVSmooth changes these slopes by {replay('logprob', 'present unsaid')} and "
-            f"{replay('logprob', 'hallucinated unsaid')}."
-        )
     paper = [
-        "The paper's view takes raw logits at every step: there the slope is "
-        f"{free('logit', 'present')} logits per 100 tokens for present and {free('logit', 'hallucinated')} for hallucinated objects; the "
-        f"mean logit of the whole vocabulary, a shift that all raw logits of a step share, has the slope {free('logit', 'vocabulary')}. "
+        "The paper's view takes raw logits at every step: there the slope without smoothing is "
+        f"{plain('logit', 'present')} logits per 100 tokens for present and {plain('logit', 'hallucinated')} for hallucinated objects; the "
+        f"mean logit of the whole vocabulary, a shift that all raw logits of a step share, has the slope {plain('logit', 'vocabulary')}. "
         f"Before the objects are said, and relative to absent objects that are neither named nor typical, it is "
-        f"{free('relative', 'present unsaid')} and {free('relative', 'hallucinated unsaid')}; the variance of the raw logit of "
-        f"hallucinated objects changes by {free('variance', 'hallucinated')} squared logits per 100 tokens at every step and by "
-        f"{free('variance', 'hallucinated unsaid')} before they are said.",
-        f"With KVSmooth on its own text the log-probability of objects not yet said has the slope "
-        f"{free('logprob', 'present unsaid', TREATED)} (present) and {free('logprob', 'hallucinated unsaid', TREATED)} (hallucinated).",
+        f"{plain('relative', 'present unsaid')} and {plain('relative', 'hallucinated unsaid')}, which KVSmooth changes by "
+        f"{change('relative', 'present unsaid')} and {change('relative', 'hallucinated unsaid')}. The variance of the raw logit of "
+        f"hallucinated objects changes by {plain('variance', 'hallucinated')} squared logits per 100 tokens at every step, by "
+        f"{plain('variance', 'hallucinated unsaid')} before they are said; that of present ones by {plain('variance', 'present')} and "
+        f"{plain('variance', 'present unsaid')}.",
+        "Each arm on its own text, over the steps that both have (median over images: "
+        f"{counted['median_steps']['free']:g}), the log-probability of objects not yet said has the slopes "
+        f"{own('logprob', 'present unsaid', CONTROL)} without and {own('logprob', 'present unsaid', TREATED)} with KVSmooth (present), "
+        f"{own('logprob', 'hallucinated unsaid', CONTROL)} and {own('logprob', 'hallucinated unsaid', TREATED)} (hallucinated).",
     ]
     bound = [
         "What does not follow: a slope describes captions of this subject and says nothing of causes; the steps before an object is said "
@@ -50,7 +54,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     level = found["provenance"]["config"]["level"]
     note = f"Brackets: {100 * level:.4g} % cluster BCa interval over images; n: images; p: sign flip over images, corrected by "
     note += (
-        f"{rows[f'free/logprob/present unsaid/{CONTROL}']['adjustment']} (primary) or max-T over the slopes of one unit, arm and regime. "
+        f"{rows[f'replay/logprob/present unsaid/{CONTROL}']['adjustment']} (primary) or max-T over the slopes of one unit, arm and regime. "
     )
     note += "Figures: `figures/logits/`."
     return "\n\n".join([" ".join(primary), " ".join(paper), " ".join(bound), note])

@@ -10,6 +10,8 @@ import pytest
 
 from analysis.coupling import __main__ as command
 from analysis.logits.told import signed
+from analysis.stats.bootstrap import cluster_bca
+from analysis.stats.paired import sign_flip
 from probes.cli import BadInput
 from tests.analysis_logits.synthetic import annotations, recordings
 
@@ -27,6 +29,8 @@ def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     made = recordings(images=8, steps=40, layers=4, coupling=0.5)
     monkeypatch.setattr(command, "observed", lambda config, regimes, variables: {regime: made[regime] for regime in regimes})
     monkeypatch.setattr(command, "annotations_of", lambda *given: annotations(8))
+    monkeypatch.setattr("analysis.tested.cluster_bca", lambda s, n, **o: cluster_bca(s, n, **o | {"resamples": 199}))
+    monkeypatch.setattr("analysis.tested.sign_flip", lambda values, seed: sign_flip(values, draws=199, seed=seed))
     out, page = tmp_path / "out", tmp_path / "page.md"
     page.write_text("# Findings\n\n<!-- coupling -->\n<!-- /coupling -->\n")
     command.main(command.CouplingConfig(images=8, out=out, page=page))
@@ -40,7 +44,6 @@ def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     assert set(re.findall(r"(−?[\d.e−]+) \[", told)) <= known
     assert found["counted"]["images_with"]["present"] == 8
     before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
-    (out / "coupling.json").unlink()
     code = "import sys; from pathlib import Path; from analysis.coupling.__main__ import CouplingConfig, main; "
     code += f"main(CouplingConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
