@@ -67,17 +67,15 @@ def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
     left.set(xlabel="layer", ylabel="row entropy / ln(keys)", xticks=layers)
     letter(left, "d", "by token class, no smoothing")
     legend_below(left)
-    contrasts = list(CONTRASTS)[::-1]
+    shown = [name for name in CONTRASTS if f"classes/centred/{name}/{CONTROL}/band" in rows][::-1]
     series = []
     for arm, marker in zip(ARMS, "os", strict=True):
         points = []
-        for place, name in enumerate(contrasts):
+        for place, name in enumerate(shown):
             row = rows[f"classes/centred/{name}/{arm}/band"]
             points.append(Point(place, row["estimate"], *row["interval"], row["p_adjusted"] < LEVEL))
-        series.append(
-            (f"{ARM_LABELS[arm]}, n = {rows[f'classes/centred/{contrasts[-1]}/{arm}/band']['n']}", ARM_COLOURS[arm], marker, points)
-        )
-    forest(series, [name.replace(" - ", " −\n") for name in contrasts], ax=right)
+        series.append((f"{ARM_LABELS[arm]}, n = {rows[f'classes/centred/{shown[-1]}/{arm}/band']['n']}", ARM_COLOURS[arm], marker, points))
+    forest(series, [name.replace(" - ", " −\n") for name in shown], ax=right)
     right.set_xlabel("difference of centred entropy (nat)")
     letter(right, "e", f"contrasts of classes, layers {band_text(data)}")
     legend_below(right)

@@ -33,11 +33,16 @@ def _classes(data: xr.Dataset) -> list[Columns]:
                 values = data["class_mean"].sel({"measure": measure, "class": name, "arm": arm}).transpose("image", "place").values
                 if measure != "centred":
                     made.append(_family(f"means/{measure}/{name}/{arm}", values, places, unit, arm, role="descriptive"))
-        for name in CONTRASTS:
+        for name in contrasts(measure):
             both = contrast(data, measure, name)
             for arm, values in (*zip(ARMS, both, strict=True), (CONTRAST, both[1] - both[0])):
                 made.append(_family(f"classes/{measure}/{name}/{arm}", values, places, unit, arm))
     return made
+
+
+def contrasts(measure: str) -> list[str]:
+    """Those that a reading can show: the first tokens stand always at the same steps, so that nothing is left of them once centred."""
+    return [name for name in CONTRASTS if measure != "centred" or "first" not in CONTRASTS[name][0]]
 
 
 def _heads(data: xr.Dataset) -> list[Columns]:
