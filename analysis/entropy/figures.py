@@ -16,7 +16,7 @@ from analysis.plots.heat import heat
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, figure, legend, legend_below, letter
 
 Rows = Mapping[str, Mapping[str, Any]]
-BARS = "Bars and bands: {level:.4g} % cluster BCa interval over images. Filled, outlined: corrected p < 0.05 (sign flip over images"
+BARS = "Bars: {level:.4g} % cluster BCa interval over images. Filled: corrected p < 0.05 (sign flip over images"
 NOTES = {
     "entropy_classes": "Bars: {level:.4g} % cluster BCa interval over images. Crossed out, open: corrected p ≥ 0.05 (sign flip over "
     "images, max-T over layers and heads,\nor over layers and the band). Centred: minus the mean over images at the "
