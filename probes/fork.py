@@ -21,7 +21,7 @@ from probes.patching import patched
 from probes.subjects.item import Item
 from probes.tokens import end_tokens, until_end
 
-Path = tuple[int, ...]
+Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def fork(
     branches = _branches(captions, steps, forms)
     order = sorted(range(len(branches)), key=lambda i: len(branches[i].said))
     # after what was said behind the prompt, the log-probability of each token of a name
-    known: dict[tuple[int, Path], Float[Tensor, "token"]] = {}
+    known: dict[tuple[int, Tokens], Float[Tensor, "token"]] = {}
     with tqdm(total=len(branches), unit="branch", disable=None if progress else True) as bar:
         for start in range(0, len(order), batch_size) if tokens else ():
             chosen = [branches[i] for i in order[start : start + batch_size]]
@@ -110,11 +110,11 @@ class _Branch:
     """Tokens that are forced behind an item's prompt, and the steps of it at which the next token is asked for."""
 
     item: int
-    said: Path
+    said: Tokens
     wanted: tuple[int, ...]
 
 
-def _branches(captions: Sequence[Path], steps: Sequence[Sequence[int]], forms: Sequence[Sequence[Path]]) -> list[_Branch]:
+def _branches(captions: Sequence[Tokens], steps: Sequence[Sequence[int]], forms: Sequence[Sequence[Tokens]]) -> list[_Branch]:
     """The caption itself up to its last fork, and at each fork what names of several tokens need beyond."""
     further = _longest({path for said in forms for path in said if len(path) > 1})
     branches = []
@@ -130,21 +130,21 @@ def _branches(captions: Sequence[Path], steps: Sequence[Sequence[int]], forms: S
     return branches
 
 
-def _longest(paths: set[Path]) -> list[Path]:
+def _longest(paths: set[Tokens]) -> list[Tokens]:
     """Of paths that agree in all but their last token, or begin another one, one is enough."""
-    chosen: list[Path] = []
+    chosen: list[Tokens] = []
     for path in sorted(paths, key=lambda path: (-len(path), path)):
         if not any(other[: len(path) - 1] == path[:-1] for other in chosen):
             chosen.append(path)
     return chosen
 
 
-def _independent(said: Sequence[Path]) -> list[Path]:
+def _independent(said: Sequence[Tokens]) -> list[Tokens]:
     """Forms that do not begin with another form: their events exclude each other, so that probabilities add up."""
     return [path for path in dict.fromkeys(said) if not any(path != other and path[: len(other)] == other for other in said)]
 
 
-def _checked(items: Sequence[Item], captions: Sequence, steps: Sequence, ends: Sequence[int]) -> list[Path]:
+def _checked(items: Sequence[Item], captions: Sequence, steps: Sequence, ends: Sequence[int]) -> list[Tokens]:
     if not len(items) == len(captions) == len(steps):
         got = f"{len(items)} items, {len(captions)} captions and {len(steps)} lists"
         raise BadInput(f"fork needs a caption and a list of steps for each item; got {got}.")
