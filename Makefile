@@ -6,7 +6,7 @@ JOBS ?= 2
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: figures drift logits coupling entropy onset sinks mediation ablation sensitivity test fast lint redraw efficiency clean
+.PHONY: figures notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast lint redraw efficiency clean
 
 ## the main job: every question from scratch, or from what is recorded; resumes (about 45 minutes on two cores)
 figures: .venv/ready
@@ -47,6 +47,10 @@ ablation: .venv/ready
 ## how much the choice of options decides, and by more than the amount of smoothing; shares the ablation's cells
 sensitivity: .venv/ready
 	$(ENV) $(PY) -m analysis.sensitivity
+
+## the notebooks, executed, as pages in build/notebooks
+notebooks: .venv/ready
+	$(ENV) $(PY) -m nbconvert --execute --to html --output-dir build/notebooks notebooks/*.ipynb
 
 ## lint, import direction and every test
 test: lint

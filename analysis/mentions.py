@@ -78,6 +78,7 @@ def mention_table(recording: xr.Dataset, annotations: Mapping, subject: Any | No
 
     truth = ground_truth(annotations)
     arms, images = recording["arm"].values, recording["image"].values
+    recording = recording.transpose("arm", "image", "step", ...)
     read = {name: recording[name].values for name in ("caption", "piece_predicted", "token_predicted", "n_steps")}
     rows = []
     for i, arm in enumerate(arms):

@@ -28,8 +28,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # a kernel's own; the tests draw without a screen
-    # where ipywidgets is missing, tqdm says that its bars will be plain: about the machine, not about the notebook
-    "PYTHONWARNINGS": "ignore:IProgress not found",
 }
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
