@@ -25,10 +25,9 @@ NOTES = {
     "logits": "Lines: mean (variance) over objects and images at a step, averaged over {bin} steps, each arm on its own text; bands: "
     "{level:.4g} % cluster BCa interval over images.\nUntil said: before the step that says the object. n: images still generating with an "
     "object of the set, in its colour.",
-    "slopes": "Mean over images of slopes in which each object has a level of its own; free: over the steps that both arms have (median "
-    "{steps:g}). Bars: {level:.4g} % cluster BCa interval over images.\nFilled: corrected p < 0.05, sign flip over images, max-T over the "
-    "slopes of a unit, arm and regime (primary: Holm). Δ: KVSmooth − none. − vocabulary, − absent: less the mean logit of all tokens, of "
-    "absent, other.",
+    "slopes": "Mean of the images' slopes, a level for each object; free: steps that both arms have (median {steps:g}). "
+    "Bars: {level:.4g} % cluster BCa. Δ: KVSmooth − none.\nFilled: corrected p < 0.05, sign flip, max-T (primary: Holm). "
+    "− vocabulary, − absent: less the mean logit of all tokens; of absent, other.",
 }
 
 
