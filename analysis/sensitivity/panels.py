@@ -61,6 +61,7 @@ def by_amount(ax: Axes, rows: Rows, constant: Mapping[str, float], amounts: Mapp
     x = list(constant.values())
     ax.plot(x, [row["estimate"] for row in curve], "-", color=CONSTANT_COLOUR, zorder=1)
     ax.fill_between(x, *limits.T, color=CONSTANT_COLOUR, alpha=0.25, linewidth=0)
+    away_from: list[tuple[float, float, str]] = []
     for option, cells in amounts.items():
         colour, marker = MARKS[option]
         for cell, amount in cells.items():
@@ -72,7 +73,9 @@ def by_amount(ax: Axes, rows: Rows, constant: Mapping[str, float], amounts: Mapp
             drawn = {"markerfacecolor": face, "markersize": 3.4, "markeredgewidth": 0.8, "zorder": 4}
             ax.plot(amount, row["estimate"], marker, color=own, **drawn)
             if option == "layers" and face == own:  # those that leave the curve, by name
-                name(ax, away["where"]["setting"], (amount, row["estimate"]), "right" if amount > max(x) / 2 else "left")
+                away_from.append((row["estimate"], amount, away["where"]["setting"]))
+    for place, (level, amount, text) in enumerate(sorted(away_from)):  # names of neighbours on different sides
+        name(ax, text, (amount, level), "right" if amount > max(x) / 2 and place % 2 == 0 else "left")
 
 
 def name(ax: Axes, text: str, at: tuple[float, float], side: str = "left") -> None:
