@@ -1,7 +1,5 @@
 """Two-stage trends in one call, against scipy image by image and the tests that the second stage stands on."""
 
-import time
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -69,11 +67,3 @@ def test_constant_and_short_series():
 def test_another_kind_is_named():
     with pytest.raises(ValueError, match=r"two_stage.kind must be one of tau, slope, theil_sen; got 'mann'"):
         two_stage(np.zeros((2, 3, 1)), "mann")
-
-
-@pytest.mark.slow
-def test_five_hundred_captions_of_twelve_layers_take_seconds():
-    values = np.random.default_rng(0).normal(size=(500, 100, 12))
-    start = time.process_time()
-    two_stage(values, "theil_sen")
-    assert time.process_time() - start < 10
