@@ -1,6 +1,5 @@
 """Mentions: characters and token steps against decoding every beginning, on word marks, byte-level pieces and recordings."""
 
-
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
