@@ -1,9 +1,11 @@
 """Where captions name objects: in characters and in token steps; whether the object is in the image, and which mention of it that is.
 
 A mention is CHAIR's (`analysis.metrics.chair`). Its step is the one that predicts its first sub-token: the model's state at that step has
-not read any part of the word yet. Characters are booked to tokens by laying the tokenizer's pieces along the caption.
+not read any part of the name yet. Of "dining table" CHAIR reads the word "table"; its step is that of "dining", since behind it the name is
+settled. Characters are booked to tokens by laying the tokenizer's pieces along the caption.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from analysis.metrics.chair import Mention as ChairMention
 from analysis.metrics.chair import ground_truth, score_caption
 from probes.cli import BadInput
 
@@ -31,7 +34,7 @@ class Mention:
     word : as CHAIR reads it (a lemma, two-word objects merged)
     object : COCO's name
     start, end : its characters in the caption, end exclusive
-    step : the step that predicts its first sub-token, an index into the predicted tokens
+    step : the step that predicts the first sub-token of the name, an index into the predicted tokens
     last_step : the step that predicts its last sub-token
     present : the object is in the image
     repeated : 1 for the object's first mention in this caption, 2 for its second, and so on
@@ -47,7 +50,7 @@ class Mention:
     repeated: int
 
 
-def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[Mention]:
+def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str], names: bool = True) -> list[Mention]:
     """Every object mention of a caption, in its order.
 
     Parameters
@@ -55,10 +58,11 @@ def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list
     subject : has `pieces(tokens)` and `text(tokens)`, as `probes.subjects.Subject` does
     tokens : the predicted ones, the end token included or not
     truth : the image's objects (COCO's names)
+    names : a step is that of the name's first word; else that of the first word that CHAIR reads
     """
     caption = subject.text(tokens)
     ends = piece_ends(subject.pieces(tokens), caption)
-    return _found(caption, decoded_ends(subject, tokens) if ends is None else ends, truth)
+    return _found(caption, decoded_ends(subject, tokens) if ends is None else ends, truth, names)
 
 
 def mention_table(recording: xr.Dataset, annotations: Mapping, subject: Any | None = None) -> "pandas.DataFrame":
@@ -129,16 +133,24 @@ def decoded_ends(subject: Any, tokens: Sequence[int]) -> list[int]:
     return [len(subject.text(tokens[: i + 1])) for i in range(len(tokens))]
 
 
-def _found(caption: str, ends: Sequence[int], truth: frozenset[str]) -> list[Mention]:
+def _found(caption: str, ends: Sequence[int], truth: frozenset[str], names: bool = True) -> list[Mention]:
     named: Counter[str] = Counter()
     found = []
     for mention in score_caption(caption, truth).mentions:
         named[mention.object] += 1
-        first = next(i for i, end in enumerate(ends) if end > mention.start)
+        begin = _name_begin(caption, mention) if names else mention.start
+        first = next(i for i, end in enumerate(ends) if end > begin)
         last = next(i for i, end in enumerate(ends) if end >= mention.end)
         span = (mention.start, mention.end, first, last)
         found.append(Mention(mention.word, mention.object, *span, not mention.hallucinated, named[mention.object]))
     return found
+
+
+def _name_begin(caption: str, mention: ChairMention) -> int:
+    """Where the object's name begins, if the caption says all of it and CHAIR reads its last word only."""
+    head, _, tail = mention.object.rpartition(" ")
+    said = re.search(rf"\b{re.escape(head)}\s+$", caption[: mention.start].lower()) if head and mention.word == tail else None
+    return mention.start if said is None else said.start()
 
 
 @lru_cache(maxsize=1 << 16)

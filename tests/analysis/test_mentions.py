@@ -76,6 +76,17 @@ def test_mentions_stand_where_decoding_every_beginning_puts_them(kind, request):
         assert TEXT[mention.start : mention.end] in said
 
 
+def test_a_name_of_which_chair_reads_the_last_word_begins_with_its_first(wordy):
+    text = "There is a dining table, a table, two dining tables and dining. table with a hot dog and a ball."
+    tokens = wordy.tokens(text)
+    pieces = wordy.pieces(tokens)
+    found = mentions(wordy, tokens, frozenset())
+    expected = ["dining", "table", "dining", "table", "hot", "ball"]
+    assert [pieces[m.step].strip("▁") for m in found] == expected
+    assert [m.step for m in mentions(wordy, tokens, frozenset(), names=False)][:3] == [found[0].step + 1, found[1].step, found[2].step + 1]
+    assert [(m.start, m.end) for m in found] == [(m.start, m.end) for m in score_caption(text, ()).mentions]
+
+
 def test_characters_of_several_bytes_and_special_tokens_are_counted_as_decoding_counts_them(bytewise):
     caption = "Ein Café, a cake – für a bear!"
     tokens = bytewise.tokenizer(caption, add_special_tokens=False)["input_ids"]
