@@ -1,8 +1,9 @@
 """Curves aligned at hallucinated first mentions against true first mentions at the same position, and two nulls.
 
-Each caption's mean is taken off first, so that what makes an image hard drops out, and a curve says how the steps round a mention differ
-from the rest of their own caption. Positions are cut into strata of STRATUM tokens. In each, the mean over all its first mentions is taken
-off; the difference is then the mean over hallucinated mentions minus that over true ones, weighted so that both have the same positions.
+The mean over images at each step is taken off, then each caption's mean, so that what makes an image hard drops out, and a curve says how
+the steps round a mention differ from the rest of their own caption. Positions are cut into strata of STRATUM tokens. In each, the mean over
+all its first mentions is taken off; the difference is then the mean over hallucinated mentions minus that over true ones, weighted so that
+both have the same positions.
 """
 
 from dataclasses import dataclass
@@ -39,8 +40,7 @@ class Matched:
 
 
 def windows(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame) -> Float[np.ndarray, "mention place"]:
-    """Values round each mention, minus their caption's mean; then the means over the steps of WINDOWS."""
-    values = values.astype(float) - _mean(values, 1)[:, None]
+    """Values round each mention; then their means over the steps of WINDOWS."""
     step = mentions["step"].values[:, None] + OFFSETS
     inside = (step >= 0) & (step < values.shape[1])
     found = np.where(inside, values[mentions["image_index"].values[:, None], np.clip(step, 0, values.shape[1] - 1)], np.nan)
@@ -48,11 +48,21 @@ def windows(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame)
     return np.concatenate([found, np.stack(means, axis=1)], axis=1)
 
 
+def centred(values: Float[np.ndarray, "image step"]) -> Float[np.ndarray, "image step"]:
+    """Values minus the mean over images at their step, then minus their caption's mean.
+
+    In this order: where values change along captions, the mean of a long caption differs from that of a short one, and to take off nothing
+    else would show at every mention how long its caption is, and with it whatever goes with length.
+    """
+    values = values.astype(float) - _mean(values, 0)
+    return values - _mean(values, 1)[:, None]
+
+
 def matched(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame) -> Matched:
     """One quantity of one arm round its first mentions, after position."""
     absent, image = mentions["absent"].values.astype(bool), mentions["image_index"].values
     stratum = mentions["step"].values // STRATUM
-    found = windows(values, mentions)
+    found = windows(centred(values), mentions)
     left = np.full(found.shape, np.nan)
     weight = np.zeros(len(found))
     for number in np.unique(stratum):

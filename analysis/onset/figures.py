@@ -24,8 +24,8 @@ LEVEL = 0.05
 FORM_LABELS = {"pooled": "any two mentions", "within": "same image", "stratified": "same position"}
 NOTES = {
     "onset_aligned": "First mentions. Upper: means at hallucinated ones (solid) and at true ones weighted to the same positions (dashed). "
-    "Lower: difference, each caption's mean taken off; bands {level:.4g} %\ncluster BCa interval; grey, dotted: whole curves stay there in "
-    "{level:.4g} % of permutations of labels within positions. Dots: corrected p < 0.05 (sign flip over images, max-T over "
+    "Lower: difference, means of step and caption taken off; bands {level:.4g} %\ncluster BCa interval; grey, dotted: whole curves stay "
+    "there in {level:.4g} % of permutations of labels within positions. Dots: corrected p < 0.05 (sign flip over images, max-T over "
     "offsets).",
     "onset_auroc": "First mentions. Above 0.5: in the direction that was expected of the score (+, −: higher, lower at hallucinated "
     "ones).\n"

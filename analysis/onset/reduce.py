@@ -27,7 +27,7 @@ def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8
     ---------
     score "mention score_name" (times its sign, see names.SCORES); entropy "mention layer"; absent, arm_index, image_index, step, ordinal
     "mention"; sums "arm quantity part image place"; raw "arm quantity side offset" (means of hallucinated and of true first mentions of
-    the same positions, caption means left in); null_low, null_high (pointwise), null_width (simultaneous), null_mean, p_permutation "arm
+    the same positions, as recorded); null_low, null_high (pointwise), null_width (simultaneous), null_mean, p_permutation "arm
     quantity place"; n_steps, first_absent (step; -1: none), cut (at the longest length) "arm image"; unmatched "arm".
     """
     recording = recording.reindex(arm=list(ARMS), fill_value={name: "" for name, v in recording.items() if v.dtype.kind in "OUT"})
@@ -76,10 +76,8 @@ def _null(found, parts: np.ndarray, seed: int, level: float) -> np.ndarray:
 
 
 def _raw(values: np.ndarray, own: pandas.DataFrame, weight: np.ndarray) -> np.ndarray:
-    """Mean curves with the captions' means left in: hallucinated, and true mentions weighted to the same positions."""
-    middle = np.nanmean(values, axis=1) if np.isfinite(values).any() else np.full(len(values), np.nan)
-    level = np.nan_to_num(middle)[own["image_index"].values]
-    found = windows(values, own)[:, : len(OFFSETS)] + level[:, None]
+    """Mean curves as recorded, no mean taken off: hallucinated, and true mentions weighted to the same positions."""
+    found = windows(values, own)[:, : len(OFFSETS)]
     absent = own["absent"].values.astype(bool)
     made = []
     for side in (absent, ~absent):

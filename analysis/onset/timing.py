@@ -5,7 +5,7 @@ first time, every mention is one chance to err, so that the arms' hazards compar
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from analysis.arms import ARMS, CONTRAST
 from analysis.stats.lifetable import CENSORED, END, EVENT, MISSING
+from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.rows import Row
 from analysis.stats.survival import Survival, hazard_ratio, survival
 
@@ -69,7 +70,14 @@ def timing(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> tuple[lis
         curves += list(_curves(clock, found, fitted))
         if clock == "mentions":  # the sandwich of so many tokens a caption takes minutes
             rows.append(_ratio(clock, found, level))
-    return rows, curves
+    return _corrected(rows), curves
+
+
+def _corrected(rows: list[Row]) -> list[Row]:
+    """Comparisons of the arms, by either clock, corrected together."""
+    adjusted = adjust(np.array([row.p for row in rows], dtype=float))
+    words = f"Holm over {family_size(adjusted)} comparisons of times"
+    return [replace(row, p_adjusted=p, adjustment=words) if row.test else row for row, p in zip(rows, adjusted, strict=True)]
 
 
 def _curves(clock: str, found: Times, fitted: Survival) -> Iterator[dict[str, Any]]:

@@ -45,8 +45,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         )
         pooled = rows[f"auroc/pooled/position/{CONTROL}"]
         lines.append(
-            f"Position alone gives {_number(pooled)} over any two mentions, which is why scores that change along a caption look better "
-            f"there than at the same position (row entropy: {_number(rows[f'auroc/pooled/entropy/{CONTROL}'])} over any two)."
+            f"Over any two mentions, whatever their positions, position alone gives {_number(pooled)} and row entropy "
+            f"{_number(rows[f'auroc/pooled/entropy/{CONTROL}'])}: what changes along a caption is to be judged at the same position."
         )
     by_tokens = [rows.get(f"survival/incidence/{arm}") for arm in (CONTROL, TREATED)]
     ratio, said = (rows.get(f"survival/{name} by mentions/{CONTRAST}") for name in ("hazard ratio", "restricted mean"))
@@ -55,7 +55,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
             f"By token {by_tokens[0]['effect']['horizon']:.0f}, {_number(by_tokens[0])} of the captions without smoothing and "
             f"{_number(by_tokens[1])} of those with KVSmooth have named an absent object. Counted in objects named, the mean number before "
             f"the first absent one differs by {_number(said)} and the hazard at each new object has the ratio {_number(ratio)} "
-            f"(p = {ratio['p']:.2g}): tokens compare how fast an arm names objects as well as how often it errs."
+            f"(p = {ratio['p_adjusted']:.2g}, Holm over the comparisons of times): tokens compare how fast an arm names objects as well as "
+            "how often it errs."
         )
     odds = rows.get(f"odds/gee/entropy/{CONTROL}")
     if odds and np.isfinite(odds["estimate"]):
