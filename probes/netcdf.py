@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from probes.files import write_bytes
-from probes.schema import COORDINATES, VARIABLES, as_dataset, validate
+from probes.schema import COORDINATES, VARIABLES, InvalidRecording, as_dataset, validate
 
 TEXT = h5py.string_dtype()
 CONTENT = "content"
@@ -78,7 +78,10 @@ def read_part(path: str | os.PathLike, variables: Sequence[str] | None = None) -
     Raises
     ------
     TornFile, OSError : as `read`
+    InvalidRecording : of a variable that the schema does not know
     """
+    if unknown := set(variables or ()) - VARIABLES.keys():
+        raise InvalidRecording(f"variables must be names of the schema (docs/recording.md); got {min(unknown)}.")
     whole = Path(path).read_bytes()
     try:
         _verify(whole)

@@ -12,6 +12,7 @@ import xarray as xr
 from probes.cli import BadInput, Notice
 from probes.netcdf import Part
 from probes.provenance import git_commit
+from probes.recorders import RECORDERS
 from probes.recording import merge
 from probes.schema import VARIABLES
 
@@ -30,6 +31,10 @@ def read_recorded(session: "Session", variables: Sequence[str], progress: bool =
     """
     if unknown := [name for name in variables if name not in VARIABLES]:
         raise BadInput(f"record.variables must be names of the schema (docs/recording.md); got {unknown[0]}.")
+    # asked before anything is recorded, which may take hours
+    idle = {name for key in RECORDERS.keys() - set(session.recorders) for name in RECORDERS[key].variables}
+    if absent := [name for name in variables if name in idle]:
+        raise BadInput(f"record.variables: {absent[0]} is given by none of the recorders {', '.join(session.recorders)}.")
     merged = None
     if session.out is not None:
         session.store.open(session.settings, session.options)
@@ -44,8 +49,6 @@ def read_recorded(session: "Session", variables: Sequence[str], progress: bool =
     if merged is None:  # nothing is kept, or the disk takes and does not give
         merged = merge(session.recordings(progress))
         merged = merged[[name for name in merged.data_vars if name in variables]]
-    if absent := [name for name in variables if name not in merged]:
-        raise BadInput(f"record.variables: {absent[0]} is given by none of the recorders {', '.join(session.recorders)}.")
     return merged
 
 

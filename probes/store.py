@@ -106,9 +106,19 @@ class Store:
         for name, value in as_plain(wanted).items():
             if there is not None and there.get(name) != value:
                 raise BadInput(
-                    f"{path.parent} was recorded with {name} = {_shown(there.get(name))}, not {_shown(value)}; "
+                    f"{path.parent} was recorded with {_apart(name, there.get(name), value)}; "
                     "give another folder (--out) or the old value. Nothing was overwritten."
                 )
+
+
+def _apart(name: str, there: Any, wanted: Any) -> str:
+    """How two values of a setting differ; of lists of names, which are cut when shown whole, the names that one of them lacks."""
+    if all(isinstance(value, list) and all(isinstance(one, str) for one in value) for value in (there, wanted)):
+        less, more = ([one for one in a if one not in b] for a, b in ((wanted, there), (there, wanted)))
+        told = [f"{word} {', '.join(names)}" for word, names in (("without", less), ("and", more)) if names]
+        if told:
+            return f"other {name} ({', '.join(told)})"
+    return f"{name} = {_shown(there)}, not {_shown(wanted)}"
 
 
 def _keep(path: Path, content: Mapping[str, Any]) -> None:

@@ -7,7 +7,8 @@ import xarray as xr
 from probes import record
 from probes.cli import BadInput
 from probes.netcdf import TornFile, read, read_part
-from probes.recording import read_folder
+from probes.recorders import DEFAULT_RECORDERS
+from probes.recording import InvalidRecording, read_folder
 from tests.probes.test_session import ARMS, OPTIONS
 
 WANTED = ("row_entropy", "token_predicted", "n_steps")
@@ -49,8 +50,15 @@ def test_a_torn_file_is_found_when_a_part_of_it_is_read(whole, tmp_path):
         read_part(path, WANTED)
 
 
-def test_wrong_variables_are_told_in_one_line(whole, subject, items):
+def test_wrong_variables_are_told_in_one_line(whole, subject, items, tmp_path):
     out, _ = whole
+    with pytest.raises(BadInput, match=r"record.variables: object_rank is given by none of the recorders"):
+        record(subject, items[:3], ARMS, out=tmp_path / "new", variables=("object_rank",), **OPTIONS)
+    assert not (tmp_path / "new").exists(), "nothing is recorded for what cannot be answered"
+    with pytest.raises(InvalidRecording, match=r"variables must be names of the schema .* got rows"):
+        read_folder(out / "free", variables=("rows",))
+    with pytest.raises(BadInput, match=r"recorded with other recorders \(without displacement\); give another folder"):
+        record(subject, items[:3], ARMS, out=out, **(OPTIONS | {"recorders": (*DEFAULT_RECORDERS, "displacement")}))
     with pytest.raises(BadInput, match=r"record.variables must be names of the schema .* got rows"):
         record(subject, items[:3], ARMS, out=out, variables=("rows",), **OPTIONS)
     with pytest.raises(BadInput, match=r"record.variables: object_rank is given by none of the recorders"):
