@@ -92,7 +92,7 @@ def rows_of(families: Sequence[Columns], *, seed: int = 0, level: float = 0.95) 
                     effect=effect | (dict(family.effect[column]) if family.effect else {}),
                     role=family.role,
                     where=dict(family.where[column]),
-                    reason=why or interval.reason[number],
+                    reason=(why if len(own) else "") or interval.reason[number],
                 )
             )
             number += 1

@@ -23,9 +23,9 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
 
     primary = (
         "Primary, named in the code before any result was seen: Spearman's correlation within a caption of the row entropy (mean of the "
-        "smoothed layers and of heads) with the rank of an object at the same step, after both have lost their mean over images at that "
-        "step and their line over the caption. Rank 1 is the most probable token, so a positive value says that objects are less probable "
-        f"where entropy is high. Without smoothing it is {free('hallucinated')} for hallucinated and {free('present')} for present objects"
+        "smoothed layers and of heads) with the logarithm of an object's rank at the same step, after both have lost their mean over "
+        "images at that step and their line over the caption. Rank 1 is the most probable token, so a positive value says that objects are "
+        f"less probable where entropy is high. Without smoothing it is {free('hallucinated')} for hallucinated and {free('present')} for present objects"
     )
     changed = rows.get(PRIMARY[2])
     primary += "." if changed is None else f"; on the same tokens, KVSmooth changes the former by {number(changed)}."

@@ -24,9 +24,9 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         return number(rows[f"free/{outcome}/{which}/{arm}"])
 
     primary = [
-        "Primary, named in the code after a pilot of 40 scenes and before the whole: the slope of the log-probability of objects that the "
-        "caption has not yet said, in nat per 100 tokens, each object compared with itself only. Without smoothing, over its own whole "
-        "captions, it is "
+        "Primary, named in the code after a pilot of 40 scenes, the bundled subject's first, which are among those tested here: the slope "
+        "of the log-probability of objects that the caption has not yet said, in nat per 100 tokens, each object compared with itself "
+        "only. Without smoothing, over its own whole captions, it is "
         f"{plain('logprob', 'present unsaid')} for objects of the image and {plain('logprob', 'hallucinated unsaid')} for absent ones that "
         "the free caption of either arm names. On the same tokens, KVSmooth changes these slopes by "
         f"{change('logprob', 'present unsaid')} and {change('logprob', 'hallucinated unsaid')}.",

@@ -112,6 +112,10 @@ class TestTested:
         assert "1 not recorded" in found[0].adjustment
         assert [row.role for row in found] == ["primary", "primary", "exploratory"]
 
+    def test_a_column_without_any_image_says_so_and_speaks_of_no_arms(self):
+        (row,) = rows_of([Columns(["a"], np.full((4, 1), np.nan), "1", [{}])])
+        assert row.reason == "no image has a value"
+
     def test_described_rows_are_not_tested(self):
         (row,) = rows_of([Columns(["a"], np.ones((4, 1)), "1", [{}], role="descriptive")])
         assert np.isnan(row.p)
