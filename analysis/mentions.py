@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("image", "arm", "step", "last_step", "start", "end", "word", "object", "present", "repeated")
 
+TYPES = dict.fromkeys(("image", "step", "last_step", "start", "end", "repeated"), "int64") | {"present": "bool"}
+"""Of the columns that are no text, whether there are mentions or not."""
+
 
 @dataclass(frozen=True)
 class Mention:
@@ -101,7 +104,7 @@ def mention_table(recording: xr.Dataset, annotations: Mapping, subject: Any | No
                 ends = decoded_ends(subject, read["token_predicted"][i, j, :n].tolist())
             for m in _found(caption, ends, truth[int(image)]):
                 rows.append((int(image), str(arm), m.step, m.last_step, m.start, m.end, m.word, m.object, m.present, m.repeated))
-    return pandas.DataFrame(rows, columns=list(COLUMNS)).astype({"present": bool})
+    return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(TYPES)
 
 
 def piece_ends(pieces: Sequence[str], caption: str) -> list[int] | None:

@@ -139,7 +139,9 @@ def test_a_table_holds_the_mentions_of_every_caption(wordy):
             (m.word, m.object, m.start, m.end, m.step, m.last_step, m.present, m.repeated) for m in expected
         ]
     assert mention_table(recording.transpose(), annotated({3: TRUTH, 9: {"bear"}})).equals(table)
-    assert mention_table(recording, annotated({5: {"cake"}})).empty
+    none = mention_table(recording, annotated({5: {"cake"}}))
+    assert none.empty
+    assert none.dtypes[["image", "step", "present"]].tolist() == table.dtypes[["image", "step", "present"]].tolist()
     torn = recording.assign(piece_predicted=recording.piece_predicted.where(recording.step != 4, "xx"))
     with pytest.raises(BadInput, match="mention_table: the pieces of image 3 in arm baseline"):
         mention_table(torn, annotated({3: TRUTH}))
