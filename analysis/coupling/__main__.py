@@ -25,10 +25,10 @@ STEP = 1e-4
 NOTES = {
     "coupling": "Spearman's correlation of row entropy (mean over heads) with an object's rank (1: most probable) in a caption, both less "
     "their mean over images at the step and their line.\nBars: {level:.4g} % cluster BCa interval over images. Grey: 95 % of turned "
-    "series, no smoothing. Filled: p < 0.05, max-T; top: turned series; bottom (Δ: KVSmooth − none): sign flip.",
+    "series, no smoothing. Filled: p < 0.05, max-T; top: turned series and sign flip; bottom (Δ: KVSmooth − none): sign flip.",
     "cosine": "Mean of the smoothed layers. Cosine: of entropy and ranks over the steps, as in the paper. Adjusted: less the mean over "
     "images at the step, given the step; specific: logit below absent, other.\nBars: {level:.4g} % cluster BCa interval over images "
-    "(n = {n}, hallucinated {few}). Filled: p < 0.05, max-T over layers and band (b, c: sign flip over images; d, e, f: turned series).",
+    "(n = {n}, hallucinated {few}). Filled: p < 0.05, max-T over layers and band (sign flip over images; d, e, f: turned series too).",
 }
 
 

@@ -13,7 +13,7 @@ from analysis.logits.names import SETS
 from analysis.stats.rows import Row
 from analysis.tested import Columns, rows_of, with_primaries
 
-TURNING = "ranks turned round within captions, two-sided"
+TURNING = "the larger p of ranks turned round within captions and of a sign flip over images, two-sided"
 
 
 def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
@@ -68,12 +68,16 @@ def _columns(top: Float[np.ndarray, "image place"], where: list[str], places: li
 
 
 def _turned(row: Row, data: xr.Dataset) -> Row:
-    """An arm's own coefficient on its own text is tested by turning, which keeps autocorrelation; the sign flip stays among the effects."""
+    """An arm's own coefficient on its own text must pass two tests: turning, which keeps autocorrelation, and the sign flip.
+
+    Turning alone says that some captions have an association; the mean over images may still be zero, which the sign flip asks.
+    """
     where = row.where
     if where["regime"] != "free" or where["kind"] not in TURNED or where["contrast"] not in ARMS or where["set"] not in SETS:
         return row
     null = data.sel(regime="free", arm=where["contrast"], turned=where["kind"], set=where["set"], place=where["place"])
     names = ("null_mean", "null_low", "null_high", "p", "p_max_t")
     mean, low, high, p, corrected = (float(null[name]) for name in names)
-    effect = {**row.effect, "null_mean": mean, "null_low": low, "null_high": high, "p_sign_flip": row.p}
-    return replace(row, test=TURNING, p=p, p_adjusted=corrected, effect=effect)
+    effect = {**row.effect, "null_mean": mean, "null_low": low, "null_high": high, "p_turned": p, "p_sign_flip": row.p}
+    both = (float(np.maximum(own, turned)) for own, turned in ((row.p, p), (row.p_adjusted, corrected)))  # NaN where either is
+    return replace(row, test=TURNING, **dict(zip(("p", "p_adjusted"), both, strict=True)), effect=effect)

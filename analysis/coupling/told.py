@@ -25,7 +25,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         "Primary, named in the code before any result was seen: Spearman's correlation within a caption of the row entropy (mean of the "
         "smoothed layers and of heads) with the logarithm of an object's rank at the same step, after both have lost their mean over "
         "images at that step and their line over the caption. Rank 1 is the most probable token, so a positive value says that objects are "
-        f"less probable where entropy is high. Without smoothing it is {free('hallucinated')} for hallucinated and {free('present')} for present objects"
+        f"less probable where entropy is high. Without smoothing it is {free('hallucinated')} for hallucinated and {free('present')} for "
+        "present objects"
     )
     changed = rows.get(PRIMARY[2])
     primary += "." if changed is None else f"; on the same tokens, KVSmooth changes the former by {number(changed)}."
@@ -65,7 +66,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     level = 100 * found["provenance"]["config"]["level"]
     note = (
         f"Brackets: {level:.4g} % cluster BCa interval over images; n: images; p of an arm's adjusted or partial coefficient on its own "
-        f"text: ranks turned round within captions ({found['counted']['turns']} draws); of all others: sign flip over images; corrected by "
+        f"text: the larger of two, ranks turned round within captions ({found['counted']['turns']} draws) and sign flip over images; of "
+        "all others: sign flip; corrected by "
         f"{rows[PRIMARY[0]]['adjustment']} (primary) or max-T over layers and their mean. Figures: `figures/coupling/`."
     )
     return "\n\n".join([primary, rest.strip(), paper, bound, note])
