@@ -150,6 +150,8 @@ def _checked(items: Sequence[Item], captions: Sequence, steps: Sequence, ends: S
         raise BadInput(f"fork needs a caption and a list of steps for each item; got {got}.")
     cut = [tuple(until_end(caption, ends)) for caption in captions]
     for item, caption, its in zip(items, cut, steps, strict=True):
+        if its and not caption:
+            raise BadInput(f"fork.captions must hold a token or more where there are forks; that of image {item.image_id} is empty.")
         if wrong := [step for step in its if not 0 <= step < len(caption)]:
             raise BadInput(f"fork.steps must lie from 0 to {len(caption) - 1} in the caption of image {item.image_id}; got {wrong[0]}.")
     return cut

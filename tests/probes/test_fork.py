@@ -117,6 +117,8 @@ def test_no_forks_and_wrong_forks():
     model, inputs = zoo.build("llama", seed=0, batch=2)
     subject = Rows(model, inputs)
     assert fork(subject, items(), CAPTIONS, ([], []), None, OBJECTS).name.shape == (0, 5)
+    with pytest.raises(BadInput, match=r"fork.captions must hold a token .* that of image 1 is empty"):
+        fork(subject, items(), (CAPTIONS[0], []), ([], [0]), None, OBJECTS)
     with pytest.raises(BadInput, match=r"fork.steps must lie from 0 to 2 in the caption of image 1; got 3"):
         fork(subject, items(), CAPTIONS, ([0], [3]), None, OBJECTS)
     with pytest.raises(BadInput, match="got 2 items, 2 captions and 1 lists"):
