@@ -53,7 +53,7 @@ class Mention:
     repeated: int
 
 
-def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str], names: bool = True) -> list[Mention]:
+def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[Mention]:
     """Every object mention of a caption, in its order.
 
     Parameters
@@ -61,11 +61,10 @@ def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str], names: 
     subject : has `pieces(tokens)` and `text(tokens)`, as `probes.subjects.Subject` does
     tokens : the predicted ones, the end token included or not
     truth : the image's objects (COCO's names)
-    names : a step is that of the name's first word; else that of the first word that CHAIR reads
     """
     caption = subject.text(tokens)
     ends = piece_ends(subject.pieces(tokens), caption)
-    return _found(caption, decoded_ends(subject, tokens) if ends is None else ends, truth, names)
+    return _found(caption, decoded_ends(subject, tokens) if ends is None else ends, truth)
 
 
 def mention_table(recording: xr.Dataset, annotations: Mapping, subject: Any | None = None) -> "pandas.DataFrame":
@@ -136,12 +135,12 @@ def decoded_ends(subject: Any, tokens: Sequence[int]) -> list[int]:
     return [len(subject.text(tokens[: i + 1])) for i in range(len(tokens))]
 
 
-def _found(caption: str, ends: Sequence[int], truth: frozenset[str], names: bool = True) -> list[Mention]:
+def _found(caption: str, ends: Sequence[int], truth: frozenset[str]) -> list[Mention]:
     named: Counter[str] = Counter()
     found = []
     for mention in score_caption(caption, truth).mentions:
         named[mention.object] += 1
-        begin = _name_begin(caption, mention) if names else mention.start
+        begin = _name_begin(caption, mention)
         first = next(i for i, end in enumerate(ends) if end > begin)
         last = next(i for i, end in enumerate(ends) if end >= mention.end)
         span = (mention.start, mention.end, first, last)

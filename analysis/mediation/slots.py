@@ -30,9 +30,9 @@ class Slot:
 
 
 def slots(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[Slot]:
-    """Every object mention of a caption (CHAIR's definition), by the step of the first token CHAIR reads ("table" of "dining table")."""
+    """Every object mention of a caption (CHAIR's definition), by the step of its name's first token ("dining" of "dining table")."""
     found, named = [], set()
-    for mention in mentions(subject, tokens, truth, names=False):
+    for mention in mentions(subject, tokens, truth):
         found.append(Slot(mention.step, mention.object, not mention.present, frozenset(truth - named)))
         named.add(mention.object)
     return found

@@ -83,7 +83,6 @@ def test_a_name_of_which_chair_reads_the_last_word_begins_with_its_first(wordy):
     found = mentions(wordy, tokens, frozenset())
     expected = ["dining", "table", "dining", "table", "hot", "ball"]
     assert [pieces[m.step].strip("▁") for m in found] == expected
-    assert [m.step for m in mentions(wordy, tokens, frozenset(), names=False)][:3] == [found[0].step + 1, found[1].step, found[2].step + 1]
     assert [(m.start, m.end) for m in found] == [(m.start, m.end) for m in score_caption(text, ()).mentions]
 
 
