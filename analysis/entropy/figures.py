@@ -77,6 +77,7 @@ def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
         series.append((f"{ARM_LABELS[arm]}, n = {rows[f'classes/centred/{shown[-1]}/{arm}/band']['n']}", ARM_COLOURS[arm], marker, points))
     forest(series, [name.replace(" - ", " −\n") for name in shown], ax=right)
     right.set_xlabel("difference of centred entropy (nat)")
+    right.locator_params(axis="x", nbins=5)
     letter(right, "e", f"contrasts of classes, layers {band_text(data)}")
     legend_below(right)
     return made

@@ -167,5 +167,5 @@ def survival(curves: list[dict[str, Any]]) -> Figure:
         ax.set_ylim(*((0, None) if name == "incidence" else (None, 1)))
         risk_table(time.astype(int), at_risk, marks=4, ax=ax)
         letter(ax, "abcd"[number], titles[name])
-    legend(axes[0], loc="upper left")
+    legend(axes[2], loc="upper left")
     return made

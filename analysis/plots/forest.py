@@ -25,6 +25,8 @@ def forest(
     """Draw several series side by side: (name, colour, marker, points); `labels` name the places 0, 1, 2, ... from the bottom."""
     ax = plt.gca() if ax is None else ax
     ax.axvline(null, color="0.6", linewidth=0.6, zorder=0)
+    for place in range(1, len(labels), 2) if len(series) > 1 else ():
+        ax.axhspan(place - 0.5, place + 0.5, color="0.955", linewidth=0, zorder=-1)  # which points belong to one label
     for i, (name, colour, marker, points) in enumerate(series):
         shift = 0.3 * (i - (len(series) - 1) / 2)
         shown = [point for point in points if np.isfinite(point.estimate)]
