@@ -74,3 +74,13 @@ def test_the_readme_names_only_commands_that_exist():
         assert importlib.util.find_spec(module), f"README names python -m {module}"
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme):
         assert (ROOT / image).exists(), f"README shows {image}"
+
+
+def test_every_question_on_the_findings_page_has_its_paragraph_and_its_results():
+    page = (ROOT / "docs" / "findings.md").read_text()
+    found = dict(re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", page, re.DOTALL))
+    assert set(found) == {"logits", "coupling", "entropy", "onset", "sensitivity"}
+    for question, text in found.items():
+        assert len(text.split()) > 50, f"docs/findings.md says nothing of {question}; run python -m analysis.{question}"
+        assert (ROOT / "figures" / question / f"{question}.json").is_file()
+        assert list((ROOT / "figures" / question).glob("*.png"))
