@@ -67,7 +67,7 @@ class RegenerateConfig:
     only: tuple[str, ...] = ()
     """these questions alone, in one word with commas or in several: drift,logits"""
     out: Path = Path("figures")
-    """folder with a folder for each question, and regenerate.json"""
+    """folder with a folder for each question; times of runs over all of them in regenerate/scratch.json and again.json"""
     recordings: Path = Path("recordings")
     """folder of recordings and finished parts; what lies there is not made again"""
     docs: Path = Path("docs")
@@ -97,8 +97,9 @@ def main(config: RegenerateConfig) -> None:
     begun = time.perf_counter()
     ended = run_jobs(jobs(config), config.workers, config.recordings / "regenerate", Screen())
     wall = time.perf_counter() - begun
-    if not config.redraw:
-        write_bytes(config.out / "regenerate.json", record(config, ended, wall, scratch).encode())
+    if not (config.redraw or config.only):
+        kind = "scratch" if scratch else "again"  # their times are different claims: neither takes the other's place
+        write_bytes(config.out / "regenerate" / f"{kind}.json", record(config, ended, wall, scratch).encode())
     print(summary(ended, wall))  # noqa: T201  what the command says at its end
     if any(one.status for one in ended):
         raise SystemExit(1)
@@ -110,7 +111,7 @@ def jobs(config: RegenerateConfig) -> list[Job]:
 
 
 def record(config: RegenerateConfig, ended: Sequence[Ended], wall: float, scratch: bool) -> str:
-    """The text of regenerate.json: seconds by question, the commit, and the machine's cores."""
+    """The text of a file of times: seconds by question, the commit, and the machine's cores."""
     times = {
         one.job.name: {"seconds": round(one.seconds, 1), "cpu_seconds": round(one.cpu_seconds, 1), "status": one.status} for one in ended
     }

@@ -183,7 +183,7 @@ def test_a_run_keeps_its_times_and_goes_on_from_what_is_there(fake, tmp_path, ca
     with pytest.raises(SystemExit) as left:
         regenerate.main(config)
     assert left.value.code == 1
-    told = json.loads((tmp_path / "figures" / "regenerate.json").read_text())
+    told = json.loads((tmp_path / "figures" / "regenerate" / "scratch.json").read_text())
     assert set(told["questions"]) == set(QUESTIONS)
     assert told["questions"]["sinks"]["status"] == 2
     assert told["from_scratch"] is True
@@ -191,7 +191,8 @@ def test_a_run_keeps_its_times_and_goes_on_from_what_is_there(fake, tmp_path, ca
     assert "--only sinks" in capsys.readouterr().out
     regenerate.main(fake({}))
     assert (tmp_path / "recordings" / "regenerate" / "drift.log").read_text() == "skipped\n"
-    assert json.loads((tmp_path / "figures" / "regenerate.json").read_text())["from_scratch"] is False
+    assert json.loads((tmp_path / "figures" / "regenerate" / "again.json").read_text())["from_scratch"] is False
+    assert json.loads((tmp_path / "figures" / "regenerate" / "scratch.json").read_text()) == told
 
 
 @pytest.mark.parametrize("redraw", [False, True])
