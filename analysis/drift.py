@@ -3,7 +3,6 @@
 Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws. `--redraw` draws from these two files, without a model.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, compressed, made_by
+from analysis.question import Question, by_name, compressed, made_by, under_figures
 from probes.cli import run_cli
 from probes.provenance import as_json
 
@@ -65,11 +64,9 @@ def test(reduced: xr.Dataset, config: DriftConfig, checksum: str) -> str:
     rows = results(reduced, seed=config.seed, level=config.level)
     if "caption_counts" in reduced:
         rows += caption_rows(reduced["caption_counts"], seed=config.seed, level=config.level)
-    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
-    recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", "units")}
     return results_json(
         rows,
-        {**origin, "recording": recording, QUESTION.checksum: checksum},
+        QUESTION.origin(reduced, config, checksum, own=("units",)),
         exclusions=exclusions(reduced),
         curves=list(curves(reduced)),
         maps=list(map_cells(reduced)),
@@ -101,10 +98,7 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     from analysis.plots.style import house, save
 
     rows = by_name(found["results"])
-    about = {
-        name: reduced.attrs.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
-    }
-    about |= {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
+    about = under_figures(reduced, found)
     with house():
         for name, made in draw_all(reduced, rows).items():
             save(made, out / name, about, NOTE.format(level=100 * found["provenance"]["config"]["level"]))

@@ -90,6 +90,17 @@ class Question:
             found = read_results(path)
         return reduced, found, config
 
+    def origin(self, reduced: xr.Dataset, config: Any, checksum: str, own: Iterable[str] = ()) -> dict[str, Any]:
+        """Provenance of the results: that of the reduced data, what their recordings tell of themselves, and the data's checksum.
+
+        Parameters
+        ----------
+        own : attributes of the reduced data that are the question's, not the recordings'
+        """
+        made = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
+        recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", *own)}
+        return {**made, "recording": recording, self.checksum: checksum}
+
     def as_stored(self, config: Config, reduced: xr.Dataset) -> Config:
         """The options of a redraw; those that are `kept` are what the reduced data were made with.
 
@@ -135,6 +146,14 @@ def made_by(config: Any) -> dict[str, Any]:
     """Provenance of a command's files; where they lie on a disk is no part of how their numbers came about."""
     placed = {field.name: field.default for field in fields(config) if field.name in PLACES}
     return provenance(replace(config, **placed))
+
+
+def under_figures(reduced: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the line under a figure of recorded images tells: the recordings' own attributes, images, seed."""
+    told = {
+        name: reduced.attrs.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
+    }
+    return told | {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
 
 
 def compressed(reduced: xr.Dataset, complevel: int = 6) -> dict[str, dict[str, Any]]:

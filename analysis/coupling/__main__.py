@@ -13,10 +13,10 @@ import numpy as np
 import xarray as xr
 
 from analysis.findings import PAGE, tell
-from analysis.logits.__main__ import about, counted
+from analysis.logits.__main__ import counted
 from analysis.logits.annotated import annotations_of
 from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, made_by
+from analysis.question import Question, by_name, made_by, under_figures
 from probes.cli import run_cli
 from probes.provenance import as_json
 
@@ -85,11 +85,9 @@ def test(reduced: xr.Dataset, config: CouplingConfig, checksum: str) -> str:
     from analysis.stats.rows import as_json as results_json
 
     rows = results(reduced, seed=config.seed, level=config.level)
-    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
-    recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", "dropped", "unannotated")}
     return results_json(
         rows,
-        {**origin, "recording": recording, QUESTION.checksum: checksum},
+        QUESTION.origin(reduced, config, checksum, own=("dropped", "unannotated")),
         exclusions=exclusions(reduced),
         counted=counted(reduced) | {"layers": reduced.sizes["place"] - 1, "turns": int(reduced.attrs["draws"])},
     )
@@ -116,7 +114,7 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     few = found["counted"]["images_with"]["hallucinated"]
     with house():
         for name, made in draw_all(by_name(found["results"]), places).items():
-            save(made, out / name, about(reduced, found), NOTES[name].format(level=level, n=reduced.sizes["image"], few=few))
+            save(made, out / name, under_figures(reduced, found), NOTES[name].format(level=level, n=reduced.sizes["image"], few=few))
 
 
 if __name__ == "__main__":

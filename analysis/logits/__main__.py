@@ -16,7 +16,7 @@ from analysis.findings import PAGE, tell
 from analysis.logits.annotated import annotations_of
 from analysis.logits.names import BIN
 from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, compressed, made_by
+from analysis.question import Question, by_name, compressed, made_by, under_figures
 from probes.cli import run_cli
 from probes.provenance import as_json
 
@@ -70,10 +70,11 @@ def test(reduced: xr.Dataset, config: LogitsConfig, checksum: str) -> str:
     from analysis.stats.rows import as_json as results_json
 
     rows = results(reduced, seed=config.seed, level=config.level)
-    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
-    recording = {name: value for name, value in reduced.attrs.items() if name not in ("analysis", "dropped", "unannotated")}
     return results_json(
-        rows, {**origin, "recording": recording, QUESTION.checksum: checksum}, exclusions=exclusions(reduced), counted=counted(reduced)
+        rows,
+        QUESTION.origin(reduced, config, checksum, own=("dropped", "unannotated")),
+        exclusions=exclusions(reduced),
+        counted=counted(reduced),
     )
 
 
@@ -111,14 +112,7 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     shared = found["counted"]["median_steps"]["free"]
     with house():
         for name, made in draw_all(reduced, by_name(found["results"])).items():
-            save(made, out / name, about(reduced, found), NOTES[name].format(level=level, bin=BIN, steps=shared))
-
-
-def about(reduced: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Provenance for the line under a figure."""
-    names = ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
-    told = {name: reduced.attrs.get(name, "") for name in names}
-    return told | {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
+            save(made, out / name, under_figures(reduced, found), NOTES[name].format(level=level, bin=BIN, steps=shared))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import xarray as xr
 
 from analysis.findings import PAGE, tell
 from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, compressed, made_by
+from analysis.question import Question, by_name, compressed, made_by, under_figures
 from probes.cli import BadInput, run_cli
 from probes.provenance import as_json
 
@@ -67,19 +67,13 @@ def test(reduced: xr.Dataset, config: OnsetConfig, checksum: str) -> str:
     from analysis.onset.results import results
     from analysis.stats.rows import as_json as results_json
 
-    origin = json.loads(reduced.attrs["analysis"]) if "analysis" in reduced.attrs else made_by(config)
-    inside = ("analysis", "band", "counted")
     counted = {"images": reduced.sizes["image"], "band": json.loads(reduced.attrs["band"]), **json.loads(reduced.attrs["counted"])}
     arms = [str(arm) for arm in reduced["arm"].values]
     counted["hallucinated_without_control"] = {arm: int(n) for arm, n in zip(arms, reduced["unmatched"].values, strict=True)}
     rows, curves = results(reduced, seed=config.seed, level=config.level)
     return results_json(
         rows,
-        {
-            **origin,
-            "recording": {name: value for name, value in reduced.attrs.items() if name not in inside},
-            QUESTION.checksum: checksum,
-        },
+        QUESTION.origin(reduced, config, checksum, own=("band", "counted")),
         curves=curves,
         counted=counted,
     )
@@ -90,9 +84,7 @@ def draw(reduced: xr.Dataset, rows: Mapping[str, Any], found: Mapping[str, Any],
     from analysis.onset.figures import NOTES, draw_all
     from analysis.plots.style import house, save
 
-    known = ("git_commit", "model_id", "model_revision", "data_hash", "dtype", "schema_version")
-    about = {name: reduced.attrs.get(name, "") for name in known}
-    about |= {"n": reduced.sizes["image"], "seed": found["provenance"].get("seed", 0)}
+    about = under_figures(reduced, found)
     with house():
         for name, made in draw_all(reduced, rows, found).items():
             save(made, out / name, about, NOTES[name].format(level=100 * found["provenance"]["config"]["level"]))
