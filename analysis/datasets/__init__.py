@@ -1,0 +1,1 @@
+"""Benchmarks as their owners distribute them: one loader a file."""

@@ -1,0 +1,1 @@
+"""Where items are worked on: in this process, or on a Ray cluster."""

@@ -1,0 +1,53 @@
+"""What an engine is given and what it gives back: batches of payloads in, one outcome a payload out."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Worker = Callable[[Sequence[Any]], Sequence[Any]]
+"""Takes the payloads of a batch and gives a result for each, in their order."""
+Maker = Callable[[], Worker]
+"""Makes a worker where it will run (loads the model); picklable, called once a worker."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Payloads that are worked on together, each with a key that is unique in the run; picklable."""
+
+    keys: tuple[str, ...]
+    payloads: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one payload.
+
+    Attributes
+    ----------
+    key : of the payload
+    result : of the worker; None if it failed
+    error : one line, why it was set aside after its last try; "" if it did not fail
+    batch : how many payloads were worked on together (1 where a failed batch was tried again item by item)
+    seconds : that the batch took
+    """
+
+    key: str
+    result: Any = None
+    error: str = ""
+    batch: int = 1
+    seconds: float = 0.0
+
+
+class Engine(Protocol):
+    """Runs batches; outcomes come as batches finish, in any order, and the caller writes them."""
+
+    def run(self, make: Maker, batches: Iterable[Batch]) -> Iterator[list[Outcome]]:
+        """One list of outcomes a batch.
+
+        A batch that fails is tried again item by item, so that one bad item spoils no other; an item that fails alone is set aside.
+        An interrupt starts nothing new, gives what is under way, and is raised again at the end; a second one ends at once.
+
+        Raises
+        ------
+        BadInput : no worker can be made
+        """

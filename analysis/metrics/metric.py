@@ -1,0 +1,75 @@
+"""What every metric offers: one record an answer, unrounded counts, and the measures as ratios of summed counts.
+
+Counts are kept apart from ratios so that images can be resampled and exchanged (`analysis.metrics.aggregate`); a metric never rounds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said.
+
+    Attributes
+    ----------
+    image_id : the image that it was said of
+    text : as decoded, nothing stripped
+    key : of the question, unique in a benchmark, such as "random/17" (POPE) or "1005" (AMBER); "" where an image has one question
+    """
+
+    image_id: int
+    text: str
+    key: str = ""
+
+
+class Record(Protocol):
+    """What one answer is worth, unrounded."""
+
+    @property
+    def image_id(self) -> int:
+        """The image; records of one image are resampled together."""
+
+    @property
+    def counts(self) -> tuple[float, ...]:
+        """The answer's contribution to each of the metric's counts."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What goes into a results file: `image_id` first, mentions with their places."""
+
+
+class Metric(Protocol):
+    """A benchmark's measures, made with its ground truth.
+
+    Attributes
+    ----------
+    name : as on the command line
+    mode : how words were read ("exact", "bundled"), or which parser, extractor or similarity decided
+    counts : names of what is summed
+    measures : by name, the unit of each measure, in the order of the published tables; fractions, never percent
+    primary : the measures that a comparison of methods tests as primary
+    """
+
+    name: str
+    mode: str
+    counts: Sequence[str]
+    measures: Mapping[str, str]
+    primary: Sequence[str]
+
+    def records(self, answers: Sequence[Answer]) -> Sequence[Record]:
+        """One record an answer, in their order.
+
+        Raises
+        ------
+        BadInput : an answer to what was never asked, of an unknown image, or twice
+        """
+
+    def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
+        """The measures from summed counts; NaN where a denominator is zero."""
+
+    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
+        """By measure, why it is NaN; nothing for the others."""
