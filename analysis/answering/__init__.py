@@ -1,0 +1,1 @@
+"""A subject answers questions about images: the worker that an engine runs."""
