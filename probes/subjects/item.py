@@ -1,5 +1,6 @@
 """One thing to describe: an image, its number, and what is asked."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,18 +49,32 @@ class Item:
 
         Raises
         ------
-        BadInput : there is no such file, or it is no image
+        BadInput : there is no such file, it is no image, or a larger one than Pillow takes for harmless
         """
         if isinstance(self.image, Image.Image):
             return self.image.convert("RGB")
         try:
-            with Image.open(self.image) as image:
-                return image.convert("RGB")
+            # between once and twice its bound Pillow only warns, and decodes the image all the same
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(self.image) as image:
+                    return image.convert("RGB")
         except FileNotFoundError:
             raise BadInput(f"{self.image}: there is no such image (item {self.image_id}); check the path.") from None
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            why = "cut off or damaged" if not isinstance(error, UnidentifiedImageError) else "in no format that Pillow knows"
-            raise BadInput(f"{self.image}: the image cannot be read (item {self.image_id}); it is {why}. Replace or remove it.") from None
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise BadInput(f"{self.image}: the image cannot be read (item {self.image_id}); it is {_trouble(error)}.") from None
+
+
+def _trouble(error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        return f"too large, more than the {Image.MAX_IMAGE_PIXELS} pixels that are decoded. Scale it down or remove it"
+    if isinstance(error, UnidentifiedImageError):
+        return "in no format that Pillow knows. Replace or remove it"
+    if isinstance(error, IsADirectoryError):
+        return "a folder. Give the image's own path"
+    if isinstance(error, PermissionError):
+        return "closed to you. Make it readable"
+    return "cut off or damaged. Replace or remove it"
 
 
 def items_in(folder: str | Path, prompt: str = PROMPT) -> list[Item]:

@@ -93,6 +93,24 @@ def test_a_missing_image_is_named():
         Item(4, "nowhere.png").pixels()
 
 
+@pytest.mark.parametrize("pixels", [150, 300])
+def test_an_image_bomb_is_too_large_and_not_damaged(tmp_path, monkeypatch, pixels):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # up to twice that Pillow only warns
+    path = tmp_path / "large.png"
+    Image.new("RGB", (pixels // 10, 10)).save(path)
+    with pytest.raises(BadInput, match=r"large\.png: .*\(item 3\); it is too large, more than the \d+ pixels that are decoded\. Scale it"):
+        Item(3, path).pixels()
+
+
+def test_what_is_wrong_with_an_image_is_said(tmp_path):
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "torn.png")
+    (tmp_path / "torn.png").write_bytes((tmp_path / "torn.png").read_bytes()[:60])
+    (tmp_path / "text.png").write_text("no image")
+    for name, trouble in {"torn.png": "cut off or damaged", "text.png": "in no format that Pillow knows", ".": "a folder"}.items():
+        with pytest.raises(BadInput, match=f"the image cannot be read .*it is {trouble}"):
+            Item(1, tmp_path / name).pixels()
+
+
 def test_images_are_numbered_as_in_coco_or_in_order(tmp_path):
     for name in ("COCO_val2014_000000000042.png", "COCO_val2014_000000000007.png"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
