@@ -5,7 +5,7 @@ Counts are kept apart from ratios so that images can be resampled and exchanged 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +27,7 @@ class Answer:
     key: str = ""
 
 
+@runtime_checkable
 class Record(Protocol):
     """What one answer is worth, unrounded."""
 
@@ -42,6 +43,7 @@ class Record(Protocol):
         """What goes into a results file: `image_id` first, mentions with their places."""
 
 
+@runtime_checkable
 class Metric(Protocol):
     """A benchmark's measures, made with its ground truth.
 
