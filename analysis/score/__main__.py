@@ -1,0 +1,40 @@
+"""`python -m analysis.score chair|pope|opope|amber|halbench`: what existing captions and answers are worth, with intervals.
+
+Prints a table; `--json` writes measures, intervals and a record of every caption. An existing file is replaced whole, or left as it is.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
+
+from analysis.score.chair import ChairScoring
+from probes.cli import run_cli
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Scores captions and answers that exist already; no model runs."""
+
+    benchmark: OmitArgPrefixes[OmitSubcommandPrefixes[Annotated[ChairScoring, subcommand("chair")]]]
+    """each has its own options: python -m analysis.score chair --help"""
+
+
+def main(config: ScoreConfig) -> None:
+    """Score, write, print; the results file is the last thing that is touched."""
+    from analysis.score.results import as_text, must_be_writable
+    from analysis.score.run import origin, scored
+    from analysis.score.told import told
+    from probes.files import write_bytes
+
+    asked = config.benchmark
+    if asked.json is not None:
+        must_be_writable(asked.json)
+    found, prepared = scored(asked)
+    if asked.json is not None:
+        write_bytes(asked.json, as_text(found, origin(asked, prepared)).encode())
+    print(told(found))  # noqa: T201  what the command says at its end
+
+
+if __name__ == "__main__":
+    run_cli(ScoreConfig, main)

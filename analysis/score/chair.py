@@ -1,0 +1,22 @@
+"""`chair`: which objects captions name, which of them are not in the image, and which of the image's objects they name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.metrics.metric import Answer
+from analysis.score.coco import CocoScoring
+from analysis.score.options import Prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChairScoring(CocoScoring):
+    """CHAIR_s, CHAIR_i, recall, precision, F1 and length of captions of COCO images."""
+
+    def prepared(self, answers: Sequence[Answer]) -> Prepared:
+        """CHAIR with the instances and human captions of the images that are captioned."""
+        from analysis.metrics.chair import Chair
+        from analysis.metrics.readers import reader
+
+        read, coco = reader(self.mode), self.coco()
+        truth = coco.truth(sorted({answer.image_id for answer in answers}), read)
+        return Prepared(Chair(truth, read, unknown=self.unknown), {"coco": coco.key})

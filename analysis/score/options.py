@@ -1,0 +1,68 @@
+"""Options that every benchmark's scoring has, and what it must be able to do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from analysis.metrics.metric import Answer, Metric
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A metric with its ground truth, of which data that was made (for the provenance), and what a reader must know of it."""
+
+    metric: Metric
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """What is scored, and where the results go."""
+
+    captions: Path
+    """JSON lines (or a JSON list) of what a model said, such as {"image_id": 1, "caption": "..."}"""
+    against: Path | None = None
+    """captions of another model or setting on the same images: paired differences to them are tested"""
+    json: Path | None = None
+    """results file; the table is printed with or without it"""
+    level: float = 0.95
+    """coverage of the intervals, in (0, 1)"""
+    seed: int = 0
+    """of bootstrap and permutations"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        if not 0 < self.level < 1:
+            raise ValueError(f"{type(self).__name__}.level must lie in (0, 1); got {self.level}.")
+        if self.seed < 0:
+            raise ValueError(f"{type(self).__name__}.seed must be 0 or more; got {self.seed}.")
+
+    def read(self, path: Path) -> list[Answer]:
+        """What the file says, in its order."""
+        from analysis.score.answers import read_answers
+
+        return read_answers(path)
+
+    def notes(self, path: Path, answers: Sequence[Answer]) -> list[str]:
+        """What a reader must know of the file; each is told as a `Notice` too."""
+        from analysis.score.answers import repeats
+
+        return repeats(path, answers)
+
+    def prepared(self, answers: Sequence[Answer]) -> Prepared:
+        """The metric with the ground truth of these answers.
+
+        Raises
+        ------
+        BadInput : the benchmark's files cannot be used, or an answer is to what they do not ask
+        """
+        raise NotImplementedError
+
+
+Unknown = Literal["error", "empty"]
+"""An image that is not in the set: an error, or one without any object, as the reference takes it."""
+Mode = Literal["auto", "exact", "bundled"]
+"""How words are read: with NLTK as the reference, with the bundled table, or the former where NLTK's data are found."""

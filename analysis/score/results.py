@@ -1,0 +1,107 @@
+"""The results file of a scoring: measures with intervals, why one is missing, and every record; fractions, unrounded, strict JSON."""
+
+import json
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.metrics.aggregate import Score
+from analysis.metrics.metric import Metric, Record
+from analysis.stats.rows import Row
+from probes.cli import BadInput
+
+LISTS = ("comparison", "captions")
+"""Parts of the file that hold one item a line."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A caption file that was scored.
+
+    Attributes
+    ----------
+    metric : that it was scored by
+    score : measures, intervals, reasons, how many answers and images
+    records : one an answer, in the file's order
+    level : coverage of the intervals, in (0, 1)
+    notes : what a reader must know: repeated lines, ids that are not in the set, what was left out
+    comparison : each measure of both files and their paired difference; empty if there is no other file
+    details : what else a benchmark tells of itself, such as the values as its authors print them
+    """
+
+    metric: Metric
+    score: Score
+    records: Sequence[Record]
+    level: float
+    notes: Sequence[str] = ()
+    comparison: Sequence[Row] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not 0 < self.level < 1:
+            raise ValueError(f"Scored.level must lie in (0, 1); got {self.level}.")
+
+
+def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
+    """The text of the results file; NaN is null there, and `reasons` says why. The same records give the same bytes."""
+    score = scored.score
+    document = {
+        "benchmark": scored.metric.name,
+        "mode": scored.metric.mode,
+        "metrics": score.metrics,
+        "intervals": {name: list(limits) for name, limits in score.intervals.items()},
+        "reasons": score.reasons,
+        "units": dict(scored.metric.measures),
+        "level": scored.level,
+        "n": {"answers": score.answers, "images": score.images},
+        "notes": list(scored.notes),
+        "details": scored.details,
+        "provenance": provenance,
+        "comparison": [asdict(row) for row in scored.comparison],
+        "captions": [record.as_dict() for record in scored.records],
+    }
+    parts = [f' "{name}": {_listed(value) if name in LISTS else _json(value)}' for name, value in document.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def must_be_writable(path: Path) -> None:
+    """A results file that cannot be written is found out before the work, not after it.
+
+    Raises
+    ------
+    BadInput : `path` is a folder
+    OSError : its folder cannot be made or written
+    """
+    if path.is_dir():
+        raise BadInput(f"--json {path}: this is a folder; name a file in it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+def strict(value: Any) -> Any:
+    """What strict JSON can hold, unrounded: numpy values as numbers and lists, sets sorted, NaN and infinities as null."""
+    if isinstance(value, Mapping):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return strict(value.tolist())
+    if isinstance(value, set | frozenset):
+        return sorted(strict(item) for item in value)
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(strict(value), allow_nan=False, ensure_ascii=False)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return "[\n  " + ",\n  ".join(map(_json, values)) + "\n ]" if values else "[]"

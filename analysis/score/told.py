@@ -1,0 +1,67 @@
+"""What the command prints: one line a measure, with its interval; shares in percent here and nowhere else."""
+
+import math
+
+from analysis.score.results import Scored
+from analysis.stats.rows import Row
+
+
+def told(scored: Scored) -> str:
+    """The table, what it rests on, and what is missing from it."""
+    score, level = scored.score, f"{100 * scored.level:g} %"
+    n = f"{_counted(score.answers, 'answer')} of {_counted(score.images, 'image')}"
+    head = f"{scored.metric.name}: {n}, mode {scored.metric.mode}"
+    rows = [("measure", "value", f"{level} interval over images")]
+    for name, unit in scored.metric.measures.items():
+        limits, why = score.intervals[name], score.reasons.get(name, "")
+        value = shown(score.metrics[name], unit)
+        rows.append((name, value, why if math.isnan(limits[0]) else between(limits, unit)))
+    lines = [head, *_aligned(rows)]
+    if scored.comparison:
+        lines += ["", *_compared(scored, level)]
+    return "\n".join([*lines, *(f"note: {note}" for note in scored.notes)])
+
+
+def shown(value: float, unit: str, *, signed: bool = False) -> str:
+    """A value as a reader sees it: a share in percent, anything else with its unit."""
+    if math.isnan(value):
+        return "-"
+    sign = "+" if signed else ""
+    if unit == "1":
+        return f"{100 * value:{sign}.2f} %"
+    return f"{value:{sign}.2f} {unit}"
+
+
+def between(limits: tuple[float, float], unit: str) -> str:
+    """An interval as a reader sees it."""
+    low, high = (shown(limit, unit).partition(" ")[0] for limit in limits)
+    return f"{low} to {high}"
+
+
+def _compared(scored: Scored, level: str) -> list[str]:
+    differences = [row for row in scored.comparison if row.test]
+    images = differences[0].n if differences else 0
+    head = f"minus --against, on the {_counted(images, 'image')} of both; p: {differences[0].test}" if differences else "nothing to compare"
+    rows = [("measure", "difference", f"{level} interval", "p", "p corrected"), *map(_difference, differences)]
+    return [head, *_aligned(rows)]
+
+
+def _difference(row: Row) -> tuple[str, ...]:
+    points = {"1": "points"}.get(row.unit, row.unit)
+    scale = 100 if row.unit == "1" else 1
+    value = "-" if math.isnan(row.estimate) else f"{scale * row.estimate:+.2f} {points}"
+    limits = row.reason if math.isnan(row.interval[0]) else " to ".join(f"{scale * limit:+.2f}" for limit in row.interval)
+    return (str(row.where["measure"]), value, limits, _p(row.p), _p(row.p_adjusted))
+
+
+def _p(value: float) -> str:
+    return "-" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
