@@ -1,0 +1,106 @@
+"""Answers to POPE's questions as programs write them: with a question_id, with a key, or in the order of the questions."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis.datasets.files import json_lines, number_of, text_of
+from analysis.datasets.pope_question import STRATEGIES, PopeQuestion
+from analysis.metrics.metric import Answer
+from probes.cli import BadInput
+
+SAID = ("answer", "text", "response", "output")
+SORT = ("strategy", "category")
+
+_STRATEGY = re.compile("|".join(STRATEGIES))
+
+
+def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> list[Answer]:
+    """The answers of a file, or of a folder with one file a strategy (``..._random....jsonl``), in the order of the files' lines.
+
+    The answer is the line's ``answer``, ``text``, ``response`` or ``output``, the first that there is. The question is told by
+
+    * ``key``, such as "random/17"; or
+    * ``question_id``, with the strategy from the line's ``strategy`` or ``category``, else from the file's name, else the only one that
+      the questions have; or
+    * nothing (the layout of POPE's authors): then a file has as many lines as its strategy has questions, in their order, and a line's
+      ``question``, where it has one, must be the one that was asked.
+
+    Raises
+    ------
+    BadInput : no such file; a line without answer; a question that cannot be told, was not asked, or is answered twice
+    """
+    path = Path(path)
+    asked = {question.key: question for question in questions}
+    found: dict[str, Answer] = {}
+    for file in _files(path):
+        named = _STRATEGY.findall(file.stem)
+        of_file = named[0] if len(set(named)) == 1 else ""
+        ordered = 0
+        for number, line in json_lines(file):
+            where = f"{file}, line {number}"
+            if not ("key" in line or "question_id" in line):
+                sisters = _sisters(questions, of_file, file)
+                if ordered == len(sisters):
+                    raise BadInput(f"{where}: answers in the order of the questions, but there are only {len(sisters)} questions.")
+                question = _same(sisters[ordered], line, where)
+                ordered += 1
+            else:
+                key = _key(line, of_file or _only(questions), where)
+                if key not in asked:
+                    raise BadInput(f"{where}: question {key!r} was not asked; give the questions that were, or remove the line.")
+                question = asked[key]
+            if question.key in found:
+                raise BadInput(f"{where}: question {question.key!r} is answered twice; remove one of the two.")
+            found[question.key] = Answer(question.image_id, _said(line, where), question.key)
+        if ordered and ordered < len(_sisters(questions, of_file, file)):
+            sisters = _sisters(questions, of_file, file)
+            raise BadInput(f"{file}: {ordered} answers in the order of the questions, which are {len(sisters)}; the file may be cut off.")
+    return list(found.values())
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.iterdir()) if file.suffix in (".json", ".jsonl") and _STRATEGY.search(file.stem)]
+    if not found:
+        raise BadInput(f"{path}: no file of answers in this folder whose name tells a strategy ({', '.join(STRATEGIES)}).")
+    return found
+
+
+def _key(line: dict[str, Any], strategy: str, where: str) -> str:
+    if "key" in line:
+        return text_of(line, "key", where)
+    if isinstance(line["question_id"], str) and "/" in line["question_id"]:
+        return line["question_id"]
+    told = next((line[name] for name in SORT if isinstance(line.get(name), str)), strategy)
+    if not told:
+        raise BadInput(f"{where}: the strategy cannot be told; add a 'strategy' ({', '.join(STRATEGIES)}), or name the file after it.")
+    return f"{told}/{number_of(line, 'question_id', where)}"
+
+
+def _only(questions: Sequence[PopeQuestion]) -> str:
+    found = {question.strategy for question in questions}
+    return next(iter(found)) if len(found) == 1 else ""
+
+
+def _sisters(questions: Sequence[PopeQuestion], strategy: str, file: Path) -> list[PopeQuestion]:
+    strategy = strategy or _only(questions)
+    if not strategy:
+        raise BadInput(f"{file}: answers without question_id need one file a strategy, named after it ({', '.join(STRATEGIES)}).")
+    return [question for question in questions if question.strategy == strategy]
+
+
+def _same(question: PopeQuestion, line: dict[str, Any], where: str) -> PopeQuestion:
+    told = line.get("question")
+    if isinstance(told, str) and question.text.strip().casefold() not in told.casefold():
+        raise BadInput(f"{where}: this answers {told[:60]!r}, but {question.text[:60]!r} was asked here (question {question.key}).")
+    return question
+
+
+def _said(line: dict[str, Any], where: str) -> str:
+    name = next((name for name in SAID if name in line), None)
+    if name is None:
+        raise BadInput(f"{where}: no answer; it is looked for as {', '.join(SAID)}.")
+    return text_of(line, name, where)

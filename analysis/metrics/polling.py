@@ -1,0 +1,137 @@
+"""Yes-or-no questions counted strategy by strategy, yes being positive: accuracy, precision, recall, F, and the share of yes.
+
+The average of a measure is the mean over the strategies, so that F1 is the mean of their F1, not the F1 of pooled counts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from analysis.datasets.pope_question import STRATEGIES, PopeQuestion
+
+CELLS = ("true_positive", "false_positive", "true_negative", "false_negative", "neither")
+UNITS = {
+    "accuracy": "share of questions",
+    "precision": "share of yes answers",
+    "recall": "share of questions about what is there",
+    "f1": "harmonic mean",
+    "f_beta": "weighted harmonic mean",
+    "yes_ratio": "share of questions",
+}
+_EMPTY = {
+    "accuracy": "no question was asked",
+    "precision": "no answer is yes",
+    "recall": "no question about what is there was answered yes or no",
+    "f1": "no yes is right",
+    "f_beta": "no yes is right",
+    "yes_ratio": "no question was asked",
+}
+
+
+@dataclass(frozen=True)
+class Polled:
+    """One question with the answer as it was read.
+
+    Attributes
+    ----------
+    question : what was asked
+    prediction : "yes", "no", or "" (neither)
+    """
+
+    question: PopeQuestion
+    prediction: str
+
+    @property
+    def cell(self) -> str:
+        """Which of ``CELLS`` the answer falls into."""
+        if not self.prediction:
+            return "neither"
+        right = "true" if self.prediction == self.question.label else "false"
+        return f"{right}_{'positive' if self.prediction == 'yes' else 'negative'}"
+
+    def as_dict(self) -> dict[str, str | bool]:
+        """What goes into a results file."""
+        asked = self.question
+        right = self.prediction == asked.label
+        return {"key": asked.key, "object": asked.object, "label": asked.label, "prediction": self.prediction, "right": right}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Counts and measures of some strategies.
+
+    Attributes
+    ----------
+    strategies : in the order of the published tables
+    beta : of F_beta, which weighs recall beta times as much as precision; None leaves it out
+    """
+
+    strategies: tuple[str, ...]
+    beta: float | None = None
+    counts: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "counts", tuple(f"{cell}/{strategy}" for strategy in self.strategies for cell in CELLS))
+
+    @property
+    def measures(self) -> Mapping[str, str]:
+        """Units by measure: averages over the strategies first, then "<measure>/<strategy>"."""
+        names = [name for name in UNITS if name != "f_beta" or self.beta is not None]
+        mean = {name: f"{UNITS[name]}, mean of the strategies" for name in names}
+        return mean | {f"{name}/{strategy}": UNITS[name] for strategy in self.strategies for name in names}
+
+    def count(self, polled: Iterable[Polled]) -> tuple[int, ...]:
+        """How many answers fall into each of `counts`."""
+        found = dict.fromkeys(self.counts, 0)
+        for one in polled:
+            found[f"{one.cell}/{one.question.strategy}"] += 1
+        return tuple(found.values())
+
+    def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
+        """The measures from summed counts; NaN where a denominator is zero."""
+        table = np.asarray(total, dtype=float).reshape(*np.shape(total)[:-1], len(self.strategies), len(CELLS))
+        cells = np.moveaxis(table, (-2, -1), (0, 1))
+        apart: dict[str, list[np.ndarray]] = {}
+        for one in cells:
+            for name, value in _measured(dict(zip(CELLS, one, strict=True)), self.beta).items():
+                apart.setdefault(name, []).append(value)
+        mean = {name: np.mean(values, axis=0) for name, values in apart.items()}
+        each = {f"{name}/{s}": values[i] for i, s in enumerate(self.strategies) for name, values in apart.items()}
+        return {name: (mean | each)[name] for name in self.measures}
+
+    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
+        """By measure, why it is NaN."""
+        found = {}
+        values = self.ratios(total)
+        for name, value in values.items():
+            measure, _, strategy = name.partition("/")
+            if np.isnan(value):
+                undefined = [s for s in self.strategies if np.isnan(values[f"{measure}/{s}"])]
+                found[name] = _EMPTY[measure] if strategy else f"{', '.join(undefined)}: {_EMPTY[measure]}"
+        return found
+
+
+def strategies_of(questions: Sequence[PopeQuestion]) -> tuple[str, ...]:
+    """The strategies that questions have, those of POPE first; all of POPE's where there is no question."""
+    found = {question.strategy for question in questions}
+    return (*(name for name in STRATEGIES if name in found), *sorted(found - set(STRATEGIES))) or STRATEGIES
+
+
+def _measured(cell: Mapping[str, Float[np.ndarray, "*draw"]], beta: float | None) -> dict[str, Float[np.ndarray, "*draw"]]:
+    positive, negative = cell["true_positive"], cell["true_negative"]
+    asked = sum(cell.values())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = positive / (positive + cell["false_positive"])
+        recall = positive / (positive + cell["false_negative"])
+        found = {
+            "accuracy": (positive + negative) / asked,
+            "precision": precision,
+            "recall": recall,
+            "f1": 2 * precision * recall / (precision + recall),
+            "yes_ratio": (positive + cell["false_positive"]) / asked,
+        }
+        if beta is not None:
+            found["f_beta"] = (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+    return {name: np.asarray(value) for name, value in found.items()}

@@ -1,0 +1,133 @@
+"""POPE: asked whether an object is in the image, how often a model is right, and how often it says yes.
+
+Li et al. 2023, "Evaluating Object Hallucination in Large Vision-Language Models". Yes is the positive answer. What is a yes depends on
+the parser (`analysis.metrics.parsers`); the averages over the strategies are means (`analysis.metrics.polling`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from analysis.datasets.pope_question import PopeQuestion
+from analysis.metrics.metric import Answer
+from analysis.metrics.parsers import MODES, PARSERS
+from analysis.metrics.polling import Polled, Table, strategies_of
+from probes.cli import BadInput
+
+MISSING = ("error", "leave")
+
+
+@dataclass(frozen=True)
+class PopeRecord:
+    """One answer, as it was read.
+
+    Attributes
+    ----------
+    image_id : the image asked about
+    polled : the question and what was read as its answer
+    counts : one of ``Table.counts`` is 1, the others are 0
+    """
+
+    image_id: int
+    polled: Polled
+    counts: tuple[int, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What goes into a results file."""
+        return {"image_id": self.image_id} | self.polled.as_dict()
+
+
+@dataclass(frozen=True)
+class Pope:
+    """Accuracy, precision, recall, F1 and share of yes, a strategy and on average.
+
+    Parameters
+    ----------
+    questions : all that were to be asked, of one strategy or several; an answer belongs to a question by its key
+    parser : rule that reads an answer, a name of ``analysis.metrics.parsers.PARSERS``
+    missing : what becomes of a question without answer: "error", or "leave" it out of the counts
+    """
+
+    questions: Sequence[PopeQuestion]
+    parser: str = "pope"
+    missing: str = "error"
+
+    name: ClassVar[str] = "pope"
+    primary: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
+
+    def __post_init__(self):
+        if self.parser not in PARSERS:
+            raise BadInput(f"Pope.parser must be one of {', '.join(PARSERS)}; got {self.parser!r}.")
+        if self.missing not in MISSING:
+            raise BadInput(f"Pope.missing must be one of {', '.join(MISSING)}; got {self.missing!r}.")
+        if len(self._asked) != len(self.questions):
+            raise BadInput(f"Pope.questions must have keys of their own; got {len(self._asked)} keys of {len(self.questions)} questions.")
+
+    @cached_property
+    def _asked(self) -> dict[str, PopeQuestion]:
+        return {question.key: question for question in self.questions}
+
+    @cached_property
+    def _table(self) -> Table:
+        return Table(strategies_of(self.questions))
+
+    @property
+    def mode(self) -> str:
+        """Which rule read the answers, and whether it looked at the label."""
+        return MODES[self.parser]
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Answers of each strategy that are rightly or wrongly yes or no, or neither."""
+        return self._table.counts
+
+    @property
+    def measures(self) -> Mapping[str, str]:
+        """Averages over the strategies first, then "<measure>/<strategy>"."""
+        return self._table.measures
+
+    def records(self, answers: Sequence[Answer]) -> list[PopeRecord]:
+        """One record an answer, in their order.
+
+        Raises
+        ------
+        BadInput : an answer to what was not asked, or twice to one question, or of another image than the question; a question
+            without answer, unless `missing` is "leave"
+        """
+        read, found = PARSERS[self.parser], {}
+        for answer in answers:
+            asked = self._asked.get(answer.key)
+            if asked is None:
+                raise BadInput(f"answer {answer.key!r}: no question has this key; keys are such as {self._example}.")
+            if answer.key in found:
+                raise BadInput(f"answer {answer.key!r}: this question is answered twice; remove one of the two.")
+            if answer.image_id != asked.image_id:
+                raise BadInput(f"answer {answer.key!r}: it is of image {answer.image_id}, the question of image {asked.image_id}.")
+            polled = Polled(asked, read(answer.text, asked.label))
+            found[answer.key] = PopeRecord(asked.image_id, polled, self._table.count([polled]))
+        self._complete(found)
+        return list(found.values())
+
+    def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
+        """The measures from summed counts; NaN where a denominator is zero."""
+        return self._table.ratios(total)
+
+    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
+        """By measure, why it is NaN."""
+        return self._table.reasons(total)
+
+    @property
+    def _example(self) -> str:
+        return repr(self.questions[0].key) if self.questions else "'random/1'"
+
+    def _complete(self, found: Mapping[str, PopeRecord]) -> None:
+        open_keys = [key for key in self._asked if key not in found]
+        if open_keys and self.missing == "error":
+            raise BadInput(
+                f"{len(open_keys)} of {len(self._asked)} questions have no answer, the first is {open_keys[0]!r}; "
+                "answer them, or leave them out by missing=leave."
+            )
