@@ -1,17 +1,21 @@
 """CHAIR: which objects a caption names, which of them are not in the image, and which of the image's objects it names.
 
 Rohrbach et al. 2018, "Object Hallucination in Image Captioning"; precision and F1 as PAI adds them (Liu et al. 2024): both over
-the distinct objects of a caption, summed over captions before dividing. Word handling: ``analysis.metrics.words``.
+the distinct objects of a caption, summed over captions before dividing. Word handling: ``analysis.metrics.readers``.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
-from analysis.metrics.words import synonyms, words
+from analysis.metrics.metric import Answer
+from analysis.metrics.readers import Bundled, Reader
+from analysis.metrics.words import synonyms
+from probes.cli import BadInput
 
 COUNTS = ("captions", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "objects", "length")
 RATIOS = {
@@ -22,17 +26,30 @@ RATIOS = {
     "length": ("length", "captions", "there is no caption"),
     "mentions": ("mentions", "captions", "there is no caption"),
 }
+F1_REASON = "no caption names an object that is there"
+UNKNOWN = ("error", "empty")
 
 
 @dataclass(frozen=True)
 class Mention:
-    """One object mention: the word as read, COCO's name for it, its characters in the caption, and whether it is absent."""
+    """One object mention.
+
+    Attributes
+    ----------
+    word : as read, a lemma, two-word objects merged
+    object : COCO's name for it
+    start, end : its characters in the caption, end exclusive
+    hallucinated : it is not in the image
+    tokens : its tokens as they are before merging, end exclusive (OPERA's ``hallucination_idxs`` are their beginnings; PAI's
+        are places after merging; both are off behind a dropped ``seat``, these are not)
+    """
 
     word: str
     object: str
     start: int
     end: int
     hallucinated: bool
+    tokens: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -50,7 +67,7 @@ class ChairRecord:
     truth
         The image's objects, sorted.
     length
-        Words and marks of punctuation after merging two-word objects.
+        Words and marks of punctuation after merging two-word objects, a ``seat`` that a ``toilet`` outdoes included.
     """
 
     image_id: int
@@ -66,6 +83,27 @@ class ChairRecord:
         distinct = len({mention.object for mention in self.mentions})
         return (1, int(absent > 0), len(self.mentions), absent, len(self.recalled), len(self.truth), distinct, self.length)
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The caption's own measures, never averaged: 0 where nothing is named; no precision or F1 where the image has no object."""
+        _, hallucinating, mentions, absent, right, there, named, _ = self.counts
+        found = {"chair_s": float(hallucinating), "chair_i": absent / mentions if mentions else 0.0, "recall": right / max(there, 1)}
+        if there:
+            found |= {"precision": right / max(named, 1), "f1": 2 * right / (named + there)}
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record for a results file."""
+        mentions = [asdict(mention) | {"tokens": list(mention.tokens)} for mention in self.mentions]
+        return {
+            "image_id": self.image_id,
+            "mentions": mentions,
+            "recalled": list(self.recalled),
+            "truth": list(self.truth),
+            "length": self.length,
+            "metrics": self.metrics,
+        }
+
 
 @dataclass(frozen=True)
 class ChairScore:
@@ -76,21 +114,86 @@ class ChairScore:
     recall: float
     precision: float
     f1: float
+    f1_instance: float
     length: float
     mentions: float
     n: int
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-def score_caption(caption: str, truth: Iterable[str], image_id: int = 0) -> ChairRecord:
-    """The record of one caption against the objects that are in its image (COCO's names)."""
-    table, there, read = synonyms(), frozenset(truth), words(caption)
-    mentions = tuple(Mention(w.text, table[w.text], w.start, w.end, table[w.text] not in there) for w in read if w.text in table)
+@dataclass(frozen=True)
+class Chair:
+    """CHAIR of captions, image by image.
+
+    An image that is answered twice counts twice, with its objects; an empty caption counts as a caption and misses every object.
+
+    Parameters
+    ----------
+    truth : by image id, the objects that are in it (COCO's names), those of its instances and of people's captions
+    reader : of words
+    unknown : what a caption of an image without ground truth is: "error", or "empty" as in the public code, where nothing is in such an
+        image and whatever is named is hallucinated
+    """
+
+    truth: Mapping[int, frozenset[str]]
+    reader: Reader = field(default_factory=Bundled)
+    unknown: str = "error"
+
+    name: ClassVar[str] = "chair"
+    counts: ClassVar[Sequence[str]] = COUNTS
+    measures: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("chair_s", "chair_i", "recall", "precision", "f1", "f1_instance"), "1"),
+        **{"length": "tokens", "mentions": "1"},
+    }
+    primary: ClassVar[Sequence[str]] = ("chair_s", "chair_i", "f1")
+
+    def __post_init__(self) -> None:
+        if self.unknown not in UNKNOWN:
+            raise ValueError(f"Chair.unknown must be one of {', '.join(UNKNOWN)}; got {self.unknown!r}.")
+
+    @property
+    def mode(self) -> str:
+        """How words were read."""
+        return self.reader.mode
+
+    def records(self, answers: Sequence[Answer]) -> list[ChairRecord]:
+        """One record a caption, in their order.
+
+        Raises
+        ------
+        BadInput : a caption of an image without ground truth, unless `unknown` is "empty"
+        """
+        return [score_caption(answer.text, self._objects(answer.image_id), answer.image_id, self.reader) for answer in answers]
+
+    def ratios(self, total: Float[np.ndarray, "*draw count"]) -> dict[str, Float[np.ndarray, "*draw"]]:
+        """The measures from summed counts; NaN where a denominator is zero."""
+        return ratios(total)
+
+    def reasons(self, total: Float[np.ndarray, "count"]) -> dict[str, str]:
+        """By measure, why it is NaN."""
+        return reasons(ratios(total))
+
+    def _objects(self, image_id: int) -> frozenset[str]:
+        if image_id not in self.truth and self.unknown == "error":
+            raise BadInput(
+                f"Image {image_id} has no ground truth among {len(self.truth):,} images; give the annotations that hold it, remove its "
+                'captions, or have it read as an image without objects, as the public code does (unknown "empty").'
+            )
+        return self.truth.get(image_id, frozenset())
+
+
+def score_caption(caption: str, truth: Iterable[str], image_id: int = 0, reader: Reader | None = None) -> ChairRecord:
+    """The record of one caption against the objects that are in its image (COCO's names); bundled words if there is no reader."""
+    reader = Bundled() if reader is None else reader
+    table, there, read = synonyms(), frozenset(truth), reader.words(caption)
+    mentions = tuple(
+        Mention(w.text, table[w.text], w.start, w.end, table[w.text] not in there, (w.first, w.last)) for w in read if w.text in table
+    )
     recalled = sorted({mention.object for mention in mentions} & there)
-    return ChairRecord(image_id, mentions, tuple(recalled), tuple(sorted(there)), len(read))
+    return ChairRecord(image_id, mentions, tuple(recalled), tuple(sorted(there)), len(reader.merged(caption)))
 
 
-def ground_truth(annotations: Mapping, captions: Iterable[tuple[int, str]] = ()) -> dict[int, frozenset[str]]:
+def ground_truth(annotations: Mapping, captions: Iterable[tuple[int, str]] = (), reader: Reader | None = None) -> dict[int, frozenset[str]]:
     """The objects of each image: its annotated instances (crowds included) and what people's captions of it name.
 
     Parameters
@@ -99,14 +202,16 @@ def ground_truth(annotations: Mapping, captions: Iterable[tuple[int, str]] = ())
         COCO's instances format: ``images``, ``annotations``, ``categories``.
     captions
         Pairs of image id and a person's caption.
+    reader
+        Of the captions' words; bundled if there is none.
     """
-    table = synonyms()
+    table, reader = synonyms(), Bundled() if reader is None else reader
     names = {category["id"]: table[category["name"]] for category in annotations["categories"]}
     found: dict[int, set[str]] = {image["id"]: set() for image in annotations["images"]}
     for item in annotations["annotations"]:
         found.setdefault(item["image_id"], set()).add(names[item["category_id"]])
     for image_id, caption in captions:
-        found.setdefault(image_id, set()).update(table[word.text] for word in words(caption) if word.text in table)
+        found.setdefault(image_id, set()).update(table[word.text] for word in reader.words(caption) if word.text in table)
     return {image_id: frozenset(objects) for image_id, objects in found.items()}
 
 
@@ -116,20 +221,27 @@ def count(records: Iterable[ChairRecord]) -> Float[np.ndarray, "caption count"]:
 
 
 def ratios(total: Float[np.ndarray, "*draw count"]) -> dict[str, Float[np.ndarray, "*draw"]]:
-    """The measures from summed counts, F1 = 2PR / (P + R) among them; NaN where a denominator is zero."""
+    """The measures from summed counts; NaN where a denominator is zero.
+
+    F1 is PAI's, 2PR / (P + R) of the summed precision and recall; `f1_instance` is the harmonic mean of recall and 1 - CHAIR_i, which
+    other papers call F1.
+    """
     column = dict(zip(COUNTS, np.moveaxis(np.asarray(total, dtype=float), -1, 0), strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {name: np.asarray(column[above] / column[below]) for name, (above, below, _) in RATIOS.items()}
-        found["f1"] = np.asarray(2 * found["precision"] * found["recall"] / (found["precision"] + found["recall"]))
+        for name, precise in (("f1", found["precision"]), ("f1_instance", 1 - found["chair_i"])):
+            found[name] = np.asarray(2 * precise * found["recall"] / (precise + found["recall"]))
     return found
+
+
+def reasons(found: Mapping[str, Float[np.ndarray, ""]]) -> dict[str, str]:
+    """By measure, why it is NaN."""
+    told = {name: why for name, (_, _, why) in RATIOS.items()} | dict.fromkeys(("f1", "f1_instance"), F1_REASON)
+    return {name: why for name, why in told.items() if math.isnan(found[name])}
 
 
 def aggregate(records: Iterable[ChairRecord]) -> ChairScore:
     """CHAIR over many captions; each caption counts, also several of one image."""
     counts = count(records)
-    total = counts.sum(0)
-    found = {name: float(value) for name, value in ratios(total).items()}
-    reasons = {name: RATIOS[name][2] for name in RATIOS if math.isnan(found[name])}
-    if math.isnan(found["f1"]):
-        reasons["f1"] = "no caption names an object that is there"
-    return ChairScore(**found, n=len(counts), reasons=reasons)
+    found = ratios(counts.sum(0))
+    return ChairScore(**{name: float(value) for name, value in found.items()}, n=len(counts), reasons=reasons(found))

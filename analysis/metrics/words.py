@@ -2,11 +2,13 @@
 
 The definition is that of the public CHAIR code (Rohrbach et al. 2018, in the form that OPERA and PAI share), including its quirks:
 ``men`` and ``vases`` have no CHAIR lemma, two entries of the synonym table begin with a blank and never match, hyphenated words never
-match. The tagger is replaced by a fixed table: a form is read as a noun if it can be one, then as a verb.
+match. Here the tagger is replaced by a fixed table: a form is read as a noun if it can be one, then as a verb. With NLTK's tagger:
+`analysis.metrics.readers`.
 """
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -25,11 +27,20 @@ NOT_VERBS = frozenset(("parking", "potted", "stove", "scissors", "training", "mo
 
 
 class Word(NamedTuple):
-    """A word after merging: its text and its place in the caption (characters, end exclusive)."""
+    """A word after merging.
+
+    Attributes
+    ----------
+    text : its lemma
+    start, end : its characters in the caption as given, end exclusive
+    first, last : its tokens as they were before merging, last exclusive
+    """
 
     text: str
     start: int
     end: int
+    first: int
+    last: int
 
 
 @lru_cache(maxsize=1)
@@ -60,23 +71,56 @@ def lemma(form: str) -> str:
     return forms["v"].get(form, form)
 
 
-def words(caption: str) -> list[Word]:
-    """The caption's lemmas with two-word objects merged, and every ``seat`` dropped where a ``toilet`` is named."""
-    return list(_words(caption))
+def forms() -> dict[str, dict[str, str]]:
+    """By part of speech (n, v, a, r), the lemma of every form that matters to CHAIR; every other form is its own lemma."""
+    return _forms()
 
 
-@lru_cache(maxsize=8)
-def _words(caption: str) -> tuple[Word, ...]:
-    # kept for a moment: a caption is read by its score and again by what asks where its mentions are
-    tokens = [Word(lemma(match.group()), match.start(), match.end()) for match in TOKEN.finditer(caption.lower())]
+def lowered(caption: str) -> tuple[str, Sequence[int]]:
+    """The caption in lower case, and for each of its characters the character of the caption as given.
+
+    They differ in number where lower case takes two characters, as that of "\u0130" does.
+    """
+    text = caption.lower()
+    if len(text) == len(caption):
+        return text, range(len(text))
+    return text, [place for place, character in enumerate(caption) for _ in character.lower()]
+
+
+def merge(lemmas: Iterable[tuple[str, int, int]]) -> list[Word]:
+    """Words from lemmas and their places, pairs of two-word objects merged from left to right."""
+    tokens = [Word(text, start, end, i, i + 1) for i, (text, start, end) in enumerate(lemmas)]
     pairs, merged, i = two_words(), [], 0
     while i < len(tokens):
         pair = " ".join(token.text for token in tokens[i : i + 2])
         if pair in pairs:
-            merged.append(Word(pairs[pair], tokens[i].start, tokens[min(i + 1, len(tokens) - 1)].end))
+            merged.append(Word(pairs[pair], tokens[i].start, tokens[i + 1].end, i, i + 2))
             i += 2
         else:
             merged.append(tokens[i])
             i += 1
+    return merged
+
+
+def without_seats(merged: Sequence[Word]) -> list[Word]:
+    """Every ``seat`` dropped where a ``toilet`` is named."""
     found = {word.text for word in merged}
-    return tuple(word for word in merged if word.text != "seat" or "toilet" not in found)
+    return [word for word in merged if word.text != "seat" or "toilet" not in found]
+
+
+def merged(caption: str) -> list[Word]:
+    """The caption's lemmas with two-word objects merged; their number is CHAIR's length."""
+    return list(_merged(caption))
+
+
+def words(caption: str) -> list[Word]:
+    """The caption's lemmas with two-word objects merged, and every ``seat`` dropped where a ``toilet`` is named."""
+    return without_seats(_merged(caption))
+
+
+@lru_cache(maxsize=8)
+def _merged(caption: str) -> tuple[Word, ...]:
+    # kept for a moment: a caption is read by its score and again by what asks where its mentions are
+    text, place = lowered(caption)
+    found = TOKEN.finditer(text)
+    return tuple(merge((lemma(match.group()), place[match.start()], place[match.end() - 1] + 1) for match in found))

@@ -79,6 +79,7 @@ def test_aggregation_equals_plain_counting(cases):
     absent = [[name for name in named if name not in truth] for named, truth in cases]
     right = sum(len(set(named) & truth) for named, truth in cases)
     everything, distinct, there = sum(map(len, mentioned)), sum(len(set(m)) for m in mentioned), sum(len(t) for _, t in cases)
+    kept = everything - sum(map(len, absent))
     assert got.chair_s == sum(1 for a in absent if a) / len(cases)
     assert got.mentions == everything / len(cases)
     for value, above, below in (
@@ -86,6 +87,7 @@ def test_aggregation_equals_plain_counting(cases):
         (got.recall, right, there),
         (got.precision, right, distinct),
         (got.f1, 2 * right, distinct + there if right else 0),
+        (got.f1_instance, 2 * kept * right, kept * there + right * everything if right else 0),
     ):
         assert math.isnan(value) if below == 0 else value == pytest.approx(above / below)
 
@@ -93,11 +95,11 @@ def test_aggregation_equals_plain_counting(cases):
 def test_zero_denominators_are_nan_with_a_reason():
     empty = aggregate([])
     assert math.isnan(empty.chair_s)
-    assert set(empty.reasons) == {"chair_s", "chair_i", "recall", "precision", "f1", "length", "mentions"}
+    assert set(empty.reasons) == {"chair_s", "chair_i", "recall", "precision", "f1", "f1_instance", "length", "mentions"}
     silent = aggregate([score_caption("Nothing here.", {"dog"})])
     assert silent.recall == 0
     assert silent.chair_s == 0
-    assert set(silent.reasons) == {"chair_i", "precision", "f1"}
+    assert set(silent.reasons) == {"chair_i", "precision", "f1", "f1_instance"}
     assert "f1" in aggregate([score_caption("A dog.", {"cat"})]).reasons
 
 
