@@ -44,7 +44,7 @@ class Said:
 
     Attributes
     ----------
-    text : as decoded, special tokens and the prompt left out
+    text : as decoded; the prompt, special tokens and blanks at both ends left out
     tokens : that were generated, the end token among them
     seconds : the batch took, encoding and decoding included, divided by its items
     report : KVSmooth's run report of the whole batch that the item was in; None without the method

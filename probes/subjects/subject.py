@@ -45,6 +45,12 @@ class Subject:
         return Tracing(self.model)
 
     @cached_property
+    def speaker(self) -> torch.nn.Module:
+        """The module whose `generate` loop runs and whose settings end it: the model, or its language model if it delegates to that."""
+        head = self.model.get_output_embeddings()
+        return next((module for module in self.model.modules() if any(child is head for child in module.children())), self.model)
+
+    @cached_property
     def objects(self) -> ObjectVocabulary:
         """The objects that a lens looks for, as the tokenizer says them."""
         return object_vocabulary(self.tokenizer, _forms(self.name) if self.forms is None else self.forms)

@@ -1,0 +1,104 @@
+"""`Answering`: how a subject is asked; called where it will run, it loads the subject and gives the worker."""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from analysis.answering.query import Query, Said
+from analysis.answering.sampling import Gumbel
+from kvsmooth import KVSmooth
+from probes.cli import BadInput
+from probes.provenance import as_plain
+from probes.subjects import Item, Subject, load_subject
+from probes.tokens import end_tokens, free_captions
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A subject, a method, and how tokens are chosen; picklable, an engine's maker.
+
+    Everything that the checkpoint's own generation settings say besides sampling holds, such as a repetition penalty; it is in `describe`
+    of the worker.
+
+    Parameters
+    ----------
+    subject : "emoji", a folder, a hub id, or a hub id with its revision (`name@revision`)
+    device : "cpu", "cuda", "cuda:<n>" or "auto" (over all devices)
+    dtype : "float32", "bfloat16" or "float16"
+    method : smooths while it decodes; None is the baseline
+    max_new_tokens : bound, at least 1
+    sample : draw from softmax(logits / temperature) with a stream of random numbers for each item; False takes the likeliest token
+    temperature : of sampling, above 0
+    seed : of sampling
+    """
+
+    subject: str = "emoji"
+    device: str = "cpu"
+    dtype: str = "float32"
+    method: KVSmooth | None = None
+    max_new_tokens: int = 512
+    sample: bool = False
+    temperature: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
+            raise BadInput(f"Answering.max_new_tokens must be an integer from 1 on; got {self.max_new_tokens!r}.")
+        if not 0 < self.temperature < float("inf"):
+            raise BadInput(f"Answering.temperature must be above 0 and finite; got {self.temperature}.")
+        if self.method is not None and not isinstance(self.method, KVSmooth):
+            raise BadInput(f"Answering.method must be None or a KVSmooth; got {type(self.method).__name__}.")
+
+    def __call__(self) -> "Answerer":
+        """Load the subject.
+
+        Raises
+        ------
+        BadInput : it cannot be loaded, or not placed
+        """
+        return Answerer(self, load_subject(self.subject, self.device, self.dtype))
+
+
+class Answerer:
+    """A loaded subject that answers batches.
+
+    Parameters
+    ----------
+    answering : the options
+    subject : loaded
+    """
+
+    def __init__(self, answering: Answering, subject: Subject):
+        self.answering, self.subject = answering, subject
+
+    def __call__(self, queries: Sequence[Query]) -> list[Said]:
+        """What the subject says to each query, padded on the left to one batch.
+
+        Raises
+        ------
+        BadInput : an image cannot be read, or the subject does not take a prompt; nothing of the batch is answered then
+        kvsmooth.Unsupported : the method does not serve this subject
+        """
+        begun = time.perf_counter()
+        subject, asked = self.subject, self.answering
+        inputs = subject.encode([Item(query.image_id, query.image, query.prompt) for query in queries])
+        choice = {"do_sample": False, "num_beams": 1, "max_new_tokens": asked.max_new_tokens}
+        if asked.sample:
+            choice["logits_processor"] = [Gumbel(asked.temperature, asked.seed, [query.key for query in queries])]
+        method = nullcontext() if asked.method is None else asked.method(subject.model)
+        with torch.inference_mode(), method as run:
+            rows = free_captions(subject.model, inputs, end_tokens(subject.speaker), **choice)
+        report = None if run is None else run.report()
+        texts = [subject.text(row) for row in rows]
+        seconds = (time.perf_counter() - begun) / len(queries)
+        return [Said(text, len(row), seconds, report) for text, row in zip(texts, rows, strict=True)]
+
+    def describe(self) -> dict[str, Any]:
+        """What decided the answers besides the queries, as JSON-able data: options, the weights' revision, the checkpoint's settings."""
+        kept = self.subject.speaker.generation_config.to_diff_dict()
+        kept.pop("transformers_version", None)
+        return {**as_plain(self.answering), "revision": self.subject.revision, "generation_config": as_plain(kept)}
