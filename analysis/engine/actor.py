@@ -1,0 +1,45 @@
+"""What runs in a process of the cluster: one worker, made once."""
+
+import os
+import pickle
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.engine.tries import Tried, made, tried
+from analysis.engine.work import Worker
+from probes.cli import BadInput, one_line
+
+
+class Actor:
+    """Holds a worker and hands it payloads; an ordinary class, which the engine makes an actor of.
+
+    Parameters
+    ----------
+    threads : that the worker may use for one operation
+    """
+
+    def __init__(self, threads: int):
+        self._threads = threads
+        self._worker: Worker | None = None
+        # numerical libraries read these as they are imported, which is why the maker comes as bytes, and later
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+    def prepare(self, pickled: bytes) -> str:
+        """Make the worker; return why it cannot be made in one line, "" if it is."""
+        try:
+            self._worker = made(lambda: pickle.loads(pickled)())
+        except BadInput as error:
+            return one_line(error)
+        if "torch" in sys.modules:  # Ray itself may have imported it, with other threads
+            sys.modules["torch"].set_num_threads(self._threads)
+        return ""
+
+    def work(self, payloads: Sequence[Any]) -> Tried:
+        """One try."""
+        return tried(self._worker, payloads)
+
+    def process(self) -> int:
+        """Number of the process."""
+        return os.getpid()

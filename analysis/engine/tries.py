@@ -1,0 +1,85 @@
+"""What a try of a batch comes to, and what follows when it fails: its items alone, once; then they are set aside."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.engine.work import Batch, Maker, Outcome, Worker
+from probes.cli import BadInput, one_line
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A batch that is to be worked on.
+
+    Attributes
+    ----------
+    last : whether its items are set aside if it fails
+    """
+
+    batch: Batch
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How a try ended; picklable.
+
+    Attributes
+    ----------
+    results : one a payload, in their order; None if the try failed
+    error : one line, why it failed
+    damaged : whether the error may have left the worker unfit: after a failed kernel, a GPU answers everything with an error
+    seconds : that it took
+    """
+
+    results: tuple[Any, ...] | None = None
+    error: str = ""
+    damaged: bool = False
+    seconds: float = 0.0
+
+
+def made(make: Maker) -> Worker:
+    """A worker.
+
+    Raises
+    ------
+    BadInput : it cannot be made
+    """
+    try:
+        return make()
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"no worker can be made: {said(error)}") from error
+
+
+def tried(worker: Worker, payloads: Sequence[Any]) -> Tried:
+    """Let the worker work on the payloads; an error of any kind is told, not raised."""
+    begun = time.perf_counter()
+    try:
+        results = tuple(worker(payloads))
+    except (Exception, SystemExit) as error:
+        return Tried(None, said(error), isinstance(error, RuntimeError | MemoryError), time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    if len(results) != len(payloads):
+        return Tried(None, f"its worker gave {len(results)} results for {len(payloads)} items", seconds=seconds)
+    return Tried(results, seconds=seconds)
+
+
+def settled(attempt: Attempt, end: Tried) -> tuple[list[Attempt], list[Outcome]]:
+    """What is to be tried next because of this end, and what is decided by it; one of the two is empty."""
+    batch = attempt.batch
+    if end.results is not None:
+        pairs = zip(batch.keys, end.results, strict=True)
+        return [], [Outcome(key, result, "", len(batch.keys), end.seconds) for key, result in pairs]
+    if attempt.last:
+        return [], [Outcome(key, None, end.error, len(batch.keys), end.seconds) for key in batch.keys]
+    return [Attempt(Batch((key,), (payload,)), last=True) for key, payload in zip(batch.keys, batch.payloads, strict=True)], []
+
+
+def said(error: BaseException) -> str:
+    """An error in one line: what is bad about the input as it stands, everything else with its kind before it."""
+    if isinstance(error, BadInput):
+        return one_line(error)
+    kind, line = type(error).__name__, one_line(error)
+    return kind if line == kind else f"{kind}: {line}"
