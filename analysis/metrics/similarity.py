@@ -11,7 +11,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from analysis.datasets.files import json_document
 from probes.cli import BadInput
@@ -22,6 +22,7 @@ MODEL = "en_core_web_lg"
 """The model of the reference."""
 
 
+@runtime_checkable
 class Similarity(Protocol):
     """Decides whether a noun of an answer means a word of the annotation.
 
