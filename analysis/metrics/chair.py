@@ -143,7 +143,7 @@ class Chair:
     counts: ClassVar[Sequence[str]] = COUNTS
     measures: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("chair_s", "chair_i", "recall", "precision", "f1", "f1_instance"), "1"),
-        **{"length": "tokens", "mentions": "1"},
+        **{"length": "tokens", "mentions": "mentions"},
     }
     primary: ClassVar[Sequence[str]] = ("chair_s", "chair_i", "f1")
 
