@@ -8,7 +8,10 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from analysis.score.amber import AmberScoring
 from analysis.score.chair import ChairScoring
+from analysis.score.opope import OpopeScoring
+from analysis.score.pope import PopeScoring
 from probes.cli import run_cli
 
 
@@ -16,23 +19,31 @@ from probes.cli import run_cli
 class ScoreConfig:
     """Scores captions and answers that exist already; no model runs."""
 
-    benchmark: OmitArgPrefixes[OmitSubcommandPrefixes[Annotated[ChairScoring, subcommand("chair")]]]
+    benchmark: OmitArgPrefixes[
+        OmitSubcommandPrefixes[
+            Annotated[ChairScoring, subcommand("chair")]
+            | Annotated[PopeScoring, subcommand("pope")]
+            | Annotated[OpopeScoring, subcommand("opope")]
+            | Annotated[AmberScoring, subcommand("amber")]
+        ]
+    ]
     """each has its own options: python -m analysis.score chair --help"""
 
 
 def main(config: ScoreConfig) -> None:
     """Score, write, print; the results file is the last thing that is touched."""
+    from analysis.score.provenance import origin
     from analysis.score.results import as_text, must_be_writable
-    from analysis.score.run import origin, scored
+    from analysis.score.run import scored
     from analysis.score.told import told
     from probes.files import write_bytes
 
     asked = config.benchmark
     if asked.json is not None:
         must_be_writable(asked.json)
-    found, prepared = scored(asked)
+    found = scored(asked)
     if asked.json is not None:
-        write_bytes(asked.json, as_text(found, origin(asked, prepared)).encode())
+        write_bytes(asked.json, as_text(found, origin(asked, found.data)).encode())
     print(told(found))  # noqa: T201  what the command says at its end
 
 

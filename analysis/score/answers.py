@@ -75,17 +75,15 @@ def text_field(found: dict[str, Any], where: str) -> str:
     return name
 
 
-def repeats(path: Path, answers: Sequence[Answer]) -> list[str]:
-    """Notes on images that are answered more than once: every line counts, as in the reference, which no one should find out later."""
+def tell_of_repeats(path: Path, answers: Sequence[Answer]) -> None:
+    """A notice of images that are captioned more than once: every line counts, as in the reference; nobody should find out later."""
     per_image = Counter(answer.image_id for answer in answers)
     several = sum(times > 1 for times in per_image.values())
-    if not several:
-        return []
     same = len(answers) - len({(answer.image_id, answer.text) for answer in answers})
-    note = f"{path}: {several} image{'' if several == 1 else 's'} with more than one caption, each of which counts"
-    note += f"; {same} line{' repeats' if same == 1 else 's repeat'} an earlier one word for word" if same else ""
-    warnings.warn(note + ".", Notice, stacklevel=2)
-    return [note + "."]
+    if several:
+        told = f"{path}: {several:,} image{'' if several == 1 else 's'} with more than one caption, each of which counts"
+        told += f"; {same:,} line{' repeats' if same == 1 else 's repeat'} an earlier one word for word" if same else ""
+        warnings.warn(f"{told}.", Notice, stacklevel=2)
 
 
 def _is_list(path: Path) -> bool:

@@ -12,11 +12,11 @@ from analysis.score.options import Prepared
 class ChairScoring(CocoScoring):
     """CHAIR_s, CHAIR_i, recall, precision, F1 and length of captions of COCO images."""
 
-    def prepared(self, answers: Sequence[Answer]) -> Prepared:
+    def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """CHAIR with the instances and human captions of the images that are captioned."""
         from analysis.metrics.chair import Chair
         from analysis.metrics.readers import reader
 
         read, coco = reader(self.mode), self.coco()
-        truth = coco.truth(sorted({answer.image_id for answer in answers}), read)
+        truth = coco.truth(sorted({answer.image_id for answer in (*answers, *against)}), read)
         return Prepared(Chair(truth, read, unknown=self.unknown), {"coco": coco.key})

@@ -10,11 +10,10 @@ from analysis.metrics.metric import Answer, Metric
 
 @dataclass(frozen=True)
 class Prepared:
-    """A metric with its ground truth, of which data that was made (for the provenance), and what a reader must know of it."""
+    """A metric with its ground truth, and of which data that was made (for the provenance)."""
 
     metric: Metric
     origin: Mapping[str, Any] = field(default_factory=dict)
-    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +45,13 @@ class Scoring:
 
         return read_answers(path)
 
-    def notes(self, path: Path, answers: Sequence[Answer]) -> list[str]:
-        """What a reader must know of the file; each is told as a `Notice` too."""
-        from analysis.score.answers import repeats
+    def notes(self, path: Path, answers: Sequence[Answer]) -> None:
+        """Tells, as a `Notice`, what a reader must know of the file."""
+        from analysis.score.answers import tell_of_repeats
 
-        return repeats(path, answers)
+        tell_of_repeats(path, answers)
 
-    def prepared(self, answers: Sequence[Answer]) -> Prepared:
+    def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """The metric with the ground truth of these answers.
 
         Raises

@@ -31,7 +31,7 @@ class Scored:
     level : coverage of the intervals, in (0, 1)
     notes : what a reader must know: repeated lines, ids that are not in the set, what was left out
     comparison : each measure of both files and their paired difference; empty if there is no other file
-    details : what else a benchmark tells of itself, such as the values as its authors print them
+    data : hashes of the annotations that the ground truth was made of
     """
 
     metric: Metric
@@ -40,7 +40,7 @@ class Scored:
     level: float
     notes: Sequence[str] = ()
     comparison: Sequence[Row] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         if not 0 < self.level < 1:
@@ -60,7 +60,6 @@ def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
         "level": scored.level,
         "n": {"answers": score.answers, "images": score.images},
         "notes": list(scored.notes),
-        "details": scored.details,
         "provenance": provenance,
         "comparison": [asdict(row) for row in scored.comparison],
         "captions": [record.as_dict() for record in scored.records],

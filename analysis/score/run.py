@@ -1,55 +1,42 @@
 """From options to a scored file: read, prepare the ground truth, score with intervals, compare with another file if asked."""
 
-import hashlib
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from analysis.metrics.aggregate import compare, score
 from analysis.metrics.metric import Answer, Metric, Record
-from analysis.score.options import Prepared, Scoring
+from analysis.score.options import Scoring
 from analysis.score.results import Scored
-from probes.cli import BadInput
+from probes.cli import BadInput, Notice
 
 HERE, OTHER = "captions", "against"
 
 
-def scored(config: Scoring) -> tuple[Scored, Prepared]:
-    """What the captions are worth, and by what they were measured.
+def scored(config: Scoring) -> Scored:
+    """What the captions are worth.
 
     Raises
     ------
     BadInput : a file cannot be used; the message says which and where
     """
-    files = {HERE: config.captions} | ({OTHER: config.against} if config.against is not None else {})
-    answers = {name: config.read(path) for name, path in files.items()}
-    notes = [note for name, path in files.items() for note in config.notes(path, answers[name])]
-    prepared = config.prepared([answer for given in answers.values() for answer in given])
-    metric = prepared.metric
-    records = {name: _records(metric, given, files[name]) for name, given in answers.items()}
-    found = score(metric, records[HERE], level=config.level, seed=config.seed)
-    rows = []
-    if config.against is not None:
-        rows = compare(metric, records, OTHER, level=config.level, seed=config.seed)
-        notes += _alone(records)
-    return Scored(metric, found, records[HERE], config.level, [*notes, *prepared.notes], rows), prepared
-
-
-def origin(config: Scoring, prepared: Prepared) -> dict[str, Any]:
-    """Where the results come from: commit, versions, options, and hashes of the files that decide the numbers."""
-    from probes.provenance import provenance
-
-    files = [path for path in (config.captions, config.against) if path is not None]
-    return provenance(config) | {"sha256": {path.as_posix(): sha256(path) for path in files}, "data": dict(prepared.origin)}
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file, or of the names and hashes of a folder's files."""
-    if path.is_dir():
-        parts = [f"{part.name} {sha256(part)}" for part in sorted(path.iterdir()) if part.is_file()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with _noted() as notes:
+        files = {HERE: config.captions} | ({OTHER: config.against} if config.against is not None else {})
+        answers = {name: config.read(path) for name, path in files.items()}
+        for name, path in files.items():
+            config.notes(path, answers[name])
+        prepared = config.prepared(answers[HERE], answers.get(OTHER, []))
+        metric = prepared.metric
+        records = {name: _records(metric, given, files[name]) for name, given in answers.items()}
+        counted = {name: _counted(given, files[name]) for name, given in records.items()}
+        found = score(metric, counted[HERE], level=config.level, seed=config.seed)
+        rows = []
+        if config.against is not None:
+            rows = compare(metric, counted, OTHER, level=config.level, seed=config.seed)
+            _tell_of_the_rest(counted)
+    return Scored(metric, found, records[HERE], config.level, notes, rows, prepared.origin)
 
 
 class Watched(Sequence[Answer]):
@@ -70,6 +57,22 @@ class Watched(Sequence[Answer]):
         return iter(tqdm(self.answers, desc=self.title, unit="answer", disable=None, leave=False))
 
 
+@contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Collects the notices that come up, and lets them be told afterwards as ever: a results file holds them too."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", Notice)
+        try:
+            yield notes
+        finally:
+            said = list(caught)
+    for warning in said:
+        if issubclass(warning.category, Notice):
+            notes.append(str(warning.message))
+        warnings.warn(warning.message, warning.category, stacklevel=2)
+
+
 def _records(metric: Metric, answers: Sequence[Answer], path: Path) -> Sequence[Record]:
     try:
         return metric.records(Watched(answers, metric.name))
@@ -77,9 +80,18 @@ def _records(metric: Metric, answers: Sequence[Answer], path: Path) -> Sequence[
         raise BadInput(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 
 
-def _alone(records: dict[str, Sequence[Record]]) -> list[str]:
+def _counted(records: Sequence[Record], path: Path) -> list[Record]:
+    """The records that count; those that say why they are passed over are told, and stay in the results file."""
+    why = Counter(getattr(record, "passed_over", "") for record in records)
+    for reason, times in sorted(why.items()):
+        if reason:
+            warnings.warn(f"{path}: {times:,} of {len(records):,} answers passed over, {reason}.", Notice, stacklevel=2)
+    return [record for record in records if not getattr(record, "passed_over", "")]
+
+
+def _tell_of_the_rest(records: dict[str, Sequence[Record]]) -> None:
     here, other = ({record.image_id for record in records[name]} for name in (HERE, OTHER))
-    if here == other:
-        return []
-    shared, only, others = len(here & other), len(here - other), len(other - here)
-    return [f"compared on the {shared:,} images of both files; left out: {only:,} of --captions and {others:,} of --against only."]
+    if here != other:
+        shared, only, others = len(here & other), len(here - other), len(other - here)
+        told = f"compared on the {shared:,} images of both files; left out: {only:,} of --captions and {others:,} of --against only."
+        warnings.warn(told, Notice, stacklevel=2)

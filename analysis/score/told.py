@@ -19,17 +19,19 @@ def told(scored: Scored) -> str:
     lines = [head, *_aligned(rows)]
     if scored.comparison:
         lines += ["", *_compared(scored, level)]
-    return "\n".join([*lines, *(f"note: {note}" for note in scored.notes)])
+    return "\n".join(lines)
 
 
-def shown(value: float, unit: str, *, signed: bool = False) -> str:
+def shown(value: float, unit: str) -> str:
     """A value as a reader sees it: a share in percent, anything else with its unit."""
     if math.isnan(value):
         return "-"
-    sign = "+" if signed else ""
-    if unit == "1":
-        return f"{100 * value:{sign}.2f} %"
-    return f"{value:{sign}.2f} {unit}"
+    return f"{100 * value:.2f} %" if is_share(unit) else f"{value:.2f} {unit}"
+
+
+def is_share(unit: str) -> bool:
+    """Whether values of this unit are fractions, which print shows in percent."""
+    return unit == "1" or unit.startswith("share") or "harmonic mean" in unit
 
 
 def between(limits: tuple[float, float], unit: str) -> str:
@@ -47,8 +49,7 @@ def _compared(scored: Scored, level: str) -> list[str]:
 
 
 def _difference(row: Row) -> tuple[str, ...]:
-    points = {"1": "points"}.get(row.unit, row.unit)
-    scale = 100 if row.unit == "1" else 1
+    points, scale = ("points", 100) if is_share(row.unit) else (row.unit, 1)
     value = "-" if math.isnan(row.estimate) else f"{scale * row.estimate:+.2f} {points}"
     limits = row.reason if math.isnan(row.interval[0]) else " to ".join(f"{scale * limit:+.2f}" for limit in row.interval)
     return (str(row.where["measure"]), value, limits, _p(row.p), _p(row.p_adjusted))

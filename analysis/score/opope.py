@@ -1,0 +1,94 @@
+"""`opope`: POPE's questions answered from captions instead of by the model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.metrics.metric import Answer
+from analysis.score.options import Prepared, Scoring, Unknown
+from probes.cli import BadInput
+
+if TYPE_CHECKING:
+    from analysis.datasets.pope import PopeQuestion
+
+SOURCES = ("annotations", "objects", "questions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpopeScoring(Scoring):
+    """OPOPE: precision, F_beta and the rest of POPE's measures, of captions that are searched for the object asked about."""
+
+    annotations: Path | None = None
+    """folder with COCO's instances_*.json: questions are built on the captioned images that have 3 objects or more"""
+    objects: Path | None = None
+    """instead: POPE's own JSON lines {"image_id": 1, "objects": ["dog", ...]}, whose order decides which objects are asked for"""
+    questions: Path | None = None
+    """instead: questions that exist, a file of POPE's format or a folder with one a strategy"""
+    beta: float = 0.2
+    """recall weighs beta times as much as precision in F_beta"""
+    unknown: Unknown = "error"
+    """captions of images that are not in the annotations: an error, or passed over (as the reference)"""
+    cache: Path | None = None
+    """folder of what is kept of the annotations between runs; by default in the user's cache folder"""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if sum(getattr(self, name) is not None for name in SOURCES) != 1:
+            raise ValueError("OpopeScoring needs one of --annotations, --objects and --questions.")
+
+    def notes(self, path: Path, answers: Sequence[Answer]) -> None:
+        """Nothing: of several captions of an image the last counts, and the others are told as passed over."""
+
+    def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
+        """OPOPE with questions on the images that --captions has; --against is asked the same."""
+        from analysis.metrics.opope import Opope
+
+        asked, data = self._questions([answer.image_id for answer in answers])
+        return Prepared(Opope(asked, self.beta), data)
+
+    def _questions(self, ids: Sequence[int]) -> "tuple[list[PopeQuestion], dict[str, str]]":
+        from analysis.datasets.pope import poll, read_pope
+        from analysis.score.provenance import sha256
+
+        if self.questions is not None:
+            return read_pope(self.questions), {"questions": sha256(self.questions)}
+        if self.objects is not None:
+            found, data = read_objects(self.objects), {"objects": sha256(self.objects)}
+        else:
+            from analysis.datasets.coco import open_coco
+
+            coco = open_coco(self.annotations, cache=self.cache)
+            found, data = coco.instances(sorted(set(ids))), {"coco": coco.key}
+        return poll(found, self._known(ids, found), seed=self.seed), data
+
+    def _known(self, ids: Iterable[int], found: dict[int, tuple[str, ...]]) -> list[int]:
+        unknown = [image_id for image_id in ids if image_id not in found]
+        if unknown and self.unknown == "error":
+            raise BadInput(
+                f"{self.captions}: {len(unknown):,} captions are of images not in {self.annotations or self.objects}, the first of "
+                f"image {unknown[0]}; give the annotations that hold them, remove these lines, or pass them over by --unknown empty."
+            )
+        return sorted(set(ids) & set(found))
+
+
+def read_objects(path: Path) -> dict[int, tuple[str, ...]]:
+    """The objects of images in POPE's own format, in its order.
+
+    Raises
+    ------
+    BadInput : a line without image or list of names, or an image twice
+    """
+    from analysis.datasets.files import json_lines
+    from analysis.score.answers import image_of
+
+    found: dict[int, tuple[str, ...]] = {}
+    for number, line in json_lines(path):
+        where = f"{path}, line {number}"
+        image_id, names = image_of(line, where), line.get("objects")
+        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+            raise BadInput(f"{where}: 'objects' must be a list of names.")
+        if image_id in found:
+            raise BadInput(f"{where}: image {image_id} was there before; keep one line an image.")
+        found[image_id] = tuple(names)
+    return found
