@@ -10,7 +10,6 @@ import torch
 
 from analysis.answering.query import Query, Said
 from analysis.answering.sampling import Gumbel
-from kvsmooth import KVSmooth
 from probes.cli import BadInput
 from probes.provenance import as_plain
 from probes.subjects import Item, Subject, load_subject
@@ -29,7 +28,7 @@ class Answering:
     subject : "emoji", a folder, a hub id, or a hub id with its revision (`name@revision`)
     device : "cpu", "cuda", "cuda:<n>" or "auto" (over all devices)
     dtype : "float32", "bfloat16" or "float16"
-    method : smooths while it decodes; None is the baseline
+    method : a `KVSmooth`, or another that yields a run with `report()`; None is the baseline
     max_new_tokens : bound, at least 1
     sample : draw from softmax(logits / temperature) with a stream of random numbers for each item; False takes the likeliest token
     temperature : of sampling, above 0
@@ -39,7 +38,7 @@ class Answering:
     subject: str = "emoji"
     device: str = "cpu"
     dtype: str = "float32"
-    method: KVSmooth | None = None
+    method: Any = None
     max_new_tokens: int = 512
     sample: bool = False
     temperature: float = 1.0
@@ -50,8 +49,8 @@ class Answering:
             raise BadInput(f"Answering.max_new_tokens must be an integer from 1 on; got {self.max_new_tokens!r}.")
         if not 0 < self.temperature < float("inf"):
             raise BadInput(f"Answering.temperature must be above 0 and finite; got {self.temperature}.")
-        if self.method is not None and not isinstance(self.method, KVSmooth):
-            raise BadInput(f"Answering.method must be None or a KVSmooth; got {type(self.method).__name__}.")
+        if self.method is not None and (isinstance(self.method, type) or not callable(self.method)):
+            raise BadInput(f"Answering.method must be None or a method, such as KVSmooth(); got {self.method!r}.")
 
     def __call__(self) -> "Answerer":
         """Load the subject.
