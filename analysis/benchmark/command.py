@@ -1,0 +1,123 @@
+"""What the command does: plan, ask what is missing, score, draw; each step leaves its file, so that an interrupted run goes on from it."""
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+from analysis.benchmark.config import BenchmarkConfig
+from probes.cli import BadInput, Notice
+
+
+def perform(config: BenchmarkConfig) -> None:
+    """Run a benchmark, or what of it the options ask for."""
+    if config.redraw:
+        show(config, read(config))
+        return
+    from analysis.benchmark.planning import planned
+    from analysis.benchmark.store import alone
+
+    if config.dry_run:
+        from analysis.benchmark.foretold import foretold
+
+        print(foretold(planned(config)))  # noqa: T201  what a dry run is for
+        return
+    _quiet()
+    with alone(config.out):
+        found = answered_and_scored(config)
+    show(config, found)
+
+
+def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
+    """Ask what has no answer yet, and score all answers."""
+    from analysis.benchmark.asking import Asking, tell_set_aside
+    from analysis.benchmark.planning import looked_at, plan_file, planned
+    from analysis.benchmark.scoring import scored
+    from analysis.benchmark.store import Captions
+
+    run = planned(config)
+    config = run.config
+    path = plan_file(config.out)
+    if not config.rescore:
+        if not path.exists():
+            plan = looked_at(run.plan, run.benchmark.source)
+            run = replace(run, plan=replace(plan, revision=_revision(config.subject, plan.revision)))
+        run.plan.write(path)
+    asking = [Asking(run.plan, one, Captions(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
+    if not config.rescore:
+        _ask(run, asking)
+    lines = {one.method.name: one.captions.read() for one in asking}
+    return scored(run, lines, tell_set_aside(run.plan, lines))
+
+
+def read(config: BenchmarkConfig) -> dict[str, Any]:
+    """The results of a former run.
+
+    Raises
+    ------
+    BadInput : there are none
+    """
+    from analysis.benchmark.scoring import folder_of
+    from analysis.question import read_results
+
+    path = folder_of(config.out, config.benchmark) / "benchmark.json"
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file to redraw from; run without --redraw first.")
+    return read_results(path)
+
+
+def show(config: BenchmarkConfig, found: dict[str, Any]) -> None:
+    """Write table.md and the figure, and print the table."""
+    from analysis.benchmark.figures import draw
+    from analysis.benchmark.scoring import folder_of
+    from analysis.benchmark.table import markdown
+    from probes.files import write_bytes
+
+    home = folder_of(config.out, config.benchmark)
+    text = markdown(found)
+    write_bytes(home / "table.md", text.encode())
+    draw(found, home)
+    print(text)  # noqa: T201  what the command says at its end
+
+
+def _ask(run: Any, asking: list) -> None:
+    config, waiting = run.config, [one for one in asking if one.missing()]
+    if not waiting:
+        return
+    if (now := _revision(config.subject, "")) != run.plan.revision:
+        raise BadInput(f"subject {config.subject}: is now {now}, the plan has {run.plan.revision}; restore it, or choose another --out.")
+    _tell_versions(run.plan)
+    from analysis.answering.answering import Answering
+    from analysis.engine import engine
+
+    options = {name: getattr(config, name) for name in ("subject", "device", "dtype", "max_new_tokens", "sample", "temperature", "seed")}
+    works = engine(config.engine, address=config.address, workers=config.workers)
+    for one in waiting:
+        one.run(Answering(**options, method=one.method.options), works, run.benchmark.source)
+
+
+def _revision(subject: str, planned: str) -> str:
+    from analysis.benchmark.revision import revision
+
+    found = revision(subject)
+    if planned and found != planned:
+        raise BadInput(f"subject {subject}: is {found}, the plan was made with {planned}; pin that revision.")
+    return found
+
+
+def _tell_versions(plan: Any) -> None:
+    from probes.provenance import versions
+
+    made, now = plan.origin.get("versions", {}), versions()
+    other = [f"{name} {made[name]} -> {now[name]}" for name in made if name in now and made[name] != now[name]]
+    if other:
+        warnings.warn(f"the plan was made with other versions ({', '.join(other)}); answers may differ.", Notice, stacklevel=2)
+
+
+def _quiet() -> None:
+    import sys
+
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()

@@ -1,0 +1,104 @@
+"""The options of `python -m analysis.benchmark`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.benchmark.names import BASELINE, BENCHMARKS, DTYPES, ENGINES, MODES
+from probes.cli import BadInput
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """A subject answers a benchmark once with each method: captions (resumable), scores with intervals, paired tests, table, figure."""
+
+    benchmark: str = "chair"
+    """chair, pope, opope, amber or halbench"""
+    subject: str = "emoji"
+    """the bundled "emoji", a folder of a saved model, or a hub id"""
+    methods: tuple[str, ...] = (BASELINE, "kvsmooth")
+    """baseline, kvsmooth, constant, inverse or top, with options behind a colon: kvsmooth:lambda_ref=0.9,window=15 or kvsmooth:preset=llava-1.5"""
+    annotations: Path | None = None
+    """folder of the benchmark's annotations (COCO's JSON files, AMBER's data); the bundled subject brings its own scenes"""
+    image_folder: Path | None = None
+    """folder of the images that the annotations name"""
+    questions: Path | None = None
+    """POPE's question file, or the folder of the three; halbench's jsonl. Left out, questions are built from the annotations"""
+    images: int | None = None
+    """how many images; left out: 500 (all, where questions come in a file)"""
+    ids: Path | None = None
+    """a file of image ids, one a line or a JSON list: these images, in this order"""
+    split: str = "val2014"
+    """of annotations that name files of several splits, only images whose file name holds this word are chosen from"""
+    prompt: str | None = None
+    """what is asked; left out: the benchmark's own. For questions of a benchmark, {question} marks their place"""
+    max_new_tokens: int = 512
+    """longest answer, tokens"""
+    sample: bool = False
+    """draw tokens instead of taking the most probable one"""
+    temperature: float = 1.0
+    """of the draw"""
+    seed: int = 0
+    """of the choice of images, of drawn tokens, of built questions, of bootstrap and permutations"""
+    batch_size: int = 8
+    """answers that are generated together; part of what is asked, since it touches the last digits"""
+    device: str = "cpu"
+    """cpu, cuda, cuda:<n>, or auto (spread over all devices)"""
+    dtype: str = "float32"
+    """float32, bfloat16 or float16"""
+    engine: str = "local"
+    """local, or ray (a cluster, or processes of this machine)"""
+    address: str | None = None
+    """of a running Ray cluster"""
+    workers: int | None = None
+    """Ray actors, each with the model; left out: one a GPU, or one a CPU"""
+    out: Path = Path("figures/benchmark")
+    """folder of plan.json and captions, and of scores, table and figure by benchmark"""
+    plan: Path | None = None
+    """a plan.json of another run: the same images, prompts, decoding, seeds and methods are asked again"""
+    cache: Path | None = None
+    """folder of the compact copy of annotations; left out: the user's cache"""
+    mode: str = "auto"
+    """how words are read: exact (NLTK and its data), bundled, or auto: exact where it can be"""
+    parser: str = "pope"
+    """which of POPE's public parsers reads yes and no"""
+    part: str = "all"
+    """AMBER: generative, discriminative, or all"""
+    similarity: Path | None = None
+    """AMBER: a file of the pairs of words that count as alike; left out: only equal words do"""
+    level: float = 0.95
+    """coverage of the intervals"""
+    retry: bool = False
+    """ask again what was set aside with an error"""
+    dry_run: bool = False
+    """say what would be done and how much memory it needs, and do nothing"""
+    rescore: bool = False
+    """score the captions that are there; loads no model"""
+    redraw: bool = False
+    """table and figure from benchmark.json alone"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        for name, allowed in (("benchmark", BENCHMARKS), ("engine", ENGINES), ("mode", MODES), ("dtype", DTYPES)):
+            if getattr(self, name) not in allowed:
+                raise BadInput(f"BenchmarkConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
+        for name in ("images", "workers", "batch_size", "max_new_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise BadInput(f"BenchmarkConfig.{name} must be a positive integer; got {value}.")
+        if self.seed < 0:
+            raise BadInput(f"BenchmarkConfig.seed must be 0 or more; got {self.seed}.")
+        if not 0 < self.level < 1:
+            raise BadInput(f"BenchmarkConfig.level must lie in (0, 1); got {self.level}.")
+        if not self.temperature > 0:
+            raise BadInput(f"BenchmarkConfig.temperature must be positive; got {self.temperature}; leave out --sample for greedy decoding.")
+        if self.prompt is not None and not self.prompt.strip():
+            raise BadInput("BenchmarkConfig.prompt must say something; it is empty.")
+        if not self.methods:
+            raise BadInput("BenchmarkConfig.methods must name at least one method; got none.")
+        if self.address is not None and self.engine != "ray":
+            raise BadInput(f"BenchmarkConfig.address must go with --engine ray; got {self.address} with --engine {self.engine}.")
+        if self.images is not None and self.ids is not None:
+            raise BadInput(f"BenchmarkConfig.images must be left out where --ids names the images; got {self.images}.")
+        if self.dry_run + self.rescore + self.redraw > 1:
+            raise BadInput("BenchmarkConfig.dry_run, rescore and redraw must not be given together; choose one.")

@@ -1,0 +1,38 @@
+"""A metric with its ground truth, and which answers of a plan it is given."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from analysis.benchmark.store import Line
+from analysis.metrics.metric import Answer, Metric
+
+
+def of_an_image(line: Line) -> Answer:
+    """A caption: an image has one, so that it needs no key."""
+    return Answer(line.image_id, line.caption)
+
+
+def of_a_question(line: Line) -> Answer:
+    """An answer to one of several questions about an image."""
+    return Answer(line.image_id, line.caption, line.key)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What scores the answers of a plan.
+
+    Attributes
+    ----------
+    metric : with the ground truth of the plan's images, made for the answers that are there
+    answer : an answer from a line
+    counts : whether an image's answers count at all
+    origin : of the ground truth, for the provenance
+    notes : what a reader of the table must know
+    """
+
+    metric: Metric
+    answer: Callable[[Line], Answer] = of_an_image
+    counts: Callable[[int], bool] = lambda image_id: True
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()

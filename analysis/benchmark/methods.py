@@ -1,0 +1,148 @@
+"""What a subject is benchmarked with: nothing, KVSmooth, or a control of it, each by a name with options. Listed in `METHODS`.
+
+A specification is a name and, behind a colon, options with commas between them: `kvsmooth:lambda_ref=0.9,window=15`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from analysis.benchmark.names import BASELINE
+from probes.cli import BadInput, one_line
+
+if TYPE_CHECKING:
+    from kvsmooth import KVSmooth
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the table.
+
+    Attributes
+    ----------
+    name : the specification, without blanks
+    options : the method; None for the baseline
+    """
+
+    name: str
+    options: "KVSmooth | None" = None
+
+    @property
+    def file(self) -> str:
+        """The name of its files, without suffix."""
+        return re.sub(r"[^\w.=+-]+", "_", self.name)
+
+    def describe(self) -> dict[str, Any] | None:
+        """Every option in JSON, for the plan."""
+        return None if self.options is None else self.options.describe()
+
+
+def methods(specifications: Iterable[str]) -> list[Method]:
+    """The methods of a table, in its order.
+
+    Raises
+    ------
+    BadInput : an unknown name or option, a value that breaks the option's law, or the same method twice
+    """
+    found = [method(one) for one in specifications]
+    told: dict[str, str] = {}
+    for one in found:
+        same = told.setdefault(str(one.describe()), one.name)
+        if same != one.name or sum(other.name == one.name for other in found) > 1:
+            raise BadInput(f"--methods: {same} and {one.name} are the same method; leave one of them out.")
+    return found
+
+
+def method(specification: str) -> Method:
+    """The method of one specification."""
+    name, _, behind = specification.strip().partition(":")
+    if name not in METHODS:
+        raise BadInput(f"--methods: there is no method {name!r}; choose from {', '.join(METHODS)}.")
+    options: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in behind.split(","))):
+        option, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not value:
+            raise BadInput(f"--methods {specification}: {part!r} is no option; write name=value, with commas between options.")
+        if option in options:
+            raise BadInput(f"--methods {specification}: {option} is given twice.")
+        options[option] = value
+    try:
+        made = METHODS[name](dict(options))
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"--methods {specification}: {one_line(error)}") from error
+    return Method(":".join(filter(None, (name, ",".join(f"{option}={value}" for option, value in options.items())))), made)
+
+
+def _baseline(options: Mapping[str, str]) -> None:
+    if options:
+        raise ValueError(f"the baseline has no options; got {', '.join(options)}.")
+
+
+def _kvsmooth(options: dict[str, str], **fixed: Any) -> "KVSmooth":
+    from kvsmooth import KVSmooth
+
+    preset = options.pop("preset", None)
+    kinds = {one.name: type(one.default) for one in fields(KVSmooth) if type(one.default) in (bool, int, float, str)}
+    read = {name: _value(name, value, kinds) for name, value in options.items()} | fixed
+    return KVSmooth(**read) if preset is None else KVSmooth.preset(preset, **read)
+
+
+def _with_policy(name: str) -> Callable[[dict[str, str]], "KVSmooth"]:
+    def made(options: dict[str, str]) -> "KVSmooth":
+        from kvsmooth.policies import POLICIES
+
+        policy = POLICIES[name]
+        numbers = {one.name: float for one in fields(policy) if one.type is float}
+        missing = [one.name for one in fields(policy) if one.name in numbers and one.default is MISSING and one.name not in options]
+        if missing:
+            raise ValueError(f"{name} needs {' and '.join(missing)}: {name}:{','.join(f'{one}=0.5' for one in missing)}")
+        own = {one: _value(one, options.pop(one), numbers) for one in list(options) if one in numbers}
+        return _kvsmooth(options, policy=policy(**own))
+
+    return made
+
+
+def _value(name: str, text: str, kinds: Mapping[str, type]) -> Any:
+    if name == "layers":
+        return _layers(text)
+    if name == "score":
+        return _score(text)
+    if name not in kinds:
+        raise ValueError(f"there is no option {name!r}; choose from {', '.join((*kinds, 'layers', 'score', 'preset'))}.")
+    if kinds[name] is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{name} must be true or false; got {text!r}.")
+        return text.lower() == "true"
+    try:
+        return kinds[name](text)
+    except ValueError:
+        raise ValueError(f"{name} must be {'an integer' if kinds[name] is int else 'a number'}; got {text!r}.") from None
+
+
+def _layers(text: str) -> tuple[int, ...]:
+    found: list[int] = []
+    for part in text.split("+"):
+        first, _, last = part.partition("-")
+        if not first.isdigit() or (last and not last.isdigit()):
+            raise ValueError(f"layers must be numbers and ranges with + between them, such as 3-10+12; got {text!r}.")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)
+
+
+def _score(text: str) -> Callable:
+    from kvsmooth.sinks import SINKS
+
+    if text not in SINKS:
+        raise ValueError(f"score must be one of {', '.join(SINKS)}; got {text!r}.")
+    return SINKS[text]()
+
+
+METHODS: dict[str, Callable[[dict[str, str]], "KVSmooth | None"]] = {
+    BASELINE: _baseline,
+    "kvsmooth": _kvsmooth,
+    "constant": _with_policy("constant"),
+    "inverse": _with_policy("inverse"),
+    "top": _with_policy("top"),
+}
+"""By name, what makes a method of its options as text; controls that need a first pass are the ablation's (`python -m analysis.ablation`)."""

@@ -1,0 +1,18 @@
+"""Names that the files of the command share; nothing here loads a model, so that a redraw need not."""
+
+BASELINE = "baseline"
+"""The method that every other one is compared with."""
+
+PROMPT = "Please describe this image in detail."
+"""The paper's."""
+
+QUESTION = "{question}"
+"""Where a benchmark asks questions of its own, a prompt says by this word where they stand."""
+
+BENCHMARKS = ("chair", "pope", "opope", "amber", "halbench")
+
+MODES = ("auto", "exact", "bundled")
+
+ENGINES = ("local", "ray")
+
+DTYPES = ("float32", "bfloat16", "float16")

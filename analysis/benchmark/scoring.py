@@ -1,0 +1,122 @@
+"""From captions to scores: a results file a method, and one of all methods with paired tests against the baseline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.measured import Measured
+from analysis.benchmark.names import BASELINE
+from analysis.benchmark.plan import Plan
+from analysis.benchmark.planning import Run
+from analysis.benchmark.store import Line
+from analysis.metrics.metric import Record
+from analysis.stats.rows import Row
+from probes.cli import BadInput
+from probes.files import write_bytes
+
+UNNUMBERED = ("out", "image_folder", "cache", "engine", "address", "workers", "device", "redraw", "rescore", "retry", "plan", "debug")
+"""Options that decide no score."""
+
+
+def folder_of(out: Path, benchmark: str) -> Path:
+    """Where a benchmark's scores, table and figure are."""
+    return out / benchmark
+
+
+def scored(run: Run, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Score every method's answers and write scores/<method>.json and benchmark.json; returns what the latter says.
+
+    Raises
+    ------
+    BadInput : no method has an answer
+    """
+    from analysis.metrics.aggregate import compare, score
+    from analysis.question import read_results
+    from analysis.score.results import Scored, as_text
+    from analysis.stats.rows import as_json
+
+    config, measured = run.config, run.benchmark.measured([item for item in run.plan.items if not item.error])
+    answered = {one.name: [line for line in _in_order(run.plan, lines[one.name]) if not line.error] for one in run.methods}
+    if not any(answered.values()):
+        raise BadInput(f"{config.out}: there is no answer to score; run without --rescore.")
+    counted = {name: [line for line in found if measured.counts(line.image_id)] for name, found in answered.items()}
+    records = {name: _records(measured, found) for name, found in counted.items() if found}
+    if not records:
+        raise BadInput(f"{config.benchmark} counts no image of this plan ({'; '.join(measured.notes)}); choose others.")
+    home, origin = folder_of(config.out, config.benchmark), _origin(run, measured)
+    for one in run.methods:
+        if one.name in records:
+            found = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
+            told = Scored(measured.metric, found, records[one.name], config.level, measured.notes)
+            about = {**origin, "method": {"name": one.name, "options": one.describe()}}
+            write_bytes(home / "scores" / f"{one.file}.json", as_text(told, about).encode())
+    if BASELINE in records:
+        rows = compare(measured.metric, records, BASELINE, level=config.level, seed=config.seed)
+    else:
+        rows = _alone(measured, records, config)
+    path = home / "benchmark.json"
+    more = {
+        "methods": [_method(run, one.name, lines[one.name], records.get(one.name, ())) for one in run.methods],
+        "measures": [
+            {"name": name, "unit": unit, "primary": name in measured.metric.primary} for name, unit in measured.metric.measures.items()
+        ],
+        "set_aside": list(aside),
+        "about": {
+            "benchmark": config.benchmark,
+            "mode": measured.metric.mode,
+            "subject": run.plan.subject,
+            "notes": list(measured.notes),
+            "questions": len(run.plan.items),
+            "images": len({item.image_id for item in run.plan.items}),
+        },
+    }
+    write_bytes(path, as_json(rows, origin, **more).encode())
+    return read_results(path)
+
+
+def _records(measured: Measured, lines: Sequence[Line]) -> Sequence[Record]:
+    return measured.metric.records([measured.answer(line) for line in lines])
+
+
+def _in_order(plan: Plan, lines: Mapping[str, Line]) -> list[Line]:
+    return [lines[item.key] for item in plan.items if item.key in lines]
+
+
+def _alone(measured: Measured, records: Mapping[str, Sequence[Record]], config: BenchmarkConfig) -> list[Row]:
+    """Levels without comparison: nothing is tested where the baseline did not run."""
+    from analysis.metrics.aggregate import compare
+
+    rows: list[Row] = []
+    for name, found in records.items():
+        rows += compare(measured.metric, {name: found}, name, level=config.level, seed=config.seed)
+    return rows
+
+
+def _method(run: Run, name: str, lines: Mapping[str, Line], records: Sequence[Record]) -> dict[str, Any]:
+    """How a method's answers came about: how many, how long, how fast, how strong."""
+    good = [line for line in lines.values() if not line.error]
+    rates = [line.rate for line in good if line.rate is not None]
+    longest = run.plan.max_new_tokens
+    return {
+        "name": name,
+        "options": run.plan.methods.get(name),
+        "answers": len(good),
+        "scored": len(records),
+        "missing": len([item for item in run.plan.items if not item.error]) - len(lines),
+        "set_aside": len(lines) - len(good),
+        "tokens": sum(line.tokens for line in good) / len(good) if good else float("nan"),
+        "at_limit": sum(line.tokens >= longest for line in good) / len(good) if good else float("nan"),
+        "seconds": sum(line.seconds for line in good) / len(good) if good else float("nan"),
+        "rate": sum(rates) / len(rates) if rates else float("nan"),
+    }
+
+
+def _origin(run: Run, measured: Measured) -> dict[str, Any]:
+    from probes.provenance import provenance
+
+    plan, config = run.plan, run.config
+    decides = replace(config, **{one.name: one.default for one in fields(config) if one.name in UNNUMBERED})
+    model = {"id": plan.subject, "revision": plan.revision, "dtype": plan.dtype, "device": plan.device}
+    return {**provenance(decides), "model": model, "data": dict(measured.origin), "plan": dict(plan.origin)}

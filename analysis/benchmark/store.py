@@ -1,0 +1,119 @@
+"""captions/<method>.jsonl: one line an answer, appended batch by batch; a line that was cut off is dropped, others are never changed."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from probes.cli import BadInput
+
+
+@dataclass(frozen=True)
+class Line:
+    """What came of one question.
+
+    Attributes
+    ----------
+    key, image_id, prompt : of the question
+    caption : what the subject said; "" if it was set aside
+    tokens : generated
+    seconds : the item's share of its batch's time
+    batch : how many were generated together
+    rate : mean smoothing rate of the batch; None without a method
+    error : why it was set aside; "" if it was not
+    """
+
+    key: str
+    image_id: int
+    prompt: str
+    caption: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    batch: int = 1
+    rate: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """The answers of one method."""
+
+    path: Path
+
+    def read(self) -> dict[str, Line]:
+        """By key, the last line of each; what is behind the last line break is no line.
+
+        Raises
+        ------
+        BadInput : a line that is no such line
+        """
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        found: dict[str, Line] = {}
+        for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
+            try:
+                made = Line(**json.loads(line))
+                if not (isinstance(made.key, str) and isinstance(made.caption, str) and isinstance(made.image_id, int)):
+                    raise TypeError
+            except (ValueError, TypeError) as error:
+                raise BadInput(f"{self.path}, line {number}: is no answer of a benchmark; remove that line, it is asked again.") from error
+            found[made.key] = made
+        return found
+
+    def append(self, lines: Iterable[Line]) -> None:
+        """Write lines behind the others, on the disk when this returns; a part of a line that a killed run left is removed first."""
+        text = "".join(json.dumps(_told(line), ensure_ascii=False) + "\n" for line in lines)
+        if not text:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "ab+") as file:
+            file.truncate(_whole(file))
+            file.seek(0, os.SEEK_END)
+            file.write(text.encode("utf-8", "replace"))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder; nothing is left behind when the process ends, however it ends.
+
+    Raises
+    ------
+    BadInput : another run holds it
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BadInput(f"{folder}: another run writes here; wait for it, or choose another --out.") from None
+    finally:
+        os.close(descriptor)
+
+
+def _told(line: Line) -> dict[str, Any]:
+    told = asdict(line)
+    told["seconds"] = round(line.seconds, 4)
+    left_out = {"error": "", "rate": None}
+    return {name: value for name, value in told.items() if name not in left_out or value != left_out[name]}
+
+
+def _whole(file: Any) -> int:
+    """Bytes up to and with the last line break."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        file.seek(start)
+        at = file.read(end - start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0

@@ -1,0 +1,136 @@
+"""The table of a benchmark as papers print it: percent, intervals, paired differences; published numbers apart, and said to be so."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from analysis.benchmark.names import BASELINE
+from analysis.benchmark.published import published
+
+Found = Mapping[str, Any]
+ARROWS = {"chair_s": "↓", "chair_i": "↓", "chair": "↓", "hal": "↓", "cog": "↓", "response_hallucination": "↓", "mention_hallucination": "↓"}
+NEUTRAL = ("length", "mentions", "yes_ratio", "words", "average_words")
+
+
+def shown(found: Found) -> list[str]:
+    """The measures of the table: all but those of parts, such as a POPE strategy."""
+    return [one["name"] for one in found["measures"] if "/" not in one["name"]]
+
+
+def is_share(name: str, unit: str) -> bool:
+    """Whether a measure is a fraction, which is printed in percent."""
+    return name not in NEUTRAL[:2] and (unit == "1" or "share" in unit or "mean" in unit)
+
+
+def heading(name: str) -> str:
+    """A measure's name with the direction that is better."""
+    told = {"chair_s": "CHAIR_s", "chair_i": "CHAIR_i", "f1": "F1", "f1_instance": "F1 (1 − CHAIR_i)", "chair": "CHAIR", "f_beta": "F_β"}
+    arrow = "" if name in NEUTRAL else f" {ARROWS.get(name, '↑')}"
+    return f"{told.get(name, name.replace('_', ' '))}{arrow}"
+
+
+def markdown(found: Found) -> str:
+    """The whole table."""
+    about, config = found["about"], found["provenance"]["config"]
+    level = f"{100 * config['level']:g} %"
+    units = {one["name"]: one["unit"] for one in found["measures"]}
+    names, rows = shown(found), {row["name"]: row for row in found["results"]}
+    methods = [one for one in found["methods"] if one["scored"]]
+    counted = f"{about['questions']:,} questions about {about['images']:,} images" if about["questions"] != about["images"] else ""
+    head = f"# {about['benchmark']}: {about['subject']}, {counted or '{:,} images'.format(about['images'])}, mode {about['mode']}"
+    parts = [head, f"Measured here; shares in percent, in brackets {level} intervals that resample images."]
+    level_rows = [
+        [_cell(one["name"]), *(_value(rows.get(f"{about['benchmark']}/{name}/{one['name']}"), name, units[name]) for name in names)]
+        for one in methods
+    ]
+    parts.append(_grid(["method", *map(heading, names)], level_rows))
+    others = [one for one in methods if one["name"] != BASELINE]
+    if others and any(one["name"] == BASELINE for one in methods):
+        parts += _differences(found, rows, units, names, [one["name"] for one in others])
+    parts.append(_grid(["method", "answers", "tokens", "at the limit", "s an answer", "mean rate"], [_made(one) for one in methods]))
+    parts += _published(about["benchmark"])
+    return "\n\n".join([*parts, *_told(found)]) + "\n"
+
+
+def _differences(found: Found, rows: Found, units: Found, names: Iterable[str], others: Iterable[str]) -> list[str]:
+    benchmark = found["about"]["benchmark"]
+    primary = {one["name"] for one in found["measures"] if one["primary"]}
+    table = []
+    for other in others:
+        for name in names:
+            row = rows.get(f"{benchmark}/{name}/{other} - {BASELINE}")
+            if row is not None:
+                told = [_difference(row, name, units[name]), _p(row["p"]), _p(row["p_adjusted"])]
+                table.append([_cell(other), heading(name) + (" *" if name in primary else ""), str(row["n"]), *told])
+    head = f"Paired with {BASELINE} on the images that both answered: difference (percentage points for shares); p of exchanging the"
+    head += " methods within images, corrected by Holm over methods × primary measures (*), and apart over methods × all others."
+    return [head, _grid(["method", "measure", "images", "difference", "p", "p corrected"], table)]
+
+
+def _published(benchmark: str) -> list[str]:
+    found = published(benchmark)
+    if not found:
+        return []
+    names = list(dict.fromkeys(one.measure for one in found))
+    values = {(one.subject, one.method, one.measure): one.value for one in found}
+    rows = [
+        [subject, method, *(f"{100 * values[subject, method, name]:.1f}" if (subject, method, name) in values else "" for name in names)]
+        for subject, method in dict.fromkeys((one.subject, one.method) for one in found)
+    ]
+    head = f"Published, not measured here ({found[0].source}; COCO images of that paper's choice, percent, no intervals given):"
+    return [head, _grid(["subject", "method", *map(heading, names)], rows)]
+
+
+def _told(found: Found) -> list[str]:
+    notes = [f"Note: {note}." for note in found["about"]["notes"]]
+    aside = found["set_aside"]
+    if aside:
+        notes.append(
+            f"Set aside with an error: {len(aside)}; the first: {aside[0]['method'] or 'all methods'} {aside[0]['key']}, {aside[0]['error']}"
+        )
+    missing = [f"{one['name']} {one['missing']}" for one in found["methods"] if one["missing"]]
+    if missing:
+        notes.append(f"Not asked yet: {', '.join(missing)}.")
+    undefined = sorted({f"{row['name']}: {row['reason']}" for row in found["results"] if row["reason"] and row["estimate"] is None})
+    return notes + ([f"Undefined: {'; '.join(undefined[:6])}{'; ...' if len(undefined) > 6 else ''}."] if undefined else [])
+
+
+def _made(one: Found) -> list[str]:
+    rate = "" if one["rate"] is None else f"{one['rate']:.2f}"
+    return [
+        _cell(one["name"]),
+        f"{one['answers']:,}",
+        f"{one['tokens']:.1f}",
+        f"{100 * one['at_limit']:.1f} %",
+        f"{one['seconds']:.2f}",
+        rate,
+    ]
+
+
+def _value(row: Found | None, name: str, unit: str) -> str:
+    if row is None or row["estimate"] is None:
+        return "undefined"
+    scale = 100 if is_share(name, unit) else 1
+    limits = "" if None in row["interval"] else f" [{scale * row['interval'][0]:.1f}, {scale * row['interval'][1]:.1f}]"
+    return f"{scale * row['estimate']:.1f}{limits}"
+
+
+def _difference(row: Found, name: str, unit: str) -> str:
+    if row["estimate"] is None:
+        return f"undefined ({row['reason']})"
+    scale = 100 if is_share(name, unit) else 1
+    limits = "" if None in row["interval"] else f" [{scale * row['interval'][0]:+.1f}, {scale * row['interval'][1]:+.1f}]"
+    return f"{scale * row['estimate']:+.1f}{limits}"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _grid(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
