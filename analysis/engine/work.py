@@ -17,6 +17,10 @@ class Batch:
     keys: tuple[str, ...]
     payloads: tuple[Any, ...]
 
+    def __post_init__(self):
+        if len(self.keys) != len(self.payloads) or not self.keys:
+            raise ValueError(f"Batch.keys must be as many as its payloads, one or more; got {len(self.keys)} and {len(self.payloads)}.")
+
 
 @dataclass(frozen=True)
 class Outcome:
