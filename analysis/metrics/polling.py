@@ -92,13 +92,9 @@ class Table:
     def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
         """The measures from summed counts; NaN where a denominator is zero."""
         table = np.asarray(total, dtype=float).reshape(*np.shape(total)[:-1], len(self.strategies), len(CELLS))
-        cells = np.moveaxis(table, (-2, -1), (0, 1))
-        apart: dict[str, list[np.ndarray]] = {}
-        for one in cells:
-            for name, value in _measured(dict(zip(CELLS, one, strict=True)), self.beta).items():
-                apart.setdefault(name, []).append(value)
-        mean = {name: np.mean(values, axis=0) for name, values in apart.items()}
-        each = {f"{name}/{s}": values[i] for i, s in enumerate(self.strategies) for name, values in apart.items()}
+        apart = _measured(dict(zip(CELLS, np.moveaxis(table, -1, 0), strict=True)), self.beta)
+        mean = {name: np.asarray(np.mean(value, axis=-1)) for name, value in apart.items()}
+        each = {f"{name}/{s}": np.asarray(value[..., i]) for i, s in enumerate(self.strategies) for name, value in apart.items()}
         return {name: (mean | each)[name] for name in self.measures}
 
     def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
@@ -119,7 +115,9 @@ def strategies_of(questions: Sequence[PopeQuestion]) -> tuple[str, ...]:
     return (*(name for name in STRATEGIES if name in found), *sorted(found - set(STRATEGIES))) or STRATEGIES
 
 
-def _measured(cell: Mapping[str, Float[np.ndarray, "*draw"]], beta: float | None) -> dict[str, Float[np.ndarray, "*draw"]]:
+def _measured(
+    cell: Mapping[str, Float[np.ndarray, "*draw strategy"]], beta: float | None
+) -> dict[str, Float[np.ndarray, "*draw strategy"]]:
     positive, negative = cell["true_positive"], cell["true_negative"]
     asked = sum(cell.values())
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -134,4 +132,4 @@ def _measured(cell: Mapping[str, Float[np.ndarray, "*draw"]], beta: float | None
         }
         if beta is not None:
             found["f_beta"] = (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
-    return {name: np.asarray(value) for name, value in found.items()}
+    return found
