@@ -8,7 +8,7 @@ match. Here the tagger is replaced by a fixed table: a form is read as a noun if
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -87,10 +87,10 @@ def lowered(caption: str) -> tuple[str, Sequence[int]]:
     return text, [place for place, character in enumerate(caption) for _ in character.lower()]
 
 
-def merge(lemmas: Iterable[tuple[str, int, int]]) -> list[Word]:
-    """Words from lemmas and their places, pairs of two-word objects merged from left to right."""
+def merge(lemmas: Iterable[tuple[str, int, int]], pairs: Mapping[str, str] | None = None) -> list[Word]:
+    """Words from lemmas and their places, pairs of two-word objects (`two_words` if None) merged from left to right."""
     tokens = [Word(text, start, end, i, i + 1) for i, (text, start, end) in enumerate(lemmas)]
-    pairs, merged, i = two_words(), [], 0
+    pairs, merged, i = two_words() if pairs is None else pairs, [], 0
     while i < len(tokens):
         pair = " ".join(token.text for token in tokens[i : i + 2])
         if pair in pairs:
