@@ -13,8 +13,9 @@ from probes.cli import BadInput, Notice
 if TYPE_CHECKING:
     from analysis.metrics.similarity import Similarity
 
-LOWER_BOUND = (
-    "words mean the same only if they are the same, the reference asks {model}; Cover and Cog are lower bounds, CHAIR and Hal upper ones."
+BOUNDS = (
+    "words mean the same only if they are the same, where the reference asks {model}: Cover and Cog are lower bounds, CHAIR and Hal upper "
+    "ones; install spaCy and the model, or give a table by --similarity."
 )
 
 
