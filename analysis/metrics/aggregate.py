@@ -39,7 +39,8 @@ class Score:
 
 
 def by_image(metric: Metric, records: Sequence[Record]) -> tuple[list[int], Float[np.ndarray, "image count"]]:
-    """Image ids, sorted, and the summed counts of each image's records."""
+    """Image ids, sorted, and the summed counts of each image's records; an image of which nothing counts is not there."""
+    records = [record for record in records if any(record.counts)]
     ids = sorted({record.image_id for record in records})
     row = {image_id: i for i, image_id in enumerate(ids)}
     counts = np.zeros((len(ids), len(metric.counts)))

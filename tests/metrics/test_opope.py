@@ -101,6 +101,7 @@ def test_an_image_with_too_few_objects_passes_its_caption_over():
     records = Opope(questions).records(captions)
     assert records[-1].as_dict() == {"image_id": 40, "questions": [], "passed_over": "no question is asked about this image"}
     assert {record.passed_over for record in records[:-1]} == {""}
+    assert score(Opope(questions), records).images == len(CAPTIONS)
 
 
 def test_questions_are_built_on_the_captioned_images_alone():
