@@ -114,7 +114,8 @@ def _parse(config_class: type[Config], argv: list[str], program: str) -> Config:
 def _unboxed(text: str) -> str:
     """The message inside the box that tyro draws: without frame, title and reprinted help."""
     rows = [line.strip("│|╭╮╰╯─ \t") for line in text.splitlines()]
-    message = list(itertools.takewhile(bool, rows[1:])) or rows[:1]
+    rows = [row if row.strip("-") else "" for row in rows]  # rulers, where the terminal has no lines to draw
+    message = list(itertools.takewhile(bool, itertools.dropwhile(lambda row: not row, rows[1:]))) or rows[:1]
     return f"{' '.join(message)} (--help lists the options)"
 
 
