@@ -63,9 +63,7 @@ def annotated(config: BenchmarkConfig, among: Sequence[int] | None = None) -> An
         return _scenes(config, named)
     if config.image_folder is None and not config.rescore:
         raise BadInput(f"--annotations {config.annotations}: give the folder of their images too, by --image-folder.")
-    from analysis.datasets.coco import open_coco
-
-    coco = open_coco(config.annotations, cache=config.cache)
+    coco = annotations_of(config)
     source = Scenes() if config.image_folder is None else Folder(config.image_folder)
     known = sorted(coco.ids())
     if named is not None:
@@ -75,6 +73,20 @@ def annotated(config: BenchmarkConfig, among: Sequence[int] | None = None) -> An
             raise BadInput(f"{where}: {len(missing)} ids are not in {config.annotations}, the first is {missing[0]}; remove them.")
         return Annotated(coco, source, tuple(named))
     return Annotated(coco, source, tuple(chosen(pool(coco, known, config.split), config.images or IMAGES, config.seed)))
+
+
+def annotations_of(config: BenchmarkConfig) -> Any:
+    """COCO's annotations.
+
+    Raises
+    ------
+    BadInput : their folder was not given, or cannot be used
+    """
+    from analysis.datasets.coco import open_coco
+
+    if config.annotations is None:
+        raise BadInput(f"--benchmark {config.benchmark}: give the folder of COCO's annotations by --annotations.")
+    return open_coco(config.annotations, cache=config.cache)
 
 
 def pool(coco: Any, known: Sequence[int], split: str) -> list[int]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.benchmark.names import BASELINE, BENCHMARKS, DTYPES, ENGINES, MODES
+from analysis.benchmark.names import BASELINE, BENCHMARKS, DTYPES, ENGINES, MODES, PARTS
 from probes.cli import BadInput
 
 
@@ -16,7 +16,7 @@ class BenchmarkConfig:
     subject: str = "emoji"
     """the bundled "emoji", a folder of a saved model, or a hub id"""
     methods: tuple[str, ...] = (BASELINE, "kvsmooth")
-    """baseline, kvsmooth, constant, inverse or top, with options behind a colon: kvsmooth:lambda_ref=0.9,window=15 or kvsmooth:preset=llava-1.5"""
+    """baseline, kvsmooth, constant, inverse or top; options behind a colon: kvsmooth:lambda_ref=0.9,window=15 kvsmooth:preset=llava-1.5"""
     annotations: Path | None = None
     """folder of the benchmark's annotations (COCO's JSON files, AMBER's data); the bundled subject brings its own scenes"""
     image_folder: Path | None = None
@@ -63,8 +63,8 @@ class BenchmarkConfig:
     """which of POPE's public parsers reads yes and no"""
     part: str = "all"
     """AMBER: generative, discriminative, or all"""
-    similarity: Path | None = None
-    """AMBER: a file of the pairs of words that count as alike; left out: only equal words do"""
+    similarity: str = "exact"
+    """AMBER: which words count as alike: exact, spacy, spacy:<model>, or a file of pairs"""
     level: float = 0.95
     """coverage of the intervals"""
     retry: bool = False
@@ -79,7 +79,7 @@ class BenchmarkConfig:
     """show traces of errors"""
 
     def __post_init__(self):
-        for name, allowed in (("benchmark", BENCHMARKS), ("engine", ENGINES), ("mode", MODES), ("dtype", DTYPES)):
+        for name, allowed in (("benchmark", BENCHMARKS), ("engine", ENGINES), ("mode", MODES), ("dtype", DTYPES), ("part", PARTS)):
             if getattr(self, name) not in allowed:
                 raise BadInput(f"BenchmarkConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
         for name in ("images", "workers", "batch_size", "max_new_tokens"):

@@ -79,6 +79,11 @@ class Enclosed:
         return self.images[file]
 
 
+def named(image_id: int) -> str:
+    """What an image that came inside a file is called."""
+    return f"image {image_id}"
+
+
 def checksum(image: Path | Image.Image) -> str:
     """sha256 of a file's bytes, or a hash of the pixels of an image that has no file."""
     if isinstance(image, Image.Image):

@@ -145,4 +145,4 @@ METHODS: dict[str, Callable[[dict[str, str]], "KVSmooth | None"]] = {
     "inverse": _with_policy("inverse"),
     "top": _with_policy("top"),
 }
-"""By name, what makes a method of its options as text; controls that need a first pass are the ablation's (`python -m analysis.ablation`)."""
+"""By name, what makes a method of its options as text. Controls that need a first pass are the ablation's."""

@@ -16,3 +16,6 @@ MODES = ("auto", "exact", "bundled")
 ENGINES = ("local", "ray")
 
 DTYPES = ("float32", "bfloat16", "float16")
+
+PARTS = ("generative", "discriminative", "all")
+"""Of AMBER."""

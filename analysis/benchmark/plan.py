@@ -109,7 +109,7 @@ class Plan:
         """Write the plan, whole or not at all: one item a line."""
         told = {"schema": SCHEMA} | {name: value for name, value in asdict(self).items() if name != "items"}
         items = ",\n  ".join(json.dumps({name: value for name, value in asdict(item).items() if value != ""}) for item in self.items)
-        head = json.dumps(told, indent=1, sort_keys=True)
+        head = json.dumps(told, indent=1)  # methods keep the order of the table
         write_bytes(path, f'{head[:-2]},\n "items": [\n  {items}\n ]\n}}\n'.encode())
 
 

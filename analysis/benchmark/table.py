@@ -37,7 +37,8 @@ def markdown(found: Found) -> str:
     names, rows = shown(found), {row["name"]: row for row in found["results"]}
     methods = [one for one in found["methods"] if one["scored"]]
     counted = f"{about['questions']:,} questions about {about['images']:,} images" if about["questions"] != about["images"] else ""
-    head = f"# {about['benchmark']}: {about['subject']}, {counted or '{:,} images'.format(about['images'])}, mode {about['mode']}"
+    counted = counted or f"{about['images']:,} images"
+    head = f"# {about['benchmark']}: {about['subject']}, {counted}, mode {about['mode']}"
     parts = [head, f"Measured here; shares in percent, in brackets {level} intervals that resample images."]
     level_rows = [
         [_cell(one["name"]), *(_value(rows.get(f"{about['benchmark']}/{name}/{one['name']}"), name, units[name]) for name in names)]
@@ -85,9 +86,9 @@ def _told(found: Found) -> list[str]:
     notes = [f"Note: {note}." for note in found["about"]["notes"]]
     aside = found["set_aside"]
     if aside:
-        notes.append(
-            f"Set aside with an error: {len(aside)}; the first: {aside[0]['method'] or 'all methods'} {aside[0]['key']}, {aside[0]['error']}"
-        )
+        first = aside[0]
+        told = f"{first['method'] or 'all methods'} {first['key']}, {first['error']}"
+        notes.append(f"Set aside with an error: {len(aside)}; the first: {told}")
     missing = [f"{one['name']} {one['missing']}" for one in found["methods"] if one["missing"]]
     if missing:
         notes.append(f"Not asked yet: {', '.join(missing)}.")

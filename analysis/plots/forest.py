@@ -28,7 +28,7 @@ def forest(
     for place in range(1, len(labels), 2) if len(series) > 1 else ():
         ax.axhspan(place - 0.5, place + 0.5, color="0.955", linewidth=0, zorder=-1)  # which points belong to one label
     for i, (name, colour, marker, points) in enumerate(series):
-        shift = 0.3 * (i - (len(series) - 1) / 2)
+        shift = (0.3 if len(series) <= 3 else 0.84 / len(series)) * (i - (len(series) - 1) / 2)
         shown = [point for point in points if np.isfinite(point.estimate)]
         for point in shown:
             limits = [point.low, point.high] if np.isfinite(point.low) and np.isfinite(point.high) else [point.estimate] * 2

@@ -1,0 +1,88 @@
+"""AMBER: descriptions of its images, and yes-or-no questions about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.images import Source
+from analysis.benchmark.measured import Measured, of_a_question
+from analysis.benchmark.plan import Asked
+from analysis.benchmark.questions import folder, of_images
+from probes.cli import BadInput
+
+if TYPE_CHECKING:
+    from analysis.datasets.amber import Amber, AmberQuery
+    from analysis.metrics.similarity import Similarity
+
+
+@dataclass(frozen=True)
+class AmberBenchmark:
+    """What AMBER's query files ask, in the order of their ids; without them, a description of each image.
+
+    Parameters
+    ----------
+    config : options
+    among : image ids of a plan; None: the options choose
+    """
+
+    config: BenchmarkConfig
+    among: Sequence[int] | None = None
+    asks = "amber"
+
+    @cached_property
+    def amber(self) -> "Amber":
+        """The owners' files."""
+        from analysis.datasets.amber import read_amber
+
+        if self.config.annotations is None:
+            raise BadInput("--benchmark amber: give AMBER's folder of data by --annotations.")
+        return read_amber(self.config.annotations)
+
+    @property
+    def source(self) -> Source:
+        """The folder of AMBER_1.jpg and the others."""
+        return folder(self.config)
+
+    def items(self) -> list[Asked]:
+        """Descriptions, then questions, of the part that is asked for; a prompt of one's own is that of the descriptions."""
+        part, described = self.config.part, self.amber.descriptions
+        asked = [one for one in self._queries() if part == "all" or (one.id in described) == (part == "generative")]
+        if not asked:
+            raise BadInput(f"--part {part}: {self.config.annotations} has no such queries; put AMBER's query files there, in query/.")
+        prompt = self.config.prompt
+        return [
+            Asked(str(one.id), one.image_id, one.image, prompt if prompt and one.id in described else one.text)
+            for one in of_images(asked, self.config, self.among)
+        ]
+
+    def measured(self, items: Sequence[Asked]) -> Measured:
+        """The measures of what was asked: of descriptions, of questions, or of both."""
+        from analysis.metrics.amber import AmberMetric, part_of
+        from analysis.metrics.metric import Answer
+        from analysis.metrics.readers import reader
+
+        part = part_of(self.amber, [Answer(item.image_id, "", item.key) for item in items])
+        read, similarity = reader(self.config.mode), similarity_of(self.config.similarity)
+        return Measured(AmberMetric(self.amber, similarity, read, part), of_a_question, origin={"part": part, "words": read.key})
+
+    def _queries(self) -> "list[AmberQuery]":
+        from analysis.datasets.amber import AmberQuery
+
+        if self.amber.queries:
+            return [self.amber.queries[id] for id in sorted(self.amber.queries)]
+        return [AmberQuery(id, id, f"AMBER_{id}.jpg", "Describe this image.") for id in sorted(self.amber.descriptions)]
+
+
+def similarity_of(asked: str) -> "Similarity":
+    """The rule by which two of AMBER's words are alike: "exact", "spacy", "spacy:<model>", or a file of pairs."""
+    from analysis.metrics.similarity import exact_match, spacy_model, table
+
+    if asked == "exact":
+        return exact_match
+    kind, _, model = asked.partition(":")
+    if kind == "spacy":
+        return spacy_model(model) if model else spacy_model()
+    return table(Path(asked))

@@ -1,0 +1,44 @@
+"""What a run would do and need, found out without asking, loading weights or writing anything."""
+
+from analysis.benchmark.planning import Run, plan_file
+from analysis.benchmark.scoring import folder_of
+from analysis.benchmark.store import Captions
+
+PROMPT_TOKENS = 640
+"""Assumed of a prompt with its image where the processor is not asked: LLaVA-1.5's 576 image tokens and the words around them."""
+
+
+def foretold(run: Run) -> str:
+    """A few lines: what is asked, what is there already, what is written, how much memory it needs."""
+    config, plan = run.config, run.plan
+    images = len({item.image_id for item in plan.items})
+    choice = f"drawn at temperature {plan.temperature:g}" if plan.sample else "greedy"
+    lines = [
+        f"{config.benchmark}: {len(plan.items):,} questions about {images:,} images, the first: {plan.items[0].prompt!r}",
+        f"subject {plan.subject} on {config.device} in {plan.dtype}, engine {config.engine}",
+        f"{choice}, at most {plan.max_new_tokens} new tokens, seed {plan.seed}",
+    ]
+    total = 0
+    for one in run.methods:
+        captions = Captions(config.out / "captions" / f"{one.file}.jsonl")
+        there = captions.read()
+        open_batches = [batch for batch in plan.batches if any(item.key not in there for item in batch)]
+        answers = sum(len(batch) for batch in open_batches)
+        total += answers
+        lines.append(
+            f"{one.name}: {len(open_batches):,} batches of {plan.batch_size}, {answers:,} answers, "
+            f"at most {answers * plan.max_new_tokens:,} tokens -> {captions.path}"
+        )
+    home = folder_of(config.out, config.benchmark)
+    lines.append(f"then {plan_file(config.out)}, {home / 'benchmark.json'}, {home / 'table.md'}, {home / config.benchmark}.svg and .png")
+    lines.append(memory(run) if total else "nothing is left to ask: no model is loaded")
+    return "\n".join([*lines, "dry run: nothing was done"])
+
+
+def memory(run: Run) -> str:
+    """One line on what a worker's model and cache take."""
+    from analysis.answering.memory import estimate
+
+    plan = run.plan
+    found = estimate(plan.subject, plan.dtype, plan.batch_size, PROMPT_TOKENS, plan.max_new_tokens)
+    return f"memory of a worker, estimated for prompts of {PROMPT_TOKENS} tokens: {found}"

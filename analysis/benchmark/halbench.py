@@ -1,0 +1,59 @@
+"""Object HalBench: its own 300 images and questions where its file is given, else captions of annotated images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from analysis.benchmark.annotated import annotations_of
+from analysis.benchmark.captioning import Captioning
+from analysis.benchmark.images import Enclosed, Source, named
+from analysis.benchmark.measured import Measured, of_a_question
+from analysis.benchmark.plan import Asked
+from analysis.benchmark.questions import of_images
+
+if TYPE_CHECKING:
+    from analysis.datasets.halbench import HalBenchItem
+
+
+@dataclass(frozen=True)
+class HalBenchBenchmark(Captioning):
+    """Which objects of answers are not in the image, by answer and by object."""
+
+    @property
+    def asks(self) -> str:
+        """Captions as others, or what the owners' file asks."""
+        return "captions" if self.config.questions is None else "halbench"
+
+    @cached_property
+    def asked(self) -> "list[HalBenchItem]":
+        """The lines of the owners' file that are chosen."""
+        from analysis.datasets.halbench import read_halbench
+
+        return of_images(read_halbench(self.config.questions), self.config, self.among)
+
+    @property
+    def source(self) -> Source:
+        """Images inside the owners' file, or those of the annotations."""
+        return super().source if self.config.questions is None else Enclosed({named(one.image_id): one.image for one in self.asked})
+
+    def items(self) -> list[Asked]:
+        """The file's questions, or one caption an image."""
+        if self.config.questions is None:
+            return super().items()
+        prompt = self.config.prompt
+        return [Asked(f"{one.image_id}", one.image_id, named(one.image_id), prompt or one.question) for one in self.asked]
+
+    def measured(self, items: Sequence[Asked]) -> Measured:
+        """Response and mention hallucination, with instances and human captions read noun by noun."""
+        from analysis.metrics.extractor import Rules
+        from analysis.metrics.halbench import HalBench
+        from analysis.metrics.halbench_words import NounReader
+        from analysis.metrics.readers import reader
+
+        read = reader(self.config.mode)
+        coco = self.set.coco if self.config.questions is None else annotations_of(self.config)
+        nouns = NounReader(read)
+        truth = coco.truth([item.image_id for item in items], nouns)
+        metric = HalBench(truth, Rules(read), reader=read)
+        return Measured(metric, of_a_question, origin={"annotations": coco.key, "words": nouns.key, "extractor": "rules"})
