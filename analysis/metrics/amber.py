@@ -128,7 +128,7 @@ class AmberMetric:
             names += [_named(group, rate) for group in GROUPS for rate in (*RATES, "f1")]
         if self.part == "all":
             names.append("amber_score")
-        return dict.fromkeys(names, "share")
+        return dict.fromkeys(names, "1")
 
     @property
     def primary(self) -> tuple[str, ...]:
