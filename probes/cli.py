@@ -71,6 +71,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def first_sentence(error: BaseException) -> str:
+    """The first sentence of an error, without a full stop, at most 200 characters: for a line that has more to say."""
+    return one_line(ValueError(str(error))).partition(". ")[0].rstrip(".")[:200]
+
+
 _MAKE_ROOM = "finished work is kept: make room, and the same command goes on from there"
 _WAYS_OUT = {
     errno.ENOSPC: _MAKE_ROOM,

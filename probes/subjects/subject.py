@@ -1,23 +1,20 @@
 """What is probed: a vision-language model with its processor, from the bundle, a folder or the hub."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from probes.cli import BadInput, one_line
+from probes.cli import BadInput, first_sentence
 from probes.objects import ObjectVocabulary, object_vocabulary
 from probes.subjects.coco import coco_forms
 from probes.subjects.item import PROMPT, Item
 from probes.tracing import Tracing
 
 BUNDLED = "emoji"
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,9 @@ class Subject:
         return [Item(scene.image_id, scene.image, prompt) for scene in scenes(n)]
 
     def encode(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        """Inputs of `generate` for a batch, padded on the left, on the model's device.
+        """Inputs of `generate` for a batch, padded on the left, on the model's device (of a model on several: where it takes them in).
+
+        A processor with a chat template is given the image and then the prompt as one user's turn; one without takes the prompt as it is.
 
         Raises
         ------
@@ -92,11 +91,24 @@ class Subject:
         except ValueError as error:
             where = f"items {items[0].image_id} to {items[-1].image_id}"
             raise BadInput(
-                f"subject {self.name} does not take {where} ({_first(error)}); every prompt must come out with the image's token: write it "
-                "into the prompt, or give the processor a chat template that does."
+                f"subject {self.name} does not take {where} ({first_sentence(error)}); every prompt must come out with the image's token: "
+                "write it into the prompt, or give the processor a chat template that does."
             ) from error
         self._check_image_tokens(inputs["input_ids"], items)
-        return {name: self._placed(value) for name, value in inputs.items() if isinstance(value, Tensor)}
+        inputs = {name: value for name, value in inputs.items() if isinstance(value, Tensor) and name != "labels"}
+        return {name: self._placed(value) for name, value in {**inputs, **self._for_the_querying(items)}.items()}
+
+    def _for_the_querying(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """The prompts as a Q-Former reads them, where there is one.
+
+        It numbers their positions from the first column whatever its mask says: padded on the left, a prompt would mean something else
+        in a batch than it means alone.
+        """
+        querying = getattr(self.processor, "qformer_tokenizer", None)
+        if querying is None:
+            return {}
+        read = querying([item.prompt for item in items], padding=True, padding_side="right", return_tensors="pt")
+        return {f"qformer_{name}": read[name] for name in ("input_ids", "attention_mask")}
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
         """The tokenizer's pieces."""
@@ -129,41 +141,6 @@ class Subject:
                 )
 
 
-def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32") -> Subject:
-    """Load "emoji" (bundled), a folder that `save_pretrained` wrote, or a model of the hub.
-
-    Parameters
-    ----------
-    device : "cpu", "cuda" or "cuda:<n>"
-    dtype : "float32", "bfloat16" or "float16"
-
-    Raises
-    ------
-    BadInput : one line that says what is wrong and what to do
-    """
-    _check_placement(device, dtype)
-    folder = _folder(name)
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-
-    source = name if folder is None else str(folder)
-    try:
-        model = AutoModelForImageTextToText.from_pretrained(source, dtype=getattr(torch, dtype))
-    except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
-        raise BadInput(f"subject {name}: {_why(error, folder)}") from error
-    try:
-        processor = AutoProcessor.from_pretrained(source)
-    except Exception as error:
-        raise BadInput(f"subject {name}: its processor cannot be loaded ({_first(error)}); save one beside the model.") from error
-    if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
-        raise BadInput(
-            f"subject {name}: there is no processor for images and text beside the model ({type(processor).__name__} was found)."
-        )
-    if processor.tokenizer.pad_token is None:
-        processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    revision = _weights_hash(folder) if folder is not None else (getattr(model.config, "_commit_hash", None) or "unknown")
-    return Subject(name, model.to(device).eval(), processor, revision)
-
-
 def _forms(name: str) -> dict[str, tuple[str, ...]]:
     if name == BUNDLED:
         from probes.subjects.emoji.vocabulary import object_forms
@@ -174,54 +151,3 @@ def _forms(name: str) -> dict[str, tuple[str, ...]]:
 
 def _chat(image: Any, prompt: str) -> list[dict]:
     return [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": prompt}]}]
-
-
-def _check_placement(device: str, dtype: str) -> None:
-    if dtype not in DTYPES:
-        raise BadInput(f"dtype must be one of {', '.join(DTYPES)}; got {dtype}.")
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
-        raise BadInput(f"device must be cpu, cuda or cuda:<n>; got {device}.")
-    if kind == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(number or 0) >= count:
-            raise BadInput(f"device {device} is asked for, but this machine shows {count} CUDA devices to torch; use cpu.")
-
-
-def _folder(name: str) -> Path | None:
-    """Where the weights lie on disk; None for a model of the hub."""
-    if name == BUNDLED:
-        from probes.subjects.emoji import WEIGHTS as folder
-    else:
-        folder = Path(name).expanduser()
-        if not folder.exists() and not name.startswith(("/", ".", "~")):
-            return None
-    if not folder.is_dir():
-        raise BadInput(f"subject {name}: there is no folder {folder}; give {BUNDLED}, a folder of a saved model, or a hub id.")
-    if not (folder / "config.json").is_file():
-        empty = "the folder is empty" if not any(folder.iterdir()) else "the folder has no config.json"
-        raise BadInput(f"subject {name}: {empty} ({folder}); save a model and its processor there with save_pretrained.")
-    return folder
-
-
-def _why(error: Exception, folder: Path | None) -> str:
-    text = _first(error)
-    if "Unrecognized configuration class" in str(error) or "model type" in text:
-        return "not a model that transformers loads for images and text (AutoModelForImageTextToText); give a vision-language model."
-    if folder is not None:
-        return f"the model in {folder} cannot be loaded ({text}); save it again with save_pretrained."
-    return f"neither {BUNDLED} nor a folder, and the hub does not give it ({text}); check the name, the network and HF_HUB_OFFLINE."
-
-
-def _first(error: Exception) -> str:
-    """The first sentence of an error, without a full stop."""
-    return one_line(ValueError(str(error))).partition(". ")[0].partition("\n")[0].rstrip(".")[:200]
-
-
-def _weights_hash(folder: Path) -> str:
-    made = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
-        with path.open("rb") as file:
-            for part in iter(lambda: file.read(1 << 22), b""):
-                made.update(part)
-    return f"sha256:{made.hexdigest()[:16]}"

@@ -1,0 +1,129 @@
+"""How a subject is loaded: from the bundle, a folder or the hub, at one revision, onto one device or several."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import torch
+
+from probes.cli import BadInput, first_sentence
+from probes.subjects.processor import load_processor
+from probes.subjects.subject import BUNDLED, Subject
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32") -> Subject:
+    """Load "emoji" (bundled), a folder that `save_pretrained` wrote, or a model of the hub.
+
+    Parameters
+    ----------
+    name : a hub id may name a branch, tag or commit behind an @, such as "owner/model@1a2b3c4"
+    device : "cpu", "cuda", "cuda:<n>", or "auto": over all devices, as the package accelerate spreads it
+    dtype : "float32", "bfloat16" or "float16"
+
+    Raises
+    ------
+    BadInput : one line that says what is wrong and what to do
+    """
+    check_placement(device, dtype)
+    folder, source, pinned = locate(name)
+    from transformers import AutoModelForImageTextToText
+
+    placed = {"device_map": "auto"} if device == "auto" else {}
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(source, dtype=getattr(torch, dtype), **pinned, **placed)
+    except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
+        raise BadInput(f"subject {name}: {why(error, folder)}") from error
+    try:
+        processor = load_processor(source, type(model.config), **pinned)
+    except ImportError as error:
+        raise BadInput(f"subject {name}: its processor needs a package that is not installed ({first_sentence(error)}).") from error
+    except Exception as error:
+        raise BadInput(f"subject {name}: its processor cannot be loaded ({first_sentence(error)}); save one beside the model.") from error
+    if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
+        raise BadInput(
+            f"subject {name}: there is no processor for images and text beside the model ({type(processor).__name__} was found)."
+        )
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    revision = _weights_hash(folder) if folder is not None else (getattr(model.config, "_commit_hash", None) or "unknown")
+    return Subject(name, (model if placed else model.to(device)).eval(), processor, revision)
+
+
+def locate(name: str) -> tuple[Path | None, str, dict[str, str]]:
+    """Where a subject's weights lie.
+
+    Returns
+    -------
+    folder : on disk; None for a model of the hub
+    source : what `from_pretrained` is given
+    pinned : its option `revision`, where the name has one
+
+    Raises
+    ------
+    BadInput : there is no such folder, or no model in it
+    """
+    folder = _folder(name)
+    if folder is not None:
+        return folder, str(folder), {}
+    source, _, revision = name.partition("@")
+    if "@" in name and not (source and revision):
+        raise BadInput(f"subject {name}: a revision is written behind the name, as owner/model@revision.")
+    return None, source, {"revision": revision} if revision else {}
+
+
+def check_placement(device: str, dtype: str) -> None:
+    """Refuse what this machine or torch does not have.
+
+    Raises
+    ------
+    BadInput : an unknown device or dtype, one that is not there, or "auto" without accelerate
+    """
+    if dtype not in DTYPES:
+        raise BadInput(f"dtype must be one of {', '.join(DTYPES)}; got {dtype}.")
+    kind, _, number = device.partition(":")
+    if device != "auto" and (kind not in ("cpu", "cuda") or (number and not number.isdigit())):
+        raise BadInput(f"device must be cpu, cuda, cuda:<n> or auto; got {device}.")
+    if device == "auto" and importlib.util.find_spec("accelerate") is None:
+        raise BadInput("device auto spreads a model over devices with the package accelerate, which is not installed; name one device.")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(number or 0) >= count:
+            raise BadInput(f"device {device} is asked for, but this machine shows {count} CUDA devices to torch; use cpu.")
+
+
+def why(error: Exception, folder: Path | None) -> str:
+    """What an error of `from_pretrained` means, and what to do."""
+    text = first_sentence(error)
+    if "Unrecognized configuration class" in str(error) or "model type" in text:
+        return "not a model that transformers loads for images and text (AutoModelForImageTextToText); give a vision-language model."
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"it does not fit ({text}); take a smaller dtype, or device auto to spread it."
+    if folder is not None:
+        return f"the model in {folder} cannot be loaded ({text}); save it again with save_pretrained."
+    return f"neither {BUNDLED} nor a folder, and the hub does not give it ({text}); check the name, the network and HF_HUB_OFFLINE."
+
+
+def _folder(name: str) -> Path | None:
+    if name == BUNDLED:
+        from probes.subjects.emoji import WEIGHTS as folder
+    else:
+        folder = Path(name).expanduser()
+        if not folder.exists() and not name.startswith(("/", ".", "~")):
+            return None
+    if not folder.is_dir():
+        raise BadInput(f"subject {name}: there is no folder {folder}; give {BUNDLED}, a folder of a saved model, or a hub id.")
+    if not (folder / "config.json").is_file():
+        empty = "the folder is empty" if not any(folder.iterdir()) else "the folder has no config.json"
+        raise BadInput(f"subject {name}: {empty} ({folder}); save a model and its processor there with save_pretrained.")
+    return folder
+
+
+def _weights_hash(folder: Path) -> str:
+    made = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        with path.open("rb") as file:
+            for part in iter(lambda: file.read(1 << 22), b""):
+                made.update(part)
+    return f"sha256:{made.hexdigest()[:16]}"
