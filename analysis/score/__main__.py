@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
 from analysis.score.amber import AmberScoring
 from analysis.score.chair import ChairScoring
+from analysis.score.halbench import HalBenchScoring
 from analysis.score.opope import OpopeScoring
 from analysis.score.pope import PopeScoring
 from probes.cli import run_cli
@@ -25,6 +26,7 @@ class ScoreConfig:
             | Annotated[PopeScoring, subcommand("pope")]
             | Annotated[OpopeScoring, subcommand("opope")]
             | Annotated[AmberScoring, subcommand("amber")]
+            | Annotated[HalBenchScoring, subcommand("halbench")]
         ]
     ]
     """each has its own options: python -m analysis.score chair --help"""

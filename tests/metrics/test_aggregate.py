@@ -231,3 +231,10 @@ def test_p_is_corrected_over_methods_for_primary_and_other_measures_apart():
         smallest = int(p.argmin())
         assert members[smallest].p_adjusted == pytest.approx(min(1, 2 * p[smallest]))  # Holm by hand: the smaller of two
         assert {row.adjustment for row in members} == {f"Holm over 2 {role} tests"}
+
+
+def test_an_image_of_which_nothing_counts_is_no_image():
+    records = drawn(13, 6)
+    silent = [Counted(100, (0, 0, 0, 0)), Counted(101, (0, 0, 0, 0))]
+    found, alone = score(METRIC, records + silent), score(METRIC, records)
+    assert (found.metrics, found.intervals, found.images) == (alone.metrics, alone.intervals, 6)
