@@ -25,7 +25,8 @@ Question: {question}
 Answer: {answer}
 
 Take the answer for true. List only objects that the answer itself names as present, each by its name alone, without colour, material,
-number or other properties. Reply with a JSON list of strings and nothing else, such as ["dog", "wine glass"]; reply [] if there is no such object."""
+number or other properties. Reply with a JSON list of strings and nothing else, such as ["dog", "wine glass"]; reply [] if there is no
+such object."""
 LONGEST_PAUSE = 60.0
 """Seconds between two tries, unless the server asks for more."""
 
