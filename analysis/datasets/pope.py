@@ -56,7 +56,7 @@ def write_pope(folder: str | Path, questions: Sequence[PopeQuestion], dataset: s
     paths = []
     for strategy in dict.fromkeys(question.strategy for question in questions):
         path = Path(folder) / f"{dataset}_pope_{strategy}.json"
-        lines = [json.dumps(_line(question), ensure_ascii=False) for question in questions if question.strategy == strategy]
+        lines = [json.dumps(_line(question)) for question in questions if question.strategy == strategy]
         with atomic_write(path) as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         paths.append(path)

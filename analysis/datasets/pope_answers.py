@@ -49,11 +49,11 @@ def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> li
             else:
                 key = _key(line, of_file or _only(questions), where)
                 if key not in asked:
-                    raise BadInput(f"{where}: question {key!r} was not asked; give the questions that were, or remove the line.")
+                    raise BadInput(f"{where}: question {key[:80]!r} was not asked; give the questions that were, or remove the line.")
                 question = asked[key]
             if question.key in found:
                 raise BadInput(f"{where}: question {question.key!r} is answered twice; remove one of the two.")
-            found[question.key] = Answer(question.image_id, _said(line, where), question.key)
+            found[question.key] = Answer(question.image_id, _said(line, question, where), question.key)
         if ordered and ordered < len(_sisters(questions, of_file, file)):
             sisters = _sisters(questions, of_file, file)
             raise BadInput(f"{file}: {ordered} answers in the order of the questions, which are {len(sisters)}; the file may be cut off.")
@@ -99,8 +99,11 @@ def _same(question: PopeQuestion, line: dict[str, Any], where: str) -> PopeQuest
     return question
 
 
-def _said(line: dict[str, Any], where: str) -> str:
+def _said(line: dict[str, Any], question: PopeQuestion, where: str) -> str:
     name = next((name for name in SAID if name in line), None)
     if name is None:
         raise BadInput(f"{where}: no answer; it is looked for as {', '.join(SAID)}.")
-    return text_of(line, name, where)
+    said = text_of(line, name, where)
+    if said == question.text:  # which every parser but one would take for a yes
+        raise BadInput(f"{where}: the answer is the question itself; is this the file of questions?")
+    return said

@@ -71,6 +71,8 @@ def test_an_only_strategy_need_not_be_named(tmp_path):
         ([{"key": "random/99", "answer": "yes"}], "line 1: question 'random/99' was not asked"),
         ([{"question_id": -1, "answer": "yes"}], "line 1: 'question_id' must be a whole number from 0 on"),
         ([{"question_id": 1, "answer": "yes"}] * 2, "line 2: question 'random/1' is answered twice"),
+        ([{"question_id": 1, "text": QUESTIONS[0].text, "label": "yes"}], "line 1: the answer is the question itself"),
+        ([{"key": "x" * 1000, "answer": "yes"}], f"line 1: question '{'x' * 80}' was not asked"),
         ([{"question_id": 1}], "line 1: no answer; it is looked for as answer, text"),
         ([{"question_id": 1, "answer": None}], "line 1: 'answer' must be a text; it is null"),
         ([{"answer": "yes"}] * 17, "17 answers in the order of the questions, which are 18; the file may be cut off"),
