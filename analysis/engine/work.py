@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Worker = Callable[[Sequence[Any]], Sequence[Any]]
 """Takes the payloads of a batch and gives a result for each, in their order."""
@@ -42,6 +42,7 @@ class Outcome:
     seconds: float = 0.0
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs batches; outcomes come as batches finish, in any order, and the caller writes them."""
 
