@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.benchmark import Benchmark
 from analysis.benchmark.images import Source
 from analysis.benchmark.measured import Measured, of_a_question
 from analysis.benchmark.plan import Asked
@@ -19,18 +19,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AmberBenchmark:
-    """What AMBER's query files ask, in the order of their ids; without them, a description of each image.
+class AmberBenchmark(Benchmark):
+    """What AMBER's query files ask, in the order of their ids; without them, a description of each image."""
 
-    Parameters
-    ----------
-    config : options
-    among : image ids of a plan; None: the options choose
-    """
-
-    config: BenchmarkConfig
-    among: Sequence[int] | None = None
-    asks = "amber"
+    @property
+    def asks(self) -> str:
+        """Of this kind are the questions."""
+        return "amber"
 
     @cached_property
     def amber(self) -> "Amber":

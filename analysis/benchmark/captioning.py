@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from analysis.benchmark.annotated import Annotated, annotated
-from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.benchmark import Benchmark
 from analysis.benchmark.images import Source
 from analysis.benchmark.measured import Measured
 from analysis.benchmark.names import PROMPT
@@ -13,18 +13,13 @@ from analysis.benchmark.plan import Asked
 
 
 @dataclass(frozen=True)
-class Captioning:
-    """Benchmarks that ask for one caption of each of some annotated images.
+class Captioning(Benchmark):
+    """Benchmarks that ask for one caption of each of some annotated images."""
 
-    Parameters
-    ----------
-    config : options
-    among : image ids of a plan; None: the options choose
-    """
-
-    config: BenchmarkConfig
-    among: Sequence[int] | None = None
-    asks = "captions"
+    @property
+    def asks(self) -> str:
+        """Of this kind are the questions."""
+        return "captions"
 
     @cached_property
     def set(self) -> Annotated:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -13,6 +13,7 @@ from probes.cli import BadInput
 from probes.provenance import digest
 
 
+@runtime_checkable
 class Source(Protocol):
     """Gives an image by the name that a plan has for it."""
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.benchmark.benchmarks import BENCHMARKS, Benchmark
+from analysis.benchmark.benchmark import Benchmark
+from analysis.benchmark.benchmarks import BENCHMARKS
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Source, checksum
 from analysis.benchmark.methods import Method, methods

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from analysis.benchmark.annotated import IMAGES, Annotated, annotated, bundled, chosen, pool
-from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.benchmark import Benchmark
 from analysis.benchmark.images import Source
 from analysis.benchmark.measured import Measured, of_a_question
 from analysis.benchmark.plan import Asked
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PopeBenchmark:
+class PopeBenchmark(Benchmark):
     """POPE: yes-or-no questions about objects, from a file or built from the annotations."""
 
-    config: BenchmarkConfig
-    among: Sequence[int] | None = None
-    asks = "pope"
+    @property
+    def asks(self) -> str:
+        """Of this kind are the questions."""
+        return "pope"
 
     @cached_property
     def questions(self) -> "list[PopeQuestion]":

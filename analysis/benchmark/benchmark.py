@@ -1,0 +1,46 @@
+"""What every benchmark is: questions about images, and a metric for the answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.images import Source
+from analysis.benchmark.measured import Measured
+from analysis.benchmark.plan import Asked
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a subject is asked, and how answers are scored.
+
+    Parameters
+    ----------
+    config : options
+    among : image ids of a plan that is there; None: the options choose
+    """
+
+    config: BenchmarkConfig
+    among: Sequence[int] | None = None
+
+    @property
+    def asks(self) -> str:
+        """A name for the questions; plans with different ones are never mixed, benchmarks with the same one share captions."""
+        raise NotImplementedError
+
+    @property
+    def source(self) -> Source:
+        """Where the images are."""
+        raise NotImplementedError
+
+    def items(self) -> list[Asked]:
+        """The questions in their order, images not looked at yet.
+
+        Raises
+        ------
+        BadInput : an option or file cannot be used
+        """
+        raise NotImplementedError
+
+    def measured(self, items: Sequence[Asked]) -> Measured:
+        """The metric for these questions."""
+        raise NotImplementedError
