@@ -31,8 +31,8 @@ def load_processor(source: str, config: type, **pinned: str) -> Any:
     return without_videos(kind).from_args_and_dict(parts, options, **rest)
 
 
-class NoVideos:
-    """Stands where a processor of videos would; some processors ask it how many frames it takes even where there is no video."""
+class NoVideos(dict):
+    """Stands where a processor of videos would: asked by some how many frames it takes even where there is no video, and written as {}."""
 
     num_frames = fps = None
 

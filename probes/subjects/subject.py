@@ -94,6 +94,9 @@ class Subject:
                 f"subject {self.name} does not take {where} ({first_sentence(error)}); every prompt must come out with the image's token: "
                 "write it into the prompt, or give the processor a chat template that does."
             ) from error
+        if not isinstance(inputs["input_ids"], Tensor):
+            # SmolVLM's chats drop the option return_tensors
+            inputs = inputs.convert_to_tensors("pt")
         self._check_image_tokens(inputs["input_ids"], items)
         inputs = {name: value for name, value in inputs.items() if isinstance(value, Tensor) and name != "labels"}
         return {name: self._placed(value) for name, value in {**inputs, **self._for_the_querying(items)}.items()}
