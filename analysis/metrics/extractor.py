@@ -91,7 +91,8 @@ def named_objects(text: str, mode: str) -> list[str]:
     """What a phrase names, as Object HalBench reads it: its two-word objects if it has any, else its maximal runs of nouns.
 
     "hot dog stand" names a hot dog, "baseball player" and "computer mouse" name nothing that is looked up. The reference has spaCy's
-    ``en_core_web_trf`` tag "a " + phrase; here NLTK's tagger does, or none.
+    ``en_core_web_trf`` tag "a " + phrase; here NLTK's tagger does, or none. Out of context that tagger takes many adjectives for nouns
+    ("purple dog" is one run): phrases should come without attributes.
     """
     words, noun = read(f"a {text}", mode)
     texts, found, i = [word.text for word in words], [], 0
