@@ -11,7 +11,7 @@ __all__ = ["ENGINES", "Batch", "Engine", "LocalEngine", "Maker", "Outcome", "Ray
 
 
 def engine(
-    name: str, address: str | None = None, workers: int | None = None, gpus_per_worker: float | None = None, threads: int = 1
+    name: str, address: str | None = None, workers: int | None = None, gpus_per_worker: int | float | None = None, threads: int = 1
 ) -> LocalEngine | RayEngine:
     """The engine of that name; what the options mean is `RayEngine`'s.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from probes.cli import BadInput, one_line
 
-OBJECT_STORE = 256 * 2**20  # bytes of shared memory for what is under way between driver and workers: two batches a worker
+OBJECT_STORE = 256 * 2**20  # bytes of shared memory for what is under way between driver and workers: a batch a worker
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the behaviour to come; without it a FutureWarning
@@ -61,7 +61,7 @@ def connected(address: str | None, cpus: int, gpus: int | None) -> Iterator[Modu
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def room(ray: ModuleType, cpus: int, gpus: float) -> int:
+def room(ray: ModuleType, cpus: int, gpus: int | float) -> int:
     """How many workers find room in the cluster as it is; a worker lives on one node.
 
     Parameters

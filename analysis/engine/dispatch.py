@@ -2,8 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +13,7 @@ from analysis.engine.tries import Attempt, Tried, said, settled
 from analysis.engine.work import Batch, Outcome
 from probes.cli import BadInput
 
-DEPTH = 2  # batches an actor has: one under way, one waiting, so that it never waits for the driver
+LOOK = 0.2  # seconds between two looks for an interrupt, which ends no wait of Ray's
 STARTS = 3  # workers in a row that may be lost before they are made
 DEATHS = 50  # workers in a row that may be lost in their work with nothing finished between
 LOST = "its worker's process was ended, perhaps for want of memory"
@@ -22,27 +21,31 @@ LOST = "its worker's process was ended, perhaps for want of memory"
 
 @dataclass(eq=False)
 class Slot:
-    """A place for one actor after another.
+    """A place for one actor after another, each with one batch at a time.
 
     Attributes
     ----------
-    starting : becomes why the worker cannot be made, or ""; None once it is made
-    under_way : what was sent to the actor, in the order that it works
+    actor : None where the next one has not been started
+    awaited : what the actor is busy with: being made, or `attempt`; None if it is free
+    attempt : what it was sent; None while it is being made, or free
     """
 
     actor: Any = None
-    starting: Any = None
-    under_way: deque[tuple[Any, Attempt]] = field(default_factory=deque)
+    awaited: Any = None
+    attempt: Attempt | None = None
 
 
 class Dispatch:
     """One run on a cluster.
 
+    An actor has one batch at a time, since what has been sent cannot be taken back after an interrupt; the next one lies ready here, and
+    is sent before the outcomes of the last one are given, so that no actor waits for the caller to write.
+
     Parameters
     ----------
     ray : connected
     make : the maker, pickled
-    batches : taken one by one, as actors become free
+    batches : taken one by one, at most one a worker ahead of those under way
     workers : actors at a time; fewer where there are fewer batches
     options : what an actor asks of the cluster
     threads : of an actor
@@ -62,164 +65,109 @@ class Dispatch:
         self._ray, self._make, self._threads, self._interrupt = ray, make, threads, interrupt
         self._class = ray.remote(max_restarts=0, max_task_retries=0, **options)(Actor)
         self._source = iter(batches)
-        self._waiting = deque(Attempt(batch) for batch in islice(self._source, workers))
-        self._exhausted = len(self._waiting) < workers
-        self._slots = [Slot() for _ in self._waiting]
+        self._waiting: deque[Attempt] = deque()
         self._ended: BaseException | None = None  # what the run ends with once everything under way is finished
-        self._made = False
+        self._unread: Exception | None = None  # what the source raised
+        self._made = self._exhausted = False
         self._failed_starts = self._deaths = 0
+        self._read(workers)
+        self._slots = [Slot() for _ in self._waiting]
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """What the engine gives; at the end every actor's process has been told to end."""
         try:
             while True:
-                if self._interrupt.asked and not isinstance(self._ended, KeyboardInterrupt):
-                    self._stop(KeyboardInterrupt())
-                self._fill()
+                if self._interrupt.asked:
+                    self._ended = KeyboardInterrupt()
+                self._send()
                 awaited = self._awaited()
                 if not awaited:
                     break
-                for ref in self._ray.wait(list(awaited), num_returns=1)[0]:
-                    yield from self._collected(awaited[ref], ref)
-            if self._ended is not None:
-                raise self._ended
+                if self._ended is None:
+                    self._read(len(self._slots))
+                for ref in self._ray.wait(list(awaited), num_returns=1, timeout=LOOK)[0]:
+                    decided = self._collected(awaited[ref])
+                    if not self._interrupt.asked:
+                        self._send()
+                    if decided:
+                        yield decided
+            if self._ended is not None or self._unread is not None:
+                raise self._ended or self._unread
         finally:
             for slot in self._slots:
                 self._empty(slot)
 
-    def _fill(self) -> None:
-        """Send what waits to actors that have room, the emptiest first."""
-        for depth in range(DEPTH):
-            for slot in self._slots:
-                if len(slot.under_way) > depth or slot.starting is not None:
-                    continue
-                # a second batch for this one only where the actors that are being made find one too
-                if not self._has_more_than(sum(other.starting is not None for other in self._slots) if depth else 0):
-                    return
-                if slot.actor is None:
-                    self._start(slot)
-                else:
-                    self._send(slot, self._waiting.popleft())
-
-    def _has_more_than(self, number: int) -> bool:
-        """Whether more attempts than this wait; as many are taken from the source if it has them, and no more."""
-        if self._ended is not None:
-            return False
-        while len(self._waiting) <= number and not self._exhausted:
+    def _read(self, number: int) -> None:
+        """Have so many attempts lie ready, if there are so many."""
+        while len(self._waiting) < number and not self._exhausted:
             try:
                 batch = next(self._source, None)
-            except Exception as error:  # a reader's; what is under way is finished before it is raised
-                self._stop(error)
-                return False
+            except Exception as error:  # a reader's; all that was read is finished before it is raised
+                batch, self._unread = None, error
             if batch is None:
                 self._exhausted = True
             else:
                 self._waiting.append(Attempt(batch))
-        return len(self._waiting) > number
 
-    def _start(self, slot: Slot) -> None:
-        slot.actor = self._class.remote(self._threads)
-        slot.starting = slot.actor.prepare.remote(self._make)
-
-    def _send(self, slot: Slot, attempt: Attempt) -> None:
-        try:
-            ref = slot.actor.work.remote(attempt.batch.payloads)
-        except Exception as error:  # whatever pickle raises
-            # as if the worker had failed on it: `_collected` reads it like any other end
-            ref = self._ray.put(Tried(None, said(error)))
-        slot.under_way.append((ref, attempt))
+    def _send(self) -> None:
+        """Give every free actor something to do, if there is something."""
+        for slot in self._slots:
+            if self._ended is not None or slot.awaited is not None:
+                continue
+            self._read(1)
+            if not self._waiting:
+                return
+            if slot.actor is None:
+                slot.actor = self._class.remote(self._threads)
+                slot.awaited = slot.actor.prepare.remote(self._make)
+                continue
+            slot.attempt = self._waiting.popleft()
+            try:
+                slot.awaited = slot.actor.work.remote(slot.attempt.batch.payloads)
+            except Exception as error:  # whatever pickle raises; read like any other end
+                slot.awaited = self._ray.put(Tried(None, said(error)))
 
     def _awaited(self) -> dict[Any, Slot]:
-        """What the run waits for, with its slot; actors that are being made only while there may be something for them to do."""
-        found = {ref: slot for slot in self._slots for ref, _ in slot.under_way}
-        if self._ended is None and (self._waiting or not self._exhausted):
-            found |= {slot.starting: slot for slot in self._slots if slot.starting is not None}
-        return found
+        """What the run waits for, with its slot; actors that are being made only while there is something for them to do."""
+        useful = self._ended is None and bool(self._waiting)
+        return {slot.awaited: slot for slot in self._slots if slot.attempt is not None or (useful and slot.awaited is not None)}
 
-    def _collected(self, slot: Slot, ref: Any) -> Iterator[list[Outcome]]:
-        if slot.starting == ref:
-            self._started(slot)
-            return
-        attempt = next((attempt for other, attempt in slot.under_way if other == ref), None)
-        if attempt is None:  # its actor was lost just before, and it is dealt with
-            return
-        end, lost = self._end_of(ref)
-        if lost:
-            yield from self._replaced(slot)
-            return
-        slot.under_way = deque(pair for pair in slot.under_way if pair[0] != ref)
-        if end is not None:
-            yield from self._decided(attempt, end)
-            if end.damaged:
-                self._requeue(slot)
-                self._died(end.error)
+    def _collected(self, slot: Slot) -> list[Outcome]:
+        """What is decided by the end of what the slot's actor was busy with."""
+        lost = False
+        try:
+            end = self._ray.get(slot.awaited)
+        except Exception as error:
+            lost = cluster.died(self._ray, error)
+            end = Tried(None, LOST if lost else said(getattr(error, "cause", None) or error))
+        attempt, slot.awaited, slot.attempt = slot.attempt, None, None
+        if attempt is None:
+            self._started(slot, end.error if isinstance(end, Tried) else end, lost)
+            return []
+        again, decided = settled(attempt, end)
+        self._waiting.extendleft(reversed(again))
+        if end.results is not None:
+            self._deaths = 0
+        elif lost or end.damaged:
+            self._empty(slot)
+            self._deaths += 1
+            if self._deaths >= DEATHS:
+                line = f"{self._deaths} workers were lost one after another with nothing finished between: {end.error}."
+                self._ended = self._ended or BadInput(line)
+        return decided
 
-    def _started(self, slot: Slot) -> None:
-        why, lost = self._end_of(slot.starting)
-        why = LOST if lost else why.error if isinstance(why, Tried) else why
-        slot.starting = None
+    def _started(self, slot: Slot, why: str, lost: bool) -> None:
+        """A worker is made, or cannot be: the first that raises ends the run, one that is lost has others come for it."""
         if not why:
             self._made, self._failed_starts = True, 0
             return
         self._empty(slot)
         self._failed_starts += 1
-        if (not lost and not self._made) or self._failed_starts >= STARTS:
-            self._stop(BadInput(why if not lost else f"no worker can be made: {why}; {self._failed_starts} in a row."))
-
-    def _end_of(self, ref: Any) -> tuple[Any, bool]:
-        """What a finished call gave, None if it was taken back; and whether it lost its actor instead."""
-        try:
-            return self._ray.get(ref), False
-        except self._ray.exceptions.TaskCancelledError:
-            return None, False
-        except Exception as error:
-            return Tried(None, said(getattr(error, "cause", None) or error)), cluster.died(self._ray, error)
-
-    def _replaced(self, slot: Slot) -> Iterator[list[Outcome]]:
-        """The actor is lost: what it had finished counts, what it worked on has had a try, what waited behind goes back as it was."""
-        blamed = False
-        while slot.under_way:
-            ref, attempt = slot.under_way.popleft()
-            ready, _ = self._ray.wait([ref], timeout=0)
-            end, lost = self._end_of(ref) if ready else (None, True)
-            if not lost and end is not None:
-                yield from self._decided(attempt, end)
-            elif not blamed:
-                blamed = True
-                yield from self._decided(attempt, Tried(None, LOST))
-            else:
-                slot.under_way.appendleft((ref, attempt))
-                break
-        self._requeue(slot)
-        self._died(LOST)
-
-    def _requeue(self, slot: Slot) -> None:
-        self._waiting.extendleft(reversed([attempt for _, attempt in slot.under_way]))
-        self._empty(slot)
+        if self._failed_starts >= STARTS or not (lost or self._made):
+            line = f"no worker can be made: {why}; {self._failed_starts} in a row." if lost else why
+            self._ended = self._ended or BadInput(line)
 
     def _empty(self, slot: Slot) -> None:
         if slot.actor is not None:
             cluster.end(self._ray, slot.actor)
-        slot.actor, slot.starting = None, None
-        slot.under_way.clear()
-
-    def _died(self, why: str) -> None:
-        self._deaths += 1
-        if self._deaths >= DEATHS:
-            self._stop(BadInput(f"{self._deaths} workers were lost one after another with nothing finished between: {why}."))
-
-    def _decided(self, attempt: Attempt, end: Tried) -> Iterator[list[Outcome]]:
-        again, outcomes = settled(attempt, end)
-        self._waiting.extend(again)
-        if end.results is not None:
-            self._deaths = 0
-        if outcomes:
-            yield outcomes
-
-    def _stop(self, reason: BaseException) -> None:
-        """Start nothing new, and take back what actors have not begun."""
-        self._ended = reason
-        self._waiting.clear()
-        for slot in self._slots:
-            for ref, _ in islice(slot.under_way, 1, None):
-                self._ray.cancel(ref)
+        slot.actor = slot.awaited = slot.attempt = None

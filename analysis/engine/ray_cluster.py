@@ -28,7 +28,7 @@ class RayEngine:
 
     address: str | None = None
     workers: int | None = None
-    gpus_per_worker: float | None = None
+    gpus_per_worker: int | float | None = None
     threads: int = 1
 
     def __post_init__(self):
@@ -45,8 +45,8 @@ class RayEngine:
     def run(self, make: Maker, batches: Iterable[Batch]) -> Iterator[list[Outcome]]:
         """One list of outcomes a batch, as batches finish; of a batch that failed or lost its worker one list an item.
 
-        Two batches a worker are held at a time. An interrupt starts nothing new, gives what is under way, and is raised then; a second
-        one is raised at once. In every case the workers have ended when this does, and with them a Ray of our own.
+        Two batches a worker are held at a time, one under way and one ready. An interrupt starts nothing new, gives what is under way, and
+        is raised then; a second one is raised at once. In every case the workers end with the run, and with them a Ray of our own.
 
         Raises
         ------

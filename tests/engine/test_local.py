@@ -90,19 +90,19 @@ def test_bad_input_of_an_item_is_told_as_it_stands():
     assert by_key(LocalEngine().run(lambda: work, batches(1, 1)))["0"].error == "a.jpg: there is no such image."
 
 
-def test_an_interrupt_lets_the_batch_finish_and_a_second_one_does_not():
+@pytest.mark.parametrize(("interrupts", "expected"), [(1, ["0", "1"]), (2, [])])
+def test_an_interrupt_lets_the_batch_finish_and_a_second_one_does_not(interrupts, expected):
     def work(payloads):
         for _ in range(interrupts):
             os.kill(os.getpid(), signal.SIGINT)
         return payloads
 
     before = signal.getsignal(signal.SIGINT)
-    for interrupts, expected in ((1, ["0", "1"]), (2, [])):
-        run, found = LocalEngine().run(lambda: work, batches(4, 2)), []
-        with pytest.raises(KeyboardInterrupt):
-            found.extend(outcome.key for outcomes in run for outcome in outcomes)
-        assert found == expected
-        assert signal.getsignal(signal.SIGINT) is before
+    run, found = LocalEngine().run(lambda: work, batches(4, 2)), []
+    with pytest.raises(KeyboardInterrupt):
+        found.extend(outcome.key for outcomes in run for outcome in outcomes)
+    assert found == expected
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_interrupt_after_the_last_batch_is_not_lost():

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ def dies_while_made() -> Worker:
 
 
 def unpicklable_results() -> Worker:
-    return lambda payloads: [(lambda: payload) if payload == 2 else payload for payload in payloads]
+    return lambda payloads: [threading.Lock() if payload == 2 else payload for payload in payloads]
 
 
 def batches(items: int, size: int) -> list[Batch]:
