@@ -1,0 +1,168 @@
+"""COCO's annotation files: which of a folder's files count, and their rows one by one, so that no file is ever held whole.
+
+Files of COCO 2014 (train and val) are taken if any is there, and no others; else every file of that kind. Instances and captions are chosen
+apart from each other: instances of 2017 beside captions of 2014, as PAI has them, are such a choice.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import ijson
+
+from probes.cli import BadInput
+
+SECTIONS = ("images", "annotations", "categories")
+CHUNK = 1 << 18
+
+
+def annotation_files(folder: str | Path, kind: str) -> list[Path]:
+    """The files of a kind ("instances", "captions") that count: in the folder, or where it has no instances, in its `annotations`.
+
+    Raises
+    ------
+    BadInput : no such folder, or no file of instances in it
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "this is a file, give the folder that holds it" if folder.exists() else "there is no such folder; check the path"
+        raise BadInput(f"{folder}: {what}.")
+    for place in (folder, folder / "annotations"):
+        if any(place.glob("instances_*.json")):
+            of_2014 = [path for part in ("train", "val") if (path := place / f"{kind}_{part}2014.json").exists()]
+            return of_2014 or sorted(place.glob(f"{kind}_*.json"))
+    raise BadInput(f"{folder}: no instances_*.json here or in annotations/; give the folder of COCO's annotation files.")
+
+
+def file_hash(path: Path, advance: Callable[[int], Any] = int) -> str:
+    """The SHA-256 of a file's content; `advance` is told the bytes of each part read.
+
+    Raises
+    ------
+    BadInput : no file
+    """
+    made = hashlib.sha256()
+    with _opened(path) as file:
+        while part := file.read(1 << 20):
+            made.update(part)
+            advance(len(part))
+    return made.hexdigest()
+
+
+@dataclass
+class CountedFile:
+    """A file that is read once from its beginning: bytes are counted and hashed as they pass."""
+
+    file: BinaryIO
+    advance: Callable[[int], Any] = int
+    made: Any = field(default_factory=hashlib.sha256)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; a byte order mark at the beginning is passed over."""
+        first, part = self.file.tell() == 0, self.file.read(size)
+        self.made.update(part)
+        self.advance(len(part))
+        return part.removeprefix(b"\xef\xbb\xbf") if first and size else part
+
+
+@dataclass
+class AnnotationFile:
+    """One file's rows, streamed; `hash` is that of the bytes read, once all are.
+
+    Parameters
+    ----------
+    path
+    kind : "instances" or "captions"; only the former have categories
+    advance : is told the bytes of each part read
+    """
+
+    path: Path
+    kind: str
+    advance: Callable[[int], Any] = int
+    hash: str = ""
+
+    def rows(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        """Section, number in it (from 0) and the plain values of each row; lists and objects inside a row, such as polygons, are not kept.
+
+        Raises
+        ------
+        BadInput : no file, cut off, no JSON, no UTF-8, or not COCO's schema
+        """
+        seen = dict.fromkeys(SECTIONS, 0)
+        found: set[str] = set()
+        with _opened(self.path) as file:
+            counted = CountedFile(file, self.advance)
+            try:
+                for section, row in self._walk(counted, found):
+                    yield section, seen[section], row
+                    seen[section] += 1
+            except (ijson.JSONError, UnicodeDecodeError) as error:
+                raise BadInput(f"{self.path}: {_complaint(error)} (after {_places(seen)}).") from None
+            self.hash = counted.made.hexdigest()
+        needed = [name for name in ("images", "annotations", "categories") if name not in found]
+        if self.kind == "captions" and "categories" in needed:
+            needed.remove("categories")
+        if needed:
+            raise BadInput(f"{self.path}: there is no list {needed[0]!r}; this is no file of COCO's {self.kind}.")
+
+    def _walk(self, file: CountedFile, found: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        # events rather than ijson's items: one pass gives all sections, and no polygon becomes a list
+        depth, section, key, row = 0, "", "", {}
+        for event, value in ijson.basic_parse(file, use_float=True, buf_size=CHUNK):
+            if event == "number" or event == "string" or event == "boolean" or event == "null":
+                if depth == 3:
+                    row[key] = value
+                elif depth < 3:
+                    self._refuse(depth, section)
+            elif event == "map_key":
+                if depth == 1:
+                    section = value
+                elif depth == 3:
+                    key = value
+            elif event == "start_map" or event == "start_array":
+                depth += 1
+                self._check_shape(depth, event, section, found)
+                if depth == 3:
+                    row = {}
+            else:
+                if depth == 3 and section in SECTIONS:
+                    yield section, row
+                depth -= 1
+
+    def _check_shape(self, depth: int, event: str, section: str, found: set[str]) -> None:
+        if depth == 1 and event != "start_map":
+            raise BadInput(f"{self.path}: a JSON object is needed, this is a list; is it one of COCO's annotation files?")
+        if section in SECTIONS and ((depth == 2 and event != "start_array") or (depth == 3 and event != "start_map")):
+            raise BadInput(f"{self.path}: {section!r} must be a list of objects; this is no file of COCO's {self.kind}.")
+        if depth == 2 and section in SECTIONS:
+            found.add(section)
+
+    def _refuse(self, depth: int, section: str) -> None:
+        if depth == 0:
+            raise BadInput(f"{self.path}: a JSON object is needed; is it one of COCO's annotation files?")
+        if section in SECTIONS:
+            raise BadInput(f"{self.path}: {section!r} must be a list of objects; this is no file of COCO's {self.kind}.")
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise BadInput(f"{path}: this is a folder, a file is needed.")
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise BadInput(f"{path}: there is no such file; check the path.") from None
+
+
+def _complaint(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "utf-8" in text:
+        return "no UTF-8; save the file as UTF-8"
+    if isinstance(error, ijson.IncompleteJSONError) and "incomplete" in text.lower():
+        return "the file is cut off; fetch it again"
+    return f"no valid JSON: {text.splitlines()[0].strip().rstrip('.') if text.strip() else 'unreadable'}; fetch the file again"
+
+
+def _places(seen: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in seen.items())
