@@ -92,13 +92,11 @@ def merge(lemmas: Iterable[tuple[str, int, int]], pairs: Mapping[str, str] | Non
     tokens = [Word(text, start, end, i, i + 1) for i, (text, start, end) in enumerate(lemmas)]
     pairs, merged, i = two_words() if pairs is None else pairs, [], 0
     while i < len(tokens):
-        pair = " ".join(token.text for token in tokens[i : i + 2])
-        if pair in pairs:
-            merged.append(Word(pairs[pair], tokens[i].start, tokens[i + 1].end, i, i + 2))
-            i += 2
-        else:
-            merged.append(tokens[i])
-            i += 1
+        token = tokens[i]
+        if i + 1 < len(tokens) and (pair := f"{token.text} {tokens[i + 1].text}") in pairs:
+            token = Word(pairs[pair], token.start, tokens[i + 1].end, i, i + 2)
+        merged.append(token)
+        i = token.last
     return merged
 
 
