@@ -24,7 +24,7 @@ def printed(metric: AmberMetric, total: Float[np.ndarray, " count"]) -> dict[str
     ----------
     total : the metric's counts, summed
     """
-    column = dict(zip(metric.counts, np.asarray(total, dtype=float), strict=True))
+    column = dict(zip(metric.counts, np.asarray(total, dtype=float).tolist(), strict=True))
     found = {name: _percent(column[above], column[below]) for name, (above, below, _) in GENERATIVE.items()}
     clean = column["responses"] - column["hallucinating"]
     found["hal"] = round(100 - clean / (column["responses"] + START) * 100, 1)
