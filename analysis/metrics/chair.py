@@ -6,7 +6,7 @@ the distinct objects of a caption, summed over captions before dividing. Word ha
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -94,7 +94,7 @@ class ChairRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """The record for a results file."""
-        mentions = [asdict(mention) | {"tokens": list(mention.tokens)} for mention in self.mentions]
+        mentions = [{**vars(mention), "tokens": list(mention.tokens)} for mention in self.mentions]
         return {
             "image_id": self.image_id,
             "mentions": mentions,
