@@ -56,7 +56,7 @@ def compose(found: Found) -> Figure:
 
     def points(names: Sequence[str], arm: str, tested: bool) -> list[Point]:
         return [
-            _point(rows.get(f"{about['benchmark']}/{name}/{arm}"), i, 100 if is_share(name, units[name]) else 1, tested)
+            _point(rows.get(f"{about['benchmark']}/{name}/{arm}"), i, 100.0 if is_share(name, units[name]) else 1.0, tested)
             for i, name in enumerate(names)
         ]
 
@@ -75,7 +75,7 @@ def compose(found: Found) -> Figure:
         forest(
             [(label(name), colours[name], marks[name], points([length], name, False)) for name in order], [""], null=math.nan, ax=axes[2]
         )
-        axes[2].set(xlabel=f"caption length, {units[length]}")
+        axes[2].set(xlabel=f"caption length, {units[length]}", xlim=(0, None))
         letter(axes[2], "c", "length")
     for ax in axes[1:]:
         ax.tick_params(axis="y", length=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from analysis.benchmark.annotated import annotations_of
@@ -13,7 +13,7 @@ from analysis.benchmark.plan import Asked
 from analysis.benchmark.questions import of_images
 
 if TYPE_CHECKING:
-    from analysis.datasets.halbench import HalBenchItem
+    from analysis.datasets.halbench import HalBenchQuestion
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class HalBenchBenchmark(Captioning):
         return "captions" if self.config.questions is None else "halbench"
 
     @cached_property
-    def asked(self) -> "list[HalBenchItem]":
+    def asked(self) -> "list[HalBenchQuestion]":
         """The lines of the owners' file that are chosen."""
         from analysis.datasets.halbench import read_halbench
 
@@ -34,15 +34,17 @@ class HalBenchBenchmark(Captioning):
 
     @property
     def source(self) -> Source:
-        """Images inside the owners' file, or those of the annotations."""
-        return super().source if self.config.questions is None else Enclosed({named(one.image_id): one.image for one in self.asked})
+        """Images inside the owners' file or in the folder that it names them in, or those of the annotations."""
+        if self.config.questions is None:
+            return super().source
+        return Enclosed({named(one.image_id): partial(one.image, self.config.image_folder) for one in self.asked})
 
     def items(self) -> list[Asked]:
         """The file's questions, or one caption an image."""
         if self.config.questions is None:
             return super().items()
         prompt = self.config.prompt
-        return [Asked(f"{one.image_id}", one.image_id, named(one.image_id), prompt or one.question) for one in self.asked]
+        return [Asked(f"{one.image_id}", one.image_id, named(one.image_id), prompt or one.text) for one in self.asked]
 
     def measured(self, items: Sequence[Asked]) -> Measured:
         """Response and mention hallucination, with instances and human captions read noun by noun."""

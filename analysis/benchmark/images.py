@@ -1,7 +1,7 @@
 """Where the images of a plan are: the bundled scenes, a folder, or the benchmark's own file."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -46,7 +46,7 @@ class Scenes:
         split, _, index = file.partition("/")
         if split != "test" or not index.isdigit() or len(index) > 8:
             raise BadInput(f"{file[:80]!r} is no scene of the bundled subject; they are called test/0, test/1, ...")
-        return scene(split, int(index)).image
+        return scene(int(index), split).image
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,20 @@ class Folder:
 
 @dataclass(frozen=True)
 class Enclosed:
-    """Images that came inside the benchmark's own file."""
+    """Images that came inside the benchmark's own file.
 
-    images: Mapping[str, Image.Image]
+    Parameters
+    ----------
+    openers : by name, what gives the image
+    """
+
+    openers: Mapping[str, Callable[[], Image.Image]]
 
     def image(self, file: str) -> Image.Image:
         """The image in memory."""
-        if file not in self.images:
+        if file not in self.openers:
             raise BadInput(f"{file[:80]!r}: the benchmark's file holds no such image; give the file that the plan was made with.")
-        return self.images[file]
+        return self.openers[file]()
 
 
 def named(image_id: int) -> str:

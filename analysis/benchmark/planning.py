@@ -131,8 +131,9 @@ def _as_planned(config: BenchmarkConfig, plan: Plan) -> BenchmarkConfig:
     defaults = {field.name: field.default for field in fields(config)}
     where = config.plan or plan_file(config.out)
     for name in FROM_PLAN:
-        asked, stored = getattr(config, name), getattr(plan, name) if name in DECODING else None
-        if asked != defaults[name] and asked != stored:
+        # an option that says what the plan says anyway does no harm
+        asked, stored = getattr(config, name), getattr(plan, name) if name in DECODING else plan.origin.get(name)
+        if asked not in (defaults[name], stored):
             raise BadInput(f"--{name.replace('_', '-')} {asked}: {where} decides this ({stored}); leave the option out.")
     changed: dict[str, Any] = {name: getattr(plan, name) for name in DECODING}
     if config.methods == defaults["methods"]:

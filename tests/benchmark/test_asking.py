@@ -17,7 +17,7 @@ from probes.cli import BadInput
 IMAGES = {str(i): Image.new("RGB", (2, 2), (i, 0, 0)) for i in range(7)}
 ITEMS = tuple(Asked(str(i), i, str(i), "What?", checksum(image)) for i, image in enumerate(IMAGES.values()))
 PLAN = Plan("captions", "emoji", "", "cpu", "float32", 9, False, 1.0, 0, 3, ITEMS, {"baseline": None})
-SOURCE = Enclosed(IMAGES)
+SOURCE = Enclosed({name: image.copy for name, image in IMAGES.items()})
 
 
 class Talker:
@@ -96,6 +96,6 @@ def test_first_failures_are_written_once_something_was_answered(asking):
 
 
 def test_an_image_that_changed_since_the_plan_is_refused(asking):
-    changed = Enclosed(IMAGES | {"3": Image.new("RGB", (2, 2), "white")})
+    changed = Enclosed(SOURCE.openers | {"3": Image.new("RGB", (2, 2), "white").copy})
     with pytest.raises(BadInput, match="not the one of the plan"):
         asking.run(Talker(), LocalEngine(), changed)
