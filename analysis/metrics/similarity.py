@@ -6,8 +6,11 @@ vocabulary, so a table of all pairs, computed once where the model is installed,
 
 import csv
 import io
+import itertools
+import json
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from analysis.datasets.files import json_document
 from probes.cli import BadInput
+from probes.files import write_bytes
 
 THRESHOLD = 0.8
 """Above which the reference takes two words for the same thing (cosine)."""
@@ -100,6 +104,12 @@ def table(path: str | Path, threshold: float = THRESHOLD) -> Table:
     return Table(f"table {path.name}", pairs)
 
 
+def write_table(path: str | Path, words: Iterable[str], similar: Similarity) -> None:
+    """Write all pairs of similar words as JSON, for `table`: made once where a model is installed, from ``Amber.vocabulary``."""
+    pairs = [pair for pair in itertools.combinations(sorted(set(words)), 2) if similar(*pair)]
+    write_bytes(path, json.dumps(pairs, indent=0).encode())
+
+
 @dataclass(frozen=True)
 class SpacyModel:
     """Words mean the same if the cosine of a spaCy model's vectors is above a threshold."""
@@ -108,14 +118,20 @@ class SpacyModel:
     pipeline: Any = field(repr=False)
     threshold: float = THRESHOLD
     _known: dict[tuple[str, str], bool] = field(default_factory=dict, repr=False, compare=False)
+    _read: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, noun: str, word: str) -> bool:
         if (noun, word) not in self._known:
             with warnings.catch_warnings():
                 # spaCy warns of words without a vector; their similarity is 0, as in the reference
                 warnings.simplefilter("ignore")
-                self._known[noun, word] = bool(self.pipeline(noun).similarity(self.pipeline(word)) > self.threshold)
+                self._known[noun, word] = bool(self._doc(noun).similarity(self._doc(word)) > self.threshold)
         return self._known[noun, word]
+
+    def _doc(self, text: str) -> Any:
+        if text not in self._read:
+            self._read[text] = self.pipeline(text)
+        return self._read[text]
 
 
 @lru_cache(maxsize=2)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis.metrics.similarity import exact_match, spacy_model, table
+from analysis.metrics.similarity import exact_match, spacy_model, table, write_table
 from probes.cli import BadInput
 
 PAIRS = [["cup", "mug"], ["car", "vehicle"]]
@@ -62,6 +62,15 @@ def test_a_table_that_is_no_file_or_no_text(tmp_path):
     for path, told in (("a.csv", "no UTF-8"), ("none.csv", "no such file"), (".", "this is a folder")):
         with pytest.raises(BadInput, match=told):
             table(tmp_path / path)
+
+
+def test_a_table_made_of_a_similarity_says_what_it_says(tmp_path):
+    (tmp_path / "pairs.json").write_text(json.dumps(PAIRS))
+    told = table(tmp_path / "pairs.json")
+    words = ["mug", "cup", "car", "dog", "vehicle"]
+    write_table(tmp_path / "made.json", words, told)
+    assert table(tmp_path / "made.json").pairs == told.pairs
+    assert json.loads((tmp_path / "made.json").read_text()) == [["car", "vehicle"], ["cup", "mug"]]
 
 
 def test_a_spacy_model_is_asked_once_a_pair_and_refused_where_it_is_missing(monkeypatch):
