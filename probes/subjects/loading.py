@@ -47,7 +47,7 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
         )
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    revision = _weights_hash(folder) if folder is not None else (getattr(model.config, "_commit_hash", None) or "unknown")
+    revision = _weights_hash(folder) if folder is not None else _commit(source, **pinned)
     return Subject(name, (model if placed else model.to(device)).eval(), processor, revision)
 
 
@@ -118,6 +118,14 @@ def _folder(name: str) -> Path | None:
         empty = "the folder is empty" if not any(folder.iterdir()) else "the folder has no config.json"
         raise BadInput(f"subject {name}: {empty} ({folder}); save a model and its processor there with save_pretrained.")
     return folder
+
+
+def _commit(source: str, **pinned: str) -> str:
+    """The commit of the hub that was loaded, by where its files lie; a model's configuration does not tell it any more."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(source, "config.json", **pinned)
+    return Path(found).parent.name if isinstance(found, str) else "unknown"
 
 
 def _weights_hash(folder: Path) -> str:

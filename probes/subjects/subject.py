@@ -127,7 +127,14 @@ class Subject:
         return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], *([] if end is None else [end])]
 
     def _placed(self, value: Tensor) -> Tensor:
-        return value.to(self.model.device, self.model.dtype if value.is_floating_point() else None)
+        return value.to(self._entrance, self.model.dtype if value.is_floating_point() else None)
+
+    @property
+    def _entrance(self) -> Any:
+        """Where inputs go in; accelerate moves them on from there, and keeps what it has put aside as tensors without content."""
+        spread = getattr(self.model, "hf_device_map", None) or {}
+        computing = [place for place in spread.values() if place not in ("cpu", "disk")]
+        return self.model.device if not spread or self.model.device.type != "meta" else next(iter(computing), "cpu")
 
     def _check_image_tokens(self, ids: Tensor, items: Sequence[Item]) -> None:
         token = getattr(self.model.config, "image_token_id", None)
