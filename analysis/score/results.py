@@ -99,7 +99,10 @@ def strict(value: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(strict(value), allow_nan=False, ensure_ascii=False)
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):  # most records hold nothing that JSON cannot, and there are many
+        return json.dumps(strict(value), allow_nan=False)
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -55,6 +55,16 @@ def test_questions_are_scored_and_both_parts_together(capsys, tmp_path):
     assert any("query files are not there" in note for note in found["notes"])
 
 
+def test_half_a_character_and_control_characters_do_no_harm(capsys, tmp_path):
+    said = tmp_path / "said.json"
+    said.write_text('[{"id": 1005, "response": "Yes\\ud800"}, {"id": 1, "response": "A lake\\u0000 \\udfff in a \\ud83c\\udf32 forest."}]')
+    ended = score(capsys, *options(said, "--similarity", "exact", "--json", tmp_path / "o.json"))
+    assert ended.status == 0, ended
+    found = strictly(tmp_path / "o.json")
+    assert found["captions"][0]["answer"] == "Yes\ud800"
+    assert [mention["word"] for mention in found["captions"][1]["mentions"]] == ["lake", "forest"]
+
+
 def test_without_spacy_the_bounds_are_told(capsys, tmp_path):
     ended = score(capsys, *options(write(tmp_path / "said.json", SAID)))
     assert ended.status == 0
