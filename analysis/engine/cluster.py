@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 from probes.cli import BadInput, one_line
 
 OBJECT_STORE = 256 * 2**20  # bytes of shared memory for what is under way between driver and workers: a batch a worker
+REACHED = 5.0  # seconds that a cluster may take to answer at its address
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the behaviour to come; without it a FutureWarning
@@ -40,6 +42,8 @@ def connected(address: str | None, cpus: int, gpus: int | None) -> Iterator[Modu
     if ray.is_initialized():
         yield ray
         return
+    if address:
+        _check_that_somebody_listens(ray, address)
     terminate = signal.getsignal(signal.SIGTERM)
     # the default folder keeps the logs of every run for ever; a longer path than this would not do for a socket
     folder = None if address else Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
@@ -49,8 +53,9 @@ def connected(address: str | None, cpus: int, gpus: int | None) -> Iterator[Modu
             with _quiet():
                 ray.init(address=address or "local", log_to_driver=False, configure_logging=False, **({} if address else own))
         except Exception as error:  # Ray says it with a dozen classes
-            where = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot be started on this machine"
-            raise BadInput(f"{where}: {one_line(error)[:300]}; check with 'ray status', or leave out --address.") from error
+            if address:
+                raise BadInput(_unreachable(address, one_line(error))) from error
+            raise BadInput(f"Ray cannot be started on this machine: {one_line(error)[:300]}; --engine local needs none.") from error
         yield ray
     finally:
         with _quiet():
@@ -81,6 +86,25 @@ def end(ray: ModuleType, actor: Any) -> None:
     """End an actor's process at once, if it has not ended."""
     with suppress(ray.exceptions.RayError, ValueError):
         ray.kill(actor)
+
+
+def _check_that_somebody_listens(ray: ModuleType, address: str) -> None:
+    """Refuse an address where nobody answers; Ray itself asks for minutes, and says so in lines of its own."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():  # "auto", or what Ray refuses at once
+        return
+    hosts = (host, ray.util.get_node_ip_address()) if host in ("127.0.0.1", "localhost") else (host,)
+    for one in hosts:
+        try:
+            socket.create_connection((one.strip("[]"), int(port)), timeout=REACHED).close()
+            return
+        except (OSError, OverflowError) as error:
+            why = one_line(error) if not isinstance(error, OSError) else error.strerror or str(error)
+    raise BadInput(_unreachable(address, why))
+
+
+def _unreachable(address: str, why: str) -> str:
+    return f"the Ray cluster at {address} cannot be reached: {why[:200].rstrip('.')}; check it with 'ray status', or leave out --address."
 
 
 def _imported() -> ModuleType:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -140,3 +142,19 @@ def test_options_outside_their_law_are_refused(options):
 def test_a_batch_has_a_key_a_payload():
     with pytest.raises(ValueError, match=r"Batch\.keys must be as many as its payloads"):
         Batch(("a",), (1, 2))
+
+
+def test_a_cluster_that_is_not_there_is_told_in_one_line():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(BadInput, match=f"^the Ray cluster at {address} cannot be reached: Connection refused; check it with"):
+            next(RayEngine(address).run(Squares(), batches(2, 1)))
+    with pytest.raises(BadInput, match="^the Ray cluster at nonsense cannot be reached: "):
+        next(RayEngine("nonsense").run(Squares(), batches(2, 1)))
+
+
+def test_ray_is_asked_for_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BadInput, match=r"pip install 'kvsmooth\[cluster\]', or use --engine local"):
+        next(RayEngine().run(Squares(), batches(2, 1)))

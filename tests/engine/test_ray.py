@@ -161,6 +161,22 @@ def test_room_is_counted_and_told(ray):
         assert list(RayEngine().run(Squares(), [])) == []
 
 
+ELSEWHERE = """
+    import sys
+    from analysis.engine import engine
+    from tests.engine.workers import Squares, batches, by_key
+    found = by_key(engine("ray", address=sys.argv[1], workers=1).run(Squares(), batches(6, 2)))
+    print(*(one.result for one in found.values()))
+"""
+
+
+def test_a_running_cluster_is_joined_and_left_running(ray, two):
+    words = [sys.executable, "-W", "error", "-c", textwrap.dedent(ELSEWHERE), ray.get_runtime_context().gcs_address]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("0 1 4 9 16 25\n", "", 0)
+    assert len(by_key(two.run(Squares(), batches(4, 2)))) == 4
+
+
 PROGRAM = """
     import sys
     from pathlib import Path
