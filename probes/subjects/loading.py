@@ -47,8 +47,26 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
         )
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    revision = _weights_hash(folder) if folder is not None else _commit(source, **pinned)
-    return Subject(name, (model if placed else model.to(device)).eval(), processor, revision)
+    return Subject(name, (model if placed else model.to(device)).eval(), processor, revision_of(name))
+
+
+def revision_of(name: str) -> str:
+    """A hash of the weights on disk, or the hub's commit; no weights are loaded.
+
+    Raises
+    ------
+    BadInput : there is no such subject
+    """
+    folder, source, pinned = locate(name)
+    if folder is not None:
+        return _weights_hash(folder)
+    from transformers import AutoConfig
+
+    try:
+        AutoConfig.from_pretrained(source, **pinned)  # so that the commit is known before the first load too
+    except Exception as error:  # unknown names, no network: each library has errors of its own
+        raise BadInput(f"subject {name}: {why(error, folder)}") from error
+    return _commit(source, **pinned)
 
 
 def locate(name: str) -> tuple[Path | None, str, dict[str, str]]:
