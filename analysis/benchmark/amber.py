@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.benchmark.benchmark import Benchmark
@@ -15,7 +14,6 @@ from probes.cli import BadInput
 
 if TYPE_CHECKING:
     from analysis.datasets.amber import Amber, AmberQuery
-    from analysis.metrics.similarity import Similarity
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,11 @@ class AmberBenchmark(Benchmark):
         from analysis.metrics.amber import AmberMetric, part_of
         from analysis.metrics.metric import Answer
         from analysis.metrics.readers import reader
+        from analysis.score.amber import similarity
 
         part = part_of(self.amber, [Answer(item.image_id, "", item.key) for item in items])
-        read, similarity = reader(self.config.mode), similarity_of(self.config.similarity)
-        return Measured(AmberMetric(self.amber, similarity, read, part), of_a_question, origin={"part": part, "words": read.key})
+        read, alike = reader(self.config.mode), similarity(self.config.similarity)
+        return Measured(AmberMetric(self.amber, alike, read, part), of_a_question, origin={"part": part, "words": read.key})
 
     def _queries(self) -> "list[AmberQuery]":
         from analysis.datasets.amber import AmberQuery
@@ -69,15 +68,3 @@ class AmberBenchmark(Benchmark):
         if self.amber.queries:
             return [self.amber.queries[id] for id in sorted(self.amber.queries)]
         return [AmberQuery(id, id, f"AMBER_{id}.jpg", "Describe this image.") for id in sorted(self.amber.descriptions)]
-
-
-def similarity_of(asked: str) -> "Similarity":
-    """The rule by which two of AMBER's words are alike: "exact", "spacy", "spacy:<model>", or a file of pairs."""
-    from analysis.metrics.similarity import exact_match, spacy_model, table
-
-    if asked == "exact":
-        return exact_match
-    kind, _, model = asked.partition(":")
-    if kind == "spacy":
-        return spacy_model(model) if model else spacy_model()
-    return table(Path(asked))

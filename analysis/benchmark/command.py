@@ -96,9 +96,9 @@ def _ask(run: Any, asking: list) -> None:
 
 
 def _revision(subject: str, planned: str) -> str:
-    from analysis.benchmark.revision import revision
+    from probes.subjects.loading import revision_of
 
-    found = revision(subject)
+    found = revision_of(subject)
     if planned and found != planned:
         raise BadInput(f"subject {subject}: is {found}, the plan was made with {planned}; pin that revision.")
     return found

@@ -63,8 +63,12 @@ class BenchmarkConfig:
     """which of POPE's public parsers reads yes and no"""
     part: str = "all"
     """AMBER: generative, discriminative, or all"""
-    similarity: str = "exact"
-    """AMBER: which words count as alike: exact, spacy, spacy:<model>, or a file of pairs"""
+    similarity: str = "auto"
+    """AMBER: when two words mean the same: exact, spacy, spacy:<model>, a table (CSV or JSON), auto (spacy if installed, else exact)"""
+    extractor: str | None = None
+    """halbench: address of an OpenAI-compatible service that names the objects of answers; left out: rules do it here"""
+    extractor_model: str = ""
+    """its model; its key is read from the environment variable OPENAI_API_KEY"""
     level: float = 0.95
     """coverage of the intervals"""
     retry: bool = False
@@ -100,5 +104,7 @@ class BenchmarkConfig:
             raise BadInput(f"BenchmarkConfig.address must go with --engine ray; got {self.address} with --engine {self.engine}.")
         if self.images is not None and self.ids is not None:
             raise BadInput(f"BenchmarkConfig.images must be left out where --ids names the images; got {self.images}.")
+        if bool(self.extractor) != bool(self.extractor_model):
+            raise BadInput("BenchmarkConfig.extractor must go with extractor_model; give both or neither.")
         if self.dry_run + self.rescore + self.redraw > 1:
             raise BadInput("BenchmarkConfig.dry_run, rescore and redraw must not be given together; choose one.")

@@ -3,9 +3,7 @@
 from analysis.benchmark.planning import Run, plan_file
 from analysis.benchmark.scoring import folder_of
 from analysis.benchmark.store import Captions
-
-PROMPT_TOKENS = 640
-"""Assumed of a prompt with its image where the processor is not asked: LLaVA-1.5's 576 image tokens and the words around them."""
+from probes.cli import BadInput
 
 
 def foretold(run: Run) -> str:
@@ -37,8 +35,17 @@ def foretold(run: Run) -> str:
 
 def memory(run: Run) -> str:
     """One line on what a worker's model and cache take."""
-    from analysis.answering.memory import estimate
+    from analysis.answering.memory import estimate, prompt_tokens
+    from probes.subjects.item import Item
 
-    plan = run.plan
-    found = estimate(plan.subject, plan.dtype, plan.batch_size, PROMPT_TOKENS, plan.max_new_tokens)
-    return f"memory of a worker, estimated for prompts of {PROMPT_TOKENS} tokens: {found}"
+    plan, at_first = run.plan, []
+    for item in plan.items[: plan.batch_size]:
+        try:
+            at_first.append(Item(item.image_id, run.benchmark.source.image(item.file), item.prompt))
+        except BadInput:
+            continue  # a run sets it aside
+    if not at_first:
+        return f"memory: none of the first {plan.batch_size} images is there, so the prompt's length is not known"
+    longest = prompt_tokens(plan.subject, at_first)
+    found = estimate(plan.subject, plan.dtype, plan.batch_size, longest, plan.max_new_tokens)
+    return f"memory of a worker, estimated for prompts of {longest} tokens: {found}"

@@ -14,6 +14,8 @@ from analysis.benchmark.questions import of_images
 
 if TYPE_CHECKING:
     from analysis.datasets.halbench import HalBenchQuestion
+    from analysis.metrics.extractor import Extractor
+    from analysis.metrics.readers import Reader
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,6 @@ class HalBenchBenchmark(Captioning):
 
     def measured(self, items: Sequence[Asked]) -> Measured:
         """Response and mention hallucination, with instances and human captions read noun by noun."""
-        from analysis.metrics.extractor import Rules
         from analysis.metrics.halbench import HalBench
         from analysis.metrics.halbench_words import NounReader
         from analysis.metrics.readers import reader
@@ -57,5 +58,17 @@ class HalBenchBenchmark(Captioning):
         coco = self.set.coco if self.config.questions is None else annotations_of(self.config)
         nouns = NounReader(read)
         truth = coco.truth([item.image_id for item in items], nouns)
-        metric = HalBench(truth, Rules(read), reader=read)
-        return Measured(metric, of_a_question, origin={"annotations": coco.key, "words": nouns.key, "extractor": "rules"})
+        extractor = self._extractor(read, items)
+        metric = HalBench(truth, extractor, reader=read)
+        return Measured(metric, of_a_question, origin={"annotations": coco.key, "words": nouns.key, "extractor": extractor.name})
+
+    def _extractor(self, read: "Reader", items: Sequence[Asked]) -> "Extractor":
+        config = self.config
+        if not config.extractor:
+            from analysis.metrics.extractor import Rules
+
+            return Rules(read)
+        from analysis.metrics.extractor_openai import OpenAIExtractor
+
+        asked = {item.image_id: item.prompt for item in items}
+        return OpenAIExtractor(config.extractor, config.extractor_model, config.out / config.benchmark / "extracted.jsonl", asked)
