@@ -15,6 +15,24 @@ from probes.provenance import as_plain
 from probes.subjects import Item, Subject, load_subject
 from probes.tokens import end_tokens, free_captions
 
+# settings of a checkpoint that count for nothing here: the options say it, or they belong to another way of drawing
+OVERRULED = frozenset(
+    [
+        "transformers_version",
+        "max_new_tokens",
+        "max_length",
+        "do_sample",
+        "num_beams",
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "typical_p",
+        "epsilon_cutoff",
+        "eta_cutoff",
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Answering:
@@ -99,5 +117,5 @@ class Answerer:
     def describe(self) -> dict[str, Any]:
         """What decided the answers besides the queries, as JSON-able data: options, the weights' revision, the checkpoint's settings."""
         kept = self.subject.speaker.generation_config.to_diff_dict()
-        kept.pop("transformers_version", None)
+        kept = {name: value for name, value in kept.items() if name not in OVERRULED}
         return {**as_plain(self.answering), "revision": self.subject.revision, "generation_config": as_plain(kept)}

@@ -34,7 +34,7 @@ def queries():
 @pytest.mark.parametrize("method", [None, METHOD], ids=["baseline", "kvsmooth"])
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
 def test_a_batch_says_what_its_items_say_alone(bundled, queries, method, sample):
-    worker = Answerer(Answering(method=method, max_new_tokens=24, sample=sample, seed=3), bundled)
+    worker = Answerer(Answering(method=method, max_new_tokens=12, sample=sample, seed=3), bundled)
     together = worker(queries)
     alone = [worker([query])[0] for query in queries]
     assert [(said.text, said.tokens) for said in together] == [(said.text, said.tokens) for said in alone]
@@ -57,7 +57,7 @@ def test_greedy_answers_are_those_of_generate(bundled, queries):
 
 def test_samples_follow_seed_and_key_alone(bundled, queries):
     def texts(seed, asked):
-        return [said.text for said in Answerer(Answering(max_new_tokens=24, sample=True, seed=seed), bundled)(asked)]
+        return [said.text for said in Answerer(Answering(max_new_tokens=12, sample=True, seed=seed), bundled)(asked)]
 
     first = texts(0, queries)
     assert texts(0, queries[::-1]) == first[::-1]
@@ -84,6 +84,7 @@ def test_the_maker_crosses_processes_and_loads_what_it_names(queries):
     assert told["method"]["lambda_ref"] == 0.9
     assert told["revision"].startswith("sha256:")
     assert told["generation_config"]["eos_token_id"] == worker.subject.tokenizer.eos_token_id
+    assert "max_new_tokens" not in told["generation_config"], "the option says it"
     assert pickle.loads(pickle.dumps(queries[0])).image.tobytes() == queries[0].image.tobytes()
 
 
