@@ -127,9 +127,7 @@ class _Contents:
             else:
                 self._caption(_number(row, "image_id", where), text_of(row, "caption", where))
         for category in used.keys() - here:
-            raise BadInput(
-                f"{file.path}, annotations[{used[category]}]: the category {category} is none of this file's categories; mend it."
-            )
+            raise BadInput(f"{file.path}, annotations[{used[category]}]: category {category} is none of this file's categories; mend it.")
         if file.hash != known_hash:
             raise BadInput(f"{file.path}: the file changed while it was read; run the same command again.")
 
@@ -153,7 +151,7 @@ class _Contents:
 
     def _category(self, category: int, name: str, where: str) -> int:
         if self.names.setdefault(category, name) != name:
-            raise BadInput(f"{where}: the category {category} is {name[:80]!r} here and {self.names[category][:80]!r} before; keep one.")
+            raise BadInput(f"{where}: category {category} is {name[:80]!r} here and {self.names[category][:80]!r} before; keep one.")
         return category
 
     def _caption(self, image_id: int, text: str) -> None:

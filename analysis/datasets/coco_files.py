@@ -16,6 +16,8 @@ from probes.cli import BadInput
 
 SECTIONS = ("images", "annotations", "categories")
 CHUNK = 1 << 18
+DEEPEST = 100
+"""Lists and objects in one another; COCO's files have six, and a parser's stack is not to be had for the asking."""
 
 
 def annotation_files(folder: str | Path, kind: str) -> list[Path]:
@@ -132,6 +134,8 @@ class AnnotationFile:
                 depth -= 1
 
     def _check_shape(self, depth: int, event: str, section: str, found: set[str]) -> None:
+        if depth > DEEPEST:
+            raise BadInput(f"{self.path}: no usable JSON, it is nested more than {DEEPEST} deep.")
         if depth == 1 and event != "start_map":
             raise BadInput(f"{self.path}: a JSON object is needed, this is a list; is it one of COCO's annotation files?")
         if section in SECTIONS and ((depth == 2 and event != "start_array") or (depth == 3 and event != "start_map")):
@@ -159,7 +163,7 @@ def _complaint(error: Exception) -> str:
     text = str(error)
     if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "utf-8" in text:
         return "no UTF-8; save the file as UTF-8"
-    if isinstance(error, ijson.IncompleteJSONError) and "incomplete" in text.lower():
+    if "premature EOF" in text or "incomplete" in text.lower():
         return "the file is cut off; fetch it again"
     return f"no valid JSON: {text.splitlines()[0].strip().rstrip('.') if text.strip() else 'unreadable'}; fetch the file again"
 
