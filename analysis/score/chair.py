@@ -17,6 +17,6 @@ class ChairScoring(CocoScoring):
         from analysis.metrics.chair import Chair
         from analysis.metrics.readers import reader
 
-        read, coco = reader(self.mode), self.coco()
-        truth = coco.truth(sorted({answer.image_id for answer in (*answers, *against)}), read)
-        return Prepared(Chair(truth, read, unknown=self.unknown), {"coco": coco.key})
+        read, held = reader(self.mode), self.annotated(answers, against)
+        truth = held.truth(sorted({answer.image_id for answer in (*answers, *against)}), read)
+        return Prepared(Chair(truth, read, unknown=self.unknown), {"annotations": held.key})

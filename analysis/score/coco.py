@@ -1,13 +1,18 @@
 """What a benchmark on COCO images needs: the annotation files, and how words are read."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.metrics.metric import Answer
 from analysis.score.options import Mode, Scoring, Unknown
 
 if TYPE_CHECKING:
-    from analysis.datasets.coco import Coco
+    from analysis.datasets.annotation_set import AnnotationSet
+
+SCENES = Path("emoji")
+"""In place of a folder: the scenes of the bundled subject."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +20,7 @@ class CocoScoring(Scoring):
     """Scoring against COCO's annotation files."""
 
     annotations: Path
-    """folder with COCO's instances_*.json and captions_*.json, as COCO distributes them"""
+    """folder with COCO's instances_*.json and captions_*.json, as COCO distributes them; or emoji, the bundled subject's unseen scenes"""
     cache: Path | None = None
     """folder of what is kept of the annotations between runs; by default in the user's cache folder"""
     mode: Mode = "auto"
@@ -23,8 +28,26 @@ class CocoScoring(Scoring):
     unknown: Unknown = "error"
     """captions of images that are not in the annotations: an error, or an image without objects (as the reference)"""
 
-    def coco(self) -> "Coco":
-        """The annotations, from the cache where they were read before."""
-        from analysis.datasets.coco import open_coco
+    def annotated(self, *answers: Sequence[Answer]) -> "AnnotationSet":
+        """The annotations that hold the images of these answers."""
+        return annotated(self.annotations, self.cache, {answer.image_id for given in answers for answer in given})
 
-        return open_coco(self.annotations, cache=self.cache)
+
+def annotated(annotations: Path, cache: Path | None, ids: Iterable[int]) -> "AnnotationSet":
+    """COCO's annotations, from the cache where they were read before; or the bundled subject's unseen scenes of these ids.
+
+    Raises
+    ------
+    BadInput : no annotations in this folder, or they cannot be used
+    """
+    if annotations == SCENES and not annotations.exists():
+        from analysis.datasets.emoji import emoji_coco
+        from probes.subjects.emoji.scenes import IDENTIFIERS, SPLITS, scene
+
+        # scenes that it was trained on are left out: their ids are small, and any COCO id would be one of them
+        unseen = {number: name for name, number in SPLITS.items() if name != "train"}
+        places = [divmod(image_id, IDENTIFIERS) for image_id in sorted(set(ids))]
+        return emoji_coco([scene(index, unseen[split]) for split, index in places if split in unseen])
+    from analysis.datasets.coco import open_coco
+
+    return open_coco(annotations, cache=cache)

@@ -36,9 +36,9 @@ class HalBenchScoring(CocoScoring):
         from analysis.metrics.halbench_words import NounReader
         from analysis.metrics.readers import reader
 
-        read, coco = reader(self.mode), self.coco()
-        truth = coco.truth(sorted({answer.image_id for answer in (*answers, *against)}), NounReader(read))
-        return Prepared(HalBench(truth, self._extractor(read), self.unknown, read), {"coco": coco.key})
+        read, held = reader(self.mode), self.annotated(answers, against)
+        truth = held.truth(sorted({answer.image_id for answer in (*answers, *against)}), NounReader(read))
+        return Prepared(HalBench(truth, self._extractor(read), self.unknown, read), {"annotations": held.key})
 
     def _extractor(self, read: "Reader") -> "Extractor":
         if not self.extractor:

@@ -20,7 +20,7 @@ class OpopeScoring(Scoring):
     """OPOPE: precision, F_beta and the rest of POPE's measures, of captions that are searched for the object asked about."""
 
     annotations: Path | None = None
-    """folder with COCO's instances_*.json: questions are built on the captioned images that have 3 objects or more"""
+    """folder with COCO's instances_*.json, or emoji: questions are built on the captioned images that have 3 objects or more"""
     objects: Path | None = None
     """instead: POPE's own JSON lines {"image_id": 1, "objects": ["dog", ...]}, whose order decides which objects are asked for"""
     questions: Path | None = None
@@ -56,10 +56,10 @@ class OpopeScoring(Scoring):
         if self.objects is not None:
             found, data = read_objects(self.objects), {"objects": sha256(self.objects)}
         else:
-            from analysis.datasets.coco import open_coco
+            from analysis.score.coco import annotated
 
-            coco = open_coco(self.annotations, cache=self.cache)
-            found, data = coco.instances(sorted(set(ids))), {"coco": coco.key}
+            held = annotated(self.annotations, self.cache, ids)
+            found, data = held.instances(sorted(set(ids))), {"annotations": held.key}
         return poll(found, self._known(ids, found), seed=self.seed), data
 
     def _known(self, ids: Iterable[int], found: dict[int, tuple[str, ...]]) -> list[int]:

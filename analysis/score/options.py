@@ -38,6 +38,8 @@ class Scoring:
             raise ValueError(f"{type(self).__name__}.level must lie in (0, 1); got {self.level}.")
         if self.seed < 0:
             raise ValueError(f"{type(self).__name__}.seed must be 0 or more; got {self.seed}.")
+        if self.json is not None and self.json.resolve() in (self.captions.resolve(), self.against and self.against.resolve()):
+            raise ValueError(f"{type(self).__name__}.json must not be the file that is scored; got {self.json}.")
 
     def read(self, path: Path) -> list[Answer]:
         """What the file says, in its order."""

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from analysis.datasets.emoji import emoji_coco
 from analysis.metrics import chair
 from tests.score.door import CAPTIONS, INSTANCES, refused, score, strictly, write_captions, write_coco, write_lines
 
@@ -88,7 +89,7 @@ def test_chair_is_what_is_counted_by_hand(capsys, tmp_path, options):
         assert found["reasons"][name].startswith("interval: ") if low is None else low <= found["metrics"][name] <= high
     assert found["intervals"]["chair_s"] != [None, None]
     assert found["provenance"]["config"]["mode"] == "bundled"
-    assert found["provenance"]["data"]["coco"]
+    assert found["provenance"]["data"]["annotations"]
     assert len(found["provenance"]["sha256"][said.as_posix()]) == 64
     shown = {line.split()[0]: line for line in ended.out.splitlines() if line.strip()}
     assert f"{100 * found['metrics']['chair_i']:.2f} %" in shown["chair_i"]
@@ -244,20 +245,38 @@ def test_the_house_s_own_score_is_the_same(capsys, tmp_path, coco, options):
     assert found == pytest.approx({name: getattr(known, name) for name in found})
 
 
+def test_the_bundled_subject_s_scenes_need_no_files(capsys, tmp_path):
+    drawn = emoji_coco(4)
+    said = write_captions(tmp_path / "said.jsonl", {i: captions[0] for i, captions in drawn.captions(drawn.ids()).items()})
+    for benchmark in ("chair", "halbench"):
+        command = (benchmark, "--captions", said, "--annotations", "emoji", "--mode", "bundled", "--json", tmp_path / "out.json")
+        assert score(capsys, *command).status == 0
+        found = strictly(tmp_path / "out.json")
+        # the short caption of a scene names all that is there and nothing else
+        assert found["metrics"]["recall"] == 1
+        assert found["metrics"]["chair_s"] == 0
+    stranger = write_captions(tmp_path / "stranger.jsonl", {10**17: "A dog."})
+    assert str(10**17) in refused(capsys, "chair", "--captions", stranger, *command[3:])
+
+
+def test_the_captions_are_not_written_over(capsys, tmp_path, options):
+    said = write_captions(tmp_path / "said.jsonl")
+    before = said.read_bytes()
+    assert "must not be the file that is scored" in refused(capsys, "chair", "--captions", said, *options, "--json", said)
+    assert said.read_bytes() == before
+
+
 @pytest.mark.slow
 def test_an_interrupt_leaves_the_file_that_was_there(tmp_path, coco):
     said, out = tmp_path / "said.jsonl", tmp_path / "out.json"
     write_lines(said, ({"image_id": 1 + i % 8, "caption": f"A dog and a cat, {i}. " * 40} for i in range(20_000)))
     out.write_text("what was here before")
-    command = [sys.executable, "-m", "analysis.score", "chair", "--captions", said, "--annotations", coco, "--cache", tmp_path / "cache"]
-    started = subprocess.Popen(
-        [*map(str, command), "--mode", "bundled", "--json", str(out)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    )
-    time.sleep(3)
+    options = ["--captions", said, "--annotations", coco, "--cache", tmp_path / "cache", "--mode", "bundled", "--json", out]
+    command = [sys.executable, "-m", "analysis.score", "chair", *map(str, options)]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "cache").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
     started.send_signal(signal.SIGINT)
     printed, told = started.communicate(timeout=60)
     assert started.returncode == 130, told
