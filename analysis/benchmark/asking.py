@@ -55,7 +55,7 @@ class Asking:
         batches = self.missing()
         if not batches:
             return
-        hope, failed, count = bool(there), [], 0
+        hope, failed = bool(there), []
         questions = sum(len(batch) for batch in batches)
         with (
             tqdm(total=questions, desc=self.method.name, unit="answer", disable=not sys.stderr.isatty()) as bar,
@@ -66,11 +66,10 @@ class Asking:
                 bar.update(len(lines))
                 hope = hope or any(not line.error for line in lines)
                 failed += [line for line in lines if line.error]
-                count += 1
                 if hope:  # until then an error may be the machine's, and is no answer
                     self.captions.append(line for line in [*failed, *(line for line in lines if not line.error)] if line.key not in there)
                     failed = []
-                elif count >= min(HOPELESS, len(batches)):
+                elif len(failed) >= min(HOPELESS * len(batches[0]), questions):  # an engine gives a failed batch item by item
                     raise BadInput(f"{self.method.name}: the first {len(failed)} questions all failed; the first: {failed[0].error}")
 
     def _there(self) -> dict[str, Line]:

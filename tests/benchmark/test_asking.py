@@ -90,7 +90,7 @@ def test_where_nothing_can_be_answered_nothing_is_written(asking):
 
 
 def test_first_failures_are_written_once_something_was_answered(asking):
-    asking.run(Talker(bad={"0"}), LocalEngine(), SOURCE)
+    asking.run(Talker(bad={"0", "1"}), LocalEngine(), SOURCE)
     assert told(asking)["0"].startswith("ValueError")
     assert len(told(asking)) == 7
 
