@@ -16,22 +16,10 @@ from probes.subjects import Item, Subject, load_subject
 from probes.tokens import end_tokens, free_captions
 
 # settings of a checkpoint that count for nothing here: the options say it, or they belong to another way of drawing
-OVERRULED = frozenset(
-    [
-        "transformers_version",
-        "max_new_tokens",
-        "max_length",
-        "do_sample",
-        "num_beams",
-        "temperature",
-        "top_k",
-        "top_p",
-        "min_p",
-        "typical_p",
-        "epsilon_cutoff",
-        "eta_cutoff",
-    ]
-)
+OVERRULED = {
+    *("transformers_version", "max_new_tokens", "max_length", "do_sample", "num_beams", "temperature"),
+    *("top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"),
+}
 
 
 @dataclass(frozen=True)

@@ -89,11 +89,15 @@ class Subject:
             else:
                 inputs = self.processor(images=images, text=[item.prompt for item in items], **options)
         except ValueError as error:
-            where = f"items {items[0].image_id} to {items[-1].image_id}"
-            raise BadInput(
-                f"subject {self.name} does not take {where} ({first_sentence(error)}); every prompt must come out with the image's token: "
-                "write it into the prompt, or give the processor a chat template that does."
-            ) from error
+            first, last, reason = items[0].image_id, items[-1].image_id, first_sentence(error)
+            where = f"item {first}" if len(items) == 1 else f"items {first} to {last}"
+            out = (
+                "every prompt must come out with the image's token: write it into the prompt once, or give the processor a chat template "
+                "that does."
+                if "token" in reason
+                else "leave that image out."
+            )
+            raise BadInput(f"subject {self.name} does not take {where} ({reason}); {out}") from error
         if not isinstance(inputs["input_ids"], Tensor):
             # SmolVLM's chats drop the option return_tensors
             inputs = inputs.convert_to_tensors("pt")

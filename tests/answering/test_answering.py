@@ -55,6 +55,11 @@ def test_greedy_answers_are_those_of_generate(bundled, queries):
     assert all(each.text.endswith(".") and "</s>" not in each.text for each in said if each.tokens < 200)
 
 
+def test_one_token_leaves_the_method_nothing_to_smooth(bundled, queries):
+    (said,) = Answerer(Answering(method=METHOD, max_new_tokens=1), bundled)(queries[:1])
+    assert (said.tokens, said.report["steps"], said.report["lambda_mean"]) == (1, 0, None)
+
+
 def test_samples_follow_seed_and_key_alone(bundled, queries):
     def texts(seed, asked):
         return [said.text for said in Answerer(Answering(max_new_tokens=12, sample=True, seed=seed), bundled)(asked)]

@@ -8,6 +8,7 @@ from PIL import Image
 from analysis.answering.answering import Answerer, Answering
 from analysis.answering.query import Query
 from kvsmooth import KVSmooth
+from probes.cli import BadInput
 from probes.subjects import Item, load_subject
 from tests.answering.families import PROCESSORS, save
 
@@ -74,3 +75,11 @@ def test_a_family_pads_on_the_left_and_begins_once(subject, images):
     assert begins.max() <= 1
     assert "labels" not in inputs
     assert inputs["pixel_values"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("subject", ["qwen2_5_vl"], indirect=True)
+def test_an_item_that_a_family_does_not_take_is_named_with_the_reason(subject):
+    with pytest.raises(BadInput, match=r"does not take item 3 \(absolute aspect ratio must be smaller than 200.*\); leave that image out"):
+        subject.encode([Item(3, Image.new("RGB", (600, 2)))])
+    with pytest.raises(BadInput, match=r"items 3 to 4 \(.*number of <\|image_pad\|> tokens.*write it into the prompt once"):
+        subject.encode([Item(number, Image.new("RGB", (20, 20)), "<|image_pad|> What is this ?") for number in (3, 4)])

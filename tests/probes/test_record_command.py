@@ -113,7 +113,7 @@ def spoiled(tmp_path, subject_folder, image_folder):
         (dict(subject="no_processor"), "processor"),
         (dict(subject="no_token"), "every prompt must come out with the image's token: write it into the prompt"),
         (dict(extra=("--device", "cuda:7")), "device cuda:7 is asked for, but this machine shows"),
-        (dict(extra=("--device", "tpu")), "device must be cpu, cuda or cuda:<n>; got tpu"),
+        (dict(extra=("--device", "tpu")), "device must be cpu, cuda, cuda:<n> or auto; got tpu"),
         (dict(extra=("--dtype", "int8")), "dtype must be one of float32, bfloat16, float16; got int8"),
         (dict(extra=("--images", "0")), "RecordConfig.images must be a positive integer; got 0"),
         (dict(extra=("--lambda-ref", "1.5")), "RecordConfig.lambda_ref must lie in [0, 1]; got 1.5"),
