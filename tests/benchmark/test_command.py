@@ -10,6 +10,7 @@ from PIL import Image
 
 from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.store import alone
 from probes.cli import BadInput, Notice
 
 SMALL = {"max_new_tokens": 10, "batch_size": 2, "mode": "bundled"}
@@ -69,6 +70,12 @@ def test_chair_from_cocos_files_to_the_table_and_again_without_asking(options, c
     assert {path: path.read_bytes() for path in config.out.rglob("*") if path.is_file()} == before, "nor does drawing again"
     with pytest.raises(BadInput, match=r"another run.*max new tokens"):
         perform(replace(config, max_new_tokens=11))
+
+
+@pytest.mark.slow
+def test_captions_serve_every_benchmark_that_asks_the_same(options):
+    config = BenchmarkConfig(**options, images=4, methods=("baseline",))
+    perform(config)
     for other in ("opope", "halbench"):
         asked = captions(config.out)
         perform(replace(config, benchmark=other, rescore=True))
@@ -98,7 +105,10 @@ def test_pope_from_questions_that_are_built(options):
 @pytest.mark.slow
 def test_amber_from_its_owners_files(options, amber):
     config = BenchmarkConfig(
-        **options | {"annotations": amber, "image_folder": amber / "image"}, benchmark="amber", methods=("baseline", "constant:rate=0.6")
+        **options | {"annotations": amber, "image_folder": amber / "image"},
+        benchmark="amber",
+        similarity="exact",
+        methods=("baseline", "constant:rate=0.6"),
     )
     perform(config)
     found = values(results(config.out, "amber"))
@@ -160,6 +170,12 @@ def test_if_no_image_can_be_used_nothing_is_done(options, tmp_path):
     with pytest.raises(BadInput, match="none of the 2 images can be read"):
         perform(BenchmarkConfig(**options | {"image_folder": tmp_path / "none"}, images=2))
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_two_runs_do_not_write_into_one_folder(options):
+    config = BenchmarkConfig(**options, images=2)
+    with alone(config.out), pytest.raises(BadInput, match="another run writes here"):
+        perform(config)
 
 
 def test_names_that_lead_out_of_the_folder_open_nothing(options, coco, tmp_path):
