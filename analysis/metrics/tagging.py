@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from analysis.metrics.tagger_rows import RowModel
 from probes.cli import BadInput
 
 DATA = ("punkt_tab", "averaged_perceptron_tagger_eng")
@@ -103,7 +104,9 @@ def _loaded() -> tuple[Any, Any, Any]:
     except ImportError:
         raise BadInput("Exact words need NLTK, which is not installed; run `pip install 'nltk>=3.9'`, or choose bundled words.") from None
     try:
-        return PunktTokenizer("english"), NLTKWordTokenizer(), PerceptronTagger()
+        tagger = PerceptronTagger()
+        tagger.model = RowModel(tagger.model.weights, tagger.classes)
+        return PunktTokenizer("english"), NLTKWordTokenizer(), tagger
     except LookupError:
         raise BadInput(f"Exact words need NLTK's {' and '.join(DATA)}; {WAY_OUT}, or choose bundled words.") from None
     except (OSError, ValueError) as error:
