@@ -6,7 +6,7 @@ JOBS ?= 2
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: figures notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast lint redraw efficiency clean
+.PHONY: figures notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast lint redraw efficiency benchmark clean
 
 ## the main job: every question from scratch (53.5 minutes measured on two shared cores) or from what is recorded (2.6 minutes); resumes
 figures: .venv/ready
@@ -73,6 +73,12 @@ redraw: .venv/ready
 efficiency: .venv/ready
 	$(ENV) $(PY) -m analysis.efficiency --json figures/efficiency/efficiency.json
 	$(ENV) $(PY) -m analysis.efficiency --prompt --json figures/efficiency/prompt.json
+
+## the bundled subject on CHAIR, and OPOPE and Object HalBench from the same captions; resumes (docs/benchmarks.md has real subjects)
+benchmark: .venv/ready
+	$(ENV) $(PY) -m analysis.benchmark --methods baseline kvsmooth kvsmooth:lambda_ref=0.9 constant:rate=0.6 --batch-size 50 --mode bundled
+	$(ENV) $(PY) -m analysis.benchmark --benchmark opope --rescore --mode bundled
+	$(ENV) $(PY) -m analysis.benchmark --benchmark halbench --rescore --mode bundled
 
 # constraints.txt holds the exact versions that our numbers were made with. Where the index offers several builds of torch, pip takes the
 # index's default, on Linux the large one for CUDA: set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds to save the download.

@@ -42,7 +42,8 @@ def draw(found: Found, home: Path) -> list[Path]:
 def compose(found: Found) -> Figure:
     """Levels, differences, and the length of the answers where the benchmark measures it."""
     units = {one["name"]: one["unit"] for one in found["measures"]}
-    shares = [name for name in shown(found) if is_share(name, units[name])][::-1]  # forest counts places from below
+    # one minus another measure would show the same twice; forest counts places from below
+    shares = [name for name in shown(found) if is_share(name, units[name]) and not name.endswith("_correct")][::-1]
     methods = [one["name"] for one in found["methods"] if one["scored"]]
     length = next((name for name in shown(found) if name == "length"), None)
     widths = [1.15, 1, *([0.55] if length else [])]
