@@ -8,6 +8,7 @@ from PIL import Image
 from analysis.answering.answering import Answerer, Answering
 from analysis.answering.query import Query
 from kvsmooth import KVSmooth
+from probes import record
 from probes.cli import BadInput
 from probes.subjects import Item, load_subject
 from tests.answering.families import PROCESSORS, save
@@ -83,3 +84,11 @@ def test_an_item_that_a_family_does_not_take_is_named_with_the_reason(subject):
         subject.encode([Item(3, Image.new("RGB", (600, 2)))])
     with pytest.raises(BadInput, match=r"items 3 to 4 \(.*number of <\|image_pad\|> tokens.*write it into the prompt once"):
         subject.encode([Item(number, Image.new("RGB", (20, 20)), "<|image_pad|> What is this ?") for number in (3, 4)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subject", ["instructblip", "qwen3_vl", "smolvlm"], indirect=True)
+def test_a_family_from_a_folder_is_recorded(subject, images, tmp_path):
+    items = [Item(number, image) for number, image in enumerate(images)]
+    made = record(subject, items, {"baseline": None, "kvsmooth": METHOD}, "free", tmp_path / "recordings", max_new_tokens=4)
+    assert (made.sizes["arm"], made.sizes["image"], made.sizes["layer"]) == (2, 2, 3)
