@@ -38,9 +38,10 @@ class HalBenchScoring(CocoScoring):
 
         read, held = reader(self.mode), self.annotated(answers, against)
         truth = held.truth(sorted({answer.image_id for answer in (*answers, *against)}), NounReader(read))
-        return Prepared(HalBench(truth, self._extractor(read), self.unknown, read), {"annotations": held.key})
+        return Prepared(HalBench(truth, self.named_by(read), self.unknown, read), {"annotations": held.key})
 
-    def _extractor(self, read: "Reader") -> "Extractor":
+    def named_by(self, read: "Reader") -> "Extractor":
+        """Who names the objects of answers."""
         if not self.extractor:
             from analysis.metrics.extractor import Rules
 

@@ -45,14 +45,15 @@ def _compared(scored: Scored, level: str) -> list[str]:
     images = differences[0].n if differences else 0
     head = f"minus --against, on the {_counted(images, 'image')} of both; p: {differences[0].test}" if differences else "nothing to compare"
     rows = [("measure", "difference", f"{level} interval", "p", "p corrected"), *map(_difference, differences)]
-    return [head, *_aligned(rows)]
+    return [head, *_aligned(rows), "  * named in advance: p corrected over these, and over all others apart"]
 
 
 def _difference(row: Row) -> tuple[str, ...]:
     points, scale = ("points", 100) if is_share(row.unit) else (row.unit, 1)
     value = "-" if math.isnan(row.estimate) else f"{scale * row.estimate:+.2f} {points}"
     limits = row.reason if math.isnan(row.interval[0]) else " to ".join(f"{scale * limit:+.2f}" for limit in row.interval)
-    return (str(row.where["measure"]), value, limits, _p(row.p), _p(row.p_adjusted))
+    name = f"{row.where['measure']}{' *' if row.role == 'primary' else ''}"
+    return (name, value, limits, _p(row.p), _p(row.p_adjusted))
 
 
 def _p(value: float) -> str:

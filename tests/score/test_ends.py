@@ -1,0 +1,72 @@
+"""How the command ends: refused before the work, interrupted, or done without a file of annotations; nothing is lost."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from analysis.datasets.emoji import emoji_coco
+from analysis.metrics.readers import Bundled
+from analysis.score.halbench import HalBenchScoring
+from tests.score.door import refused, score, strictly, write_captions, write_lines
+
+
+def test_a_service_that_names_objects_keeps_its_replies_beside_the_results(tmp_path):
+    common = {"captions": tmp_path / "said.jsonl", "annotations": tmp_path, "extractor": "http://localhost:1/v1", "model": "m"}
+    asked = HalBenchScoring(**common, json=tmp_path / "out.json").named_by(Bundled())
+    assert (asked.url, asked.model, asked.kept) == ("http://localhost:1/v1", "m", tmp_path / "out.json.extracted.jsonl")
+    assert HalBenchScoring(**common, extracted=tmp_path / "kept.jsonl").named_by(Bundled()).kept == tmp_path / "kept.jsonl"
+    with pytest.raises(ValueError, match="both --extractor and --model"):
+        HalBenchScoring(**(common | {"model": ""}))
+
+
+def test_a_results_file_that_may_not_be_written_costs_no_work(capsys, tmp_path, options):
+    said = write_captions(tmp_path / "said.jsonl")
+    (tmp_path / "file").write_text("")
+    line = refused(capsys, "chair", "--captions", said, *options, "--json", tmp_path / "file" / "out.json")
+    assert "a file stands where a folder is needed" in line
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_bundled_subject_s_scenes_need_no_files(capsys, tmp_path):
+    drawn = emoji_coco(4)
+    said = write_captions(tmp_path / "said.jsonl", {i: captions[0] for i, captions in drawn.captions(drawn.ids()).items()})
+    for benchmark in ("chair", "halbench"):
+        command = (benchmark, "--captions", said, "--annotations", "emoji", "--mode", "bundled", "--json", tmp_path / "out.json")
+        assert score(capsys, *command).status == 0
+        found = strictly(tmp_path / "out.json")
+        # the short caption of a scene names all that is there and nothing else
+        assert found["metrics"]["recall"] == 1
+        assert found["metrics"]["chair_s"] == 0
+    stranger = write_captions(tmp_path / "stranger.jsonl", {10**17: "A dog."})
+    assert str(10**17) in refused(capsys, "chair", "--captions", stranger, *command[3:])
+
+
+def test_the_captions_are_not_written_over(capsys, tmp_path, options):
+    said = write_captions(tmp_path / "said.jsonl")
+    before = said.read_bytes()
+    assert "must not be the file that is scored" in refused(capsys, "chair", "--captions", said, *options, "--json", said)
+    assert said.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_the_file_that_was_there(tmp_path, coco):
+    said, out = tmp_path / "said.jsonl", tmp_path / "out.json"
+    write_lines(said, ({"image_id": 1 + i % 8, "caption": f"A dog and a cat, {i}. " * 40} for i in range(20_000)))
+    out.write_text("what was here before")
+    options = ["--captions", said, "--annotations", coco, "--cache", tmp_path / "cache", "--mode", "bundled", "--json", out]
+    command = [sys.executable, "-m", "analysis.score", "chair", *map(str, options)]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "cache").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    printed, told = started.communicate(timeout=60)
+    assert started.returncode == 130, told
+    assert told.splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
+    assert "Traceback" not in told
+    assert printed == ""
+    assert out.read_text() == "what was here before"
+    assert not list(tmp_path.glob(".*tmp*"))
