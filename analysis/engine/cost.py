@@ -3,7 +3,8 @@
 `python -m analysis.engine.cost [--json figures/efficiency/engine.json]` lets every arm describe the same scenes in the same batches with
 one torch thread a worker, round after round in an order that rotates. A clock runs from the first batch's begin to the last one's end;
 workers wait for each other before they begin, so what it takes to start Ray and to load the model is apart. The ratio of two arms is that
-of the same round. How busy the machine was with other things is measured before each arm: on a busy one the ratios say nothing.
+of the same round. How busy the machine was with other things is measured before each arm: on a busy one the ratios say nothing, and the
+processor's time a caption says what of a slowdown is the arm's own.
 """
 
 import json
@@ -74,17 +75,17 @@ class Timed:
                 raise TimeoutError(f"the others were not made in {PATIENCE:.0f} seconds")
             time.sleep(0.01)
 
-        def work(payloads: Sequence[Any]) -> list[tuple[float, float, str]]:
-            begun = time.time()  # of the machine, since processes are compared
+        def work(payloads: Sequence[Any]) -> list[tuple[float, float, float, str]]:
+            begun, computed = time.time(), time.process_time()  # the clock is the machine's, since processes are compared
             said = worker(payloads)
-            ended = time.time()
-            return [(begun, ended, one.text) for one in said]
+            ended, computed = time.time(), time.process_time() - computed
+            return [(begun, ended, computed / len(said), one.text) for one in said]
 
         return work
 
 
 def measure(config: EngineCostConfig, workers: int, batches: Sequence[Batch]) -> dict[str, Any]:
-    """One arm once: captions a minute, seconds before the first batch, share of the machine that was busy before, and the captions."""
+    """One arm once: captions a minute, seconds before the first batch, processor seconds a caption, what was busy before, the captions."""
     from analysis.answering.answering import Answering
 
     busy = busy_share(1.0)
@@ -101,7 +102,8 @@ def measure(config: EngineCostConfig, workers: int, batches: Sequence[Batch]) ->
         "captions_per_minute": 60 * len(outcomes) / (last - first),
         "startup_seconds": first - begun,
         "busy_before": busy,
-        "captions": {key: outcomes[key].result[2] for key in sorted(outcomes)},
+        "processor_seconds": sum(one.result[2] for one in outcomes.values()) / len(outcomes),
+        "captions": {key: outcomes[key].result[3] for key in sorted(outcomes)},
     }
 
 
@@ -118,7 +120,7 @@ def busy_share(seconds: float) -> float | None:
 
 def summary(rounds: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:
     """Medians over rounds, ratios within a round, and whether every arm said the same."""
-    names = ("captions_per_minute", "startup_seconds", "busy_before")
+    names = ("captions_per_minute", "startup_seconds", "processor_seconds", "busy_before")
     found = {name: {arm: [one[arm][name] for one in rounds] for arm in rounds[0]} for name in names}
     speed = found["captions_per_minute"]
     ratios = {
@@ -166,6 +168,7 @@ def lines(told: dict[str, Any]) -> list[str]:
     found = told["rounds"]
     rows = [
         f"{arm}: {statistics.median(found['captions_per_minute'][arm]):.0f} captions a minute, "
+        f"{1000 * statistics.median(found['processor_seconds'][arm]):.0f} ms of a processor each, "
         f"{statistics.median(found['startup_seconds'][arm]):.1f} s before the first batch"
         for arm in ARMS
     ]
