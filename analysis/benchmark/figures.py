@@ -107,7 +107,7 @@ def colours_of(methods: Sequence[str]) -> dict[str, str]:
     """A colour a method; those of the house for the arms that it knows, grey for a constant rate."""
     further = iter(FURTHER * len(methods))
     found: dict[str, str] = {}
-    for name in methods:
+    for name in sorted(methods, key=lambda name: ":" in name):  # an arm without options first: the house's colour is its own
         kind = name.partition(":")[0]
         usual = NULL_COLOUR if kind == "constant" else ARM_COLOURS.get(kind)
         found[name] = usual if usual is not None and usual not in found.values() else next(further)
