@@ -4,6 +4,7 @@ import os
 import pickle
 import sqlite3
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -106,6 +107,17 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, folder, monkeypa
     with pytest.raises(BadInput, match=r"captions_val2014.json: the file changed while it was read"):
         open_coco(folder, cache=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_two_runs_at_once_are_as_one(tmp_path, folder):
+    def run(_):
+        coco = open_coco(folder, cache=tmp_path / "cache", progress=False)
+        return coco.key, coco.truth(coco.ids(), Bundled())
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(run, range(3)))
+    assert found[0] == found[1] == found[2]
+    assert not list((tmp_path / "cache").glob(".*")), "no temporary file is left"
 
 
 def test_a_folder_that_cannot_be_a_cache_is_told(tmp_path, folder):
