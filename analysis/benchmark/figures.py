@@ -81,7 +81,15 @@ def compose(found: Found) -> Figure:
     for ax in axes[1:]:
         ax.tick_params(axis="y", length=0)
     handles, names = axes[0].get_legend_handles_labels()
-    made.legend(handles[::-1], names[::-1], loc="outside upper center", ncols=min(4, len(names)), columnspacing=1.2, handletextpad=0.4)
+    n = len(methods)  # in the order of the table; published values behind
+    made.legend(
+        handles[:n][::-1] + handles[n:],
+        names[:n][::-1] + names[n:],
+        loc="outside upper center",
+        ncols=min(5, len(names)),
+        columnspacing=1.2,
+        handletextpad=0.4,
+    )
     return made
 
 
@@ -90,9 +98,9 @@ def hollow(ax: Axes, beside: Sequence[Published], shares: Sequence[str], colours
     for one in beside:
         if one.measure in shares and one.method in PUBLISHED:
             colour = colours.get(PUBLISHED[one.method], ARM_COLOURS[PUBLISHED[one.method]])
-            ax.plot(100 * one.value, shares.index(one.measure), "D", color=colour, markerfacecolor="none", markersize=6, zorder=4)
+            ax.plot(100 * one.value, shares.index(one.measure), "D", color=colour, markerfacecolor="none", markersize=4.5, zorder=4)
     if beside:
-        ax.plot([], [], "D", color="0.3", markerfacecolor="none", markersize=6, label=f"published, {beside[0].subject}")
+        ax.plot([], [], "D", color="0.3", markerfacecolor="none", markersize=4.5, label=f"published, {beside[0].subject}")
 
 
 def label(name: str) -> str:
