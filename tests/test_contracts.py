@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("kvsmooth", "probes", "analysis")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
-REGISTRIES = {"kvsmooth.sinks": "SINKS", "kvsmooth.policies": "POLICIES", "probes.recorders": "RECORDERS"}
+REGISTRIES = {"kvsmooth.sinks": "SINKS", "kvsmooth.policies": "POLICIES", "probes.recorders": "RECORDERS", "analysis.metrics": "METRICS"}
 
 
 def modules(package_name: str) -> list:
