@@ -3,14 +3,13 @@
 Each question that looks at recorded steps takes these options, so that all of them read the same files and only the first one records.
 """
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probes import DEFAULT_BATCH
-from probes.cli import BadInput
+from probes.cli import BadInput, quiet
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,13 +99,10 @@ def observed(
 
 def subject_and_items(config: ObservedConfig) -> "tuple[Subject, list[Item]]":
     """The model, loaded without its library's talk, and the images that it is shown."""
-    import transformers
 
     from probes.subjects import items_in, load_subject
 
-    transformers.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.logging.disable_progress_bar()
+    quiet()
     items = None if config.image_folder is None else items_in(config.image_folder, config.prompt)[: config.images]
     subject = load_subject(config.subject, config.device, config.dtype)
     return subject, items or subject.items(config.images, config.prompt)

@@ -55,6 +55,15 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     sys.exit(DONE)
 
 
+def quiet() -> None:
+    """Have transformers say nothing but errors, and draw progress on a terminal only, as commands do."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
+
+
 def program_name() -> str:
     """What the user typed: `python -m probes.record` or, for a package, `python -m analysis.ablation`, rather than a path into it."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)

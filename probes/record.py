@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from probes import DEFAULT_BATCH
-from probes.cli import BadInput, run_cli
+from probes.cli import BadInput, quiet, run_cli
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,12 @@ class RecordConfig:
 
 def main(config: RecordConfig) -> None:
     """Record what is missing; finished recordings lie in `config.out` whatever happens then."""
-    import transformers
 
     from probes.recorders import SHARED_RECORDERS
     from probes.session import Session
     from probes.subjects import items_in, load_subject
 
-    transformers.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.logging.disable_progress_bar()
+    quiet()
     # images first: they are checked in no time, a model takes its time to load
     items = None if config.image_folder is None else items_in(config.image_folder, config.prompt)[: config.images]
     subject = load_subject(config.subject, config.device, config.dtype)

@@ -1,12 +1,10 @@
 """Runs the missing cells of any plan and reduces all that are finished: what every command does that asks for cells."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import transformers
 import xarray as xr
 
 from analysis.ablation.cells import Cell
@@ -18,7 +16,7 @@ from analysis.ablation.reduce import reduced
 from analysis.ablation.workers import work
 from analysis.metrics.chair import ground_truth
 from analysis.question import made_by
-from probes.cli import BadInput
+from probes.cli import BadInput, quiet
 from probes.files import sweep
 from probes.subjects.emoji import annotations
 
@@ -34,9 +32,7 @@ def gathered(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) ->
     ------
     BadInput : the subject or an option cannot be used, a stored cell is damaged, or the baseline failed
     """
-    transformers.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.logging.disable_progress_bar()
+    quiet()
     begun, code = time.perf_counter(), made_by(config)  # now: the commit that the cells were run with, not the one an hour later
     made = material(config, cells)
     sweep(config.store)

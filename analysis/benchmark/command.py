@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.benchmark.config import BenchmarkConfig
-from probes.cli import BadInput, Notice
+from probes.cli import BadInput, Notice, quiet
 
 
 def perform(config: BenchmarkConfig) -> None:
@@ -21,7 +21,7 @@ def perform(config: BenchmarkConfig) -> None:
 
         print(foretold(planned(config)))  # noqa: T201  what a dry run is for
         return
-    _quiet()
+    quiet()
     with alone(config.out):
         found = answered_and_scored(config)
     show(config, found)
@@ -36,12 +36,11 @@ def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
 
     run = planned(config)
     config = run.config
-    path = plan_file(config.out)
     if not config.rescore:
-        if not path.exists():
+        if run.new:
             plan = looked_at(run.plan, run.benchmark.source)
             run = replace(run, plan=replace(plan, revision=_revision(config.subject, plan.revision)))
-        run.plan.write(path)
+        run.plan.write(plan_file(config.out))
     asking = [Asking(run.plan, one, Captions(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
     if not config.rescore:
         _ask(run, asking)
@@ -111,13 +110,3 @@ def _tell_versions(plan: Any) -> None:
     other = [f"{name} {made[name]} -> {now[name]}" for name in made if name in now and made[name] != now[name]]
     if other:
         warnings.warn(f"the plan was made with other versions ({', '.join(other)}); answers may differ.", Notice, stacklevel=2)
-
-
-def _quiet() -> None:
-    import sys
-
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.logging.disable_progress_bar()

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from analysis.engine.local import LocalEngine
 from analysis.engine.ray_cluster import RayEngine
 from analysis.engine.work import Batch, Maker, Worker
-from probes.cli import BadInput, run_cli
+from probes.cli import BadInput, quiet, run_cli
 from probes.files import atomic_write
 
 PATIENCE = 300.0  # seconds that a worker waits for the others to be made
@@ -140,6 +140,7 @@ def perform(config: EngineCostConfig) -> None:
     from probes.provenance import provenance
     from probes.subjects.emoji import scenes
 
+    quiet()
     torch.set_num_threads(1)
     queries = [Query(str(scene.image_id), scene.image_id, scene.image) for scene in scenes(config.images)]
     parts = [queries[i : i + config.batch_size] for i in range(0, len(queries), config.batch_size)]

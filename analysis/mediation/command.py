@@ -1,7 +1,6 @@
 """From options to files: mediation.nc (means by image), mediation.json (results), the figure, and what the command says at its end."""
 
 import json
-import sys
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,7 @@ from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES
 from analysis.question import Question, by_name, compressed, made_by
 from analysis.stats.rows import as_json as results_json
-from probes.cli import Notice
+from probes.cli import Notice, quiet
 from probes.provenance import as_json, git_commit
 
 FIGURE = "mediation"
@@ -43,14 +42,11 @@ def perform(config: MediationConfig) -> None:
 
 def measure(config: MediationConfig) -> xr.Dataset:
     """Per-image means of every outcome in every world."""
-    import transformers
 
     from analysis.mediation.batches import batches
     from probes.subjects import load_subject
 
-    transformers.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.logging.disable_progress_bar()
+    quiet()
     subject = load_subject(config.subject, config.device, config.dtype)
     parts = list(batches(subject, config))
     made = Counter(part.attrs["git_commit"] for part in parts)

@@ -5,7 +5,6 @@ Feeds each caption back whole, keeps what is needed of it in the store, reduces 
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import xarray as xr
 from analysis.question import Question, by_name, made_by
 from analysis.sinks.files import encoding, in_double
 from probes import DEFAULT_BATCH
-from probes.cli import run_cli
+from probes.cli import quiet, run_cli
 from probes.provenance import as_json, as_plain
 
 QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
@@ -81,7 +80,6 @@ def main(config: SinksConfig) -> None:
 
 def measure(config: SinksConfig) -> xr.Dataset:
     """Feed back every caption that is not in the store yet, and reduce all of them."""
-    import transformers
 
     from analysis.sinks.kept import kept
     from analysis.sinks.reduce import reduce
@@ -90,9 +88,7 @@ def measure(config: SinksConfig) -> xr.Dataset:
     from probes.session import Session
     from probes.subjects import items_in, load_subject
 
-    transformers.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.logging.disable_progress_bar()
+    quiet()
     items = None if config.image_folder is None else items_in(config.image_folder, config.prompt)[: config.images]
     subject = load_subject(config.subject, config.device, config.dtype)
     items = items or subject.items(config.images, config.prompt)
