@@ -88,12 +88,26 @@ def read_amber(folder: str | Path) -> Amber:
     ------
     BadInput : a file is missing or is not as its owners distribute it
     """
-    folder = Path(folder)
-    folder = folder / "data" if not (folder / "annotations.json").exists() and (folder / "data" / "annotations.json").exists() else folder
+    folder = _data(folder)
     associations = _associations(folder / "relation.json")
     descriptions, questions = _annotations(folder / "annotations.json", associations)
     queries = _queries(folder, descriptions.keys() | questions.keys())
     return Amber(descriptions, questions, associations, _safe_words(folder / "safe_words.txt"), queries)
+
+
+def amber_files(folder: str | Path) -> list[Path]:
+    """The files that `read_amber` reads."""
+    folder = _data(folder)
+    return [folder / "annotations.json", folder / "relation.json", folder / "safe_words.txt", *_query_files(folder)]
+
+
+def _data(folder: str | Path) -> Path:
+    folder = Path(folder)
+    return folder / "data" if not (folder / "annotations.json").exists() and (folder / "data" / "annotations.json").exists() else folder
+
+
+def _query_files(folder: Path) -> list[Path]:
+    return sorted((folder / "query").glob("query_*.json"))
 
 
 def image_path(folder: str | Path, query: AmberQuery) -> Path:
@@ -141,7 +155,7 @@ def _annotations(path: Path, associations: Mapping[str, tuple[str, ...]]) -> tup
 
 def _safe_words(path: Path) -> frozenset[str]:
     try:
-        return frozenset(filter(None, path.read_text(encoding="utf-8").splitlines()))
+        return frozenset(filter(None, path.read_text(encoding="utf-8-sig").splitlines()))
     except FileNotFoundError:
         raise BadInput(
             f"{path}: there is no such file; give AMBER's folder with annotations.json, relation.json, safe_words.txt."
@@ -153,7 +167,7 @@ def _safe_words(path: Path) -> frozenset[str]:
 def _queries(folder: Path, annotated: frozenset[int] | set[int]) -> dict[int, AmberQuery]:
     # query_all.json holds what the other files hold in parts; all of them are read, and must say the same of an id
     queries: dict[int, AmberQuery] = {}
-    for path in sorted((folder / "query").glob("query_*.json")):
+    for path in _query_files(folder):
         for where, found in _items(path):
             image = text_of(found, "image", where)
             named = IMAGE.fullmatch(image)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from analysis.datasets.annotation_set import category_nodes
 from analysis.datasets.coco_cache import cached, reading
-from analysis.datasets.coco_files import annotation_files
+from analysis.datasets.coco_files import alone, annotation_files
 from analysis.datasets.coco_words import NodeStore, parts
 from analysis.metrics.readers import Reader
 from probes.cli import BadInput, Notice
@@ -49,7 +49,7 @@ class Coco:
         ------
         BadInput : no such image, or only annotations of it
         """
-        rows = self._rows("SELECT file_name FROM image WHERE id = ?", (image_id,))
+        rows = self._of([image_id], "SELECT file_name FROM image WHERE id")
         if not rows or rows[0][0] is None:
             what = "annotated, but listed in no file" if rows else "not in these annotations"
             raise BadInput(f"the image {image_id} is {what}: its file is not known; leave it out.")
@@ -91,11 +91,12 @@ class Coco:
         try:
             with reading(self.path) as connection:
                 return connection.execute(query, tuple(values)).fetchall()
-        except (sqlite3.Error, OverflowError) as error:
+        except sqlite3.Error as error:
             raise BadInput(f"{self.path}: the cache cannot be read ({error}); remove it, and run the same command again.") from None
 
     def _of(self, ids: Iterable[int], query: str) -> list[tuple]:
-        asked = list(dict.fromkeys(ids))
+        # what is no number of sqlite's is in no annotations either
+        asked = [image_id for image_id in dict.fromkeys(ids) if abs(image_id) < 1 << 63]
         return [row for part in parts(asked) for row in self._rows(f"{query} IN ({','.join('?' * len(part))})", part)]
 
 
@@ -117,12 +118,23 @@ def open_coco(folder: str | Path, cache: str | Path | None = None, progress: boo
     if not captions:
         line = f"{folder}: no captions_*.json beside the instances; the truth is that of the instances alone, CHAIR comes out higher."
         warnings.warn(line, Notice, stacklevel=2)
+    for path, without in alone(path for _, path in files) if captions else ():
+        line = f"{path}: no {without} of these images beside it; the truth lacks them, CHAIR comes out higher."
+        warnings.warn(line, Notice, stacklevel=2)
     key, path = cached(files, default_cache() if cache is None else Path(cache), progress)
     return Coco(key, path, captions)
 
 
 def default_cache() -> Path:
-    """Where caches lie unless the caller says otherwise."""
+    """Where caches lie unless the caller says otherwise.
+
+    Raises
+    ------
+    BadInput : the user has no home folder
+    """
     # the standard takes relative paths for unset
     given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "kvsmooth"
+    try:
+        return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "kvsmooth"
+    except RuntimeError:  # a user whom the system does not know, as in containers
+        raise BadInput("there is no home folder for the cache of COCO's annotations; name a folder by --cache or XDG_CACHE_HOME.") from None

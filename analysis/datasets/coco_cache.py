@@ -16,13 +16,14 @@ from typing import Any
 from tqdm import tqdm
 
 from analysis.datasets.coco_files import AnnotationFile, file_hash
-from analysis.datasets.files import number_of, text_of
+from analysis.datasets.files import DIGITS, number_of, text_of
 from probes.cli import BadInput, Notice
 from probes.files import atomic_write, sweep
 from probes.provenance import digest
 
 VERSION = 1
 """Of the tables below and of what is put into them; another version is another file."""
+TOO_LARGE = 10**DIGITS
 TABLES = """
 CREATE TABLE image (id INTEGER PRIMARY KEY, file_name TEXT, categories TEXT);
 CREATE TABLE caption (image_id INTEGER, position INTEGER, text TEXT, PRIMARY KEY (image_id, position)) WITHOUT ROWID;
@@ -169,4 +170,4 @@ class _Contents:
 def _number(row: dict[str, Any], name: str, where: str) -> int:
     value = row.get(name)
     # nearly all are plain numbers, and there are millions of them
-    return value if type(value) is int and value >= 0 else number_of(row, name, where)
+    return value if type(value) is int and 0 <= value < TOO_LARGE else number_of(row, name, where)

@@ -5,13 +5,14 @@ apart from each other: instances of 2017 beside captions of 2014, as PAI has the
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import ijson
 
+from analysis.datasets.files import opened
 from probes.cli import BadInput
 
 SECTIONS = ("images", "annotations", "categories")
@@ -33,9 +34,25 @@ def annotation_files(folder: str | Path, kind: str) -> list[Path]:
         raise BadInput(f"{folder}: {what}.")
     for place in (folder, folder / "annotations"):
         if any(place.glob("instances_*.json")):
-            of_2014 = [path for part in ("train", "val") if (path := place / f"{kind}_{part}2014.json").exists()]
+            of_2014 = [path for part in ("train", "val") if _stands(path := place / f"{kind}_{part}2014.json")]
             return of_2014 or sorted(place.glob(f"{kind}_*.json"))
     raise BadInput(f"{folder}: no instances_*.json here or in annotations/; give the folder of COCO's annotation files.")
+
+
+def alone(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Files of 2014 whose images lack the other kind, and the name of the file that is missing."""
+    names = {path.name: path for path in files}
+    for part in ("train", "val"):
+        pair = [f"{kind}_{part}2014.json" for kind in ("instances", "captions")]
+        years = [any(name.startswith(kind) and "2014" in name for name in names) for kind in ("instances", "captions")]
+        for here, other in (pair, pair[::-1]):
+            if here in names and other not in names and all(years):
+                yield names[here], other
+
+
+def _stands(path: Path) -> bool:
+    # a link that leads nowhere is told when it is opened, not passed over
+    return path.exists() or path.is_symlink()
 
 
 def file_hash(path: Path, advance: Callable[[int], Any] = int) -> str:
@@ -46,7 +63,7 @@ def file_hash(path: Path, advance: Callable[[int], Any] = int) -> str:
     BadInput : no file
     """
     made = hashlib.sha256()
-    with _opened(path) as file:
+    with opened(path) as file:
         while part := file.read(1 << 20):
             made.update(part)
             advance(len(part))
@@ -94,7 +111,7 @@ class AnnotationFile:
         """
         seen = dict.fromkeys(SECTIONS, 0)
         found: set[str] = set()
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             counted = CountedFile(file, self.advance)
             try:
                 for section, row in self._walk(counted, found):
@@ -115,6 +132,8 @@ class AnnotationFile:
         for event, value in ijson.basic_parse(file, use_float=True, buf_size=CHUNK):
             if event == "number" or event == "string" or event == "boolean" or event == "null":
                 if depth == 3:
+                    if key in row:
+                        raise BadInput(f"{self.path}: a row of {section!r} names {key[:40]!r} twice; mend the file.")
                     row[key] = value
                 elif depth < 3:
                     self._refuse(depth, section)
@@ -141,6 +160,8 @@ class AnnotationFile:
         if section in SECTIONS and ((depth == 2 and event != "start_array") or (depth == 3 and event != "start_map")):
             raise BadInput(f"{self.path}: {section!r} must be a list of objects; this is no file of COCO's {self.kind}.")
         if depth == 2 and section in SECTIONS:
+            if section in found:
+                raise BadInput(f"{self.path}: {section!r} stands there twice; mend the file.")
             found.add(section)
 
     def _refuse(self, depth: int, section: str) -> None:
@@ -148,15 +169,6 @@ class AnnotationFile:
             raise BadInput(f"{self.path}: a JSON object is needed; is it one of COCO's annotation files?")
         if section in SECTIONS:
             raise BadInput(f"{self.path}: {section!r} must be a list of objects; this is no file of COCO's {self.kind}.")
-
-
-def _opened(path: Path) -> BinaryIO:
-    if path.is_dir():
-        raise BadInput(f"{path}: this is a folder, a file is needed.")
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such file; check the path.") from None
 
 
 def _complaint(error: Exception) -> str:

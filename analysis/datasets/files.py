@@ -2,7 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +12,11 @@ from probes.cli import BadInput
 
 LONGEST = 100_000
 """Characters of the longest answer that is read; a caption of 512 tokens has about 2,500."""
+DIGITS = 18
+"""Of the largest number that is read: more do not fit into the cache's integers, and no data set has such ids."""
+GZIP = b"\x1f\x8b"
+
+_LAST_DIGITS = re.compile(rf"(?<![0-9])([0-9]{{1,{DIGITS}}})(?:\.[A-Za-z]\w{{0,4}})*$")
 
 
 def json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -17,10 +24,10 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     Raises
     ------
-    BadInput : no such file, no UTF-8, a line that is no JSON object or holds NaN
+    BadInput : no such file, no UTF-8, a line that is no JSON object, holds NaN or names a field twice
     """
     path = Path(path)
-    with _opened(path) as file:
+    with opened(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -30,15 +37,32 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, found
 
 
+def json_objects(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each object stands, and the object, of JSON lines or of one JSON list: a file that begins with "[" is one list.
+
+    Raises
+    ------
+    BadInput : no such file, or something in it that is no JSON object
+    """
+    path = Path(path)
+    if not _is_list(path):
+        yield from ((f"{path}, line {number}", found) for number, found in json_lines(path))
+        return
+    for number, found in enumerate(json_document(path), 1):
+        if not isinstance(found, dict):
+            raise BadInput(f"{path}, item {number}: a JSON object is needed, this is {_kind(found)}.")
+        yield f"{path}, item {number}", found
+
+
 def json_document(path: str | Path) -> Any:
     """What a JSON file holds, read whole.
 
     Raises
     ------
-    BadInput : no such file, no UTF-8, no JSON, or NaN in it
+    BadInput : no such file, no UTF-8, no JSON, NaN or a field twice in it
     """
     path = Path(path)
-    with _opened(path) as file:
+    with opened(path) as file:
         return _parsed(file.read(), str(path))
 
 
@@ -65,14 +89,31 @@ def number_of(found: dict[str, Any], name: str, where: str) -> int:
     BadInput : it is missing or no such number
     """
     value = found.get(name)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= DIGITS:
         value = int(value)
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**DIGITS:
         shown = "it is missing" if name not in found else f"got {str(value)[:40]!r}"
-        raise BadInput(f"{where}: {name!r} must be a whole number from 0 on; {shown}.")
+        large = f" of at most {DIGITS} digits" if type(value) is int and value > 0 else ""
+        raise BadInput(f"{where}: {name!r} must be a whole number from 0 on{large}; {shown}.")
     return value
+
+
+def number_in(name: str) -> int | None:
+    """The number at the end of a file's name: "val2014/COCO_val2014_000000310196.jpg" is image 310196; None where there is none.
+
+    A text that is itself a number, but no whole one from 0 on ("-5", "1.5"), is no name.
+    """
+    stem = name.replace("\\", "/").rpartition("/")[2].partition("?")[0][-200:]
+    try:
+        float(stem)
+    except ValueError:
+        pass
+    else:
+        return int(stem) if stem.isascii() and stem.isdigit() and len(stem) <= DIGITS else None
+    found = _LAST_DIGITS.search(stem)
+    return int(found[1]) if found else None
 
 
 def inside(folder: str | Path, name: str) -> Path:
@@ -80,27 +121,51 @@ def inside(folder: str | Path, name: str) -> Path:
 
     Raises
     ------
-    BadInput : the name leads out of the folder
+    BadInput : the name leads out of the folder, or is none that a file can have
     """
     folder = Path(folder)
     path = folder / name
-    if not name or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInput(f"{folder}: the file name {name[:80]!r} leads out of this folder; mend the file that names it.")
+    try:
+        # Path.resolve raises where links go in a circle; what is wrong with such a file is told by who opens it
+        leads_out = not name or not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+        too_long = max(map(len, os.fsencode(path).split(b"/"))) > 255
+    except ValueError:  # half a character, or none at all
+        leads_out = too_long = True
+    if leads_out or too_long:
+        raise BadInput(f"{folder}: the file name {name[:80]!r} leads out of this folder or is none; mend the file that names it.")
     return path
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """A file for reading bytes; it can be read again, which a pipe cannot.
+
+    Raises
+    ------
+    BadInput : no such file, a folder, a pipe or a device, or a compressed file
+    """
     if path.is_dir():
         raise BadInput(f"{path}: this is a folder, a file is needed.")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: this is a pipe or a device, which cannot be read twice; write it into a file first.")
     try:
-        return path.open("rb")
+        file = path.open("rb")
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file; check the path.") from None
+    if file.read(len(GZIP)) == GZIP:
+        file.close()
+        raise BadInput(f"{path}: this file is compressed (gzip); unpack it first.")
+    file.seek(0)
+    return file
+
+
+def _is_list(path: Path) -> bool:
+    with opened(path) as file:
+        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
 
 
 def _parsed(content: bytes, where: str) -> Any:
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_refused)
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_refused, object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         raise BadInput(f"{where}: no UTF-8 (byte {error.start}); save the file as UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -113,6 +178,15 @@ def _parsed(content: bytes, where: str) -> Any:
 
 def _refused(name: str) -> None:
     raise ValueError(f"{name} is no number that can be used; mend or remove it.")
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:40]!r} stands there twice in one object; remove one of the two.")
+    return found
 
 
 def _kind(value: Any) -> str:

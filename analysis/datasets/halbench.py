@@ -9,7 +9,6 @@ README); none are shipped here.
 import base64
 import binascii
 import io
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +18,12 @@ from typing import Any
 
 from PIL import Image
 
-from analysis.datasets.files import inside, json_lines, number_of, text_of
+from analysis.datasets.files import inside, json_objects, number_in, number_of, text_of
 from probes.cli import BadInput
 
+FORMATS = ("JPEG", "PNG")
+"""What is decoded: Pillow hands some others to programs outside."""
 QUESTION_NAMES = ("question", "text", "prompt")
-NUMBER = re.compile(r"(?:.*\D)?(\d{1,18})(?:\.\w+)?")
 LARGEST = 50_000_000
 """Characters of the longest base64 that is read."""
 
@@ -58,7 +58,10 @@ class HalBenchQuestion:
             return _decoded(io.BytesIO(self.encoded), self.where)
         if folder is None or not self.image_path:
             raise BadInput(f"{self.where}: image {self.image_id} is not in the file; give COCO's folder of images.")
-        return _decoded(inside(folder, self.image_path), self.where)
+        path = inside(folder, self.image_path)
+        if not path.is_file():  # a pipe would be waited for without end
+            raise BadInput(f"{self.where}: there is no such image ({path}).")
+        return _decoded(path, self.where)
 
 
 def read_halbench(path: str | Path) -> list[HalBenchQuestion]:
@@ -69,8 +72,7 @@ def read_halbench(path: str | Path) -> list[HalBenchQuestion]:
     BadInput : no such file; a line without number or question, with an image that is none, or of an image that was there before
     """
     found: dict[int, HalBenchQuestion] = {}
-    for number, line in json_lines(path):
-        where = f"{path}, line {number}"
+    for where, line in json_objects(path):
         question = _question(line, where)
         if question.image_id in found:
             raise BadInput(f"{where}: image {question.image_id} was there before; keep one question an image.")
@@ -89,8 +91,8 @@ def _question(line: dict[str, Any], where: str) -> HalBenchQuestion:
 
 def _number(line: dict[str, Any], where: str) -> int:
     value = line.get("image_id")
-    named = NUMBER.fullmatch(value) if isinstance(value, str) and len(value) < 200 else None
-    return number_of({"image_id": int(named[1]) if named else value} if "image_id" in line else {}, "image_id", where)
+    named = number_in(value) if isinstance(value, str) else None
+    return number_of(line, "image_id", where) if named is None else named
 
 
 def _encoded(value: Any, where: str) -> bytes:
@@ -101,12 +103,12 @@ def _encoded(value: Any, where: str) -> bytes:
         content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         raise BadInput(f"{where}: 'image' is no base64; the line may be cut off.") from None
-    with _harmless(where), Image.open(io.BytesIO(content)):
+    with _harmless(where), Image.open(io.BytesIO(content), formats=FORMATS):
         return content
 
 
 def _decoded(source: Any, where: str) -> Image.Image:
-    with _harmless(where), Image.open(source) as image:
+    with _harmless(where), Image.open(source, formats=FORMATS) as image:
         return image.convert("RGB")
 
 
@@ -120,7 +122,5 @@ def _harmless(where: str) -> Iterator[None]:
             yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadInput(f"{where}: the image has more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down.") from None
-    except FileNotFoundError as error:
-        raise BadInput(f"{where}: there is no such image ({error.filename}).") from None
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # of damaged files Pillow raises what its parsers happen to meet
         raise BadInput(f"{where}: the image cannot be read; it is cut off, damaged or no image.") from None

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.datasets.files import json_lines, number_of, text_of
+from analysis.datasets.files import json_objects, number_in, number_of, text_of
 from analysis.datasets.pope_building import build_pope, eligible, poll
-from analysis.datasets.pope_question import LABELS, STRATEGIES, PopeQuestion, asked_for, number_in, worded
+from analysis.datasets.pope_question import LABELS, STRATEGIES, PopeQuestion, asked_for, worded
 from probes.cli import BadInput
 from probes.files import atomic_write
 
-__all__ = ["STRATEGIES", "PopeQuestion", "build_pope", "eligible", "poll", "read_pope", "worded", "write_pope"]
+__all__ = ["STRATEGIES", "PopeQuestion", "build_pope", "eligible", "poll", "question_files", "read_pope", "worded", "write_pope"]
 
 _OF_A_STRATEGY = re.compile(rf"pope_({'|'.join(STRATEGIES)})\.jsonl?$")
 
@@ -31,11 +31,22 @@ def read_pope(path: str | Path, strategy: str = "") -> list[PopeQuestion]:
     Raises
     ------
     BadInput : no such file; a line without one of the four fields; a label other than yes and no; a question_id twice; a name that does
-        not tell the strategy
+        not tell the strategy; a strategy given for a folder
     """
     path = Path(path)
     if not path.is_dir():
         return _questions(path, strategy or _strategy(path))
+    if strategy:
+        raise BadInput(f"{path}: the names of a folder's files tell their strategies; give the {strategy} file alone, or no strategy.")
+    return [question for name, file in _of_strategies(path).items() for question in _questions(file, name)]
+
+
+def question_files(path: str | Path) -> list[Path]:
+    """The files that `read_pope` reads."""
+    return list(_of_strategies(Path(path)).values()) if Path(path).is_dir() else [Path(path)]
+
+
+def _of_strategies(path: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted(path.iterdir()):
         named = _OF_A_STRATEGY.search(file.name)
@@ -45,7 +56,7 @@ def read_pope(path: str | Path, strategy: str = "") -> list[PopeQuestion]:
             found[named[1]] = file
     if not found:
         raise BadInput(f"{path}: no file of questions in this folder; names such as coco_pope_random.json are looked for.")
-    return [question for name in STRATEGIES if name in found for question in _questions(found[name], name)]
+    return {name: found[name] for name in STRATEGIES if name in found}
 
 
 def write_pope(folder: str | Path, questions: Sequence[PopeQuestion], dataset: str = "coco") -> list[Path]:
@@ -65,8 +76,7 @@ def write_pope(folder: str | Path, questions: Sequence[PopeQuestion], dataset: s
 
 def _questions(path: Path, strategy: str) -> list[PopeQuestion]:
     found: dict[str, PopeQuestion] = {}
-    for number, line in json_lines(path):
-        where = f"{path}, line {number}"
+    for where, line in json_objects(path):
         key = f"{strategy}/{number_of(line, 'question_id', where)}"
         if key in found:
             raise BadInput(f"{where}: question_id {key.partition('/')[2]} stands there twice; remove one of the two.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.datasets.files import json_lines, number_of, text_of
+from analysis.datasets.files import json_objects, number_of, text_of
 from analysis.datasets.pope_question import STRATEGIES, PopeQuestion
 from analysis.metrics.metric import Answer
 from probes.cli import BadInput
@@ -34,12 +34,11 @@ def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> li
     path = Path(path)
     asked = {question.key: question for question in questions}
     found: dict[str, Answer] = {}
-    for file in _files(path):
+    for file in answer_files(path):
         named = _STRATEGY.findall(file.stem)
         of_file = named[0] if len(set(named)) == 1 else ""
         ordered = 0
-        for number, line in json_lines(file):
-            where = f"{file}, line {number}"
+        for where, line in json_objects(file):
             if not ("key" in line or "question_id" in line):
                 sisters = _sisters(questions, of_file, file)
                 if ordered == len(sisters):
@@ -60,7 +59,13 @@ def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> li
     return list(found.values())
 
 
-def _files(path: Path) -> list[Path]:
+def answer_files(path: Path) -> list[Path]:
+    """The files that `read_pope_answers` reads.
+
+    Raises
+    ------
+    BadInput : a folder with none
+    """
     if not path.is_dir():
         return [path]
     found = [file for file in sorted(path.iterdir()) if file.suffix in (".json", ".jsonl") and _STRATEGY.search(file.stem)]

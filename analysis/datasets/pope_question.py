@@ -8,7 +8,6 @@ LABELS = ("yes", "no")
 WORDINGS = ("official", "imange")
 
 _ASKED = re.compile(r"\bIs there an? (?P<object>.+?) in the im(?:age|ange)\?", re.IGNORECASE)
-_LAST_DIGITS = re.compile(r"([0-9]{1,18})$")
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,3 @@ def asked_for(text: str) -> str:
     if found:
         return found["object"]
     return "" if "?" in text else text.strip()
-
-
-def number_in(image: str) -> int | None:
-    """The image id at the end of a file's name: "COCO_val2014_000000310196.jpg" is image 310196; None where there is none."""
-    stem = image.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    found = _LAST_DIGITS.search(stem)
-    return int(found[1]) if found else None

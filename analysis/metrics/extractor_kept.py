@@ -8,11 +8,14 @@ from pathlib import Path
 from analysis.datasets.files import json_lines
 from probes.cli import BadInput
 
+BEGINNING = b'{"key": "'
+
 
 class Kept:
     """Lists of objects by the hash of their question, in a JSON-lines file; open within a `with` block.
 
-    A line that a killed process left unfinished is dropped. Lines are whole writes at the file's end, so that two runs can share a file.
+    A line of ours that a killed process left unfinished is dropped; no other file is changed.
+    Lines are whole writes at the file's end, so that two runs can share a file.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ class Kept:
 
     def put(self, key: str, objects: list[str]) -> None:
         """Keep the objects; safe from several threads."""
-        line = json.dumps({"key": key, "objects": objects}, ensure_ascii=False) + "\n"
+        line = json.dumps({"key": key, "objects": objects}) + "\n"
         with self._lock:
             self._found[key] = objects
             if self._path is not None:
@@ -69,8 +72,9 @@ class Kept:
 
     def _drop_torn(self) -> None:
         content = self._path.read_bytes() if self._path is not None else b""
-        if content and not content.endswith(b"\n"):
-            self._file.truncate(content.rfind(b"\n") + 1)
+        torn = content[content.rfind(b"\n") + 1 :]
+        if torn and torn.startswith(BEGINNING[: len(torn)]):
+            self._file.truncate(len(content) - len(torn))
 
 
 def _read(path: Path) -> list[tuple[str, list[str]]]:

@@ -5,7 +5,6 @@ caption that leaves an object out is no denial, so recall says little here; F_be
 paper: the program prints F1 only).
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,8 @@ from analysis.metrics.metric import Answer
 from analysis.metrics.polling import Polled, Table, strategies_of
 from probes.cli import BadInput
 
+LARGEST_BETA = 1_000
+"""Recall alone counts long before; the square of a float must still be one."""
 MISSING = ("error", "leave")
 REPEATS = ("last", "error")
 
@@ -89,8 +90,8 @@ class Opope:
     primary: ClassVar[tuple[str, ...]] = ("precision", "f_beta")
 
     def __post_init__(self):
-        if not (math.isfinite(self.beta) and self.beta > 0):
-            raise BadInput(f"Opope.beta must be a positive number; got {self.beta}.")
+        if not 0 < self.beta <= LARGEST_BETA:
+            raise BadInput(f"Opope.beta must be a positive number, at most {LARGEST_BETA}; got {self.beta}.")
         if self.repeats not in REPEATS:
             raise BadInput(f"Opope.repeats must be one of {', '.join(REPEATS)}; got {self.repeats!r}.")
         if self.missing not in MISSING:

@@ -42,7 +42,7 @@ def main(config: ScoreConfig) -> None:
 
     asked = config.benchmark
     if asked.json is not None:
-        must_be_writable(asked.json)
+        must_be_writable(asked.json, [file for path in (asked.captions, asked.against) if path is not None for file in asked.files(path)])
     found = scored(asked)
     if asked.json is not None:
         write_bytes(asked.json, as_text(found, origin(asked, found.data)).encode())

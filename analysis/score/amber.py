@@ -34,11 +34,11 @@ class AmberScoring(Scoring):
 
     def read(self, path: Path) -> list[Answer]:
         """Answers by the id of their annotation, as AMBER's owners ask for them: {"id": 1, "response": "..."}."""
-        from analysis.datasets.files import number_of, text_of
-        from analysis.score.answers import objects, text_field
+        from analysis.datasets.files import json_objects, number_of, text_of
+        from analysis.score.answers import text_field
 
         found = []
-        for where, item in objects(path):
+        for where, item in json_objects(path):
             id = number_of(item, "id" if "id" in item or "image_id" not in item else "image_id", where)
             found.append(Answer(id, text_of(item, text_field(item, where), where), str(id)))
         return found
@@ -48,7 +48,7 @@ class AmberScoring(Scoring):
 
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """AMBER with the measures of the part that was answered."""
-        from analysis.datasets.amber import read_amber
+        from analysis.datasets.amber import amber_files, read_amber
         from analysis.metrics.amber import AmberMetric, part_of
         from analysis.metrics.readers import reader
         from analysis.score.provenance import sha256
@@ -56,7 +56,7 @@ class AmberScoring(Scoring):
         amber = read_amber(self.annotations)
         part = part_of(amber, [*answers, *against]) if self.part == "auto" else self.part
         metric = AmberMetric(amber, similarity(self.similarity), reader(self.mode), part)
-        return Prepared(metric, {"amber": sha256(self.annotations)})
+        return Prepared(metric, {"amber": sha256(amber_files(self.annotations))})
 
 
 def similarity(name: str) -> "Similarity":

@@ -4,20 +4,18 @@ Tools name the same things differently. Read are: the image as `image_id`, `id`,
 as the public CHAIR code reads `COCO_val2014_000000000042.jpg`); the text as `caption`, `response`, `answer`, `text` or `output`.
 """
 
-import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.datasets.files import json_document, json_lines, number_of, text_of
+from analysis.datasets.files import json_objects, number_in, number_of, text_of
 from analysis.metrics.metric import Answer
 from probes.cli import BadInput, Notice
 
 IMAGES = ("image_id", "id", "image")
 TEXTS = ("caption", "response", "answer", "text", "output")
-DIGITS = re.compile(r"(\d{1,18})(?:\.\w{1,5})?$", re.ASCII)
 
 
 def read_answers(path: Path) -> list[Answer]:
@@ -27,23 +25,7 @@ def read_answers(path: Path) -> list[Answer]:
     ------
     BadInput : the file, a line or a field cannot be used; it says which
     """
-    return [Answer(image_of(found, where), text_of(found, text_field(found, where), where)) for where, found in objects(path)]
-
-
-def objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each object stands in the file, and the object; a file that begins with "[" is one JSON list.
-
-    Raises
-    ------
-    BadInput : no such file, or something in it that is no JSON object
-    """
-    if not _is_list(path):
-        yield from ((f"{path}, line {number}", found) for number, found in json_lines(path))
-        return
-    for number, found in enumerate(json_document(path), 1):
-        if not isinstance(found, dict):
-            raise BadInput(f"{path}, item {number}: a JSON object is needed, such as {{'image_id': 1, 'caption': '...'}}.")
-        yield f"{path}, item {number}", found
+    return [Answer(image_of(found, where), text_of(found, text_field(found, where), where)) for where, found in json_objects(path)]
 
 
 def image_of(found: dict[str, Any], where: str) -> int:
@@ -56,10 +38,8 @@ def image_of(found: dict[str, Any], where: str) -> int:
     name = next((name for name in IMAGES if name in found), None)
     if name is None:
         raise BadInput(f"{where}: which image is it? One of {', '.join(IMAGES)} is needed; got {_names(found)}.")
-    value = found[name]
-    if isinstance(value, str) and (digits := DIGITS.search(value)):
-        return int(digits[1])
-    return number_of(found, name, where)
+    named = number_in(found[name]) if isinstance(found[name], str) else None
+    return number_of(found, name, where) if named is None else named
 
 
 def text_field(found: dict[str, Any], where: str) -> str:
@@ -84,14 +64,6 @@ def tell_of_repeats(path: Path, answers: Sequence[Answer]) -> None:
         told = f"{path}: {several:,} image{'' if several == 1 else 's'} with more than one caption, each of which counts"
         told += f"; {same:,} line{' repeats' if same == 1 else 's repeat'} an earlier one word for word" if same else ""
         warnings.warn(f"{told}.", Notice, stacklevel=2)
-
-
-def _is_list(path: Path) -> bool:
-    if not path.is_file():
-        return False  # what is wrong with it is told by who opens it
-    with path.open("rb") as file:
-        start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return start.startswith(b"[")
 
 
 def _names(found: dict[str, Any]) -> str:

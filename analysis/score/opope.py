@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from analysis.metrics.metric import Answer
 from analysis.score.options import Prepared, Scoring, Unknown
@@ -29,6 +29,8 @@ class OpopeScoring(Scoring):
     """recall weighs beta times as much as precision in F_beta"""
     unknown: Unknown = "error"
     """captions of images that are not in the annotations: an error, or passed over (as the reference)"""
+    missing: Literal["error", "leave"] = "error"
+    """questions about an image that --captions (or --against) has no caption of: an error, or left out of the counts"""
     cache: Path | None = None
     """folder of what is kept of the annotations between runs; by default in the user's cache folder"""
 
@@ -45,16 +47,16 @@ class OpopeScoring(Scoring):
         from analysis.metrics.opope import Opope
 
         asked, data = self._questions([answer.image_id for answer in answers])
-        return Prepared(Opope(asked, self.beta), data)
+        return Prepared(Opope(asked, self.beta, missing=self.missing), data)
 
     def _questions(self, ids: Sequence[int]) -> "tuple[list[PopeQuestion], dict[str, str]]":
-        from analysis.datasets.pope import poll, read_pope
+        from analysis.datasets.pope import poll, question_files, read_pope
         from analysis.score.provenance import sha256
 
         if self.questions is not None:
-            return read_pope(self.questions), {"questions": sha256(self.questions)}
+            return read_pope(self.questions), {"questions": sha256(question_files(self.questions))}
         if self.objects is not None:
-            found, data = read_objects(self.objects), {"objects": sha256(self.objects)}
+            found, data = read_objects(self.objects), {"objects": sha256([self.objects])}
         else:
             from analysis.score.coco import annotated
 
@@ -79,12 +81,11 @@ def read_objects(path: Path) -> dict[int, tuple[str, ...]]:
     ------
     BadInput : a line without image or list of names, or an image twice
     """
-    from analysis.datasets.files import json_lines
+    from analysis.datasets.files import json_objects
     from analysis.score.answers import image_of
 
     found: dict[int, tuple[str, ...]] = {}
-    for number, line in json_lines(path):
-        where = f"{path}, line {number}"
+    for where, line in json_objects(path):
         image_id, names = image_of(line, where), line.get("objects")
         if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
             raise BadInput(f"{where}: 'objects' must be a list of names.")

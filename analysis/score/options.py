@@ -1,7 +1,8 @@
 """Options that every benchmark's scoring has, and what it must be able to do."""
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ class Scoring:
     level: float = 0.95
     """coverage of the intervals, in (0, 1)"""
     seed: int = 0
-    """of bootstrap and permutations"""
+    """of bootstrap and permutations; in opope of the questions too"""
     debug: bool = False
     """show traces of errors"""
 
@@ -38,8 +39,14 @@ class Scoring:
             raise ValueError(f"{type(self).__name__}.level must lie in (0, 1); got {self.level}.")
         if self.seed < 0:
             raise ValueError(f"{type(self).__name__}.seed must be 0 or more; got {self.seed}.")
-        if self.json is not None and self.json.resolve() in (self.captions.resolve(), self.against and self.against.resolve()):
-            raise ValueError(f"{type(self).__name__}.json must not be the file that is scored; got {self.json}.")
+        if self.json is not None and not self.json.is_dir():
+            for name in (field.name for field in fields(self) if field.name != "json"):
+                if same_file(self.json, getattr(self, name)):
+                    raise ValueError(f"{type(self).__name__}.json must not be the file that is scored or read (--{name}); got {self.json}.")
+
+    def files(self, path: Path) -> list[Path]:
+        """The files that are read of --captions or --against, for the provenance."""
+        return [path]
 
     def read(self, path: Path) -> list[Answer]:
         """What the file says, in its order."""
@@ -61,6 +68,11 @@ class Scoring:
         BadInput : the benchmark's files cannot be used, or an answer is to what they do not ask
         """
         raise NotImplementedError
+
+
+def same_file(path: Path, other: Any) -> bool:
+    """Whether both are paths of one file, links followed."""
+    return isinstance(other, Path) and os.path.realpath(path) == os.path.realpath(other)
 
 
 Unknown = Literal["error", "empty"]

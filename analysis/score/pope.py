@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,31 +34,34 @@ class PopeScoring(Scoring):
     missing: Literal["error", "leave"] = "error"
     """questions without answer: an error, or left out of the counts"""
 
+    def files(self, path: Path) -> list[Path]:
+        """The file of answers, or those of a folder."""
+        from analysis.datasets.pope_answers import answer_files
+
+        return answer_files(path)
+
     def read(self, path: Path) -> list[Answer]:
         """Answers by the key of their question."""
         from analysis.datasets.pope_answers import read_pope_answers
 
-        return read_pope_answers(path, self._asked())
+        return read_pope_answers(path, self._asked)
 
     def notes(self, path: Path, answers: Sequence[Answer]) -> None:
         """Tells how many questions are left out."""
-        left = len(self._asked()) - len(answers)
+        left = len(self._asked) - len(answers)
         if left and self.missing == "leave":
-            warnings.warn(f"{path}: {left:,} of {len(self._asked()):,} questions have no answer and are left out.", Notice, stacklevel=2)
+            warnings.warn(f"{path}: {left:,} of {len(self._asked):,} questions have no answer and are left out.", Notice, stacklevel=2)
 
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """POPE with all questions."""
+        from analysis.datasets.pope import question_files
         from analysis.metrics.pope import Pope
         from analysis.score.provenance import sha256
 
-        return Prepared(Pope(self._asked(), self.parser, self.missing), {"questions": sha256(self.questions)})
+        return Prepared(Pope(self._asked, self.parser, self.missing), {"questions": sha256(question_files(self.questions))})
 
-    def _asked(self) -> "Sequence[PopeQuestion]":
-        return _questions(self.questions, self.strategy or "")
+    @cached_property
+    def _asked(self) -> "list[PopeQuestion]":
+        from analysis.datasets.pope import read_pope
 
-
-@lru_cache(maxsize=1)
-def _questions(path: Path, strategy: str) -> "tuple[PopeQuestion, ...]":
-    from analysis.datasets.pope import read_pope
-
-    return tuple(read_pope(path, strategy))
+        return read_pope(self.questions, self.strategy or "")

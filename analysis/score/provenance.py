@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,23 @@ def origin(config: Scoring, data: Mapping[str, Any]) -> dict[str, Any]:
     """What goes into a results file; `data` says of which annotations the ground truth was made."""
     from probes.provenance import provenance
 
-    files = [path for path in (config.captions, config.against) if path is not None]
+    given = [path for path in (config.captions, config.against) if path is not None]
     found = provenance(config)
     found["versions"] = found["versions"] | _installed()
-    return found | {"benchmark": type(config).__name__, "sha256": {path.as_posix(): sha256(path) for path in files}, "data": dict(data)}
+    return found | {
+        "benchmark": type(config).__name__,
+        "sha256": {path.as_posix(): sha256(config.files(path)) for path in given},
+        "data": dict(data),
+    }
 
 
-def sha256(path: Path) -> str:
-    """The hash of a file, or of the names and hashes of a folder's files."""
-    if path.is_dir():
-        parts = [f"{part.name} {sha256(part)}" for part in sorted(path.iterdir()) if part.is_file()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(files: Sequence[Path]) -> str:
+    """The hash of a file, or of the names and hashes of several: those that were read, and no others of their folder."""
+    if len(files) == 1:
+        with files[0].open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    parts = [f"{path.name} {sha256([path])}" for path in files]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _installed() -> dict[str, str]:

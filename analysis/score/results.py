@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.metrics.aggregate import Score
 from analysis.metrics.metric import Metric, Record
+from analysis.score.options import same_file
 from analysis.stats.rows import Row
 from probes.cli import BadInput
 
@@ -68,16 +69,20 @@ def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def must_be_writable(path: Path) -> None:
+def must_be_writable(path: Path, read: Sequence[Path] = ()) -> None:
     """A results file that cannot be written is found out before the work, not after it.
 
     Raises
     ------
-    BadInput : `path` is a folder
+    BadInput : `path` is a folder, a pipe or a device, or one of the files that are read
     OSError : its folder cannot be made or written
     """
     if path.is_dir():
         raise BadInput(f"--json {path}: this is a folder; name a file in it.")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"--json {path}: this is a pipe or a device, which would be replaced by a file; name an ordinary file.")
+    if any(same_file(path, one) for one in read):
+        raise BadInput(f"--json {path}: this file is scored; name another.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path.parent):
         pass

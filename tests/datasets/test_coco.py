@@ -70,6 +70,7 @@ def test_what_is_read_is_what_json_and_loops_give(tmp_path_factory, images, firs
     write(folder, "instances_train2014.json", instances(images, first))
     write(folder, "instances_val2014.json", instances(images, second))
     write(folder, "captions_train2014.json", {"images": images, "annotations": people})
+    write(folder, "captions_val2014.json", {"images": [], "annotations": []})
     coco = opened(folder)
 
     known = sorted({row["id"] for row in images} | {row["image_id"] for row in first + second + people})
@@ -116,9 +117,36 @@ def test_instances_alone_are_told(tmp_path):
     assert coco.truth([1], Bundled()) == {1: frozenset(("dog",))}
 
 
+@pytest.mark.parametrize(("here", "missing"), [("instances", "captions_train2014"), ("captions", "instances_train2014")])
+def test_half_of_the_annotations_of_an_image_is_told(tmp_path, here, missing):
+    write(tmp_path, "instances_val2014.json", instances([image(1)], [thing(1, 18)]))
+    write(tmp_path, "captions_val2014.json", {"images": [], "annotations": []})
+    opened(tmp_path)  # warnings are errors here
+    write(tmp_path, f"{here}_train2014.json", instances([], []))
+    with pytest.warns(Notice, match=f"{here}_train2014.json: no {missing}.json of these images beside it"):
+        opened(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path):
+    write(tmp_path, "instances_val2014.json", instances([image(1)], [thing(1, 18)]))
+    (tmp_path / "captions_val2014.json").symlink_to("elsewhere.json")
+    with pytest.raises(BadInput, match=r"captions_val2014.json: there is no such file"):
+        opened(tmp_path)
+
+
+def test_an_id_that_no_file_can_hold_is_unknown(tmp_path):
+    write(tmp_path, "instances_val2014.json", instances([image(1)], [thing(1, 18)]))
+    coco = opened(tmp_path)
+    assert coco.instances([1, 1 << 63, 10**30]) == {1: ("dog",)}
+    with pytest.raises(BadInput, match="not in these annotations"):
+        coco.file_name(10**30)
+
+
 def test_duplicates_that_agree_are_taken_and_others_refused(tmp_path):
     write(tmp_path, "instances_train2014.json", instances([image(1), image(1)], [thing(1, 18), thing(1, 18)]))
     path = write(tmp_path, "instances_val2014.json", instances([image(1)], [thing(1, 62)]))
+    write(tmp_path, "captions_train2014.json", {"images": [], "annotations": []})
+    write(tmp_path, "captions_val2014.json", {"images": [], "annotations": []})
     assert opened(tmp_path).instances([1]) == {1: ("dog", "chair")}
     path.write_text(json.dumps(instances([image(1, "other.jpg")], [])))
     with pytest.raises(BadInput, match=r"instances_val2014.json, images\[0\]: the image 1 is 'other.jpg' here and 'COCO_val"):
@@ -174,6 +202,13 @@ HOSTILE = {
     "annotations are an object": (b'{"images": [], "annotations": {"a": 1}}', "'annotations' must be a list of objects"),
     "rows are numbers": (b'{"images": [1]}', "'images' must be a list of objects"),
     "rows are lists": (b'{"images": [[1]]}', "'images' must be a list of objects"),
+    "a list twice": (GOOD[:-1] + b', "images": []}', "'images' stands there twice"),
+    "a field twice": (b'{"images": [{"id": 1, "file_name": "1.jpg", "id": 2}]}', "a row of 'images' names 'id' twice"),
+    "a huge id": (
+        b'{"images": [{"id": 1' + b"0" * 18 + b', "file_name": "1.jpg"}]}',
+        "'id' must be a whole number from 0 on of at most 18",
+    ),
+    "compressed": (b"\x1f\x8b\x08\x00", "this file is compressed"),
     "deep": (b"[" * 1_000_000, "a JSON object is needed|no valid JSON"),
     "deep inside": (b'{"images": [{"id":' + b"[" * 1_000_000, "nested more than 100 deep"),
 }
@@ -227,3 +262,10 @@ def test_the_cache_lies_where_the_system_says(monkeypatch, tmp_path):
     for unset in ("", os.path.join("not", "absolute")):
         monkeypatch.setenv("XDG_CACHE_HOME", unset)
         assert default_cache() == Path.home() / ".cache" / "kvsmooth"
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(BadInput, match=r"name a folder by --cache"):
+        default_cache()

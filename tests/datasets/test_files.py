@@ -1,11 +1,12 @@
 """JSON and names of files from outside: what cannot be used is one line that says where."""
 
+import gzip
 import json
 import os
 
 import pytest
 
-from analysis.datasets.files import LONGEST, inside, json_document, json_lines, number_of, text_of
+from analysis.datasets.files import LONGEST, inside, json_document, json_lines, json_objects, number_in, number_of, text_of
 from probes.cli import BadInput
 
 GOOD = b'{"image_id": 1, "caption": "a dog"}\n'
@@ -19,6 +20,7 @@ BAD_LINES = {
     "infinite": (b'{"image_id": -Infinity}\n', "line 3: -Infinity is no number"),
     "two objects": (b"{} {}\n", "line 3: no valid JSON"),
     "deep": (b"[" * 1_000_000 + b"\n", "line 3: no usable JSON, it is nested too deeply"),
+    "a field twice": (b'{"image_id": 1, "caption": "a dog", "image_id": 2}\n', "line 3: 'image_id' stands there twice in one object"),
 }
 
 
@@ -50,6 +52,39 @@ def test_a_file_that_is_none_is_told(tmp_path, read):
         read(tmp_path / "missing")
 
 
+@pytest.mark.parametrize("read", [json_document, lambda path: list(json_objects(path))], ids=["document", "objects"])
+def test_a_file_that_cannot_be_read_twice_or_is_compressed_is_told(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadInput, match="this is a pipe or a device"):
+        read(tmp_path / "pipe")
+    (tmp_path / "captions.jsonl.gz").write_bytes(gzip.compress(GOOD))
+    with pytest.raises(BadInput, match=r"compressed \(gzip\); unpack it first"):
+        read(tmp_path / "captions.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("COCO_val2014_000000310196.jpg", 310196),
+        ("val/n161313.jpg", 161313),
+        ("val2014\\000042.JPEG", 42),
+        ("http://images/000042.jpg?width=640", 42),
+        ("42.jpg.png", 42),
+        ("2354786", 2354786),
+        ("a1/b.jpg", None),
+        ("", None),
+        ("-5", None),
+        ("1.5", None),
+        ("1e3", None),
+        ("nan", None),
+        ("1" * 19, None),
+        (f"COCO_{'1' * 19}.jpg", None),
+    ],
+)
+def test_the_number_of_an_image_is_that_at_the_end_of_its_name(name, number):
+    assert number_in(name) == number
+
+
 def test_a_document_is_read_whole(tmp_path):
     path = tmp_path / "any.json"
     path.write_text(json.dumps([1, {"a": "ü"}]))
@@ -64,9 +99,9 @@ def test_a_number_is_whole_and_not_negative(value, number):
     assert number_of({"id": value}, "id", "here") == number
 
 
-@pytest.mark.parametrize("value", [-1, 1.5, True, None, "x", "-1", "1.0", "٣", "9" * 19, [1], float("inf"), float("nan")], ids=repr)
+@pytest.mark.parametrize("value", [-1, 1.5, True, None, "x", "-1", "1.0", "٣", "9" * 19, 10**18, [1], float("inf"), float("nan")], ids=repr)
 def test_what_is_no_such_number_is_told(value):
-    with pytest.raises(BadInput, match="here: 'id' must be a whole number from 0 on; got"):
+    with pytest.raises(BadInput, match=r"here: 'id' must be a whole number from 0 on(; got| of at most 18 digits; got)"):
         number_of({"id": value}, "id", "here")
     with pytest.raises(BadInput, match="it is missing"):
         number_of({}, "id", "here")
@@ -87,10 +122,14 @@ def test_a_name_stays_in_its_folder(tmp_path):
     assert inside(tmp_path / "images", "b/../a.jpg").resolve() == tmp_path / "images" / "a.jpg"
 
 
-@pytest.mark.parametrize("name", ["", "../a.jpg", "b/../../a.jpg", "/etc/passwd", "a\0.jpg", "link/a.jpg"], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["", "../a.jpg", "b/../../a.jpg", "/etc/passwd", "a\0.jpg", "link/a.jpg", "\ud800.jpg", "a" * 5000], ids=ascii
+)
 def test_a_name_that_leads_out_is_refused(tmp_path, name):
     folder = tmp_path / "images"
     folder.mkdir()
     os.symlink(tmp_path, folder / "link")
+    os.symlink("circle", folder / "circle")
+    assert not inside(folder, "circle/a.jpg").is_file()
     with pytest.raises(BadInput, match="leads out of this folder"):
         inside(folder, name)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import struct
 import zlib
 
@@ -61,6 +62,7 @@ GOOD = {"image_id": 1, "question": "What?"}
         ([{"image_id": 1}], "'question' must be a text; it is missing"),
         ([GOOD | {"image": encoded()[:-3] + "?"}], "line 1: 'image' is no base64"),
         ([GOOD | {"image": "AAAA"}], "line 1: the image cannot be read"),
+        ([GOOD | {"image": encoded(kind="EPS")}], "line 1: the image cannot be read"),
         ([GOOD | {"image": 7}], "'image' must be base64 of at most"),
         ([GOOD | {"image": bomb()}], "line 1: the image has more than"),
     ],
@@ -75,7 +77,10 @@ def test_images_that_fail_only_when_they_are_asked_for(tmp_path):
     torn = base64.b64encode(base64.b64decode(encoded((300, 300)))[:200]).decode()
     away = {"image_id": 2, "question": "What?", "image_path": "../q.jsonl"}
     gone = {"image_id": 3, "question": "What?", "image_path": "gone.png"}
-    found = read_halbench(write(tmp_path / "q.jsonl", GOOD | {"image": torn}, away, gone))
-    for question, told in zip(found, ("cut off, damaged", "leads out of this folder", "there is no such image"), strict=True):
+    os.mkfifo(tmp_path / "pipe.png")
+    waits = {"image_id": 4, "question": "What?", "image_path": "pipe.png"}
+    found = read_halbench(write(tmp_path / "q.jsonl", GOOD | {"image": torn}, away, gone, waits))
+    reasons = ("cut off, damaged", "leads out of this folder", "there is no such image", "there is no such image")
+    for question, told in zip(found, reasons, strict=True):
         with pytest.raises(BadInput, match=told):
             question.image(tmp_path)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from analysis.datasets.pope import poll, read_pope, write_pope
-from analysis.datasets.pope_question import PopeQuestion, asked_for, number_in
+from analysis.datasets.pope_question import PopeQuestion, asked_for
 from probes.cli import BadInput
 
 LINE = {"question_id": 1, "image": "COCO_val2014_000000310196.jpg", "text": "Is there a snowboard in the image?", "label": "yes"}
@@ -76,7 +76,8 @@ def test_the_strategy_is_in_the_name_or_given(tmp_path):
         ([LINE | {"image_id": "x"}], "line 1: 'image_id' must be a whole number from 0 on"),
         (['{"question_id": NaN}'], "line 1: NaN is no number"),
         (['{"question_id": 1, "image": "COCO'], "line 1: no valid JSON"),
-        (["[]"], "line 1: a JSON object is needed, this is a list"),
+        (["[]"], "no question in this file"),
+        (["[[]]"], "item 1: a JSON object is needed, this is a list"),
         ([LINE | {"text": "Is there a " + "x" * 200_000 + " in the image?"}], "line 1: 'text' has 200,025 characters"),
         ([], "no question in this file"),
     ],
@@ -110,14 +111,6 @@ def test_a_file_of_other_bytes_and_an_empty_folder_are_told(tmp_path):
 )
 def test_the_object_of_a_question(text, name):
     assert asked_for(text) == name
-
-
-@pytest.mark.parametrize(
-    ("image", "number"),
-    [("COCO_val2014_000000310196.jpg", 310196), ("val/n161313.jpg", 161313), ("2354786", 2354786), ("a1/b.jpg", None), ("", None)],
-)
-def test_the_number_of_an_image(image, number):
-    assert number_in(image) == number
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ class Service:
         self.keys: list[str | None] = []
         self.replies: dict[str, list[tuple[int, str]]] = {}
         self.counted: Counter[str] = Counter()
+        self.moved: list[str | None] = []
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,8 +33,16 @@ class Service:
                 status, content = service.reply(body["messages"][0]["content"])
                 self.send_response(status)
                 self.send_header("Retry-After", "0")
+                if status == 302:
+                    self.send_header("Location", f"{service.url}/elsewhere")
                 self.end_headers()
                 self.wfile.write(content.encode())
+
+            def do_GET(self):
+                service.moved.append(self.headers.get("Authorization"))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(said("[]")[1].encode())
 
             def log_message(self, *_):
                 """Nothing."""
@@ -138,6 +147,31 @@ def test_a_failure_is_one_line_and_the_work_is_kept(service, tmp_path, reply, to
     assert len(service.asked) == before + 1  # the dog's answer was kept
 
 
+def test_a_redirection_is_not_followed_and_the_key_stays(service, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    service.replies = {"horse": [(302, "")]}
+    with pytest.raises(BadInput, match="refused with status 302"):
+        extractor(service).objects(ANSWERS[1:])
+    assert (service.keys, service.moved) == (["Bearer secret"], [])
+
+
+@pytest.mark.parametrize(("key", "sent"), [("secret\n", "Bearer secret"), ("sec\nret", None), ("\u201csecret\u201d", None)])
+def test_a_key_that_cannot_be_sent_is_one_line_without_it(service, monkeypatch, key, sent):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    if sent is None:
+        with pytest.raises(BadInput, match="the key holds a character that cannot be sent") as error:
+            extractor(service).objects(ANSWERS)
+        assert "ret" not in str(error.value)
+        assert service.asked == []
+    else:
+        extractor(service).objects(ANSWERS)
+        assert set(service.keys) == {sent}
+
+
+def test_an_answer_with_half_a_character_is_asked_about(service):
+    assert extractor(service).objects([Answer(1, "There is a dog \ud83d")]) == [["dog", "cat"]]
+
+
 def test_an_interrupt_keeps_what_was_answered(service, tmp_path, monkeypatch):
     from analysis.metrics import extractor_openai
 
@@ -167,9 +201,23 @@ def test_a_line_that_was_cut_off_is_asked_for_again(service, tmp_path):
     assert asking.objects(ANSWERS) == [["dog", "cat"]] * 2
     assert len(service.asked) == 3
     assert len(path.read_text().splitlines()) == 2
+    theirs = '{"image_id": 1, "caption": "A dog."}'
+    path.write_text(theirs)  # somebody's captions without a line's end, given by mistake
+    with pytest.raises(BadInput, match="line 1: no kept answer of a model"):
+        asking.objects(ANSWERS)
+    assert path.read_text() == theirs
     path.write_text('{"key": 3}\n')
     with pytest.raises(BadInput, match="line 1: no kept answer of a model"):
         asking.objects(ANSWERS)
+
+
+def test_half_a_character_in_a_reply_is_kept(service, tmp_path):
+    service.replies = {"horse": [said('["h\\ud800"]')]}
+    asking = extractor(service, kept=tmp_path / "kept.jsonl", workers=1)
+    assert asking.objects(ANSWERS)[1] == ["h\ud800"]
+    before = len(service.asked)
+    assert asking.objects(ANSWERS)[1] == ["h\ud800"]
+    assert len(service.asked) == before
 
 
 def test_nobody_answers(tmp_path):
@@ -181,6 +229,8 @@ def test_nobody_answers(tmp_path):
     ("options", "told"),
     [
         ({"url": "file:///etc/passwd"}, "url must be an address"),
+        ({"url": "http://[::1/v1"}, "url must be an address"),
+        ({"url": "http://there:port/v1"}, "url must be an address"),
         ({"url": "http://me:secret@there/v1"}, "must hold no password"),
         ({"model": ""}, "model must name a model"),
         ({"prompt": "List objects."}, r"prompt must hold \{answer\}"),

@@ -147,8 +147,9 @@ def test_polled_images_without_caption_are_told_or_left_out():
 @pytest.mark.parametrize(
     ("options", "law"),
     [
-        ({"beta": 0.0}, "Opope.beta must be a positive number; got 0.0"),
-        ({"beta": math.nan}, "Opope.beta must be a positive number; got nan"),
+        ({"beta": 0.0}, "Opope.beta must be a positive number, at most 1000; got 0.0"),
+        ({"beta": 1e308}, "Opope.beta must be a positive number, at most 1000; got 1e+308"),
+        ({"beta": math.nan}, "Opope.beta must be a positive number, at most 1000; got nan"),
         ({"repeats": "first"}, "Opope.repeats must be one of last, error; got 'first'"),
         ({"missing": "skip"}, "Opope.missing must be one of error, leave; got 'skip'"),
         ({"questions": [asked_for("")]}, "Opope.questions must name their objects; 1 do not, the first is 'random/1'"),

@@ -1,10 +1,12 @@
 """AMBER through the door: a part of its owners' files, answers in its owners' form."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from analysis.datasets.amber import read_amber
 from tests.score.door import refused, score, strictly
 
 DATA = Path(__file__).parents[1] / "data" / "amber"
@@ -53,6 +55,30 @@ def test_questions_are_scored_and_both_parts_together(capsys, tmp_path):
     f1 = found["metrics"]["f1"]
     assert found["metrics"]["amber_score"] == pytest.approx((1 - 2 / 7 + f1) / 2)
     assert any("query files are not there" in note for note in found["notes"])
+
+
+def test_hashes_are_of_amber_s_files_wherever_they_lie(capsys, tmp_path):
+    said = write(tmp_path / "said.json", SAID)
+    made = []
+    for folder in (tmp_path / "repository" / "data", tmp_path / "alone"):
+        shutil.copytree(DATA, folder)
+        (folder.parent / "README.md").write_text("nothing that is read")
+        place = folder.parent if folder.name == "data" else folder
+        command = ("amber", "--captions", said, "--annotations", place, "--mode", "bundled", "--similarity", "exact")
+        assert score(capsys, *command, "--json", tmp_path / "o.json").status == 0
+        made.append(strictly(tmp_path / "o.json")["provenance"]["data"])
+    assert made[0] == made[1]
+    (folder / "safe_words.txt").write_text("orange\n")
+    assert score(capsys, *command, "--json", tmp_path / "o.json").status == 0
+    assert strictly(tmp_path / "o.json")["provenance"]["data"] != made[0]
+
+
+def test_a_byte_order_mark_before_the_safe_words_is_no_letter(tmp_path):
+    shutil.copytree(DATA, tmp_path / "amber")
+    expected = read_amber(DATA).safe_words
+    path = tmp_path / "amber" / "safe_words.txt"
+    path.write_text(path.read_text(), encoding="utf-8-sig", newline="\r\n")
+    assert read_amber(tmp_path / "amber").safe_words == expected
 
 
 def test_half_a_character_and_control_characters_do_no_harm(capsys, tmp_path):

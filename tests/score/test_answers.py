@@ -1,6 +1,8 @@
 """Caption files as other people's tools write them, and as nobody should have written them."""
 
+import gzip
 import json
+import os
 
 import pytest
 
@@ -59,6 +61,12 @@ HOSTILE = {
     "fraction": (b'{"image_id": 1.5, "caption": "A dog."}\n', "'image_id' must be a whole number from 0 on"),
     "true": (b'{"image_id": true, "caption": "A dog."}\n', "'image_id' must be a whole number from 0 on"),
     "too large": (b'{"image_id": 1e999, "caption": "A dog."}\n', "'image_id' must be a whole number from 0 on"),
+    "a negative text": (b'{"image_id": "-5", "caption": "A dog."}\n', "'image_id' must be a whole number from 0 on"),
+    "a fraction as text": (b'{"image_id": "1.5", "caption": "A dog."}\n', "'image_id' must be a whole number from 0 on"),
+    "more digits than an id has": (b'{"image_id": "' + b"7" * 30 + b'", "caption": "A dog."}\n', "'image_id' must be a whole number"),
+    "a huge number": (b'{"image_id": ' + b"7" * 30 + b', "caption": "A dog."}\n', "of at most 18 digits"),
+    "a field twice": (b'{"image_id": 1, "caption": "A dog.", "image_id": 2}\n', "line 1: 'image_id' stands there twice"),
+    "compressed": (gzip.compress(b'{"image_id": 1, "caption": "A dog."}\n'), "this file is compressed"),
     "no digits": (b'{"image": "dog.jpg", "caption": "A dog."}\n', "'image' must be a whole number from 0 on"),
     "no UTF-8": (b'{"image_id": 1, "caption": "A d\xffg."}\n', "line 1: no UTF-8 (byte 31)"),
     "UTF-16": ('{"image_id": 1, "caption": "A dog."}'.encode("utf-16"), "no UTF-8"),
@@ -88,6 +96,11 @@ def test_paths_that_cannot_be_used_are_told_in_one_line(capsys, tmp_path):
     assert "this is a folder, a file is needed" in refused(capsys, "chair", "--captions", tmp_path, "--annotations", tmp_path)
     assert "this is a folder; name a file in it" in refused(
         capsys, "chair", "--captions", said, "--annotations", tmp_path, "--json", tmp_path
+    )
+    os.mkfifo(tmp_path / "pipe")
+    assert "this is a pipe or a device" in refused(capsys, "chair", "--captions", tmp_path / "pipe", "--annotations", tmp_path)
+    assert "pipe or a device, which would be replaced" in refused(
+        capsys, "chair", "--captions", said, "--annotations", tmp_path, "--json", tmp_path / "pipe"
     )
     below = said / "out.json"
     assert "a file stands where a folder is needed" in refused(capsys, "chair", "--captions", said, "--annotations", said, "--json", below)

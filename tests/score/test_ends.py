@@ -10,16 +10,38 @@ import pytest
 from analysis.datasets.emoji import emoji_coco
 from analysis.metrics.readers import Bundled
 from analysis.score.halbench import HalBenchScoring
+from probes.cli import BadInput
 from tests.score.door import refused, score, strictly, write_captions, write_lines
 
 
 def test_a_service_that_names_objects_keeps_its_replies_beside_the_results(tmp_path):
-    common = {"captions": tmp_path / "said.jsonl", "annotations": tmp_path, "extractor": "http://localhost:1/v1", "model": "m"}
+    common = {
+        "captions": write_captions(tmp_path / "said.jsonl"),
+        "annotations": tmp_path,
+        "extractor": "http://localhost:1/v1",
+        "model": "m",
+    }
     asked = HalBenchScoring(**common, json=tmp_path / "out.json").named_by(Bundled())
     assert (asked.url, asked.model, asked.kept) == ("http://localhost:1/v1", "m", tmp_path / "out.json.extracted.jsonl")
     assert HalBenchScoring(**common, extracted=tmp_path / "kept.jsonl").named_by(Bundled()).kept == tmp_path / "kept.jsonl"
     with pytest.raises(ValueError, match="both --extractor and --model"):
         HalBenchScoring(**(common | {"model": ""}))
+    with pytest.raises(ValueError, match="extracted must not be the file that is scored"):
+        HalBenchScoring(**common, extracted=tmp_path / "." / "said.jsonl")
+
+
+def test_a_service_is_told_what_was_asked(tmp_path):
+    rows = [
+        {"image_id": 1, "question": "What is here?", "answer": "A dog and a cat."},
+        {"image_id": 2, "prompt": "Tell me.", "answer": "A train at a station."},
+        {"image_id": 3, "question": None, "answer": "Two dogs beside a bench."},
+    ]
+    said = write_lines(tmp_path / "said.jsonl", rows)
+    common = {"captions": said, "annotations": tmp_path, "extractor": "http://localhost:1/v1", "model": "m"}
+    assert HalBenchScoring(**common).named_by(Bundled()).questions == {1: "What is here?", 2: "Tell me."}
+    other = write_lines(tmp_path / "other.jsonl", [rows[0] | {"question": "What else?"}])
+    with pytest.raises(BadInput, match=r"other.jsonl, line 1: image 1 was asked another question before"):
+        HalBenchScoring(**common, against=other).named_by(Bundled())
 
 
 def test_a_results_file_that_may_not_be_written_costs_no_work(capsys, tmp_path, options):

@@ -75,6 +75,36 @@ def test_pope_of_one_strategy_and_with_questions_left_out(capsys, tmp_path, ques
     assert any("left out" in note for note in found["notes"])
 
 
+def test_pope_takes_a_list_and_no_strategy_for_a_folder(capsys, tmp_path, questions, answers):
+    one = questions / "coco_pope_random.json"
+    said = tmp_path / "said.json"
+    said.write_text("[" + ",\n".join((answers / "answers_random.jsonl").read_text().splitlines()) + "]")
+    assert score(capsys, "pope", "--questions", one, "--answers", said, "--json", tmp_path / "list.json").status == 0
+    ended = score(capsys, "pope", "--questions", one, "--answers", answers / "answers_random.jsonl", "--json", tmp_path / "lines.json")
+    assert ended.status == 0
+    assert strictly(tmp_path / "list.json")["metrics"] == strictly(tmp_path / "lines.json")["metrics"]
+    line = refused(capsys, "pope", "--questions", questions, "--answers", answers, "--strategy", "random")
+    assert "give the random file alone, or no strategy" in line
+
+
+def test_hashes_are_those_of_the_files_that_are_read(capsys, tmp_path, questions, answers):
+    made = []
+    for _ in range(2):  # the second time, what the first wrote lies among the answers
+        out = answers / "out.json"
+        assert score(capsys, "pope", "--questions", questions, "--answers", answers, "--json", out).status == 0
+        (questions / "notes.txt").write_text("nothing that is read")
+        made.append(out.read_bytes())
+    assert made[0] == made[1]
+    scored = answers / "answers_popular.jsonl"
+    assert "this file is scored" in refused(capsys, "pope", "--questions", questions, "--answers", answers, "--json", scored)
+    (questions / "coco_pope_popular.json").write_text((questions / "coco_pope_popular.json").read_text() + "\n")
+    assert score(capsys, "pope", "--questions", questions, "--answers", answers, "--json", out).status == 0
+    assert strictly(out)["provenance"]["data"] != json.loads(made[0])["provenance"]["data"]
+    assert "--questions" in refused(
+        capsys, "pope", "--questions", said := answers / "answers_random.jsonl", "--answers", out, "--json", said
+    )
+
+
 def test_pope_refuses_answers_to_what_was_not_asked(capsys, tmp_path, questions):
     one = questions / "coco_pope_popular.json"
     for rows, told in (
@@ -133,6 +163,10 @@ def test_opope_compares_two_models_on_the_same_questions(capsys, tmp_path):
     other = write_captions(tmp_path / "other.jsonl", dict.fromkeys((1, 3, 5, 6), "A dog, a car, a train and a person at a table."))
     ended = score(capsys, "opope", "--captions", ours, "--against", other, "--objects", objects, "--json", tmp_path / "o.json")
     assert ended.status == 0, ended
+    fewer = write_captions(tmp_path / "fewer.jsonl", dict.fromkeys((1, 3, 5), "A dog."))
+    command = ("opope", "--captions", ours, "--against", fewer, "--objects", objects)
+    assert "1 of 4 images with questions have no caption" in refused(capsys, *command)
+    assert "on the 3 images of both" in score(capsys, *command, "--missing", "leave").out
     rows = {row["name"]: row for row in strictly(tmp_path / "o.json")["comparison"]}
     first, second = rows["opope/precision/captions"], rows["opope/precision/against"]
     assert rows["opope/precision/captions - against"]["estimate"] == pytest.approx(first["estimate"] - second["estimate"])
