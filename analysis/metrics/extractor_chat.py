@@ -35,19 +35,22 @@ def chat(url: str, body: dict[str, Any], key: str, timeout: float) -> str:
     Parameters
     ----------
     url : of the service or of its ``chat/completions``
-    key : sent as bearer; none if empty
+    key : sent as bearer, to this address only; none if empty
 
     Raises
     ------
     Passing : no connection, too slow, overloaded, or a reply in another form
-    BadInput : the service refuses the request as such
+    BadInput : the service refuses the request as such, or sends it elsewhere; the key is none that can be sent
     """
     address = url.rstrip("/")
     address = address if address.endswith("/chat/completions") else f"{address}/chat/completions"
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise BadInput(f"{address}: the key holds a character that cannot be sent; set its environment variable to the key alone.")
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as reply:
+        with urllib.request.build_opener(_Unmoved).open(request, timeout=timeout) as reply:
             content = reply.read(LARGEST + 1)
     except urllib.error.HTTPError as error:
         with error:

@@ -74,8 +74,12 @@ class OpenAIExtractor:
     workers: int = 4
 
     def __post_init__(self):
-        parts = urllib.parse.urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urllib.parse.urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # half an IPv6 address, or a port that is no number
+            usable = False
+        if not usable:
             raise BadInput(f"OpenAIExtractor.url must be an address such as http://localhost:8000/v1; got {self.url[:80]!r}.")
         if parts.username or parts.password:
             raise BadInput(f"OpenAIExtractor.url must hold no password; put the key into the environment variable {self.key_from}.")
@@ -147,7 +151,9 @@ class OpenAIExtractor:
     def _message(self, answer: Answer) -> str:
         # not str.format: prompts and answers may hold braces
         question = self.questions.get(answer.image_id, QUESTION)
-        return answer.text.join(part.replace("{question}", question) for part in self.prompt.split("{answer}"))
+        message = answer.text.join(part.replace("{question}", question) for part in self.prompt.split("{answer}"))
+        # half a character, which a cut JSON text can hold, is in no UTF-8
+        return message.encode("utf-8", "replace").decode()
 
 
 def _end(asked: Sequence[Future], stop: threading.Event) -> None:
