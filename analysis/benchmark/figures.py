@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.published import Published, published
-from analysis.benchmark.table import heading, is_share, shown
+from analysis.benchmark.table import heading, shown
+from analysis.metrics.metric import is_share
 from analysis.plots.forest import Point, forest
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, figure, house, letter, save
 
@@ -43,7 +44,7 @@ def compose(found: Found) -> Figure:
     """Levels, differences, and the length of the answers where the benchmark measures it."""
     units = {one["name"]: one["unit"] for one in found["measures"]}
     # one minus another measure would show the same twice; forest counts places from below
-    shares = [name for name in shown(found) if is_share(name, units[name]) and not name.endswith("_correct")][::-1]
+    shares = [name for name in shown(found) if is_share(units[name]) and not name.endswith("_correct")][::-1]
     methods = [one["name"] for one in found["methods"] if one["scored"]]
     length = next((name for name in shown(found) if name == "length"), None)
     widths = [1.15, 1, *([0.55] if length else [])]
@@ -57,7 +58,7 @@ def compose(found: Found) -> Figure:
 
     def points(names: Sequence[str], arm: str, tested: bool) -> list[Point]:
         return [
-            _point(rows.get(f"{about['benchmark']}/{name}/{arm}"), i, 100.0 if is_share(name, units[name]) else 1.0, tested)
+            _point(rows.get(f"{about['benchmark']}/{name}/{arm}"), i, 100.0 if is_share(units[name]) else 1.0, tested)
             for i, name in enumerate(names)
         ]
 

@@ -6,20 +6,16 @@ from typing import Any
 
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.published import published
+from analysis.metrics.metric import is_share
 
 Found = Mapping[str, Any]
 ARROWS = {"chair_s": "↓", "chair_i": "↓", "chair": "↓", "hal": "↓", "cog": "↓", "response_hallucination": "↓", "mention_hallucination": "↓"}
-NEUTRAL = ("length", "mentions", "yes_ratio", "words", "average_words")
+NEUTRAL = ("length", "mentions", "yes_ratio", "words")
 
 
 def shown(found: Found) -> list[str]:
     """The measures of the table: all but those of parts, such as a POPE strategy."""
     return [one["name"] for one in found["measures"] if "/" not in one["name"]]
-
-
-def is_share(name: str, unit: str) -> bool:
-    """Whether a measure is a fraction, which is printed in percent."""
-    return name not in NEUTRAL[:2] and (unit == "1" or "share" in unit or "mean" in unit)
 
 
 def heading(name: str) -> str:
@@ -41,7 +37,7 @@ def markdown(found: Found) -> str:
     head = f"# {about['benchmark']}: {about['subject']}, {counted}, mode {about['mode']}"
     parts = [head, f"Measured here; shares in percent, in brackets {level} intervals that resample images."]
     level_rows = [
-        [_cell(one["name"]), *(_value(rows.get(f"{about['benchmark']}/{name}/{one['name']}"), name, units[name]) for name in names)]
+        [_cell(one["name"]), *(_value(rows.get(f"{about['benchmark']}/{name}/{one['name']}"), units[name]) for name in names)]
         for one in methods
     ]
     parts.append(_grid(["method", *map(heading, names)], level_rows))
@@ -61,9 +57,9 @@ def _differences(found: Found, rows: Found, units: Found, names: Iterable[str], 
         for name in names:
             row = rows.get(f"{benchmark}/{name}/{other} - {BASELINE}")
             if row is not None:
-                told = [_difference(row, name, units[name]), _p(row["p"]), _p(row["p_adjusted"])]
+                told = [_difference(row, units[name]), _p(row["p"]), _p(row["p_adjusted"])]
                 table.append([_cell(other), heading(name) + (" *" if name in primary else ""), str(row["n"]), *told])
-    head = f"Paired with {BASELINE} on the images that both answered: difference (percentage points for shares); p of exchanging the"
+    head = f"Paired with {BASELINE} on the questions that both answered: difference (percentage points for shares); p of exchanging the"
     head += " methods within images, corrected by Holm over methods × primary measures (*), and apart over methods × all others."
     return [head, _grid(["method", "measure", "images", "difference", "p", "p corrected"], table)]
 
@@ -108,18 +104,18 @@ def _made(one: Found) -> list[str]:
     ]
 
 
-def _value(row: Found | None, name: str, unit: str) -> str:
+def _value(row: Found | None, unit: str) -> str:
     if row is None or row["estimate"] is None:
         return "undefined"
-    scale = 100 if is_share(name, unit) else 1
+    scale = 100 if is_share(unit) else 1
     limits = "" if None in row["interval"] else f" [{scale * row['interval'][0]:.1f}, {scale * row['interval'][1]:.1f}]"
     return f"{scale * row['estimate']:.1f}{limits}"
 
 
-def _difference(row: Found, name: str, unit: str) -> str:
+def _difference(row: Found, unit: str) -> str:
     if row["estimate"] is None:
         return f"undefined ({row['reason']})"
-    scale = 100 if is_share(name, unit) else 1
+    scale = 100 if is_share(unit) else 1
     limits = "" if None in row["interval"] else f" [{scale * row['interval'][0]:+.1f}, {scale * row['interval'][1]:+.1f}]"
     return f"{scale * row['estimate']:+.1f}{limits}"
 

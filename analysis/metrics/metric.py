@@ -10,6 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+SHARE = "1"
+"""The unit of a fraction: of what is counted, or of a mean of such; any other unit is a noun, such as "tokens"."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -52,7 +55,7 @@ class Metric(Protocol):
     name : as on the command line
     mode : how words were read ("exact", "bundled"), or which parser, extractor or similarity decided
     counts : names of what is summed
-    measures : by name, the unit of each measure, in the order of the published tables; fractions, never percent
+    measures : by name, the unit of each measure, in the order of the published tables; `SHARE` for fractions, never percent
     primary : the measures that a comparison of methods tests as primary
     """
 
@@ -75,3 +78,8 @@ class Metric(Protocol):
 
     def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
         """By measure, why it is NaN; nothing for the others."""
+
+
+def is_share(unit: str) -> bool:
+    """Whether values of this unit are fractions, which print shows in percent."""
+    return unit == SHARE

@@ -10,16 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.datasets.pope_question import STRATEGIES, PopeQuestion
+from analysis.metrics.metric import SHARE
 
 CELLS = ("true_positive", "false_positive", "true_negative", "false_negative", "neither")
-UNITS = {
-    "accuracy": "share of questions",
-    "precision": "share of yes answers",
-    "recall": "share of questions about what is there",
-    "f1": "harmonic mean",
-    "f_beta": "weighted harmonic mean",
-    "yes_ratio": "share of questions",
-}
 _EMPTY = {
     "accuracy": "no question was asked",
     "precision": "no answer is yes",
@@ -78,9 +71,8 @@ class Table:
     @property
     def measures(self) -> Mapping[str, str]:
         """Units by measure: averages over the strategies first, then "<measure>/<strategy>"."""
-        names = [name for name in UNITS if name != "f_beta" or self.beta is not None]
-        mean = {name: f"{UNITS[name]}, mean of the strategies" for name in names}
-        return mean | {f"{name}/{strategy}": UNITS[name] for strategy in self.strategies for name in names}
+        names = [name for name in _EMPTY if name != "f_beta" or self.beta is not None]
+        return dict.fromkeys([*names, *(f"{name}/{strategy}" for strategy in self.strategies for name in names)], SHARE)
 
     def count(self, polled: Iterable[Polled]) -> tuple[int, ...]:
         """How many answers fall into each of `counts`."""

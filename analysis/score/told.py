@@ -2,6 +2,7 @@
 
 import math
 
+from analysis.metrics.metric import is_share
 from analysis.score.results import Scored
 from analysis.stats.rows import Row
 
@@ -27,11 +28,6 @@ def shown(value: float, unit: str) -> str:
     if math.isnan(value):
         return "-"
     return f"{100 * value:.2f} %" if is_share(unit) else f"{value:.2f} {unit}"
-
-
-def is_share(unit: str) -> bool:
-    """Whether values of this unit are fractions, which print shows in percent."""
-    return unit == "1" or unit.startswith("share") or "harmonic mean" in unit
 
 
 def between(limits: tuple[float, float], unit: str) -> str:

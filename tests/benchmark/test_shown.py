@@ -8,7 +8,8 @@ from matplotlib.colors import to_hex
 
 from analysis.benchmark.figures import colours_of, compose, label
 from analysis.benchmark.published import PUBLISHED, published
-from analysis.benchmark.table import is_share, markdown
+from analysis.benchmark.table import markdown
+from analysis.metrics.metric import is_share
 from analysis.plots.style import ARM_COLOURS
 
 STORED = Path(__file__).parents[2] / "figures" / "benchmark" / "chair" / "benchmark.json"
@@ -41,7 +42,7 @@ def test_the_table_prints_every_measure_in_percent_with_its_interval(found):
     text = markdown(found)
     rows = {row["name"]: row for row in found["results"]}
     for measure in found["measures"]:
-        scale = 100 if is_share(measure["name"], measure["unit"]) else 1
+        scale = 100 if is_share(measure["unit"]) else 1
         row = rows[f"chair/{measure['name']}/baseline"]
         low, high = row["interval"]
         assert f"{scale * row['estimate']:.1f} [{scale * low:.1f}, {scale * high:.1f}]" in text

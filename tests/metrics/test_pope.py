@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from analysis.datasets.pope import STRATEGIES, poll
 from analysis.metrics import METRICS
 from analysis.metrics.aggregate import by_image, compare, score
-from analysis.metrics.metric import Answer, Metric
+from analysis.metrics.metric import SHARE, Answer, Metric
 from analysis.metrics.polling import strategies_of
 from analysis.metrics.pope import Pope
 from probes.cli import BadInput
@@ -159,6 +159,7 @@ def test_one_strategy_is_its_own_average():
 def test_strategies_stand_in_the_order_of_the_published_tables():
     assert strategies_of(QUESTIONS[::-1]) == STRATEGIES
     assert strategies_of([]) == STRATEGIES
+    assert set(Pope(QUESTIONS).measures.values()) == {SHARE}
     assert list(Pope(QUESTIONS).measures)[:6] == ["accuracy", "precision", "recall", "f1", "yes_ratio", "accuracy/random"]
 
 
