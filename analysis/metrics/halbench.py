@@ -94,7 +94,7 @@ class HalBench:
     truth
         By image id, the objects that are in it: instances, and people's captions through `analysis.metrics.halbench_words.NounReader`.
     extractor
-        Names the objects of answers.
+        Names the objects of answers; rules with the words of `reader` if there is none.
     unknown
         What an answer about an image without ground truth is: "error", or "empty", where nothing is in such an image.
     reader
@@ -102,7 +102,7 @@ class HalBench:
     """
 
     truth: Mapping[int, frozenset[str]]
-    extractor: Extractor = field(default_factory=lambda: Rules(Bundled()))
+    extractor: Extractor | None = None
     unknown: str = "error"
     reader: Reader = field(default_factory=Bundled)
 
@@ -117,6 +117,8 @@ class HalBench:
     def __post_init__(self) -> None:
         if self.unknown not in UNKNOWN:
             raise BadInput(f"HalBench.unknown must be one of {', '.join(UNKNOWN)}; got {self.unknown!r}.")
+        if self.extractor is None:
+            object.__setattr__(self, "extractor", Rules(self.reader))
 
     @property
     def mode(self) -> str:

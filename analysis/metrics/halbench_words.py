@@ -88,7 +88,8 @@ class NounReader:
     @property
     def key(self) -> str:
         """A hash of the tables, the rules and the tokens."""
-        told = [self.mode, self.tokens.key, *(f"{path.name}:{path.read_text()}" for path in sorted(DATA.glob("*.[jt]*")))]
+        decides = (*sorted(DATA.glob("*.[jt]*")), Path(__file__))
+        told = [self.mode, self.tokens.key, *(f"{path.name}:{path.read_text()}" for path in decides)]
         return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
     def merged(self, caption: str) -> list[Word]:

@@ -143,6 +143,7 @@ def _listed() -> frozenset[str]:
 def _hash(*marks: str) -> str:
     found = hashlib.sha256("\0".join(marks).encode())
     here = Path(__file__).parent
-    for path in (DATA / "object_forms.json", DATA / "synonyms.txt", here / "words.py", here / "readers.py", here / "tagging.py"):
+    code = (here / f"{name}.py" for name in ("words", "readers", "tagging", "tagger_rows"))
+    for path in (DATA / "object_forms.json", DATA / "synonyms.txt", *code):
         found.update(path.read_bytes())
     return found.hexdigest()[:16]

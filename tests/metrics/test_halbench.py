@@ -188,6 +188,8 @@ def test_the_tagger_tells_nouns_from_others(nltk_data):
     found = metric.records([Answer(1, "A brown dog plays pool beside a pool table and a table.")])[0]
     assert [(mention.word, mention.hallucinated) for mention in found.mentions] == [("dog", False), ("table", True)]
     assert metric.mode == "rules, exact words"
+    # a reader without an extractor gets rules that read with it
+    assert HalBench({}, reader=Exact()).extractor == Rules(Exact())
 
 
 def test_peoples_captions_are_read_with_nouns_only(nltk_data):
