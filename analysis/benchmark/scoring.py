@@ -53,7 +53,8 @@ def scored(run: Run, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Ma
             about = {**origin, "method": {"name": one.name, "options": one.describe()}}
             write_bytes(home / "scores" / f"{one.file}.json", as_text(told, about).encode())
     if BASELINE in records:
-        rows = compare(measured.metric, records, BASELINE, level=config.level, seed=config.seed)
+        keys = {name: [line.key for line in counted[name]] for name in records}
+        rows = compare(measured.metric, records, BASELINE, keys=keys, level=config.level, seed=config.seed)
     else:
         rows = _alone(measured, records, config)
     path = home / "benchmark.json"

@@ -64,24 +64,33 @@ def score(metric: Metric, records: Sequence[Record], *, level: float = LEVEL, se
     return Score({name: values[name] for name in metric.measures}, intervals, reasons, len(records), len(ids))
 
 
-def compare(metric: Metric, records: Mapping[str, Sequence[Record]], baseline: str, *, level: float = LEVEL, seed: int = 0) -> list[Row]:
-    """Each measure of each method, and its paired difference to the baseline on the images that both answered.
+def compare(
+    metric: Metric,
+    records: Mapping[str, Sequence[Record]],
+    baseline: str,
+    *,
+    keys: Mapping[str, Sequence[str]] | None = None,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> list[Row]:
+    """Each measure of each method, and its paired difference to the baseline on the questions, and so the images, that both answered.
 
     p is corrected by Holm over methods x primary measures, and apart from these over methods x all others.
 
     Parameters
     ----------
     records : by method, in the order of the table; `baseline` is one of them
+    keys : by method, which question each of its records answers; None where an image has one question
     """
     arms = {name: by_image(metric, given) for name, given in records.items()}
     rows: list[Row] = []
     for name, (ids, counts) in arms.items():
         rows += _rows(metric, name, _statistic(metric, counts), len(ids), None, level, seed)
-    control_ids, control = arms[baseline]
     tested: list[Row] = []
-    for name, (ids, counts) in arms.items():
+    for name in arms:
         if name == baseline:
             continue
+        (ids, counts), (control_ids, control) = (by_image(metric, given) for given in _shared(records, keys, name, baseline))
         shared = sorted(set(ids) & set(control_ids))
         first = counts[np.isin(ids, shared)]
         second = control[np.isin(control_ids, shared)]
@@ -89,6 +98,17 @@ def compare(metric: Metric, records: Mapping[str, Sequence[Record]], baseline: s
         paired = difference(_statistic(metric, first), _statistic(metric, second))
         tested += _rows(metric, f"{name} - {baseline}", paired, len(shared), p, level, seed)
     return rows + _adjusted(tested)
+
+
+def _shared(
+    records: Mapping[str, Sequence[Record]], keys: Mapping[str, Sequence[str]] | None, name: str, baseline: str
+) -> tuple[Sequence[Record], Sequence[Record]]:
+    """The records of both methods on the questions that both answered: an image is not compared over different questions."""
+    if keys is None:
+        return records[name], records[baseline]
+    both = set(keys[name]) & set(keys[baseline])
+    first, second = ([record for record, key in zip(records[arm], keys[arm], strict=True) if key in both] for arm in (name, baseline))
+    return first, second
 
 
 def _stacked(metric: Metric, total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "measure *draw"]:

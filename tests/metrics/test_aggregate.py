@@ -193,6 +193,18 @@ def test_paired_differences_are_tested_by_exchanging_whole_images():
             assert np.isnan(rows[f"rates/{measure}/{method}"].p)
 
 
+def test_an_image_is_compared_over_the_questions_that_both_answered():
+    # of each image an easy question and a hard one; a run that was ended has the easy ones, and is as good at them
+    easy, hard = [Counted(i, (1, 10, 1 + i % 2, 30)) for i in range(6)], [Counted(i, (1, 10, 9, 30)) for i in range(6)]
+    records = {"ours": easy, "base": [*hard, *easy]}
+    keys = {"ours": [f"easy/{i}" for i in range(6)], "base": [*(f"hard/{i}" for i in range(6)), *(f"easy/{i}" for i in range(6))]}
+    rows = {row.name: row for row in compare(METRIC, records, "base", keys=keys)}
+    assert rows["rates/rate/ours - base"].estimate == 0
+    assert rows["rates/rate/base"].estimate == pytest.approx(looped(records["base"])["rate"]), "a level is over all answers"
+    both = {row.name: row for row in compare(METRIC, records, "base")}
+    assert both["rates/rate/ours - base"].estimate < -0.3, "without keys an image has one question"
+
+
 def test_a_comparison_takes_the_images_that_both_answered():
     first, second = drawn(7, 6), drawn(8, 6, first=2)
     rows = {row.name: row for row in compare(METRIC, {"ours": first, "base": second}, "base")}
