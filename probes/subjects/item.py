@@ -61,7 +61,7 @@ class Item:
                     return image.convert("RGB")
         except FileNotFoundError:
             raise BadInput(f"{self.image}: there is no such image (item {self.image_id}); check the path.") from None
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        except Exception as error:  # each of Pillow's decoders has errors of its own, RuntimeError and NotImplementedError among them
             raise BadInput(f"{self.image}: the image cannot be read (item {self.image_id}); it is {_trouble(error)}.") from None
 
 

@@ -106,7 +106,12 @@ def test_what_is_wrong_with_an_image_is_said(tmp_path):
     Image.new("RGB", (40, 40), "red").save(tmp_path / "torn.png")
     (tmp_path / "torn.png").write_bytes((tmp_path / "torn.png").read_bytes()[:60])
     (tmp_path / "text.png").write_text("no image")
-    for name, trouble in {"torn.png": "cut off or damaged", "text.png": "in no format that Pillow knows", ".": "a folder"}.items():
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "odd.dds")
+    content = bytearray((tmp_path / "odd.dds").read_bytes())
+    content[80:84] = bytes(4)  # flags of the pixels: none, which raises NotImplementedError, as damaged AVIF files raise RuntimeError
+    (tmp_path / "odd.dds").write_bytes(content)
+    damaged = dict.fromkeys(("torn.png", "odd.dds"), "cut off or damaged")
+    for name, trouble in {**damaged, "text.png": "in no format that Pillow knows", ".": "a folder"}.items():
         with pytest.raises(BadInput, match=f"the image cannot be read .*it is {trouble}"):
             Item(1, tmp_path / name).pixels()
 
