@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Folder, Scenes, Source
+from analysis.benchmark.names import SPLIT
 from probes.cli import BadInput
 
 IMAGES = 500
@@ -90,8 +91,16 @@ def annotations_of(config: BenchmarkConfig) -> Any:
 
 
 def pool(coco: Any, known: Sequence[int], split: str) -> list[int]:
-    """The ids whose file name holds the name of the split; all of them where no name does."""
-    return [image_id for image_id in known if split in coco.file_name(image_id)] or list(known)
+    """The ids whose file name holds the name of the split; all of them where no name tells COCO's split, which is the default.
+
+    Raises
+    ------
+    BadInput : another split was asked for, and no name holds it
+    """
+    found = [image_id for image_id in known if split in coco.file_name(image_id)]
+    if not found and split != SPLIT:
+        raise BadInput(f"--split {split}: no image's file name holds this word; leave it out to choose from all images.")
+    return found or list(known)
 
 
 def chosen(ids: Sequence[int], count: int, seed: int) -> list[int]:
@@ -123,9 +132,12 @@ def read_ids(path: Path) -> list[int]:
         words = text.split()
     found: dict[int, None] = {}
     for number, word in enumerate(words, 1):
-        digits = re.fullmatch(r"(?:.*?\D)?(\d{1,18})(?:\.\w{1,5})?", word, re.ASCII)
+        # a name begins with no number or sign: of "42,7" or "-7" the 7 alone would be another choice of images
+        digits = re.fullmatch(r"(?:[^\d,;+-](?:[^,;]*[^\d,;])?)?(\d{1,18})(?:\.[A-Za-z]\w{0,4})?", word, re.ASCII)
         if digits is None:
-            raise BadInput(f"{path}, entry {number}: {word[:60]!r} is no image id; write numbers, or names that end in one.")
+            raise BadInput(
+                f"{path}, entry {number}: {word[:60]!r} is no image id; write numbers, or names that end in one, with blanks between."
+            )
         if int(digits[1]) in found:
             raise BadInput(f"{path}, entry {number}: image {int(digits[1])} is there twice; remove one.")
         found[int(digits[1])] = None
@@ -136,13 +148,13 @@ def read_ids(path: Path) -> list[int]:
 
 def _scenes(config: BenchmarkConfig, named: list[int] | None) -> Annotated:
     from analysis.datasets.emoji import emoji_coco
-    from probes.subjects.emoji.scenes import IDENTIFIERS, SPLITS
+    from probes.subjects.emoji.scenes import IDENTIFIERS, SPLITS, scene
 
     first = SPLITS["test"] * IDENTIFIERS
     if named is None:
         named = [first + i for i in range(config.images or IMAGES)]
     if wrong := [image_id for image_id in named if not first <= image_id < first + IDENTIFIERS]:
         raise BadInput(f"image {wrong[0]} is no unseen scene of the bundled subject; their ids begin at {first}.")
-    held = emoji_coco(max(named) - first + 1)
+    held = emoji_coco([scene(image_id - first) for image_id in named])
     drawn = {f"test/{image_id % IDENTIFIERS}": held.image(image_id) for image_id in named}
     return Annotated(held, Scenes(drawn), tuple(named))

@@ -61,7 +61,10 @@ def read(config: BenchmarkConfig) -> dict[str, Any]:
     path = folder_of(config.out, config.benchmark) / "benchmark.json"
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file to redraw from; run without --redraw first.")
-    return read_results(path)
+    found = read_results(path)
+    if missing := {"about", "measures", "methods", "set_aside"} - found.keys():
+        raise BadInput(f"{path}: is no benchmark's results file, it has no {min(missing)!r}; remove it and run without --redraw.")
+    return found
 
 
 def show(config: BenchmarkConfig, found: dict[str, Any]) -> None:
@@ -89,7 +92,8 @@ def _ask(run: Any, asking: list) -> None:
     from analysis.engine import engine
 
     options = {name: getattr(config, name) for name in ("subject", "device", "dtype", "max_new_tokens", "sample", "temperature", "seed")}
-    works = engine(config.engine, address=config.address, workers=config.workers)
+    gpus = 0 if config.engine == "ray" and run.plan.device == "cpu" else None  # or each of the workers would wait for a GPU
+    works = engine(config.engine, address=config.address, workers=config.workers, gpus_per_worker=gpus)
     for one in waiting:
         one.run(Answering(**options, method=one.method.options), works, run.benchmark.source)
 

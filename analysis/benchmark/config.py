@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.benchmark.names import BASELINE, BENCHMARKS, DTYPES, ENGINES, MODES, PARTS
+from analysis.benchmark.names import BASELINE, BENCHMARKS, DTYPES, ENGINES, MODES, PARTS, SPLIT
 from probes.cli import BadInput
 
 
@@ -27,7 +27,7 @@ class BenchmarkConfig:
     """how many images; left out: 500 (all, where questions come in a file)"""
     ids: Path | None = None
     """a file of image ids, one a line or a JSON list: these images, in this order"""
-    split: str = "val2014"
+    split: str = SPLIT
     """of annotations that name files of several splits, only images whose file name holds this word are chosen from"""
     prompt: str | None = None
     """what is asked; left out: the benchmark's own. For questions of a benchmark, {question} marks their place"""
@@ -94,8 +94,9 @@ class BenchmarkConfig:
             raise BadInput(f"BenchmarkConfig.seed must be 0 or more; got {self.seed}.")
         if not 0 < self.level < 1:
             raise BadInput(f"BenchmarkConfig.level must lie in (0, 1); got {self.level}.")
-        if not self.temperature > 0:
-            raise BadInput(f"BenchmarkConfig.temperature must be positive; got {self.temperature}; leave out --sample for greedy decoding.")
+        if not 0 < self.temperature < float("inf"):
+            told = f"BenchmarkConfig.temperature must be positive and finite; got {self.temperature}"
+            raise BadInput(f"{told}; leave out --sample for greedy decoding.")
         if self.prompt is not None and not self.prompt.strip():
             raise BadInput("BenchmarkConfig.prompt must say something; it is empty.")
         if not self.methods:

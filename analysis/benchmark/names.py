@@ -9,6 +9,9 @@ PROMPT = "Please describe this image in detail."
 QUESTION = "{question}"
 """Where a benchmark asks questions of its own, a prompt says by this word where they stand."""
 
+SPLIT = "val2014"
+"""The field's."""
+
 BENCHMARKS = ("chair", "pope", "opope", "amber", "halbench")
 
 MODES = ("auto", "exact", "bundled")

@@ -1,7 +1,7 @@
 """plan.json: everything that decides the captions of a run, so that it can be resumed and replayed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,15 +125,22 @@ def read_plan(path: Path) -> Plan:
         if found.pop("schema") != SCHEMA:
             raise BadInput(f"{path}: is of another version of this program; choose another --out.")
         items = tuple(Asked(**item) for item in found.pop("items"))
-        plan = Plan(**found, items=items)
-        _check(plan)
-        return plan
+        _check(found, items)
+        return Plan(**found, items=items)
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: is no plan of a benchmark ({type(error).__name__}); give another one, or another --out.") from error
 
 
-def _check(plan: Plan) -> None:
-    texts = all(isinstance(value, str) for item in plan.items for value in (item.key, item.file, item.prompt, item.sha256, item.error))
-    numbers = all(isinstance(item.image_id, int) and item.image_id >= 0 for item in plan.items)
-    if not texts or not numbers or not isinstance(plan.methods, dict) or not isinstance(plan.batch_size, int) or plan.batch_size < 1:
+TYPES = {
+    **dict.fromkeys(("asks", "subject", "revision", "device", "dtype"), str),
+    **dict.fromkeys(("max_new_tokens", "batch_size", "seed"), int),
+    **{"temperature": int | float, "sample": bool, "methods": dict, "origin": dict},
+}
+
+
+def _check(found: Mapping[str, Any], items: Iterable[Asked]) -> None:
+    texts = all(isinstance(value, str) for item in items for value in (item.key, item.file, item.prompt, item.sha256, item.error))
+    numbers = all(isinstance(item.image_id, int) and item.image_id >= 0 for item in items)
+    fields = all(isinstance(found[name], kind) for name, kind in TYPES.items())
+    if not texts or not numbers or not fields or found["batch_size"] < 1:
         raise TypeError("a field is of another type")

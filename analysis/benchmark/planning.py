@@ -29,17 +29,33 @@ class Run:
     plan : what is asked
     benchmark : that asks and scores
     methods : asked for now, in the order of the table
+    new : whether nothing was answered to the plan in this folder, so that its images are to be looked at
     """
 
     config: BenchmarkConfig
     plan: Plan
     benchmark: Benchmark
     methods: tuple[Method, ...]
+    new: bool = False
 
 
 def plan_file(out: Path) -> Path:
     """Where the plan of a folder is."""
     return out / "plan.json"
+
+
+def former(out: Path) -> Plan | None:
+    """The plan whose answers a folder holds; one to which nothing was answered, perhaps for an option in it, stands in nobody's way.
+
+    Raises
+    ------
+    BadInput : the plan is damaged, or there are answers and no plan
+    """
+    if not any(path.stat().st_size for path in (out / "captions").glob("*.jsonl")):
+        return None
+    if not plan_file(out).exists():
+        raise BadInput(f"{out / 'captions'}: holds answers, and {plan_file(out)} is missing; put it back, or choose another --out.")
+    return read_plan(plan_file(out))
 
 
 def planned(config: BenchmarkConfig) -> Run:
@@ -49,10 +65,10 @@ def planned(config: BenchmarkConfig) -> Run:
     ------
     BadInput : an option or file cannot be used, or `out` holds the captions of something else
     """
-    there = read_plan(plan_file(config.out)) if plan_file(config.out).exists() else None
+    there = former(config.out)
     given = there if config.rescore else read_plan(config.plan) if config.plan is not None else None
     if config.rescore and there is None:
-        raise BadInput(f"{plan_file(config.out)}: there is no such file, so nothing to score; leave out --rescore.")
+        raise BadInput(f"{plan_file(config.out)}: no question of this plan has an answer, so nothing to score; leave out --rescore.")
     if given is not None:
         config = _as_planned(config, given)
     chosen = methods(config.methods)
@@ -72,11 +88,13 @@ def planned(config: BenchmarkConfig) -> Run:
         if misfit := there.misfit(plan):
             raise BadInput(f"{plan_file(config.out)}: holds the captions of another run ({misfit}); choose another --out.")
         return Run(config, there.with_methods(described), benchmark, tuple(chosen))
-    return Run(config, plan, benchmark, tuple(chosen))
+    return Run(config, plan, benchmark, tuple(chosen), new=True)
 
 
 def looked_at(plan: Plan, source: Source) -> Plan:
     """The plan with the checksum of each image; those that cannot be read are set aside with the reason.
+
+    What was set aside in a plan that is replayed stays so: with another item the batches would be others.
 
     Raises
     ------
@@ -88,7 +106,7 @@ def looked_at(plan: Plan, source: Source) -> Plan:
     bar = tqdm(plan.items, desc="images", unit="image", disable=not sys.stderr.isatty())
     for item in bar:
         if item.file not in seen:
-            seen[item.file] = _seen(item, source)
+            seen[item.file] = ("", item.error) if item.error else _seen(item, source)
     items = tuple(replace(item, sha256=seen[item.file][0], error=seen[item.file][1]) for item in plan.items)
     for before, now in zip(plan.items, items, strict=True):
         if before.sha256 and before.sha256 != now.sha256:
@@ -109,7 +127,7 @@ def _seen(item: Asked, source: Source) -> tuple[str, str]:
         image = source.image(item.file)
         Item(item.image_id, image).pixels()
         return checksum(image), ""
-    except BadInput as error:
+    except (BadInput, OSError) as error:
         return "", one_line(error)
 
 

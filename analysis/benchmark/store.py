@@ -38,6 +38,13 @@ class Line:
     error: str = ""
 
 
+TYPES = {
+    **dict.fromkeys(("key", "prompt", "caption", "error"), str),
+    **dict.fromkeys(("image_id", "tokens", "batch"), int),
+    **{"seconds": int | float, "rate": int | float | None},
+}
+
+
 @dataclass(frozen=True)
 class Captions:
     """The answers of one method."""
@@ -59,9 +66,9 @@ class Captions:
         for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
             try:
                 made = Line(**json.loads(line))
-                if not (isinstance(made.key, str) and isinstance(made.caption, str) and isinstance(made.image_id, int)):
+                if not all(isinstance(getattr(made, name), kind) for name, kind in TYPES.items()):
                     raise TypeError
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 raise BadInput(f"{self.path}, line {number}: is no answer of a benchmark; remove that line, it is asked again.") from error
             found[made.key] = made
         return found

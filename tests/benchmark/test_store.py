@@ -42,7 +42,17 @@ def test_the_last_line_of_a_key_is_the_one_that_counts(tmp_path):
     assert captions.read()["2"].caption == "A dog."
 
 
-@pytest.mark.parametrize("line", [b"{}", b"[1]", b"\xff\xfe", b'{"key": 3, "image_id": 1, "prompt": ""}', b"nonsense"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}",
+        b"[1]",
+        b"\xff\xfe",
+        b'{"key": 3, "image_id": 1, "prompt": ""}',
+        b"nonsense",
+        b'{"key": "3", "image_id": 1, "prompt": "", "tokens": "7"}',
+    ],
+)
 def test_a_damaged_line_is_told_with_its_number(tmp_path, line):
     captions = Captions(tmp_path / "a.jsonl")
     captions.append(LINES)
