@@ -61,7 +61,7 @@ class RayEngine:
             room = cluster.room(ray, self.threads, gpus)
             needs = f"{self.threads} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
             if not room:
-                raise BadInput(f"a worker needs {needs}, which no node of the cluster has; ask for less (--threads, --gpus-per-worker).")
+                raise BadInput(f"a worker needs {needs}, which no node of the cluster has; ask for less (threads, gpus_per_worker).")
             workers = self.workers or room
             if workers > room:
                 warnings.warn(
