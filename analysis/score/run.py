@@ -31,11 +31,16 @@ def scored(config: Scoring) -> Scored:
         metric = prepared.metric
         records = {name: _records(metric, given, files[name]) for name, given in answers.items()}
         counted = {name: _counted(given, files[name]) for name, given in records.items()}
+        # one record an answer, in their order; those that are passed over have no part in a comparison
+        asked = {
+            name: [_asked(one) for one, record in zip(answers[name], given, strict=True) if _counts(record)]
+            for name, given in records.items()
+        }
         found = score(metric, counted[HERE], level=config.level, seed=config.seed)
         rows = []
         if config.against is not None:
-            rows = compare(metric, counted, OTHER, level=config.level, seed=config.seed)
-            _tell_of_the_rest(counted)
+            rows = compare(metric, counted, OTHER, keys=asked, level=config.level, seed=config.seed)
+            _tell_of_the_rest(asked)
     return Scored(metric, found, records[HERE], config.level, notes, rows, prepared.origin)
 
 
@@ -86,12 +91,21 @@ def _counted(records: Sequence[Record], path: Path) -> list[Record]:
     for reason, times in sorted(why.items()):
         if reason:
             warnings.warn(f"{path}: {times:,} of {len(records):,} answers passed over, {reason}.", Notice, stacklevel=2)
-    return [record for record in records if not getattr(record, "passed_over", "")]
+    return [record for record in records if _counts(record)]
 
 
-def _tell_of_the_rest(records: dict[str, Sequence[Record]]) -> None:
-    here, other = ({record.image_id for record in records[name]} for name in (HERE, OTHER))
+def _counts(record: Record) -> bool:
+    return not getattr(record, "passed_over", "")
+
+
+def _asked(answer: Answer) -> str:
+    return f"{answer.image_id}/{answer.key}"
+
+
+def _tell_of_the_rest(asked: dict[str, list[str]]) -> None:
+    here, other = (set(asked[name]) for name in (HERE, OTHER))
     if here != other:
         shared, only, others = len(here & other), len(here - other), len(other - here)
-        told = f"compared on the {shared:,} images of both files; left out: {only:,} of --captions and {others:,} of --against only."
+        things = "images" if all(one.endswith("/") for one in here | other) else "questions"
+        told = f"compared on the {shared:,} {things} of both files; left out: {only:,} of --captions and {others:,} of --against only."
         warnings.warn(told, Notice, stacklevel=2)

@@ -40,6 +40,21 @@ def answers(tmp_path):
     return folder
 
 
+def test_files_are_compared_over_the_questions_that_both_answered(capsys, tmp_path, questions, answers):
+    """Answers that a run of the same model had given before it was ended differ in nothing from those of the whole run."""
+    part = tmp_path / "part"
+    for path in answers.iterdir():
+        lines = [line for line in path.read_text().splitlines() if json.loads(line)["question_id"] % 2]
+        write_lines(part / path.name, map(json.loads, lines))
+    out = tmp_path / "pope.json"
+    options = ("--missing", "leave", "--against", answers, "--json", out)
+    ended = score(capsys, "pope", "--questions", questions, "--answers", part, *options)
+    assert ended.status == 0, ended
+    rows = {row["where"]["measure"]: row for row in strictly(out)["comparison"] if row["test"]}
+    assert rows["accuracy"]["estimate"] == rows["yes_ratio"]["estimate"] == 0
+    assert "compared on the 18 questions of both files; left out: 0 of --captions and 18 of --against only" in ended.err
+
+
 def test_pope_counts_each_strategy_and_averages_them(capsys, tmp_path, questions, answers):
     out = tmp_path / "pope.json"
     ended = score(capsys, "pope", "--questions", questions, "--answers", answers, "--json", out)
