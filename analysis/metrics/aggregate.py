@@ -28,7 +28,7 @@ class Score:
     metrics : by measure, the value; NaN where it is undefined, and `reasons` says why
     intervals : by measure, confidence limits clustered by image; NaN where there are none
     reasons : by measure, why the value or its interval is NaN
-    answers, images : how many
+    answers, images : how many; without those of which nothing counts
     """
 
     metrics: dict[str, float]
@@ -61,7 +61,8 @@ def score(metric: Metric, records: Sequence[Record], *, level: float = LEVEL, se
         intervals = {name: (float(found.low[i]), float(found.high[i])) for i, name in enumerate(metric.measures)}
         told = zip(metric.measures, found.reason, strict=True)
         reasons = {name: f"interval: {why}" for name, why in told if why} | reasons
-    return Score({name: values[name] for name in metric.measures}, intervals, reasons, len(records), len(ids))
+    counted = sum(any(record.counts) for record in records)
+    return Score({name: values[name] for name in metric.measures}, intervals, reasons, counted, len(ids))
 
 
 def compare(

@@ -249,4 +249,5 @@ def test_an_image_of_which_nothing_counts_is_no_image():
     records = drawn(13, 6)
     silent = [Counted(100, (0, 0, 0, 0)), Counted(101, (0, 0, 0, 0))]
     found, alone = score(METRIC, records + silent), score(METRIC, records)
-    assert (found.metrics, found.intervals, found.images) == (alone.metrics, alone.intervals, 6)
+    assert found == alone
+    assert found.images == 6
