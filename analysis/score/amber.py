@@ -56,7 +56,9 @@ class AmberScoring(Scoring):
         amber = read_amber(self.annotations)
         part = part_of(amber, [*answers, *against]) if self.part == "auto" else self.part
         metric = AmberMetric(amber, similarity(self.similarity), reader(self.mode), part)
-        return Prepared(metric, {"amber": sha256(amber_files(self.annotations))})
+        table = Path(self.similarity)
+        data = {"amber": amber_files(self.annotations)} | ({"similarity": [table]} if table.is_file() else {})
+        return Prepared(metric, {name: sha256(files) for name, files in data.items()})
 
 
 def similarity(name: str) -> "Similarity":

@@ -1,5 +1,6 @@
 """AMBER through the door: a part of its owners' files, answers in its owners' form."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -107,6 +108,7 @@ def test_a_table_of_similar_words_is_taken(capsys, tmp_path):
     assert (exact.status, alike.status) == (0, 0)
     assert strictly(tmp_path / "alike.json")["metrics"]["cover"] > 0
     assert "table pairs.csv" in strictly(tmp_path / "alike.json")["mode"]
+    assert strictly(tmp_path / "alike.json")["provenance"]["data"]["similarity"] == hashlib.sha256(pairs.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
