@@ -76,10 +76,6 @@ class Amber:
         """Every word that counts as an object."""
         return frozenset(self.associations).union(*self.associations.values())
 
-    def image_id(self, id: int) -> int:
-        """The number of an answer's image; without a query, a description's own id (they are the same) and a question's own id."""
-        return self.queries[id].image_id if id in self.queries else id
-
 
 def read_amber(folder: str | Path) -> Amber:
     """The benchmark from its owners' files.
