@@ -34,6 +34,12 @@ def two(ray):
     return RayEngine(workers=2)
 
 
+@pytest.fixture
+def one(ray):
+    """Where every worker ends, one at a time will do: each takes seconds to start."""
+    return RayEngine(workers=1)
+
+
 def said(found):
     return {key: (outcome.result, outcome.error) for key, outcome in found.items()}
 
@@ -76,25 +82,26 @@ def test_a_worker_killed_in_mid_run_loses_and_repeats_nothing(two, tmp_path):
     assert said(by_key(found)) == said(by_key(LocalEngine().run(Squares(), batches(48, 3))))
     processes = {path.name.split("-")[2] for path in tmp_path.iterdir()}
     assert str(killed) in processes
-    assert len(processes) == 3, "the one that was killed, the other, and the one that came for it"
+    # the one that was killed, the other, and the one that came for it, unless on a busy machine the other was done before
+    assert len(processes) in (2, 3)
     assert all_end(processes)
 
 
-def test_a_worker_that_cannot_be_made_ends_the_run_at_once(two):
+def test_a_worker_that_cannot_be_made_ends_the_run_at_once(one):
     for make, why in (
         (cannot_be_made, r"^no worker can be made: FileNotFoundError: No such file or directory \(weights\)"),
         (dies_while_made, f"^no worker can be made: {dispatch.LOST}; 3 in a row"),
         (partial(print, threading.Lock()), "^no worker can be made: its maker cannot be sent to another process: TypeError"),
     ):
         with pytest.raises(BadInput, match=why) as error:
-            list(two.run(make, batches(4, 2)))
+            list(one.run(make, batches(4, 2)))
         assert "\n" not in str(error.value)
 
 
-def test_workers_that_die_on_everything_end_the_run(two, monkeypatch):
+def test_workers_that_die_on_everything_end_the_run(one, monkeypatch):
     monkeypatch.setattr(dispatch, "DEATHS", 3)
-    with pytest.raises(BadInput, match=r"[34] workers were lost one after another with nothing finished between"):
-        list(two.run(Squares(kills=tuple(range(8))), batches(8, 1)))
+    with pytest.raises(BadInput, match=r"3 workers were lost one after another with nothing finished between"):
+        list(one.run(Squares(kills=tuple(range(8))), batches(8, 1)))
 
 
 def test_what_cannot_cross_processes_fails_alone(two):
