@@ -185,12 +185,12 @@ def test_without_nltk_exact_is_refused(monkeypatch):
 
 @pytest.mark.usefixtures("unloaded")
 def test_data_that_cannot_be_read_are_refused_in_one_line(monkeypatch):
-    import nltk.tokenize
+    import nltk.tag
 
-    def broken(language):
+    def broken():
         raise ValueError("cut off\nat byte 7")
 
-    monkeypatch.setattr(nltk.tokenize, "PunktTokenizer", broken)
+    monkeypatch.setattr(nltk.tag, "PerceptronTagger", broken)  # what is loaded first, so that it breaks where there are no data too
     with pytest.raises(BadInput, match=r"cannot be read \(cut off\); .* bundled words\.$"):
         Exact()
 
