@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.datasets.pope import STRATEGIES, build_pope, eligible, poll, worded
@@ -28,7 +28,7 @@ def asked(questions, image_id, label="no"):
 
 
 def by_hand(objects, strategy, per_image):
-    """The absent objects of each image, in their order; None where only chance can choose."""
+    """The absent objects of each image, in their order; an image for which chance has to choose is left out."""
     images = [i for i in sorted(objects) if len(objects[i]) >= per_image]
     seen = []
     for i in images:
@@ -50,7 +50,8 @@ def by_hand(objects, strategy, per_image):
                 if times > most:
                     best, most = name, times
             if best is None:
-                return None
+                del chosen[i]
+                break
             chosen[i].append(best)
     return chosen
 
@@ -74,7 +75,6 @@ scenes = some.map(lambda objects: objects | {50 + i: list(NAMES[i : i + 4]) for 
 @given(objects=scenes, per_image=st.integers(1, 3))
 def test_absent_objects_are_those_of_the_loops(strategy, objects, per_image):
     expected = by_hand(objects, strategy, per_image)
-    assume(expected is not None)
     questions = build_pope(objects, strategy, [*objects], per_image)
     assert {i: asked(questions, i) for i in expected} == expected
 
