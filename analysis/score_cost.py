@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from probes.provenance import provenance
 
 BARS = {"cold": 240.0, "warm": 20.0, "memory": 2e9}
 """Seconds, seconds and bytes that were asked for at full size with 5,000 captions."""
+PLACES = ("out", "folder")
+"""Options that say where, and decide no number: not in the results."""
 PEER = "import json, sys\nfor path in sys.argv[1:]:\n    with open(path, 'rb') as file:\n        json.load(file)"
 
 
@@ -122,7 +124,7 @@ def measure(config: ScoreCostConfig) -> dict[str, Any]:
         "starter_memory": _own_peak(),
         "load": os.getloadavg()[0],
         "cpus": os.cpu_count(),
-        "provenance": provenance(config),
+        "provenance": provenance({name: value for name, value in asdict(config).items() if name not in PLACES}),
     }
 
 

@@ -1,5 +1,6 @@
 """What every benchmark is: questions about images, and a metric for the answers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from analysis.benchmark.plan import Asked
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class Benchmark(ABC):
     """What a subject is asked, and how answers are scored.
 
     Parameters
@@ -23,15 +24,16 @@ class Benchmark:
     among: Sequence[int] | None = None
 
     @property
+    @abstractmethod
     def asks(self) -> str:
         """A name for the questions; plans with different ones are never mixed, benchmarks with the same one share captions."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def source(self) -> Source:
         """Where the images are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def items(self) -> list[Asked]:
         """The questions in their order, images not looked at yet.
 
@@ -39,8 +41,7 @@ class Benchmark:
         ------
         BadInput : an option or file cannot be used
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def measured(self, items: Sequence[Asked]) -> Measured:
         """The metric for these questions."""
-        raise NotImplementedError

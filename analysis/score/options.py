@@ -1,6 +1,7 @@
 """Options that every benchmark's scoring has, and what it must be able to do."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,7 +19,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scoring:
+class Scoring(ABC):
     """What is scored, and where the results go."""
 
     captions: Path
@@ -60,6 +61,7 @@ class Scoring:
 
         tell_of_repeats(path, answers)
 
+    @abstractmethod
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """The metric with the ground truth of these answers.
 
@@ -67,7 +69,6 @@ class Scoring:
         ------
         BadInput : the benchmark's files cannot be used, or an answer is to what they do not ask
         """
-        raise NotImplementedError
 
 
 def same_file(path: Path, other: Any) -> bool:

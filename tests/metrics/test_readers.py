@@ -99,21 +99,21 @@ def test_exact_words_of_whole_captions(nltk_data):
 def test_tokens_and_tags_are_nltks_and_lie_in_the_text(nltk_data, caption):
     if not nltk_data:
         assert_refused()
-        return
-    import nltk
+    else:
+        import nltk
 
-    expected = nltk.word_tokenize(caption)
-    found = tagging.tokens(caption)
-    assert [token.text for token in found] == expected
-    for token in found:
-        cut = caption[token.start : token.end]
-        assert cut == token.text or (token.text in ("``", "''") and cut in ('"', "''"))
-    covered = {place for token in found for place in range(token.start, token.end)}
-    assert all(character.isspace() for place, character in enumerate(caption) if place not in covered)
-    tags = [tag for _, tag in nltk.pos_tag(expected)]
-    for count in range(len(expected) + 1):
-        assert tagging.tags(expected, count) == tags[:count]
-    assert tagging.tags(expected) == tags
+        expected = nltk.word_tokenize(caption)
+        found = tagging.tokens(caption)
+        assert [token.text for token in found] == expected
+        for token in found:
+            cut = caption[token.start : token.end]
+            assert cut == token.text or (token.text in ("``", "''") and cut in ('"', "''"))
+        covered = {place for token in found for place in range(token.start, token.end)}
+        assert all(character.isspace() for place, character in enumerate(caption) if place not in covered)
+        tags = [tag for _, tag in nltk.pos_tag(expected)]
+        for count in range(len(expected) + 1):
+            assert tagging.tags(expected, count) == tags[:count]
+        assert tagging.tags(expected) == tags
 
 
 def readers(nltk_data: bool) -> list[Reader]:
