@@ -5,17 +5,14 @@ caption that leaves an object out is no denial, so recall says little here; F_be
 paper: the program prints F1 only).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
-from jaxtyping import Float
-
 from analysis.datasets.pope_question import PopeQuestion
 from analysis.metrics.metric import Answer
-from analysis.metrics.polling import Polled, Table, strategies_of
+from analysis.metrics.polling import Polled, Polling, Table, strategies_of
 from probes.cli import BadInput
 
 LARGEST_BETA = 1_000
@@ -69,7 +66,7 @@ class OpopeRecord:
 
 
 @dataclass(frozen=True)
-class Opope:
+class Opope(Polling):
     """Accuracy, precision, recall, F1, F_beta and share of yes, a strategy and on average, from captions.
 
     Parameters
@@ -111,16 +108,6 @@ class Opope:
     def _table(self) -> Table:
         return Table(strategies_of(self.questions), self.beta)
 
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """Questions of each strategy that are rightly or wrongly yes or no."""
-        return self._table.counts
-
-    @property
-    def measures(self) -> Mapping[str, str]:
-        """Averages over the strategies first, then "<measure>/<strategy>"."""
-        return self._table.measures
-
     def records(self, answers: Sequence[Answer]) -> list[OpopeRecord]:
         """One record a caption, in their order; a caption that is passed over has counts of zero and says why.
 
@@ -140,14 +127,6 @@ class Opope:
                 "build the questions on the captioned images, or leave these out by missing=leave."
             )
         return [self._record(answer, last[answer.image_id] == i) for i, answer in enumerate(answers)]
-
-    def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
-        """The measures from summed counts; NaN where a denominator is zero."""
-        return self._table.ratios(total)
-
-    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
-        """By measure, why it is NaN."""
-        return self._table.reasons(total)
 
     def _record(self, answer: Answer, is_last: bool) -> OpopeRecord:
         asked = self._asked.get(answer.image_id, [])

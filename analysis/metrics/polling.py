@@ -101,6 +101,30 @@ class Table:
         return found
 
 
+class Polling:
+    """What metrics of yes and no share: counts, measures and ratios of the strategies that were asked; `_table` holds them."""
+
+    _table: Table
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Answers of each strategy that are rightly or wrongly yes or no, or neither."""
+        return self._table.counts
+
+    @property
+    def measures(self) -> Mapping[str, str]:
+        """Averages over the strategies first, then "<measure>/<strategy>"."""
+        return self._table.measures
+
+    def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
+        """The measures from summed counts; NaN where a denominator is zero."""
+        return self._table.ratios(total)
+
+    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
+        """By measure, why it is NaN."""
+        return self._table.reasons(total)
+
+
 def strategies_of(questions: Sequence[PopeQuestion]) -> tuple[str, ...]:
     """The strategies that questions have, those of POPE first; all of POPE's where there is no question."""
     found = {question.strategy for question in questions}

@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
-from jaxtyping import Float
-
 from analysis.datasets.pope_question import PopeQuestion
 from analysis.metrics.metric import Answer
 from analysis.metrics.parsers import MODES, PARSERS
-from analysis.metrics.polling import Polled, Table, strategies_of
+from analysis.metrics.polling import Polled, Polling, Table, strategies_of
 from probes.cli import BadInput
 
 MISSING = ("error", "leave")
@@ -42,7 +39,7 @@ class PopeRecord:
 
 
 @dataclass(frozen=True)
-class Pope:
+class Pope(Polling):
     """Accuracy, precision, recall, F1 and share of yes, a strategy and on average.
 
     Parameters
@@ -80,16 +77,6 @@ class Pope:
         """Which rule read the answers, and whether it looked at the label."""
         return MODES[self.parser]
 
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """Answers of each strategy that are rightly or wrongly yes or no, or neither."""
-        return self._table.counts
-
-    @property
-    def measures(self) -> Mapping[str, str]:
-        """Averages over the strategies first, then "<measure>/<strategy>"."""
-        return self._table.measures
-
     def records(self, answers: Sequence[Answer]) -> list[PopeRecord]:
         """One record an answer, in their order.
 
@@ -111,14 +98,6 @@ class Pope:
             found[answer.key] = PopeRecord(asked.image_id, polled, self._table.count([polled]))
         self._complete(found)
         return list(found.values())
-
-    def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
-        """The measures from summed counts; NaN where a denominator is zero."""
-        return self._table.ratios(total)
-
-    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
-        """By measure, why it is NaN."""
-        return self._table.reasons(total)
 
     @property
     def _example(self) -> str:
