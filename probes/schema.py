@@ -109,7 +109,7 @@ ATTRIBUTES: dict[str, str] = {
     "git_commit": "of the code; -dirty where tracked code differed",
     "versions": "JSON: Python and packages",
     "model_id": "name of the subject",
-    "model_revision": "hub commit, or a hash of the weights on disk",
+    "model_revision": "hub commit, or a hash of the model's files on disk",
     "dtype": "of the weights",
     "attention_implementation": "of the decoder",
     "config": "JSON: the full configuration of the recording and the arm's options",

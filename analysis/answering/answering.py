@@ -103,7 +103,7 @@ class Answerer:
         return [Said(text, len(row), seconds, report) for text, row in zip(texts, rows, strict=True)]
 
     def describe(self) -> dict[str, Any]:
-        """What decided the answers besides the queries, as JSON-able data: options, the weights' revision, the checkpoint's settings."""
+        """What decided the answers besides the queries, as JSON-able data: options, the model's revision, the checkpoint's settings."""
         kept = self.subject.speaker.generation_config.to_diff_dict()
         kept = {name: value for name, value in kept.items() if name not in OVERRULED}
         return {**as_plain(self.answering), "revision": self.subject.revision, "generation_config": as_plain(kept)}

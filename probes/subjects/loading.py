@@ -11,6 +11,8 @@ from probes.subjects.processor import load_processor
 from probes.subjects.subject import BUNDLED, Subject
 
 DTYPES = ("float32", "bfloat16", "float16")
+# kinds of files that `from_pretrained` reads
+READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 
 
 def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32") -> Subject:
@@ -51,7 +53,7 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
 
 
 def revision_of(name: str) -> str:
-    """A hash of the weights on disk, or the hub's commit; no weights are loaded.
+    """A hash of the files on disk that loading reads, or the hub's commit; no weights are loaded.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def revision_of(name: str) -> str:
     """
     folder, source, pinned = locate(name)
     if folder is not None:
-        return _weights_hash(folder)
+        return _files_hash(folder)
     from transformers import AutoConfig
 
     try:
@@ -146,10 +148,10 @@ def _commit(source: str, **pinned: str) -> str:
     return Path(found).parent.name if isinstance(found, str) else "unknown"
 
 
-def _weights_hash(folder: Path) -> str:
+def _files_hash(folder: Path) -> str:
+    """A hash of all that decides an answer: weights, and the settings of model, generation, tokenizer and processor."""
     made = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+    for path in sorted(path for path in folder.iterdir() if path.suffix in READ and path.is_file()):
         with path.open("rb") as file:
-            for part in iter(lambda: file.read(1 << 22), b""):
-                made.update(part)
+            made.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return f"sha256:{made.hexdigest()[:16]}"

@@ -26,7 +26,7 @@ class Subject:
     name : "emoji", a folder or a hub id
     model : in evaluation mode
     processor : makes its inputs; has a `tokenizer`
-    revision : hub commit, or a hash of the weights on disk
+    revision : hub commit, or a hash of the model's files on disk
     forms : by object, the words that a caption says for it; None: COCO's eighty names, of the bundled subject those that it knows
     """
 

@@ -1,5 +1,8 @@
 """Subjects: how they are loaded, what they make of items, which items they refuse."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,8 @@ from PIL import Image
 
 from probes.cli import BadInput
 from probes.subjects import Item, Subject, items_in, load_subject
+from probes.subjects.emoji import WEIGHTS
+from probes.subjects.loading import revision_of
 
 
 def test_a_folder_loads_as_any_model_does(subject):
@@ -16,14 +21,17 @@ def test_a_folder_loads_as_any_model_does(subject):
     assert subject.model.get_decoder().config._attn_implementation == "sdpa"
 
 
-def test_the_revision_is_that_of_the_weights(subject, subject_folder, tmp_path):
-    assert load_subject(str(subject_folder)).revision == subject.revision
-    with torch.no_grad():
-        changed = load_subject(str(subject_folder))
-        changed.model.lm_head.weight += 1
-    changed.model.save_pretrained(tmp_path)
-    changed.processor.save_pretrained(tmp_path)
-    assert load_subject(str(tmp_path)).revision != subject.revision
+def test_the_revision_is_that_of_all_files_that_decide_answers(tmp_path):
+    copy = Path(shutil.copytree(WEIGHTS, tmp_path / "copy"))
+    assert revision_of(str(copy)) == revision_of("emoji") == load_subject(str(copy)).revision
+    (copy / "README.md").write_text("decides nothing")
+    assert revision_of(str(copy)) == revision_of("emoji")
+    found = {revision_of("emoji")}
+    for name in ("model.safetensors", "chat_template.jinja", "generation_config.json", "processor_config.json", "tokenizer.json"):
+        with (copy / name).open("ab") as file:
+            file.write(b" ")
+        found.add(revision_of(str(copy)))
+    assert len(found) == 6
 
 
 def test_prompts_are_padded_on_the_left_and_hold_the_image(subject, items):
