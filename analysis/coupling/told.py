@@ -1,4 +1,4 @@
-"""What coupling.json says, in words: the paragraph of docs/findings.md and the lines at the end of a run."""
+"""What coupling.json says, in words: the verdict and the paragraphs of docs/findings.md, and the lines at the end of a run."""
 
 import json
 from collections.abc import Mapping
@@ -7,77 +7,108 @@ from typing import Any
 from analysis.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
 from analysis.coupling.names import CONTRAST_OF_CLASSES, PRIMARY
 from analysis.logits.names import CLASSES
-from analysis.logits.told import number, signed
+from analysis.wording import LEVEL, Rows, alike, bracketed, direction, number, page, signed, table
 
-Rows = Mapping[str, Mapping[str, Any]]
+_GO = {-1: "are more probable", 0: "are neither more nor less probable for certain", 1: "are less probable"}
+_TABLE = dict(
+    zip(
+        PRIMARY,
+        (
+            "hallucinated objects, no smoothing",
+            "objects of the image, no smoothing",
+            "hallucinated objects, what KVSmooth changes on the same tokens",
+        ),
+        strict=True,
+    )
+)
+
+
+def verdict(rows: Rows) -> str:
+    """One sentence: the two signs of which Observation 3 speaks, and what smoothing does to the first; by corrected tests."""
+    hallucinated, present = (direction(rows[name]) for name in PRIMARY[:2])
+    names = ("hallucinated and present objects alike", "hallucinated objects", "present ones")
+    opposite = "are seen" if hallucinated * present == -1 else "are not seen"
+    said = f"Where row entropy is high, {alike(hallucinated, present, names, _GO)}: the opposite signs of the paper's third observation "
+    said += opposite
+    changed = rows.get(PRIMARY[2])
+    if changed is None:
+        return f"{said}."
+    way = direction(changed)
+    if not way:
+        does = "does not change for certain"
+    elif not hallucinated:
+        does = "raises" if way == 1 else "lowers"
+    else:
+        does = "strengthens" if way == hallucinated else "weakens"
+    return f"{said}, and on the same tokens KVSmooth {does} the relation for hallucinated objects."
 
 
 def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
-    """The paragraph of the findings page; every number is read from the results."""
+    """The question's part of the findings page; every number is read from the results."""
 
-    def free(which: str, arm: str = CONTROL, kind: str = "adjusted", place: str = BAND) -> str:
-        return number(rows[f"free/{kind}/{which}/{arm}/{place}"])
+    def free(which: str, arm: str = CONTROL, kind: str = "adjusted") -> str:
+        return bracketed(rows[f"free/{kind}/{which}/{arm}/{BAND}"])
+
+    def tested(which: str, kind: str = "adjusted") -> str:
+        return number(rows[f"free/{kind}/{which}/{CONTROL}/{BAND}"])
 
     def bare(kind: str, which: str, place: str = BAND) -> str:
         return signed(rows[f"free/{kind}/{which}/{CONTROL}/{place}"]["estimate"])
 
+    counted = found["counted"]
     primary = (
-        "Primary, named in the code before any result was seen: Spearman's correlation within a caption of the row entropy (mean of the "
-        "smoothed layers and of heads) with the logarithm of an object's rank at the same step, after both have lost their mean over "
-        "images at that step and their line over the caption. Rank 1 is the most probable token, so a positive value says that objects are "
-        f"less probable where entropy is high. Without smoothing it is {free('hallucinated')} for hallucinated and {free('present')} for "
-        "present objects"
+        "Asked: Spearman's correlation within a caption of row entropy (smoothed layers) with the rank of an object at the same step, "
+        "position taken out of both. Rank 1 is the most probable token: a positive value says less probable where entropy is high."
     )
-    changed = rows.get(PRIMARY[2])
-    primary += "." if changed is None else f"; on the same tokens, KVSmooth changes the former by {number(changed)}."
     layers = [
-        f"{_rejected(rows, 'free', which, arm)} (" + ", ".join([which, {CONTROL: "none", TREATED: "KVSmooth"}[arm]]) + ")"
+        f"{_rejected(rows, 'free', which, arm)} ({which}, {dict(zip(ARMS, ('no smoothing', 'KVSmooth'), strict=True))[arm]})"
         for which in ("hallucinated", "present")
         for arm in ARMS
     ]
-    rest = (
-        f"Absent objects that no caption names: {free('typical')} (typical) and {free('other')} (other). Hallucinated minus present, "
-        f"within the image: {free(CONTRAST_OF_CLASSES)}. Until they are said: {free('hallucinated unsaid')} and {free('present unsaid')}. "
-        f"With KVSmooth on its own text: {free('hallucinated', TREATED)} and {free('present', TREATED)}. Layers of "
-        f"{found['counted']['layers']} with a corrected p below 0.05: {'; '.join(layers)}. "
+    classes = (
+        f"*By class, no smoothing.* Absent objects that no caption names: {free('typical')} (typical) and {free('other')} (other). "
+        f"Hallucinated minus present, within the image: {tested(CONTRAST_OF_CLASSES)}. Until they are said: {free('hallucinated unsaid')} "
+        f"(hallucinated) and {free('present unsaid')} (present). Layers of {counted['layers']} with a corrected p below {LEVEL:g}: "
+        f"{'; '.join(layers)}."
     )
-    rest += (
-        "With the distance of the logit below the mean logit of absent objects that are neither named nor typical instead of the rank, "
-        "which takes out what the kind of word that follows does to all objects alike: "
-        f"{free('hallucinated', kind='specific')} (hallucinated) and {free('present', kind='specific')} (present). "
+    specific = (
+        "*Is it the word that comes next?* With the distance of the logit below that of neutral absent objects instead of the rank, which "
+        f"takes that out: {tested('hallucinated', 'specific')} (hallucinated) and {tested('present', 'specific')} (present)."
     )
-    if changed is not None:
-        rest += f"The difference between arms on the same tokens passes in {_rejected(rows, 'replay', 'hallucinated', CONTRAST)} layers."
-    cosines = ", ".join(f"{bare('cosine', c)} ({c})" for c in CLASSES)
-    permuted = ", ".join(bare("permuted", c) for c in CLASSES)
-    constant = ", ".join(bare("constant", c, "any") for c in CLASSES)
+    treated = f"*With KVSmooth on its own text*: {free('hallucinated', TREATED)} (hallucinated) and {free('present', TREATED)} (present)."
+    if PRIMARY[2] in rows:
+        treated += f" On the same tokens the arms differ in {_rejected(rows, 'replay', 'hallucinated', CONTRAST)} layers (hallucinated)."
+    lines = ["| cosine of the band's series | " + " | ".join(CLASSES) + " |", "|---" * (len(CLASSES) + 1) + "|"]
+    for words, kind, place in (
+        ("as in the paper", "cosine", BAND),
+        ("steps in any other order, mean", "permuted", BAND),
+        ("an entropy that never changes", "constant", "any"),
+    ):
+        lines.append(f"| {words} | " + " | ".join(bare(kind, which, place) for which in CLASSES) + " |")
     paper = (
-        f"The paper's uncentred cosine of the same series is {cosines}; with the steps in any other order {permuted} on average, "
-        f"and with an entropy that never changes {constant}. What the order of the steps adds is "
-        f"{free('hallucinated', kind='cosine - permuted')} (hallucinated) and {free('present', kind='cosine - permuted')} (present). "
-        "Without any regard to position Spearman's correlation is "
-        f"{free('hallucinated', kind='plain')} and {free('present', kind='plain')}."
+        "*The paper's uncentred cosine* is high whatever the order of the steps. What the order adds is "
+        f"{free('hallucinated', kind='cosine - permuted')} (hallucinated) and {free('present', kind='cosine - permuted')} (present):"
     )
     bound = (
         "What does not follow: a correlation over steps is no effect of entropy on logits, since the kind of word that comes next moves "
-        "both; and hallucinated objects are known by what captions said (images with one: "
-        f"{found['counted']['images_with']['hallucinated']} of {found['counted']['images']})."
+        "both. Hallucinated objects are known by what captions said (images with one: "
+        f"{counted['images_with']['hallucinated']} of {counted['images']})."
     )
-    level = 100 * found["provenance"]["config"]["level"]
     note = (
-        f"Brackets: {level:.4g} % cluster BCa interval over images; n: images; p of an arm's adjusted or partial coefficient on its own "
-        f"text: the larger of two, ranks turned round within captions ({found['counted']['turns']} draws) and sign flip over images; of "
-        "all others: sign flip; corrected by "
-        f"{rows[PRIMARY[0]]['adjustment']} (primary) or max-T over layers and their mean. Figures: `figures/coupling/`."
+        f"Brackets: {100 * found['provenance']['config']['level']:.4g} % cluster BCa interval over images; n: images, "
+        f"{counted['images_with']['hallucinated']} where hallucinated objects are compared; p of a coefficient without smoothing: the "
+        f"larger of two, ranks turned round within captions ({counted['turns']} draws) and sign flip over images; of differences: sign "
+        f"flip; corrected by {rows[PRIMARY[0]]['adjustment']} (table, named before any result was seen) or max-T over layers and their "
+        "mean. Figures: `figures/coupling/`."
     )
-    return "\n\n".join([primary, rest.strip(), paper, bound, note])
+    return page(verdict(rows), primary, table(rows, _TABLE), classes, specific, treated, paper, "\n".join(lines), bound, note)
 
 
 def _rejected(rows: Rows, regime: str, which: str, contrast: str) -> int:
     """Layers whose corrected test rejects at 5 %."""
     wanted = {"regime": regime, "kind": "adjusted", "set": which, "contrast": contrast}
     layers = [row for row in rows.values() if row["where"]["place"] != BAND and all(row["where"][k] == v for k, v in wanted.items())]
-    return sum(row["p_adjusted"] < 0.05 for row in layers)
+    return sum(row["p_adjusted"] < LEVEL for row in layers)
 
 
 def summary(rows: Rows, found: Mapping[str, Any]) -> str:

@@ -1,75 +1,102 @@
-"""The paragraph of the entropy question, every number read out of entropy.json."""
+"""What entropy.json says, in words: the verdict and the paragraphs of docs/findings.md."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from analysis.arms import CONTROL, TREATED
 from analysis.entropy.names import CLASSES, PRIMARY, WALK_LAG
+from analysis.wording import LEVEL, Row, Rows, bracketed, chance, direction, page, table
 
-Rows = Mapping[str, Mapping[str, Any]]
-LEVEL = 0.05
+WEAK = 0.1
+"""Below this, the verdict calls a correlation weak: it goes with less than a hundredth of the variance of the ranks."""
 
-
-def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
-    """Markdown."""
-    counted = found["counted"]
-    level = 100 * found["provenance"]["config"]["level"]
-    lines = [
-        f"`python -m analysis.entropy`, {counted['images']} images, smoothed layers {counted['band'][0]} to {counted['band'][-1]}, "
-        f"{level:.4g} % cluster intervals. Named in advance, without smoothing, Holm: "
-        + "; ".join(_told(rows[name], words) for name, words in zip(PRIMARY, _WORDS, strict=True) if name in rows)
-        + "."
-    ]
-    drift = {name: rows.get(f"distance/drift_{name}/partial/{CONTROL}/band") for name in ("step", "image")}
-    ordered = ", ".join(f"{name} {_number(rows[f'means/share/{name}/{CONTROL}/band'])}" for name in _by_entropy(rows))
-    lines.append(f"Entropy as a share of ln n orders the classes of tokens as follows: {ordered}.")
-    layers = [row for name, row in rows.items() if name.startswith(f"distance/drift_mean/partial/{CONTROL}/layer ")]
-    if layers:
-        passed = [row["estimate"] for row in layers if row["p_adjusted"] < LEVEL]
-        lines.append(
-            f"By layer its correlation with the angle to the mean state is above zero in {sum(value > 0 for value in passed)} and below "
-            f"zero in {sum(value < 0 for value in passed)} of {len(layers)} layers (max-T, p < {LEVEL:g})."
-        )
-    if all(drift.values()):
-        lines.append(
-            f"Partial on the step, it goes with the angle to the previous state at {_number(drift['step'])}, to the image at "
-            f"{_number(drift['image'])}."
-        )
-    ratio = rows.get(f"walk/variance ratio/free/{TREATED}/lag {WALK_LAG}/band")
-    if ratio:
-        one, two = (rows[f"walk/autocorrelation/free/{CONTROL}/lag {lag}/band"] for lag in (1, 2))
-        slope, rate = (rows[f"walk/{name}/free/{CONTROL}/band"] for name in ("slope", "best constant rate"))
-        lines.append(
-            f"With smoothing the variance ratio is {_number(ratio)} in the arm's own captions; 1 is a walk, {1 / WALK_LAG:.3f} white "
-            f"noise. Without it, increments have autocorrelations of {_number(one)} at lag 1 and {_number(two)} at lag 2, and ln MSD grows "
-            f"with ln lag at a slope of {_number(slope)}. A walk seen through white noise with that autocorrelation at lag 1 would be "
-            f"filtered best by a constant rate of {_number(rate)}; such a process has none at lag 2, so the rate describes and does not "
-            "recommend. Hidden states are tested here; KVSmooth averages keys and values, of which this says nothing directly."
-        )
-    return "\n".join(lines)
-
-
-_WORDS = (
-    "centred entropy of punctuation minus that of words (nat)",
-    "rank correlation of entropy with the angle to the mean state so far, partial on the step",
-    f"variance ratio of hidden states at lag {WALK_LAG} against 1, a random walk",
+_WALK = {
+    -1: "Hidden states are no random walk, which the derivation assumes: they keep returning",
+    0: "Hidden states cannot be told from the random walk that the derivation assumes",
+    1: "Hidden states are no random walk, which the derivation assumes: they run on in one direction",
+}
+_CLASS = {-1: "lower row entropy than words", 0: "no clearly different row entropy from words", 1: "higher row entropy than words"}
+_ANGLE = {-1: "falls", 0: "neither grows nor falls for certain", 1: "grows"}
+_TABLE = dict(
+    zip(
+        PRIMARY,
+        (
+            "row entropy of punctuation minus that of words, position taken out (nat)",
+            "rank correlation of row entropy with the angle to the mean state so far, given the step",
+            f"variance ratio of hidden states at lag {WALK_LAG}; a random walk has 1",
+        ),
+        strict=True,
+    )
 )
 
 
-def _told(row: Mapping[str, Any], words: str) -> str:
-    shift = row["effect"].get("circular shift p")
-    more = "" if shift is None else f", circular shift p = {shift:.2g}"
-    return f"{words} {_number(row)}, p = {row['p_adjusted']:.2g}{more} (n = {row['n']})"
+def verdict(rows: Rows) -> str:
+    """One sentence on the three primary outcomes; by corrected tests, and for the correlation by its circular shifts too."""
+    punctuation, angle, walk = (rows.get(name) for name in PRIMARY)
+    way = _with_shift(angle)
+    weakly = " weakly" if way and abs(angle["estimate"]) < WEAK else ""
+    return (
+        f"{_WALK[direction(walk, null=1.0)]}; punctuation has {_CLASS[direction(punctuation)]}, and row entropy {_ANGLE[way]}{weakly} "
+        "with the angle to the mean state."
+    )
 
 
-def _number(row: Mapping[str, Any], digits: int = 3) -> str:
-    """Estimate and interval."""
-    low, high = row["interval"]
-    limits = f"[{low:.{digits}f}, {high:.{digits}f}]" if math.isfinite(low) and math.isfinite(high) else "[no interval]"
-    return f"{row['estimate']:.{digits}f} {limits}"
+def _with_shift(row: Row | None) -> int:
+    """Direction of a correlation of two series, where turning one of them round its caption rejects as well."""
+    way = direction(row)
+    return way if way and row["effect"].get("circular shift p", 0.0) < LEVEL else 0
 
 
-def _by_entropy(rows: Rows) -> list[str]:
-    found = [name for name in CLASSES if f"means/share/{name}/{CONTROL}/band" in rows]
-    return sorted(found, key=lambda name: -rows[f"means/share/{name}/{CONTROL}/band"]["estimate"])
+def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
+    """The question's part of the findings page; every number is read from the results."""
+    parts = [_classes(rows), _distance(rows), _walk(rows)]
+    counted = found["counted"]
+    note = (
+        f"`python -m analysis.entropy`, {counted['images']} images, smoothed layers {counted['band'][0]} to {counted['band'][-1]}. "
+        f"Brackets: {100 * found['provenance']['config']['level']:.4g} % cluster BCa interval over images; p: sign flip over images, "
+        "Holm over the outcomes of the table, all without smoothing. Figures: `figures/entropy/`."
+    )
+    return page(verdict(rows), table(rows, _TABLE), *parts, note)
+
+
+def _classes(rows: Rows) -> str:
+    names = [name for name in CLASSES if f"means/share/{name}/{CONTROL}/band" in rows]
+    ordered = sorted(names, key=lambda name: -rows[f"means/share/{name}/{CONTROL}/band"]["estimate"])
+    said = ", ".join(f"{name} {bracketed(rows[f'means/share/{name}/{CONTROL}/band'])}" for name in ordered)
+    return f"*Classes of tokens*, by row entropy as a share of ln n: {said}." if said else ""
+
+
+def _distance(rows: Rows) -> str:
+    """Angles to the mean state by layer, and to the other references."""
+    said = []
+    primary = rows.get(PRIMARY[1])
+    if primary and "circular shift p" in primary["effect"]:
+        said.append(f"For the correlation of the table, turning the series round has {chance(primary['effect']['circular shift p'])}.")
+    layers = [row for name, row in rows.items() if name.startswith(f"distance/drift_mean/partial/{CONTROL}/layer ")]
+    if layers:
+        ways = [direction(row) for row in layers]
+        said.append(f"By layer it is above zero in {ways.count(1)} and below zero in {ways.count(-1)} of {len(layers)} (max-T).")
+    others = {name: rows.get(f"distance/drift_{name}/partial/{CONTROL}/band") for name in ("step", "image")}
+    if all(others.values()):
+        said.append(
+            f"With the angle to the previous state row entropy goes at {bracketed(others['step'])}, with that to the image at "
+            f"{bracketed(others['image'])}."
+        )
+    return " ".join(["*Angles.*", *said]) if said else ""
+
+
+def _walk(rows: Rows) -> str:
+    """Lags, autocorrelations and the constant rate that would filter such states best."""
+    ratio = rows.get(f"walk/variance ratio/free/{TREATED}/lag {WALK_LAG}/band")
+    if not ratio:
+        return ""
+    one, two = (rows[f"walk/autocorrelation/free/{CONTROL}/lag {lag}/band"] for lag in (1, 2))
+    slope, rate = (rows[f"walk/{name}/free/{CONTROL}/band"] for name in ("slope", "best constant rate"))
+    return (
+        f"*The walk.* White noise round a fixed mean would have a variance ratio of {1 / WALK_LAG:.3f}; with KVSmooth, on its own "
+        f"captions, it is {bracketed(ratio)}. Without smoothing ln MSD grows with ln lag at a slope of {bracketed(slope)} (a walk: 1), and "
+        f"increments have autocorrelations of {bracketed(one)} at lag 1 and {bracketed(two)} at lag 2 (a walk: 0). A walk seen through "
+        f"white noise with that autocorrelation at lag 1 would be filtered best by a constant rate of {bracketed(rate)}; since it would "
+        "have none at lag 2, the rate describes and does not recommend. These are hidden states; KVSmooth averages keys and values, of "
+        "which this says nothing directly."
+    )

@@ -1,17 +1,43 @@
-"""What logits.json says, in words: the paragraph of docs/findings.md and the lines at the end of a run."""
+"""What logits.json says, in words: the verdict and the paragraphs of docs/findings.md, and the lines at the end of a run."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from analysis.arms import CONTRAST, CONTROL, TREATED
+from analysis.wording import Rows, alike, bracketed, direction, number, page, table
 
-Rows = Mapping[str, Mapping[str, Any]]
+_MOVES = {-1: "fall", 0: "show no clear trend", 1: "rise"}
+_HOLDS = {0: "is not seen", 1: "is half seen", 2: "is seen"}
+_TURNS = {-1: "downwards", 0: "neither way for certain", 1: "upwards"}
+_TABLE = {
+    f"replay/logprob/present unsaid/{CONTROL}": "objects of the image, no smoothing",
+    f"replay/logprob/hallucinated unsaid/{CONTROL}": "hallucinated objects, no smoothing",
+    f"replay/logprob/present unsaid/{CONTRAST}": "objects of the image, what KVSmooth changes on the same tokens",
+    f"replay/logprob/hallucinated unsaid/{CONTRAST}": "hallucinated objects, what KVSmooth changes on the same tokens",
+}
+
+
+def verdict(rows: Rows) -> str:
+    """One sentence: the paper's claim about raw logits, the primary slopes, and what smoothing does to them; by corrected tests."""
+
+    def way(outcome: str, which: str, contrast: str) -> int:
+        return direction(rows[f"replay/{outcome}/{which}/{contrast}"])
+
+    raw = [way("logit", which, CONTROL) for which in ("present", "hallucinated")]
+    claimed = (raw[0] == -1) + (raw[1] == 1)
+    plain, change = ([way("logprob", f"{which} unsaid", arm) for which in ("present", "hallucinated")] for arm in (CONTROL, CONTRAST))
+    names = ("the log-probabilities of both", "the log-probabilities of present objects", "those of hallucinated ones")
+    turned = alike(*change, ("both trends", "the trend of present objects", "that of hallucinated ones"), _TURNS)
+    return (
+        f"The paper's first observation {_HOLDS[claimed]}: raw logits "
+        f"{alike(*raw, ('of present and of hallucinated objects', 'of present objects', 'those of hallucinated ones'), _MOVES)}; "
+        f"before the objects are said, {alike(*plain, names, _MOVES)}, and on the same tokens KVSmooth turns {turned}."
+    )
 
 
 def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
-    """The paragraph of the findings page; every number is read from the results."""
+    """The question's part of the findings page; every number is read from the results."""
     counted = found["counted"]
 
     def plain(outcome: str, which: str) -> str:
@@ -20,62 +46,43 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     def change(outcome: str, which: str) -> str:
         return number(rows[f"replay/{outcome}/{which}/{CONTRAST}"])
 
-    def own(outcome: str, which: str, arm: str) -> str:
-        return number(rows[f"free/{outcome}/{which}/{arm}"])
+    def own(which: str, arm: str) -> str:
+        return bracketed(rows[f"free/logprob/{which}/{arm}"])
 
-    primary = [
-        "Primary, named in the code after a pilot of 40 scenes, the bundled subject's first, which are among those tested here: the slope "
-        "of the log-probability of objects that the caption has not yet said, in nat per 100 tokens, each object compared with itself "
-        "only. Without smoothing, over its own whole captions, it is "
-        f"{plain('logprob', 'present unsaid')} for objects of the image and {plain('logprob', 'hallucinated unsaid')} for absent ones that "
-        "the free caption of either arm names. On the same tokens, KVSmooth changes these slopes by "
-        f"{change('logprob', 'present unsaid')} and {change('logprob', 'hallucinated unsaid')}.",
-    ]
-    paper = [
-        "The paper's view takes raw logits at every step: there the slope without smoothing is "
-        f"{plain('logit', 'present')} logits per 100 tokens for present and {plain('logit', 'hallucinated')} for hallucinated objects; the "
-        f"mean logit of the whole vocabulary, a shift that all raw logits of a step share, has the slope {plain('logit', 'vocabulary')}. "
-        f"Before the objects are said, and relative to absent objects that are neither named nor typical, it is "
-        f"{plain('relative', 'present unsaid')} and {plain('relative', 'hallucinated unsaid')}, which KVSmooth changes by "
-        f"{change('relative', 'present unsaid')} and {change('relative', 'hallucinated unsaid')}. The variance of the raw logit of "
-        f"hallucinated objects changes by {plain('variance', 'hallucinated')} squared logits per 100 tokens at every step, by "
-        f"{plain('variance', 'hallucinated unsaid')} before they are said; that of present ones by {plain('variance', 'present')} and "
-        f"{plain('variance', 'present unsaid')}.",
-        "Each arm on its own text, over the steps that both have (median over images: "
-        f"{counted['median_steps']['free']:g}), the log-probability of objects not yet said has the slopes "
-        f"{own('logprob', 'present unsaid', CONTROL)} without and {own('logprob', 'present unsaid', TREATED)} with KVSmooth (present), "
-        f"{own('logprob', 'hallucinated unsaid', CONTROL)} and {own('logprob', 'hallucinated unsaid', TREATED)} (hallucinated).",
-    ]
-    bound = [
-        "What does not follow: a slope describes captions of this subject and says nothing of causes; the steps before an object is said "
-        "are early ones, so the two views differ in range as well; hallucinated objects are known by what the captions said "
-        f"(images with one: {counted['images_with']['hallucinated']} of {counted['images']}).",
-    ]
-    level = found["provenance"]["config"]["level"]
-    note = f"Brackets: {100 * level:.4g} % cluster BCa interval over images; n: images; p: sign flip over images, corrected by "
-    note += (
-        f"{rows[f'replay/logprob/present unsaid/{CONTROL}']['adjustment']} (primary) or max-T over the slopes of one unit, arm and regime. "
+    primary = (
+        "Asked: how the log-probability of an object that the caption has not yet said changes along the caption. Slopes in nat per 100 "
+        "tokens, each object compared with itself only:"
     )
-    note += "Figures: `figures/logits/`."
-    return "\n\n".join([" ".join(primary), " ".join(paper), " ".join(bound), note])
-
-
-def number(row: Mapping[str, Any]) -> str:
-    """Estimate, interval, n and corrected p of a row."""
-    if not math.isfinite(row["estimate"]):
-        return f"unknown ({row['reason'] or 'no value'})"
-    limits = f"[{signed(row['interval'][0])}, {signed(row['interval'][1])}]"
-    return f"{signed(row['estimate'])} {limits} (n = {row['n']}, {chance(row['p_adjusted'])})"
-
-
-def signed(value: float) -> str:
-    """Three significant digits with a true minus; a dash where there is no number."""
-    return "–" if not math.isfinite(value) else f"{value:.3g}".replace("-", "−")
-
-
-def chance(p: float) -> str:
-    """A p-value as text."""
-    return "no p" if not math.isfinite(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    paper = (
+        "*The paper's view, raw logits at every step, no smoothing.* Logits per 100 tokens: "
+        f"{plain('logit', 'present')} for present and {plain('logit', 'hallucinated')} for hallucinated objects. The mean logit of the "
+        f"whole vocabulary, a shift that all raw logits of a step share, has {plain('logit', 'vocabulary')}. The variance of the logits "
+        f"changes by {plain('variance', 'present')} squared logits (present) and {plain('variance', 'hallucinated')} (hallucinated)."
+    )
+    relative = (
+        "*Without what moves all objects alike.* Before they are said, relative to absent objects that are neither named nor typical: "
+        f"{plain('relative', 'present unsaid')} (present) and {plain('relative', 'hallucinated unsaid')} (hallucinated). KVSmooth changes "
+        f"these by {change('relative', 'present unsaid')} and {change('relative', 'hallucinated unsaid')}."
+    )
+    free = (
+        "*Each arm on its own text*, over the steps that both have (median over images: "
+        f"{counted['median_steps']['free']:g}): present objects not yet said {own('present unsaid', CONTROL)} nat per 100 tokens without "
+        f"and {own('present unsaid', TREATED)} with KVSmooth, hallucinated ones {own('hallucinated unsaid', CONTROL)} and "
+        f"{own('hallucinated unsaid', TREATED)}."
+    )
+    bound = (
+        "What does not follow: a slope says nothing of causes. The steps before an object is said are early ones, so the two views differ "
+        "in range as well. Hallucinated objects are the absent ones that the free caption of either arm names (images with one: "
+        f"{counted['images_with']['hallucinated']} of {counted['images']})."
+    )
+    level = found["provenance"]["config"]["level"]
+    note = (
+        f"Brackets: {100 * level:.4g} % cluster BCa interval over images; n: images; p: sign flip over images, corrected by "
+        f"{rows[f'replay/logprob/present unsaid/{CONTROL}']['adjustment']} (table) or max-T over the slopes of one unit, arm and regime. "
+        "The primary slopes were named after a pilot of 40 scenes, the bundled subject's first, which are among those tested. "
+        "Figures: `figures/logits/`."
+    )
+    return page(verdict(rows), primary, table(rows, _TABLE), paper, relative, free, bound, note)
 
 
 def summary(rows: Rows, found: Mapping[str, Any]) -> str:

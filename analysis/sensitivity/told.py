@@ -1,15 +1,37 @@
-"""The question's paragraph on the findings page; every number in it is read out of the results."""
+"""The question's verdict and paragraphs on the findings page; every number in it is read out of the results."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import Rows, passes
 from analysis.question import by_name
 from analysis.sensitivity.names import DEFAULT_MARGIN, DEFAULT_WINDOW, OPTIONS, PRIMARY
+from analysis.wording import page
 
 NAMES = {"chair_i": "CHAIR_i", "f1": "F1"}
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """One sentence: which options move hallucination, and whether a setting is better than no smoothing; by corrected tests."""
+    rows = by_name(found["results"])
+    options = [option for option in OPTIONS if f"{option}/range/chair_i" in rows]
+    moving = [option for option in options if passes(rows[f"{option}/range/chair_i"])]
+    ordered = sorted(moving, key=lambda option: -rows[f"{option}/range/chair_i"]["estimate"])
+    still = [option for option in options if option not in moving]
+    said = [f"CHAIR_i depends on {_listed(ordered)}" if ordered else "CHAIR_i depends on no option for certain"]
+    if ordered and still:
+        said.append(f"but not for certain on {_listed(still)}")
+    fewer = _better(rows)["chair_i"]
+    free = [name for name in fewer if not (passes(rows[_recall(name)]) and rows[_recall(name)]["estimate"] < 0)]
+    if not fewer:
+        end = "no setting has a lower CHAIR_i than no smoothing"
+    elif not free:
+        end = "every setting with a lower CHAIR_i than no smoothing also names fewer of the objects that are there"
+    else:
+        end = f"{len(free)} of {len(fewer)} settings with a lower CHAIR_i than no smoothing lose no recall for certain"
+    return f"{', '.join(said)}; {end}."
 
 
 def paragraph(found: Mapping[str, Any]) -> str:
@@ -19,38 +41,48 @@ def paragraph(found: Mapping[str, Any]) -> str:
     grid: dict[str, list[dict[str, Any]]] = {}
     for one in found["settings"]:
         grid.setdefault(one["option"], []).append(one)
-    level = f"{100 * config['level']:g} %"
     tests = sum(row["role"] == "primary" for row in rows.values())
-    parts = [
+    asked = (
         f"{told['n']} scenes, {len(found['cells'])} ways of smoothing, one option changed at a time round `lambda_ref` "
-        f"{config['lambda_ref']:g}, margin {DEFAULT_MARGIN:g}, window {DEFAULT_WINDOW} and the paper's band. Primary, named in advance: "
-        f"how far CHAIR_i and F1 move over the settings of each option (largest minus smallest, {level} limits that hold for all pairs of "
-        f"settings at once; the test turns settings within images, p corrected by Holm over all {tests} of these). "
+        f"{config['lambda_ref']:g}, margin {DEFAULT_MARGIN:g}, window {DEFAULT_WINDOW} and the paper's band. Named in advance: how far "
+        "CHAIR_i and F1 move over the settings of each option, largest minus smallest. "
         + (f"Not finished and left out: {', '.join(found['excluded'])}." if found["excluded"] else "No cell and no scene is left out.")
-    ]
-    parts.append(" ".join(_range(rows, option, len(settings)) for option, settings in grid.items() if f"{option}/range/f1" in rows))
-    parts.append(" ".join([_same(rows, grid, measure) for measure in PRIMARY]))
+    )
+    same = [_same(rows, grid, measure) for measure in PRIMARY]
     trends = [_trend(rows, option) for option in grid if f"{option}/slope/chair_i" in rows]
-    if trends:
-        parts.append("In one direction? CHAIR_i by Page's test: " + "; ".join(trends) + ".")
-    parts.append(_beyond(rows, grid))
-    parts.append(_baseline(rows))
+    note = (
+        f"Brackets: {100 * config['level']:g} % limits over images; those of the table hold for all pairs of settings at once. p of the "
+        f"table: settings turned within images, Holm over all {tests} ranges. Figures: `figures/sensitivity/`."
+    )
     pictures = [
         "![Outcomes over each option](../figures/sensitivity/options.png)",
         "![Outcomes over the amount of smoothing, beside constant rates](../figures/sensitivity/amount.png)",
         "![Every setting in the planes of precision and recall, and of F1 and CHAIR_i](../figures/sensitivity/plane.png)",
     ]
-    return "\n\n".join([*(part for part in parts if part), *pictures])
+    return page(
+        verdict(found),
+        asked,
+        _ranges(rows, grid),
+        _baseline(rows),
+        "*As the default?* " + " ".join(same) if any(same) else "",
+        "*In one direction?* CHAIR_i by Page's test: " + "; ".join(trends) + "." if trends else "",
+        _beyond(rows, grid),
+        note,
+        *pictures,
+    )
 
 
-def _range(rows: Rows, option: str, settings: int) -> str:
-    said = []
-    for measure in PRIMARY:
-        row = rows[f"{option}/range/{measure}"]
-        where = row["where"]
-        ends = f"smallest at {where['lowest']}, largest at {where['highest']}"
-        said.append(f"{NAMES[measure]} {_number(row)}, corrected {_p(row['p_adjusted'])} ({ends})")
-    return f"**{_plain(option)}** ({settings} settings): {'; '.join(said)}."
+def _ranges(rows: Rows, grid: Mapping[str, list]) -> str:
+    """Markdown: the ranges of the primary outcomes, a line an option and outcome."""
+    lines = ["| option | outcome | largest minus smallest | smallest at | largest at | corrected p |", "|---|---|---|---|---|---|"]
+    for option, settings in grid.items():
+        for measure in PRIMARY:
+            row = rows.get(f"{option}/range/{measure}")
+            if row is not None:
+                where, p = row["where"], _p(row["p_adjusted"]).removeprefix("p ")
+                told = f"{_plain(option)} ({len(settings)} settings) | {NAMES[measure]} | {_number(row)}"
+                lines.append(f"| {told} | {where['lowest']} | {where['highest']} | {p} |")
+    return "\n".join(lines)
 
 
 def _same(rows: Rows, grid: Mapping[str, list], measure: str) -> str:
@@ -69,7 +101,8 @@ def _same(rows: Rows, grid: Mapping[str, list], measure: str) -> str:
 
 def _trend(rows: Rows, option: str) -> str:
     slope, tau = (rows[f"{option}/{kind}/chair_i"] for kind in ("slope", "tau"))
-    return f"{_plain(option)} slope {_number(slope, True)} {slope['unit'].removeprefix('1 ')}, τ {tau['estimate']:+.2f}, {_p(slope['p'])}"
+    rank = f"{tau['estimate']:+.2f}".replace("-", "−")
+    return f"{_plain(option)} slope {_number(slope, True)} {slope['unit'].removeprefix('1 ')}, τ {rank}, {_p(slope['p'])}"
 
 
 def _beyond(rows: Rows, grid: Mapping[str, list]) -> str:
@@ -89,22 +122,42 @@ def _beyond(rows: Rows, grid: Mapping[str, list]) -> str:
     default = rows.get(f"lambda_ref/{place}/off the curve/chair_i")
     own = "" if default is None else f" The default itself: CHAIR_i {_number(default, True)}, corrected {_p(default['p_adjusted'])}."
     return (
-        "More than its dose? Settings that leave the curve of constant rates at the same realised mean rate (corrected over the settings "
+        "*More than its dose?* Settings that leave the curve of constant rates at the same realised mean rate (corrected over the settings "
         f"of the option): {'; '.join(said)}.{own} Leaving it would not show guidance by itself: where the curve is steep, a mixture of "
         "rates is not their mean ([ablation](ablation.md) has the controls of the same rates in another order)."
     )
 
 
-def _baseline(rows: Rows) -> str:
-    """Settings that are better than no smoothing, if any are."""
-    better = {"chair_i": [], "f1": []}
+def _better(rows: Rows) -> dict[str, list[str]]:
+    """By primary outcome, the cells that the corrected test calls better than no smoothing."""
+    better: dict[str, list[str]] = {name: [] for name in PRIMARY}
     for name, row in rows.items():
         treated, _, rest = name.partition(f" - {BASELINE}/")
         if rest in better and passes(row) and row["estimate"] * (1 if rest == "f1" else -1) > 0:
-            better[rest].append(f"`{treated}` ({_number(row, True)}; recall {_number(rows[f'{treated} - {BASELINE}/recall'], True)})")
-    said = [f"with a {'lower' if name == 'chair_i' else 'higher'} {NAMES[name]}: {', '.join(better[name]) or 'none'}" for name in PRIMARY]
-    differ = f"Settings that differ from no smoothing after correction {'; '.join(said)}."
-    return f"{differ} A lower CHAIR_i beside a lower recall is no better sight."
+            better[rest].append(treated)
+    return better
+
+
+def _recall(cell: str) -> str:
+    return f"{cell} - {BASELINE}/recall"
+
+
+def _baseline(rows: Rows) -> str:
+    """Settings that are better than no smoothing, if any are."""
+    said = []
+    for measure, cells in _better(rows).items():
+        each = [
+            f"`{cell}` ({_number(rows[f'{cell} - {BASELINE}/{measure}'], True)}; recall {_number(rows[_recall(cell)], True)})"
+            for cell in cells
+        ]
+        said.append(f"with a {'lower' if measure == 'chair_i' else 'higher'} {NAMES[measure]}: {', '.join(each) or 'none'}")
+    return f"*Better than no smoothing?* Settings that differ after correction {'; '.join(said)}."
+
+
+def _listed(options: Sequence[str]) -> str:
+    """Names with commas and, before the last, "and"."""
+    *most, last = (_plain(option) if option == "lambda_ref" else f"the {_plain(option)}" for option in options)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _plain(option: str) -> str:
@@ -116,7 +169,7 @@ def _number(row: Mapping[str, Any], signed: bool = False) -> str:
     digits = 3 if max(abs(row["estimate"]), abs(low), abs(high)) >= 0.01 else 4
     sign = "+" if signed else ""
     ends = "" if math.isnan(low) else f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
-    return f"{row['estimate']:{sign}.{digits}f}{ends}"
+    return f"{row['estimate']:{sign}.{digits}f}{ends}".replace("-", "−")
 
 
 def _p(value: float) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from analysis.coupling import __main__ as command
-from analysis.logits.told import signed
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.paired import sign_flip
+from analysis.wording import signed
 from probes.cli import BadInput
 from tests.analysis_logits.synthetic import annotations, recordings
 

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.entropy.__main__ import QUESTION, EntropyConfig, main
 from analysis.entropy.reduce import reduce
+from analysis.wording import bracketed
 from probes.cli import BadInput
 from tests.analysis_entropy.planted import planted
 
@@ -41,7 +42,7 @@ def test_the_paragraph_tells_the_numbers_of_the_results(folder):
     page = (folder / "page.md").read_text()
     for row in found["results"][:3]:
         assert row["role"] == "primary"
-        assert f"{row['estimate']:.3f} [{row['interval'][0]:.3f}, {row['interval'][1]:.3f}]" in page
+        assert bracketed(row) in page
     assert {path.stem for path in folder.glob("*.png")} == {"entropy_classes", "entropy_distance", "random_walk"}
 
 

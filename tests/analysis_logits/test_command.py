@@ -11,9 +11,9 @@ import pytest
 
 from analysis.logits import __main__ as command
 from analysis.logits.annotated import annotations_of
-from analysis.logits.told import number, signed
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.paired import sign_flip
+from analysis.wording import number, signed
 from probes.cli import BadInput
 from tests.analysis_logits.synthetic import annotations, recordings
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_numbers_are_told_with_interval_n_and_p():
     row = {"estimate": -1.23456, "interval": [-2.0, math.nan], "n": 7, "p_adjusted": 0.0004, "reason": ""}
-    assert number(row) == "−1.23 [−2, –] (n = 7, p < 0.001)"
+    assert number(row) == "−1.23 [−2.00, –] (n = 7, p < 0.001)"
     assert number(row | {"estimate": math.nan, "reason": "no pair"}) == "unknown (no pair)"
     assert signed(-0.000123) == "−0.000123"
 

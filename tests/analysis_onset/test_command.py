@@ -8,6 +8,7 @@ import pytest
 
 from analysis.onset.__main__ import QUESTION, OnsetConfig, main
 from analysis.onset.reduce import reduce
+from analysis.wording import bracketed
 from probes.cli import BadInput
 from tests.analysis_onset.planted import planted
 
@@ -41,7 +42,7 @@ def test_the_paragraph_tells_the_numbers_of_the_results(folder):
     page = (folder / "page.md").read_text()
     for row in found["results"][:4]:
         assert row["role"] == "primary"
-        assert f"{row['estimate']:.3f} [{row['interval'][0]:.3f}, {row['interval'][1]:.3f}]" in page
+        assert bracketed(row) in page
     assert {path.stem for path in folder.glob("*.png")} == {"onset_aligned", "onset_auroc", "onset_survival"}
 
 

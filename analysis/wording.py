@@ -1,0 +1,61 @@
+"""How the findings page says a result: numbers as text, which way a corrected test points, the table of primary outcomes."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+Rows = Mapping[str, Row]
+LEVEL = 0.05
+
+
+def direction(row: Row | None, null: float = 0.0) -> int:
+    """+1 or -1 where the corrected test rejects at 5 %, by the side of `null` on which the estimate lies; else, or without a row, 0."""
+    if row is None or not math.isfinite(row["estimate"]) or not row["p_adjusted"] < LEVEL:
+        return 0
+    return (row["estimate"] > null) - (row["estimate"] < null)
+
+
+def alike(first: int, second: int, names: Sequence[str], words: Mapping[int, str]) -> str:
+    """What two things do, said once where they do the same; `names` are those of both together, of the first, of the second."""
+    both, one, other = names
+    return f"{both} {words[first]}" if first == second else f"{one} {words[first]}, {other} {words[second]}"
+
+
+def page(verdict: str, *parts: str) -> str:
+    """Markdown: the verdict in bold, then paragraphs; empty ones are left out."""
+    return "\n\n".join([f"**{verdict}**", *(part for part in parts if part)])
+
+
+def table(rows: Rows, named: Mapping[str, str], known_as: str = "named in advance") -> str:
+    """Markdown: a line an outcome with estimate, interval, n and corrected p; outcomes without a row are left out."""
+    lines = [f"| {known_as} | estimate | n | corrected p |", "|---|---|---|---|"]
+    for name, words in named.items():
+        if name in rows:
+            row = rows[name]
+            p = chance(row["p_adjusted"]).removeprefix("p ").removeprefix("= ")
+            told = bracketed(row) if math.isfinite(row["estimate"]) else number(row)
+            lines.append(f"| {words} | {told} | {row['n']} | {p} |")
+    return "\n".join(lines)
+
+
+def number(row: Row) -> str:
+    """Estimate, interval, n and corrected p of a row."""
+    if not math.isfinite(row["estimate"]):
+        return f"unknown ({row['reason'] or 'no value'})"
+    return f"{bracketed(row)} (n = {row['n']}, {chance(row['p_adjusted'])})"
+
+
+def bracketed(row: Row) -> str:
+    """Estimate and interval."""
+    return f"{signed(row['estimate'])} [{signed(row['interval'][0])}, {signed(row['interval'][1])}]"
+
+
+def signed(value: float) -> str:
+    """Three significant digits with a true minus; a dash where there is no number."""
+    return "–" if not math.isfinite(value) else f"{value:#.3g}".rstrip(".").replace("-", "−")
+
+
+def chance(p: float) -> str:
+    """A p-value as text."""
+    return "no p" if not math.isfinite(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -1,0 +1,166 @@
+"""The sentence in bold of each question: every branch, from made-up signs and corrected p-values."""
+
+import math
+from itertools import product
+
+import pytest
+
+from analysis.arms import CONTRAST, CONTROL
+from analysis.coupling import told as coupling
+from analysis.entropy import told as entropy
+from analysis.logits import told as logits
+from analysis.onset import told as onset
+from analysis.sensitivity import told as sensitivity
+from analysis.wording import alike, bracketed, direction, number, page, signed, table
+
+SIGNS = (-1, 0, 1)
+
+
+def row(sign, null=0.0, name="", size=0.3, **more):
+    """A row whose corrected test rejects on the given side of `null`; for 0 one that lies above it and does not reject."""
+    estimate = null + size * (sign or 1)
+    told = {"name": name, "estimate": estimate, "interval": [estimate - 0.1, estimate + 0.1], "n": 9, "reason": "", "effect": {}}
+    return told | {"p": 0.01, "p_adjusted": 0.2 if sign == 0 else 0.01, "role": "primary", "where": {}} | more
+
+
+def test_a_direction_needs_a_corrected_test_that_rejects():
+    assert [direction(row(sign)) for sign in SIGNS] == [-1, 0, 1]
+    assert [direction(row(sign, 0.5), null=0.5) for sign in SIGNS] == [-1, 0, 1]
+    assert direction(None) == 0
+    assert direction(row(1) | {"p_adjusted": math.nan}) == 0
+    assert direction(row(1) | {"p_adjusted": 0.05}) == 0
+    assert direction(row(1) | {"estimate": math.nan}) == 0
+    assert direction(row(1) | {"estimate": 0.5}, null=0.5) == 0
+
+
+def test_two_that_do_the_same_are_named_together():
+    names, words = ("both", "one", "the other"), {1: "rise", -1: "fall"}
+    assert alike(1, 1, names, words) == "both rise"
+    assert alike(1, -1, names, words) == "one rise, the other fall"
+
+
+def test_numbers_keep_their_digits_and_lines_their_order():
+    assert [signed(value) for value in (0.5, -28.62, 500.0, 1e-5, math.nan)] == ["0.500", "−28.6", "500", "1.00e−05", "–"]
+    assert bracketed(row(1)) == "0.300 [0.200, 0.400]"
+    assert number(row(1)) == "0.300 [0.200, 0.400] (n = 9, p = 0.010)"
+    unknown = row(1) | {"estimate": math.nan, "p_adjusted": math.nan, "reason": "no pair"}
+    made = table(
+        {"a": row(1), "b": unknown, "c": row(-1) | {"p_adjusted": 1e-4}}, {"c": "third", "a": "first", "no row": "-", "b": "second"}
+    )
+    assert made.splitlines()[2:] == [
+        "| third | −0.300 [−0.400, −0.200] | 9 | < 0.001 |",
+        "| first | 0.300 [0.200, 0.400] | 9 | 0.010 |",
+        "| second | unknown (no pair) | 9 | no p |",
+    ]
+    assert page("So.", "one", "", "two") == "**So.**\n\none\n\ntwo"
+
+
+def said_of_logits(raw, plain, change):
+    rows = {}
+    for which, r, p, c in zip(("present", "hallucinated"), raw, plain, change, strict=True):
+        rows[f"replay/logit/{which}/{CONTROL}"] = row(r)
+        rows[f"replay/logprob/{which} unsaid/{CONTROL}"] = row(p)
+        rows[f"replay/logprob/{which} unsaid/{CONTRAST}"] = row(c)
+    return logits.verdict(rows)
+
+
+def test_logits():
+    assert said_of_logits((-1, 1), (-1, -1), (1, 1)) == (
+        "The paper's first observation is seen: raw logits of present objects fall, those of hallucinated ones rise; before the objects "
+        "are said, the log-probabilities of both fall, and on the same tokens KVSmooth turns both trends upwards."
+    )
+    held = {
+        raw: said_of_logits(raw, (0, 0), (0, 0)).split(":")[0].removeprefix("The paper's first observation ")
+        for raw in product(SIGNS, SIGNS)
+    }
+    assert {raw for raw, words in held.items() if words == "is seen"} == {(-1, 1)}
+    assert {raw for raw, words in held.items() if words == "is half seen"} == {(-1, -1), (-1, 0), (0, 1), (1, 1)}
+    assert {raw for raw, words in held.items() if words == "is not seen"} == {(0, 0), (0, -1), (1, 0), (1, -1)}
+    other = said_of_logits((0, 0), (1, 0), (-1, 0))
+    assert "raw logits of present and of hallucinated objects show no clear trend;" in other
+    assert "the log-probabilities of present objects rise, those of hallucinated ones show no clear trend, and" in other
+    assert other.endswith("turns the trend of present objects downwards, that of hallucinated ones neither way for certain.")
+
+
+@pytest.mark.parametrize("hallucinated", SIGNS)
+@pytest.mark.parametrize("present", SIGNS)
+def test_coupling(hallucinated, present):
+    first, second, change = coupling.PRIMARY
+    rows = {first: row(hallucinated), second: row(present)}
+    words = {-1: "more probable", 0: "neither more nor less probable for certain", 1: "less probable"}
+    said = coupling.verdict(rows)
+    if hallucinated == present:
+        assert f"hallucinated and present objects alike are {words[present]}:" in said
+    else:
+        assert f"hallucinated objects are {words[hallucinated]}, present ones are {words[present]}:" in said
+    assert ("are not seen" in said) == (hallucinated + present != 0 or hallucinated == 0)
+    changed = {way: coupling.verdict(rows | {change: row(way)}).split("KVSmooth ")[1].split(" the relation")[0] for way in SIGNS}
+    assert changed[0] == "does not change for certain"
+    assert changed[1] == {-1: "weakens", 0: "raises", 1: "strengthens"}[hallucinated]
+    assert changed[-1] == {-1: "strengthens", 0: "lowers", 1: "weakens"}[hallucinated]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_entropy(sign):
+    punctuation, angle, walk = entropy.PRIMARY
+
+    def said(rows):
+        return entropy.verdict(rows)
+
+    words = {-1: "lower row entropy than words", 0: "no clearly different", 1: "higher row entropy than words"}
+    assert words[sign] in said({punctuation: row(sign)})
+    words = {-1: "they keep returning", 0: "cannot be told from the random walk", 1: "they run on in one direction"}
+    assert words[sign] in said({walk: row(sign, null=1.0)})
+    words = {-1: "falls with the", 0: "neither grows nor falls for certain with the", 1: "grows with the"}
+    assert words[sign] in said({angle: row(sign)})
+    weak = {-1: "falls weakly with the", 0: words[0], 1: "grows weakly with the"}
+    assert weak[sign] in said({angle: row(sign, size=0.05)})
+    # the series must also stand against being turned round
+    assert words[0] in said({angle: row(sign, effect={"circular shift p": 0.3})})
+    assert words[sign] in said({angle: row(sign, effect={"circular shift p": 0.001})})
+
+
+@pytest.mark.parametrize(("tells", "mass"), list(product(SIGNS, SIGNS)))
+def test_onset_scores(tells, mass):
+    entropy_row, excess = onset.PRIMARY[:2]
+    said = onset.verdict({entropy_row: row(tells, null=0.5), excess: row(mass, null=0.5)})
+    first = {-1: "row entropy is lower, not higher,", 0: "row entropy does not tell", 1: "row entropy is higher where"}
+    assert first[tells] in said
+    second = {-1: "is higher there than its dilution explains, not lower;", 1: "is lower there than its dilution explains;"}
+    second[0] = (
+        "the loss of attention to the image does not tell for certain;" if tells else "nor does the loss of attention to the image tell"
+    )
+    assert second[mass] in said
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_onset_times(sign):
+    time, hazard = onset.PRIMARY[3], f"survival/hazard ratio by mentions/{CONTRAST}"
+    words = {-1: "after fewer tokens", 0: "does not clearly change after how many tokens captions hallucinate", 1: "after more tokens"}
+    assert onset.verdict({time: row(sign)}).endswith(
+        f"{words[sign]}." if sign == 0 else f"with KVSmooth captions hallucinate {words[sign]}."
+    )
+    often = {-1: "less often at each new object", 0: "not clearly more or less often", 1: "more often at each new object"}
+    assert often[sign] in onset.verdict({hazard: row(sign, null=1.0)})
+
+
+def said_of_options(moves, better):
+    """`moves`: sign of each option's range test; `better`: by cell, whether its recall falls for certain."""
+    made = [row(sign, name=f"{option}/range/chair_i", size=0.1 * (i + 1)) for i, (option, sign) in enumerate(moves.items())]
+    for cell, falls in better.items():
+        made += [row(-1, name=f"{cell} - baseline/chair_i"), row(-1 if falls else 0, name=f"{cell} - baseline/recall")]
+    return sensitivity.verdict({"results": [*made, row(1, name="worse - baseline/chair_i"), row(0, name="same - baseline/chair_i")]})
+
+
+def test_sensitivity():
+    both = said_of_options({"lambda_ref": 1, "margin": 0, "layers": 1}, {})
+    assert both == (
+        "CHAIR_i depends on the layers and `lambda_ref`, but not for certain on the margin; "
+        "no setting has a lower CHAIR_i than no smoothing."
+    )
+    assert said_of_options({"margin": 0}, {}).startswith("CHAIR_i depends on no option for certain; ")
+    assert said_of_options({"margin": 1}, {}).startswith("CHAIR_i depends on the margin; ")
+    lost = said_of_options({"margin": 1}, {"one": True, "two": True})
+    assert lost.endswith("every setting with a lower CHAIR_i than no smoothing also names fewer of the objects that are there.")
+    kept = said_of_options({"margin": 1}, {"one": True, "two": False})
+    assert kept.endswith("1 of 2 settings with a lower CHAIR_i than no smoothing lose no recall for certain.")
