@@ -1,0 +1,46 @@
+"""Every command says what each of its options is."""
+
+import dataclasses
+import re
+
+import pytest
+
+from analysis.ablation.config import AblationConfig
+from analysis.benchmark.config import BenchmarkConfig
+from analysis.coupling.__main__ import CouplingConfig
+from analysis.drift import DriftConfig
+from analysis.efficiency import EfficiencyConfig
+from analysis.engine.cost import EngineCostConfig
+from analysis.entropy.__main__ import EntropyConfig
+from analysis.logits.__main__ import LogitsConfig
+from analysis.mediation.config import MediationConfig
+from analysis.onset.__main__ import OnsetConfig
+from analysis.regenerate import RegenerateConfig
+from analysis.score_cost import ScoreCostConfig
+from analysis.sensitivity.config import SensitivityConfig
+from analysis.sinks.__main__ import SinksConfig
+from analysis.stats.calibration.__main__ import CalibrationConfig
+from probes.cli import run_cli
+from probes.record import RecordConfig
+
+QUESTIONS = (DriftConfig, LogitsConfig, SinksConfig, CouplingConfig, EntropyConfig, OnsetConfig, AblationConfig, MediationConfig)
+OTHERS = (RecordConfig, RegenerateConfig, BenchmarkConfig, EfficiencyConfig, EngineCostConfig, ScoreCostConfig, CalibrationConfig)
+
+
+@pytest.mark.parametrize("config", [*QUESTIONS, SensitivityConfig, *OTHERS])
+def test_every_option_has_help(config, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")  # an entry is not broken, so that a line that begins with an option is that option's
+    with pytest.raises(SystemExit):
+        run_cli(config, print, ["--help"])
+    lines = [line.strip("│| ") for line in capsys.readouterr().out.splitlines()]
+    options = [[]]
+    for line in lines:
+        if line.startswith("--"):
+            options.append([])
+        options[-1].append(line)
+    told = {words[0].split()[0].rstrip(","): " ".join(words) for words in options[1:]}
+    for field in dataclasses.fields(config):
+        option = f"--{field.name.replace('_', '-')}"
+        # what is left of the entry without the option's names, its metavariable and its default
+        text = re.sub(r"--[\w-]+,?|\{.*?\}\S*|\(default.*|\b[A-Z]+\b", "", told[option]).strip()
+        assert re.search(r"[a-z]{2}", text), f"{config.__name__}.{field.name} has no help: {told[option]}"

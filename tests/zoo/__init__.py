@@ -1,0 +1,52 @@
+"""Tiny random-weight models of every family, with inputs ready for `generate`: no hub, no processor, no weights on disk.
+
+Every claim of equality in this project is tested on all of them. Weights are drawn with a standard deviation of 0.25, so that
+attention rows and logits are far from uniform. Each decoder has 3 layers (Gemma3: 4, sliding and full in turn).
+
+A batch of two holds a shorter second prompt, left-padded, with an image of its own.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from tests.zoo import gemma, idefics, instructblip, internvl, llava, qwen_vl, text_only
+from tests.zoo.parts import BOS, EOS, IMAGE, PAD, TEXT, VIDEO, VISION_END, VISION_START, VOCABULARY
+
+__all__ = ["BOS", "EOS", "FAMILIES", "IMAGE", "PAD", "TEXT", "VIDEO", "VISION_END", "VISION_START", "VOCABULARY", "build"]
+
+FAMILIES: dict[str, Callable] = {
+    family.__name__: family for module in (llava, qwen_vl, instructblip, idefics, gemma, internvl, text_only) for family in module.FAMILIES
+}
+
+
+def build(name: str, attn: str = "sdpa", seed: int = 0, batch: int = 1):
+    """A tiny random model of one family and `batch` left-padded prompts for it.
+
+    Parameters
+    ----------
+    name : a key of `FAMILIES`
+    attn : "sdpa" or "eager", for the whole model
+    seed : weights and pixels depend on it alone; pixels of the first row also on nothing else
+    batch : rows; every second one has a shorter prompt
+
+    Returns
+    -------
+    model (float32, eval, greedy, never ends by itself), inputs for `model.generate(**inputs, max_new_tokens=n)`
+    """
+    torch.manual_seed(seed)
+    model_class, config, inputs = FAMILIES[name](batch)
+    config._attn_implementation = attn
+    torch.manual_seed(seed + 1)
+    model = model_class(config).eval()
+    generator = torch.Generator().manual_seed(seed + 2)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.25, generator=generator)
+    for part in (model, getattr(model, "language_model", None)):
+        if part is not None and hasattr(part, "generation_config"):
+            part.generation_config.eos_token_id = None
+            part.generation_config.pad_token_id = PAD
+            part.generation_config.bos_token_id = BOS
+            part.generation_config.do_sample = False
+    return model, inputs
