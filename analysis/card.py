@@ -26,6 +26,7 @@ from kvsmooth.policies import Constant
 from probes import load_subject
 from probes.cli import run_cli
 from probes.files import write_bytes
+from probes.options import check_positive
 from probes.provenance import provenance
 from probes.subjects.emoji import Scene, annotations, scenes
 from probes.subjects.emoji.model import PATCH
@@ -72,9 +73,7 @@ class CardConfig:
     debug: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("scenes", "batch", "sink_scenes", "draws"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"CardConfig.{name} must be a positive integer; got {getattr(self, name)}.")
+        check_positive(self, "scenes", "batch", "sink_scenes", "draws")
 
 
 @dataclass(frozen=True)

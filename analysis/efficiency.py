@@ -27,6 +27,7 @@ from analysis.prompt_cost import PromptCost
 from kvsmooth import KVSmooth
 from probes.cli import BadInput, run_cli
 from probes.files import atomic_write
+from probes.options import check_positive
 from probes.provenance import provenance
 from probes.regimes import record_inputs
 
@@ -64,9 +65,7 @@ class EfficiencyConfig:
     """show the trace of an error"""
 
     def __post_init__(self):
-        for name in ("prompt_tokens", "rounds", "hidden", "layers", "heads", "vocabulary", "threads"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"EfficiencyConfig.{name} must be at least 1; got {getattr(self, name)}.")
+        check_positive(self, "prompt_tokens", "rounds", "hidden", "layers", "heads", "vocabulary", "threads")
         if self.new_tokens < 2:
             raise BadInput(f"EfficiencyConfig.new_tokens must be at least 2, a prefill and a decoding step; got {self.new_tokens}.")
 

@@ -25,6 +25,7 @@ from kvsmooth.flash_entropy import flash_entropy
 from kvsmooth.map_statistics import map_statistics
 from kvsmooth.measures import TINY
 from probes.cli import BadInput
+from probes.options import check_positive
 from probes.provenance import provenance
 
 HEADS, CHANNELS, GROUPS = 8, 64, 3
@@ -44,9 +45,7 @@ class PromptCost:
     def __post_init__(self):
         if not self.lengths or min(self.lengths) < GROUPS:
             raise BadInput(f"PromptCost.lengths must be numbers of at least {GROUPS} tokens; got {self.lengths}.")
-        for name in ("rounds", "threads"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"PromptCost.{name} must be at least 1; got {getattr(self, name)}.")
+        check_positive(self, "rounds", "threads")
 
 
 @dataclass(frozen=True)

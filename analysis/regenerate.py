@@ -16,6 +16,7 @@ from analysis.lanes import Ended, Job, run_jobs
 from analysis.screen import Screen
 from probes.cli import run_cli
 from probes.files import write_bytes
+from probes.options import check_positive
 from probes.provenance import git_commit
 
 
@@ -78,9 +79,7 @@ class RegenerateConfig:
     """show traces of errors"""
 
     def __post_init__(self):
-        for name in ("images", "workers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"RegenerateConfig.{name} must be a positive integer; got {getattr(self, name)}.")
+        check_positive(self, "images", "workers")
         if bad := [name for name in self.chosen if name not in QUESTIONS]:
             raise ValueError(f"RegenerateConfig.only must be of {', '.join(QUESTIONS)}; got {bad[0]!r}.")
 

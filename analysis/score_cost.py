@@ -19,6 +19,7 @@ from typing import Any
 
 from probes.cli import BadInput, run_cli
 from probes.files import write_bytes
+from probes.options import check_positive
 from probes.provenance import provenance
 
 BARS = {"cold": 240.0, "warm": 20.0, "memory": 2e9}
@@ -50,9 +51,7 @@ class ScoreCostConfig:
     def __post_init__(self):
         if not 0 < self.share <= 1:
             raise BadInput(f"ScoreCostConfig.share must be above 0 and at most 1; got {self.share}.")
-        for name in ("captions", "rounds"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"ScoreCostConfig.{name} must be at least 1; got {getattr(self, name)}.")
+        check_positive(self, "captions", "rounds")
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from analysis.ablation.names import PLACES, PLAN_NAMES
+from probes.options import SubjectOptions, check_above_zero, check_level, check_not_negative, check_positive, check_rates
 
 AXES = ("detectors", "policies", "mixes", "places", "timings", "ropes", "bands", "windows", "margins", "lambdas")
 
 
 @dataclass(frozen=True)
-class CellsConfig:
+class CellsConfig(SubjectOptions):
     """Who describes what in every cell, where finished cells lie, and how the tests over images are made; a question adds its folder."""
 
     subject: str = "emoji"
     """the bundled "emoji", or a folder with other weights of it"""
     images: int = 500
     """how many scenes; the unit of every test"""
-    prompt: str = "Please describe this image in detail."
-    """what is asked about each scene"""
     store: Path = Path("recordings/ablation")
     """folder of finished cells; what lies there is not run again, whichever command asks"""
     only: tuple[str, ...] = ()
@@ -29,8 +28,6 @@ class CellsConfig:
     """processes, of one thread each"""
     batch_size: int = 50
     """scenes decoded together; two-pass policies exchange rates within a batch"""
-    max_new_tokens: int = 160
-    """longest caption, tokens"""
     lambda_ref: float = 0.7
     """centre of the paper's clip, in [0, 1]"""
     exact: bool = False
@@ -39,28 +36,16 @@ class CellsConfig:
     """difference of F1 that does not matter, for the test of equivalence"""
     level: float = 0.95
     """coverage of the intervals"""
-    seed: int = 0
-    """of bootstrap and permutations"""
-    device: str = "cpu"
-    """cpu, cuda or cuda:<n>"""
-    debug: bool = False
-    """show traces of errors"""
 
     def __post_init__(self):
+        super().__post_init__()
         own = type(self).__name__
-        for name in ("images", "batch_size", "max_new_tokens", "workers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{own}.{name} must be a positive integer; got {getattr(self, name)}.")
+        check_positive(self, "workers")
         if self.max_new_tokens < 2:
             raise ValueError(f"{own}.max_new_tokens must be at least 2, a prefill and a step that is smoothed; got 1.")
-        if not 0 <= self.lambda_ref <= 1:
-            raise ValueError(f"{own}.lambda_ref must lie in [0, 1]; got {self.lambda_ref}.")
-        if self.seed < 0:
-            raise ValueError(f"{own}.seed must be 0 or more; got {self.seed}.")
-        if not 0 < self.level < 1:
-            raise ValueError(f"{own}.level must lie in (0, 1); got {self.level}.")
-        if not self.margin_f1 > 0:
-            raise ValueError(f"{own}.margin_f1 must be positive; got {self.margin_f1}.")
+        check_rates(self, "lambda_ref")
+        check_level(self)
+        check_above_zero(self, "margin_f1")
 
 
 @dataclass(frozen=True)
@@ -96,12 +81,9 @@ class AblationConfig(CellsConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if bad := [value for value in self.lambdas if not 0 <= value <= 1]:
-            raise ValueError(f"AblationConfig.lambdas must lie in [0, 1]; got {bad[0]}.")
-        if bad := [value for value in self.windows if value < 1]:
-            raise ValueError(f"AblationConfig.windows must be positive integers; got {bad[0]}.")
-        if bad := [value for value in self.margins if not value >= 0]:
-            raise ValueError(f"AblationConfig.margins must be at least 0; got {bad[0]}.")
+        check_rates(self, "lambdas")
+        check_positive(self, "windows")
+        check_not_negative(self, "margins")
         self._check_names("plan", (self.plan,), PLAN_NAMES)
         self._check_names("places", self.places, PLACES)
         if self.detectors or self.policies or self.mixes or self.timings or self.ropes:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from analysis.benchmark.names import BASELINE, BENCHMARKS, DTYPES, ENGINES, MODES, PARTS, SPLIT
 from probes.cli import BadInput
+from probes.options import check_level, check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,9 @@ class BenchmarkConfig:
         for name, allowed in (("benchmark", BENCHMARKS), ("engine", ENGINES), ("mode", MODES), ("dtype", DTYPES), ("part", PARTS)):
             if getattr(self, name) not in allowed:
                 raise BadInput(f"BenchmarkConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
-        for name in ("images", "workers", "batch_size", "max_new_tokens"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BadInput(f"BenchmarkConfig.{name} must be a positive integer; got {value}.")
-        if self.seed < 0:
-            raise BadInput(f"BenchmarkConfig.seed must be 0 or more; got {self.seed}.")
-        if not 0 < self.level < 1:
-            raise BadInput(f"BenchmarkConfig.level must lie in (0, 1); got {self.level}.")
+        check_positive(self, "images", "workers", "batch_size", "max_new_tokens")
+        check_not_negative(self, "seed")
+        check_level(self)
         if not 0 < self.temperature < float("inf"):
             told = f"BenchmarkConfig.temperature must be positive and finite; got {self.temperature}"
             raise BadInput(f"{told}; leave out --sample for greedy decoding.")

@@ -23,6 +23,7 @@ from analysis.engine.ray_cluster import RayEngine
 from analysis.engine.work import Batch, Maker, Worker
 from probes.cli import BadInput, quiet, run_cli
 from probes.files import atomic_write
+from probes.options import check_positive
 
 PATIENCE = 300.0  # seconds that a worker waits for the others to be made
 ARMS = {"in_process": 0, "ray_1": 1, "ray_2": 2}
@@ -46,9 +47,7 @@ class EngineCostConfig:
     """show the trace of an error"""
 
     def __post_init__(self):
-        for name in ("images", "batch_size", "max_new_tokens", "rounds"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"EngineCostConfig.{name} must be at least 1; got {getattr(self, name)}.")
+        check_positive(self, "images", "batch_size", "max_new_tokens", "rounds")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from analysis.metrics.metric import Answer, Metric
+from probes.options import check_level, check_not_negative
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,8 @@ class Scoring(ABC):
     """show traces of errors"""
 
     def __post_init__(self):
-        if not 0 < self.level < 1:
-            raise ValueError(f"{type(self).__name__}.level must lie in (0, 1); got {self.level}.")
-        if self.seed < 0:
-            raise ValueError(f"{type(self).__name__}.seed must be 0 or more; got {self.seed}.")
+        check_level(self)
+        check_not_negative(self, "seed")
         if self.json is not None and not self.json.is_dir():
             for name in (field.name for field in fields(self) if field.name != "json"):
                 if same_file(self.json, getattr(self, name)):

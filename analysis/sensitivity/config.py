@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.ablation.config import CellsConfig
+from probes.options import check_above_zero, check_not_negative, check_positive, check_rates
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,7 @@ class SensitivityConfig(CellsConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if bad := [value for value in self.lambdas if not 0 <= value <= 1]:
-            raise ValueError(f"SensitivityConfig.lambdas must lie in [0, 1]; got {bad[0]}.")
-        if bad := [value for value in self.margins if not value >= 0]:
-            raise ValueError(f"SensitivityConfig.margins must be at least 0; got {bad[0]}.")
-        if bad := [value for value in self.windows if value < 1]:
-            raise ValueError(f"SensitivityConfig.windows must be positive integers; got {bad[0]}.")
-        if not self.margin_chair_i > 0:
-            raise ValueError(f"SensitivityConfig.margin_chair_i must be positive; got {self.margin_chair_i}.")
+        check_rates(self, "lambdas")
+        check_not_negative(self, "margins")
+        check_positive(self, "windows")
+        check_above_zero(self, "margin_chair_i")

@@ -14,25 +14,17 @@ import xarray as xr
 
 from analysis.question import Question, by_name, made_by
 from analysis.sinks.files import encoding, in_double
-from probes import DEFAULT_BATCH
-from probes.cli import quiet, run_cli
+from probes.cli import run_cli
+from probes.options import ImageOptions, check_level
 from probes.provenance import as_json, as_plain
 
 QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
 
 
 @dataclass(frozen=True)
-class SinksConfig:
+class SinksConfig(ImageOptions):
     """What the sink detectors agree on, what they predict, and what Observation 2 is worth: figures, tests and a results file."""
 
-    subject: str = "emoji"
-    """the bundled "emoji", a folder of a saved model, or a hub id"""
-    images: int = 500
-    """how many images; the unit of every test"""
-    image_folder: Path | None = None
-    """a folder of images; the bundled subject brings its own"""
-    prompt: str = "Please describe this image in detail."
-    """what is asked about each image"""
     out: Path = Path("figures/sinks")
     """folder of figures, sinks.nc and sinks.json"""
     store: Path = Path("recordings/sinks")
@@ -43,29 +35,14 @@ class SinksConfig:
     """captions to feed back instead: a JSON object from image_id to a text or token ids"""
     redraw: bool = False
     """draw from the files in --out only, with the options they were made with; needs no model"""
-    batch_size: int = DEFAULT_BATCH
-    """images a batch"""
-    max_new_tokens: int = 160
-    """longest caption, tokens"""
     level: float = 0.95
     """coverage of the intervals"""
     seed: int = 0
     """of bootstrap, permutations and shuffle nulls"""
-    device: str = "cpu"
-    """cpu, cuda or cuda:<n>"""
-    dtype: str = "float32"
-    """float32, bfloat16 or float16"""
-    debug: bool = False
-    """show traces of errors"""
 
     def __post_init__(self):
-        for name in ("images", "batch_size", "max_new_tokens"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"SinksConfig.{name} must be a positive integer; got {getattr(self, name)}.")
-        if self.seed < 0:
-            raise ValueError(f"SinksConfig.seed must be 0 or more; got {self.seed}.")
-        if not 0 < self.level < 1:
-            raise ValueError(f"SinksConfig.level must lie in (0, 1); got {self.level}.")
+        super().__post_init__()
+        check_level(self)
 
 
 def main(config: SinksConfig) -> None:
@@ -80,18 +57,13 @@ def main(config: SinksConfig) -> None:
 
 def measure(config: SinksConfig) -> xr.Dataset:
     """Feed back every caption that is not in the store yet, and reduce all of them."""
-
     from analysis.sinks.kept import kept
     from analysis.sinks.reduce import reduce
     from analysis.sinks.scores import detectors
     from analysis.sinks.texts import measured, read_captions
     from probes.session import Session
-    from probes.subjects import items_in, load_subject
 
-    quiet()
-    items = None if config.image_folder is None else items_in(config.image_folder, config.prompt)[: config.images]
-    subject = load_subject(config.subject, config.device, config.dtype)
-    items = items or subject.items(config.images, config.prompt)
+    subject, items = config.subject_and_items()
     captions = None if config.captions is None else read_captions(config.captions, [item.image_id for item in items])
     session = Session(
         subject,

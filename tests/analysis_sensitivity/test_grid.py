@@ -68,7 +68,7 @@ def test_the_store_finds_a_cell_by_what_it_is(tmp_path):
     ("options", "words"),
     [
         ({"lambdas": (1.5,)}, "lambdas must lie in [0, 1]; got 1.5"),
-        ({"margins": (-0.1,)}, "margins must be at least 0; got -0.1"),
+        ({"margins": (-0.1,)}, "margins must be 0 or more; got -0.1"),
         ({"windows": (0,)}, "windows must be positive integers; got 0"),
         ({"margin_chair_i": 0.0}, "margin_chair_i must be positive; got 0.0"),
         ({"workers": 0}, "workers must be a positive integer; got 0"),

@@ -118,7 +118,7 @@ def spoiled(tmp_path, subject_folder, image_folder):
         (dict(extra=("--images", "0")), "RecordConfig.images must be a positive integer; got 0"),
         (dict(extra=("--lambda-ref", "1.5")), "RecordConfig.lambda_ref must lie in [0, 1]; got 1.5"),
         (dict(extra=("--seed", "-1")), "RecordConfig.seed must be 0 or more; got -1"),
-        (dict(extra=("--temperature", "0")), "RecordConfig.temperature must be above 0"),
+        (dict(extra=("--temperature", "0")), "RecordConfig.temperature must be positive"),
         (dict(extra=("--preset", "gpt")), "--preset gpt"),
         (dict(extra=("--regime", "fork")), "fork"),
         (dict(extra=("--prompt", " ")), "Item.prompt must say something"),

@@ -1,0 +1,122 @@
+"""Options that many commands have, and their laws. A command's own options are a frozen dataclass on top of these."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probes import DEFAULT_BATCH
+from probes.cli import BadInput, quiet
+
+if TYPE_CHECKING:
+    from probes.subjects import Item, Subject
+
+
+def check_positive(options: Any, *names: str) -> None:
+    """These fields are whole numbers of at least 1, or left out; of a tuple, each value.
+
+    Raises
+    ------
+    BadInput : one is not
+    """
+    _check(options, names, lambda value: value >= 1, "a positive integer", "positive integers")
+
+
+def check_not_negative(options: Any, *names: str) -> None:
+    """These fields are at least 0.
+
+    Raises
+    ------
+    BadInput : one is not
+    """
+    _check(options, names, lambda value: value >= 0, "0 or more")
+
+
+def check_above_zero(options: Any, *names: str) -> None:
+    """These fields are above 0.
+
+    Raises
+    ------
+    BadInput : one is not
+    """
+    _check(options, names, lambda value: value > 0, "positive")
+
+
+def check_rates(options: Any, *names: str) -> None:
+    """These fields lie in [0, 1].
+
+    Raises
+    ------
+    BadInput : one does not
+    """
+    _check(options, names, lambda value: 0 <= value <= 1, "in [0, 1]", verb="lie")
+
+
+def check_level(options: Any) -> None:
+    """The field `level`, a coverage, lies in (0, 1).
+
+    Raises
+    ------
+    BadInput : it does not
+    """
+    _check(options, ("level",), lambda value: 0 < value < 1, "in (0, 1)", verb="lie")
+
+
+def _check(options: Any, names: tuple[str, ...], holds: Callable[[Any], bool], law: str, plural: str = "", verb: str = "be") -> None:
+    for name in names:
+        given = getattr(options, name)
+        for value in given if isinstance(given, tuple) else (given,):
+            if value is not None and not holds(value):
+                told = plural if plural and isinstance(given, tuple) else law
+                raise BadInput(f"{type(options).__name__}.{name} must {verb} {told}; got {value}.")
+
+
+@dataclass(frozen=True)
+class SubjectOptions:
+    """Who describes how many images, in which batches, and where it runs."""
+
+    subject: str = "emoji"
+    """the bundled "emoji", a folder of a saved model, or a hub id"""
+    images: int = 500
+    """how many images; in tests, the unit"""
+    prompt: str = "Please describe this image in detail."
+    """what is asked about each image"""
+    batch_size: int = DEFAULT_BATCH
+    """images a batch"""
+    max_new_tokens: int = 160
+    """longest caption, tokens"""
+    seed: int = 0
+    """of whatever is drawn at random"""
+    device: str = "cpu"
+    """cpu, cuda or cuda:<n>"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        check_positive(self, "images", "batch_size", "max_new_tokens")
+        check_not_negative(self, "seed")
+
+
+@dataclass(frozen=True)
+class ImageOptions(SubjectOptions):
+    """The same for images of one's own too."""
+
+    image_folder: Path | None = None
+    """a folder of images, of which the first ones by name are taken; the bundled subject brings its own"""
+    dtype: str = "float32"
+    """float32, bfloat16 or float16"""
+
+    def subject_and_items(self) -> "tuple[Subject, list[Item]]":
+        """The model, loaded without its library's talk, and the images that it is shown.
+
+        Raises
+        ------
+        BadInput : an image cannot be read, or the subject not be loaded
+        """
+        from probes.subjects import items_in, load_subject
+
+        quiet()
+        # images first: they are checked in no time, a model takes its time to load
+        items = None if self.image_folder is None else items_in(self.image_folder, self.prompt)[: self.images]
+        subject = load_subject(self.subject, self.device, self.dtype)
+        return subject, items or subject.items(self.images, self.prompt)
