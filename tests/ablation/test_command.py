@@ -6,16 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 
-from analysis.ablation import command, planning
+from analysis.ablation import command, planning, workers
 from analysis.ablation.cells import Cell
 from analysis.ablation.config import AblationConfig
 from analysis.ablation.names import BASELINE, PAPER
@@ -23,6 +23,8 @@ from analysis.ablation.run import Bench, Job
 from analysis.ablation.store import Place, read_applied
 from analysis.ablation.workers import Task, work
 from probes.cli import BadInput
+from tests.ablation.braked import serve
+from tests.processes import all_end, until
 
 SMALL = {"images": 4, "batch_size": 2, "max_new_tokens": 8, "workers": 1}
 JOB = Job("emoji", 4, "Please describe this image in detail.", 2, 8, {"lambda_ref": 0.7, "exact": False})
@@ -221,58 +223,55 @@ def test_a_redraw_loads_no_model(config):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def braked(tmp_path):
+    """Has workers stop in a cell, and does something to the one that does, from a thread."""
+    folder = tmp_path / "braked"
+    folder.mkdir()
+
+    @contextlib.contextmanager
+    def made(cell, act):
+        def acting():
+            (path,) = until(lambda: list(folder.iterdir()))
+            act(int(path.name))
+
+        thread = threading.Thread(target=acting, daemon=True)
+        thread.start()
+        try:
+            with mock.patch.object(workers, "_serve", partial(serve, cell, folder)):
+                yield
+        finally:
+            thread.join()
+
+    return made
+
+
 @pytest.mark.slow
-def test_two_workers_do_what_one_does(config, tmp_path):
+def test_two_workers_one_of_them_killed_do_what_one_does(config, tmp_path, braked):
+    beside = replace(config, workers=2, store=tmp_path / "other", out=tmp_path / "beside")
     command.perform(config)
-    command.perform(replace(config, workers=2, store=tmp_path / "other", out=tmp_path / "beside"))
-    one, two = (json.loads((folder / "ablation.json").read_text())["results"] for folder in (config.out, tmp_path / "beside"))
+    failed = r"1 of the cells failed, the others are kept and drawn: cell permuted: its process was ended from outside"
+    with braked("permuted", lambda process: os.kill(process, signal.SIGKILL)), pytest.raises(BadInput, match=failed):
+        command.perform(beside)
+    assert len(list(beside.store.glob("*.json"))) == 4, "five cells less one"
+    command.perform(beside)
+    one, two = (json.loads((folder / "ablation.json").read_text())["results"] for folder in (config.out, beside.out))
     assert one == two
     for path in config.store.glob("*.npz"):
-        np.testing.assert_equal(*(dict(np.load(folder / path.name)) for folder in (config.store, tmp_path / "other")))
+        np.testing.assert_equal(*(dict(np.load(folder / path.name)) for folder in (config.store, beside.store)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", ["interrupt", "a worker is killed"])
-def test_workers_that_end_early_keep_what_is_finished(tmp_path, ending):
-    plan = ["--plan", "layers", "--images", "4", "--batch-size", "2", "--max-new-tokens", "30", "--workers", "2"]
-    where = ["--out", tmp_path / "out", "--store", tmp_path / "store", "--page", tmp_path / "none.md"]
-    words = [sys.executable, "-m", "analysis.ablation", *plan, *map(str, where)]
-    # a child of a job in the background inherits that interrupts are ignored
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(words, **pipes, start_new_session=True, preexec_fn=heard)
-    try:
-        until = time.monotonic() + 120
-        # the first cell is the baseline: without it nothing can be compared, and no worker that holds it may be the one to die
-        while not list((tmp_path / "store").glob("baseline*.json")) and time.monotonic() < until:
-            time.sleep(0.1)
-        assert list((tmp_path / "store").glob("baseline*.json")), "the baseline was not finished in two minutes"
-        if ending == "interrupt":
-            os.killpg(process.pid, signal.SIGINT)
-        else:
-            os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-        _, told = process.communicate(timeout=240)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    last = told.strip().splitlines()[-1]
-    if ending == "interrupt":
-        assert process.returncode == 130, told
-        assert last == "python -m analysis.ablation: interrupted; finished work is kept, the same command goes on from it."
-    else:
-        assert process.returncode == 2, told
-        assert "1 of the cells failed, the others are kept and drawn" in last
-        assert "its process was ended from outside" in last
-        assert len(list((tmp_path / "store").glob("*.json"))) == 22, "2 + 12 + 4 + 1 + 4 cells less one"
-    assert not workers_of(process.pid)
+def test_an_interrupt_of_all_processes_ends_the_workers_and_keeps_what_is_finished(config, braked):
+    ended = []
 
+    def interrupt(process):
+        until(lambda: list(config.store.glob("baseline*.json")))
+        ended.append(process)
+        os.kill(process, signal.SIGINT)  # as a terminal does; the worker leaves that to its parent
+        os.kill(os.getpid(), signal.SIGINT)
 
-def workers_of(process):
-    """Process ids of the workers that this process has spawned."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parts = path.read_text().rpartition(")")[2].split()
-            if int(parts[1]) == process and b"spawn_main" in (path.parent / "cmdline").read_bytes():
-                found.append(int(path.parent.name))
-    return sorted(found)
+    with pytest.raises(KeyboardInterrupt), braked(PAPER, interrupt):
+        command.perform(replace(config, policies=(), places=("keys",), workers=2))
+    assert all_end(ended)
+    assert list(config.store.glob("baseline*.json"))
