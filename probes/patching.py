@@ -17,11 +17,12 @@ from transformers import LogitsProcessorList
 
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import IMAGE, token_groups
-from probes import steps
 from probes.cli import BadInput
+from probes.collector import StepCollector
 from probes.regimes import refuse
-from probes.rows import Rows, Substitution
+from probes.rows import RecordedRows, Substitution
 from probes.sequence import tracing_of
+from probes.steps import Setting, Step
 from probes.tokens import Forcing, Heard, end_tokens, until_end
 
 
@@ -44,7 +45,7 @@ class Replay:
 
     log_probabilities: Float[Tensor, "step row token"]
     n_steps: Int[Tensor, "row"]
-    rows: Rows | None = None
+    rows: RecordedRows | None = None
     run: Any = None
     patched: Mapping[int, int] = field(default_factory=dict)
 
@@ -55,8 +56,8 @@ def patched(
     captions: Sequence[Sequence[int]],
     arm: Any | None = None,
     *,
-    rows: Rows | None = None,
-    visual_mass: Rows | None = None,
+    rows: RecordedRows | None = None,
+    visual_mass: RecordedRows | None = None,
     layers: Sequence[int] | None = None,
     keep_rows: bool = False,
     tokens: Sequence[int] | None = None,
@@ -100,8 +101,8 @@ def patched(
     patch = Substitution(rows, visual_mass, groups == IMAGE, dict.fromkeys(chosen, 0)) if wants_patch else None
     heard, said = Heard(), _Distributions(tokens)
     attended = [_Attended()] if keep_rows else []
-    setting = steps.Setting(groups, tracing.layers, longest)
-    collector = steps.StepCollector(setting, [said, heard, *attended], recompute=getattr(arm, "timing", "after") == "recompute")
+    setting = Setting(groups, tracing.layers, longest)
+    collector = StepCollector(setting, [said, heard, *attended], recompute=getattr(arm, "timing", "after") == "recompute")
     forcing = LogitsProcessorList([Forcing(captions, longest, ends[0] if ends else 0)])
     with contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
         tracing.generate(dict(inputs), collector, patch, max_new_tokens=longest, do_sample=False, logits_processor=forcing)
@@ -112,7 +113,7 @@ def patched(
     return Replay(
         log_probabilities=torch.stack(said.kept),
         n_steps=torch.tensor([len(caption) for caption in captions]),
-        rows=Rows(tuple(attended[0].kept)) if keep_rows else None,
+        rows=RecordedRows(tuple(attended[0].kept)) if keep_rows else None,
         run=run,
         patched={} if patch is None else patch.counts,
     )
@@ -127,7 +128,7 @@ class _Distributions:
         self.tokens = None if tokens is None else torch.as_tensor(list(tokens))
         self.kept: list[Tensor] = []
 
-    def step(self, step: steps.Step) -> None:
+    def step(self, step: Step) -> None:
         """Normalised over the whole vocabulary."""
         distribution = step.logits.float().log_softmax(-1)
         self.kept.append(distribution.cpu() if self.tokens is None else distribution[:, self.tokens.to(distribution.device)].cpu())
@@ -147,7 +148,7 @@ class _Attended:
     def __init__(self):
         self.kept: list[tuple[Tensor, ...]] = []
 
-    def step(self, step: steps.Step) -> None:
+    def step(self, step: Step) -> None:
         """Rows come in sets of layers that see the same keys; they are kept by layer."""
         by_layer = {layer: rows.probabilities[i] for rows in step.rows for i, layer in enumerate(rows.layers)}
         self.kept.append(tuple(by_layer[layer] for layer in sorted(by_layer)))

@@ -13,11 +13,12 @@ from transformers import LogitsProcessorList
 from kvsmooth import Unsupported
 from kvsmooth.spans import IMAGE, token_groups
 from probes.cli import BadInput
+from probes.collector import StepCollector
 from probes.dependency import image_free
 from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
-from probes.steps import Setting, StepCollector
+from probes.steps import Setting
 from probes.tokens import Forcing, Heard, end_tokens, lengths, until_end
 from probes.tracing import Tracing
 

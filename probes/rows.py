@@ -11,7 +11,7 @@ from probes.cli import BadInput
 
 
 @dataclass(frozen=True)
-class Rows:
+class RecordedRows:
     """Attention rows of the newest token of one batch, float32, by step and layer; step 0 is the prompt's last position.
 
     A row sums to one over its keys, whose number grows from step to step. Layers may see different keys: a sliding one the last ones only.
@@ -43,8 +43,8 @@ class Substitution:
     counts : calls decided so far, by layer; other layers are left alone
     """
 
-    rows: Rows | None
-    mass: Rows | None
+    rows: RecordedRows | None
+    mass: RecordedRows | None
     image: Bool[Tensor, "row position"]
     counts: dict[int, int]
 

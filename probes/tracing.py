@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from kvsmooth import Unsupported
+from probes.collector import StepCollector
 from probes.rows import Substitution
-from probes.steps import StepCollector
 from probes.tokens import Listener
 
 CALL = re.compile(r"attention_interface_(\d+)")

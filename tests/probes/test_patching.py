@@ -9,7 +9,7 @@ from kvsmooth import KVSmooth, Unsupported
 from probes.cli import BadInput
 from probes.patching import NothingPatched, patched
 from probes.regimes import record_inputs
-from probes.rows import Rows, attention_output, clamped
+from probes.rows import RecordedRows, attention_output, clamped
 from probes.tracing import Tracing
 from tests.zoo import FAMILIES, build
 
@@ -62,7 +62,7 @@ def test_foreign_rows_act_as_in_a_plain_attention_function_that_uses_them(family
     assert gap(found, baseline) > 0.01
 
 
-def plainly_patched(model, inputs, rows: Rows, attn: str) -> torch.Tensor:
+def plainly_patched(model, inputs, rows: RecordedRows, attn: str) -> torch.Tensor:
     """Log-probabilities "step row token" from a registered attention function with loops over rows and heads; no nnsight."""
     step = {"number": -1}
     base = AttentionInterface._global_mapping.get(attn)
@@ -184,7 +184,7 @@ def test_patching_is_never_silent():
     with pytest.raises(BadInput, match="7 steps"):
         patched(tracing, inputs, [[7] * 9, [12]], rows=rows)
     with pytest.raises(BadInput, match="same inputs"):
-        patched(tracing, inputs, CAPTIONS, rows=Rows(tuple(tuple(layer[:, :, 1:] for layer in step) for step in rows.steps)))
+        patched(tracing, inputs, CAPTIONS, rows=RecordedRows(tuple(tuple(layer[:, :, 1:] for layer in step) for step in rows.steps)))
     with pytest.raises(BadInput, match="not both"):
         patched(tracing, inputs, CAPTIONS, rows=rows, visual_mass=rows)
     for layers in ([3], []):

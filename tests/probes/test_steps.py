@@ -6,9 +6,10 @@ from collections import deque
 import pytest
 import torch
 
+from probes.collector import OutOfStep, StepCollector
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.regimes import record_inputs
-from probes.steps import OutOfStep, Setting, StepCollector
+from probes.steps import Setting
 from probes.tracing import Tracing
 from tests.zoo import build
 
