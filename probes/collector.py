@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.measures import newest_row_probabilities, visible_keys
+from probes.rows import newest_mask
 from probes.steps import Rows, Setting, Step
 
 
@@ -184,7 +185,7 @@ class StepCollector:
     def _take_row(self, layer, query, key, mask, scaling, softcap) -> None:
         held = key.shape[2]
         # layers that were given one and the same mask see the same keys
-        layers, rows, newest, _ = self._rows.setdefault((held, id(mask)), ([], [], _newest_row(mask, held), self.positions - held))
+        layers, rows, newest, _ = self._rows.setdefault((held, id(mask)), ([], [], newest_mask(mask, held), self.positions - held))
         layers.append(layer)
         rows.append(newest_row_probabilities(query, key, newest, scaling, softcap))
 
@@ -201,10 +202,3 @@ def _stacked(read: tuple) -> Rows:
     if visible is None:
         visible = torch.ones((1, keys), dtype=torch.bool, device=probabilities.device)
     return Rows(layers, probabilities, visible.expand(batch, -1), first)
-
-
-def _newest_row(mask: Tensor | None, held: int) -> Tensor | None:
-    """The last query's row of a mask, "row head 1 key"; a mask over keys alone (row key) is that of every query."""
-    if mask is None:
-        return None
-    return mask[:, None, None, -held:].bool() if mask.dim() == 2 else mask[:, :, -1:, :held]

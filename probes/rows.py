@@ -73,7 +73,7 @@ class Substitution:
         if self.rows is not None:
             probabilities = recorded
         else:
-            own = newest_row_probabilities(query, key[:, :, :held], None if mask is None else mask[..., :held], scaling, softcap)
+            own = newest_row_probabilities(query, key[:, :, :held], newest_mask(mask, held), scaling, softcap)
             probabilities = clamped(own, recorded, self._image_keys(held, step))
         self.counts[layer] += 1
         return attention_output(probabilities, value[:, :, :held])
@@ -81,6 +81,13 @@ class Substitution:
     def _image_keys(self, held: int, step: int) -> Bool[Tensor, "row key"]:
         flags = torch.nn.functional.pad(self.image, (0, step))
         return flags[:, flags.shape[1] - held :]  # a sliding layer has dropped the oldest
+
+
+def newest_mask(mask: Tensor | None, held: int) -> Tensor | None:
+    """The last query's row of a mask over `held` keys, "row head 1 key"; a mask over keys alone (row key) is that of every query."""
+    if mask is None:
+        return None
+    return mask[:, None, None, -held:].bool() if mask.dim() == 2 else mask[:, :, -1:, :held]
 
 
 def clamped(

@@ -9,7 +9,7 @@ from kvsmooth import KVSmooth, Unsupported
 from probes.cli import BadInput
 from probes.patching import NothingPatched, patched
 from probes.regimes import record_inputs
-from probes.rows import RecordedRows, attention_output, clamped
+from probes.rows import RecordedRows, Substitution, attention_output, clamped
 from probes.tracing import Tracing
 from tests.zoo import FAMILIES, build
 
@@ -162,6 +162,22 @@ def test_a_clamped_row_has_the_mass_and_keeps_its_proportions():
                 assert found[0, head, k].item() == pytest.approx((own[0, head, k] * wanted / had).item(), rel=1e-5)
         assert found[0, head].sum().item() == pytest.approx(1, abs=1e-6)
     assert torch.equal(found[1], own[1])
+
+
+def test_a_mask_over_keys_alone_clamps_as_its_row_over_queries_does():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, 4, 1, 8), torch.randn(2, 2, 6, 8), torch.randn(2, 2, 6, 8)
+    seen = torch.tensor([[1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1]])
+    image = torch.tensor([[False, True, True, False, False], [False, False, True, True, False]])
+    recorded = RecordedRows((((torch.randn(2, 4, 6) + seen[:, None].log()).softmax(-1),),) * 2)
+    # for flash attention a model makes a mask (row key), for others one (row 1 query key), bool or added to the scores
+    masks = (seen, seen[:, None, None].bool(), seen[:, None, None].float().log().clamp_min(torch.finfo(torch.float32).min))
+    outputs = []
+    for mask in masks:
+        substitution = Substitution(None, recorded, image, {0: 0})
+        outputs.append(substitution.output(0, 1, query, key, value, mask, None, None))
+    for other in outputs[1:]:
+        torch.testing.assert_close(other, outputs[0])
 
 
 def test_outputs_of_grouped_heads_are_weighted_sums():
