@@ -1,10 +1,15 @@
-"""Settings that every test shares: one thread (two busy torch processes spin-wait each other out), no hub, a fixed seed, fixed examples."""
+"""Settings that every test shares: one thread (two busy torch processes spin-wait each other out), no hub, no proxy, a fixed seed."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"  # servers of the tests are never behind a proxy
+# a job in the background is started with interrupts ignored, and would hand that on to the processes of its tests
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 import torch

@@ -9,8 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
-import time
-from functools import partial
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from analysis.lanes import Ended, Job, run_jobs, startable
 from analysis.regenerate import QUESTIONS, RegenerateConfig, jobs
 from analysis.screen import Screen
 from probes.cli import _parse
+from tests.processes import PATIENCE, all_end, started, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,11 +28,12 @@ def job(name, code="", lanes=1, shared=""):
     return Job(name, (sys.executable, "-S", "-c", code), lanes, shared)
 
 
-def marking(folder, name, seconds=0.15, status=0):
-    """Code of a question that leaves the times of its beginning and of its end."""
+def marking(folder, name, meets=""):
+    """Code of a question that leaves the times of its beginning and of its end, which comes when that of the other name has begun."""
     return (
-        f"import sys, time; from pathlib import Path; t = time.monotonic(); time.sleep({seconds}); "
-        f"Path({str(folder / name)!r}).write_text(f'{{t}} {{time.monotonic()}}'); sys.exit({status})"
+        f"import time; from pathlib import Path; t = time.monotonic(); folder = Path({str(folder)!r}); (folder / 'begun-{name}').touch()\n"
+        f"while not (folder / 'begun-{meets or name}').exists(): time.sleep(0.01)\n"
+        f"(folder / {name!r}).write_text(f'{{t}} {{time.monotonic()}}')"
     )
 
 
@@ -46,13 +47,6 @@ def apart(one, two):
 
 def ended(one, status=0):
     return Ended(one, status, 1.0, 1.0, "")
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def names(found):
@@ -77,8 +71,9 @@ def test_a_question_that_fills_all_lanes_runs_alone_and_smaller_ones_pass_it():
 
 
 def test_children_keep_to_lanes_and_to_what_they_share(tmp_path):
-    plan = [("a", 1, "x"), ("b", 1, "x"), ("c", 1, ""), ("d", 2, "")]
-    done = run_jobs([job(n, marking(tmp_path, n), lanes, shared) for n, lanes, shared in plan], 2, tmp_path / "logs", Screen(io.StringIO()))
+    plan = [("a", 1, "x", "c"), ("b", 1, "x", ""), ("c", 1, "", "a"), ("d", 2, "", "")]
+    made = [job(name, marking(tmp_path, name, meets), lanes, shared) for name, lanes, shared, meets in plan]
+    done = run_jobs(made, 2, tmp_path / "logs", Screen(io.StringIO()))
     assert sorted(one.job.name for one in done if one.status == 0) == ["a", "b", "c", "d"]
     when = spans(tmp_path, "abcd")
     assert when["b"][0] >= when["a"][1]
@@ -107,36 +102,41 @@ def test_processor_time_counts_the_children_of_a_child(tmp_path):
     assert one.cpu_seconds >= 0.3
 
 
-def test_a_terminal_shows_the_progress_of_all_children_in_one_line(tmp_path):
+def test_a_terminal_shows_the_progress_of_all_children_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     ours, theirs = pty.openpty()
+    shown, both = [], tmp_path / "both are shown"
+
+    def look():
+        with contextlib.suppress(OSError):  # what a terminal raises when its other end is closed and all of it is read
+            while part := os.read(ours, 65536):  # a part of what was written, as it comes
+                shown.append(part)
+                if any(b"one: step 1" in line and b"| two: step 1" in line for line in b"".join(shown).split(b"\r\x1b[K")):
+                    both.touch()
+
     bar = (
-        "import sys, time\nassert sys.stderr.isatty()\n"
-        "for i in range(4): sys.stderr.write(f'\\rstep {i}'); sys.stderr.flush(); time.sleep(0.25)"
+        "import sys, time\nfrom pathlib import Path\nassert sys.stderr.isatty()\n"
+        "def say(i): sys.stderr.write(f'\\rstep {i}'); sys.stderr.flush()\n"
+        f"say(0); say(1)\nwhile not Path({str(both)!r}).exists(): time.sleep(0.02)\nsay(2)"
     )
+    looking = threading.Thread(target=look)
+    looking.start()
     with os.fdopen(theirs, "w") as stream:
         run_jobs([job("one", bar + "\nprint('\\nlast', file=sys.stderr)"), job("two", bar)], 2, tmp_path, Screen(stream))
-    shown = b""
-    with contextlib.suppress(OSError):  # the other end is closed: one read may give a part only, after the last of them there is none
-        while part := os.read(ours, 65536):
-            shown += part
-    shown = shown.decode()
-    assert "one: step" in shown.split("\r\x1b[K")[-6] or any(
-        "one: step" in part and "| two: step" in part for part in shown.split("\r\x1b[K")
-    )
-    assert shown.rstrip().endswith("of the processor")
-    assert (tmp_path / "one.log").read_text() == "step 3\nlast\n"
+    looking.join()
+    assert b"".join(shown).decode().rstrip().endswith("of the processor")
+    assert (tmp_path / "one.log").read_text() == "step 2\nlast\n"
     os.close(ours)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_children_and_their_workers(tmp_path, number):
-    worker = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
+    worker = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"
     child = (
         "import os, subprocess, sys, time\nfrom pathlib import Path\n"
         f"worker = subprocess.Popen([sys.executable, '-S', '-c', {worker!r}])\n"
         f"Path({str(tmp_path)!r}, 'pids.new').write_text(f'{{os.getpid()}} {{worker.pid}}')\n"
-        f"os.rename({str(tmp_path / 'pids.new')!r}, {str(tmp_path / 'pids')!r})\n"
-        "try: time.sleep(60)\n"
+        f"try: os.rename({str(tmp_path / 'pids.new')!r}, {str(tmp_path / 'pids')!r}); time.sleep(600)\n"
         f"except KeyboardInterrupt: Path({str(tmp_path / 'kept')!r}).write_text('kept'); sys.exit(130)\n"
     )
     driver = (
@@ -146,24 +146,15 @@ def test_an_interrupt_ends_the_children_and_their_workers(tmp_path, number):
         f"work = Job('child', (sys.executable, '-S', '-c', {child!r}))\n"
         f"run_cli(Config, lambda _: run_jobs([work], 1, Path({str(tmp_path)!r}), Screen()), [])\n"
     )
-    # a child of a job in the background inherits that interrupts are ignored
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
-    process = subprocess.Popen([sys.executable, "-c", driver], **pipes, start_new_session=True, preexec_fn=heard)
-    try:
-        until = time.monotonic() + 60
-        while not (tmp_path / "pids").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+    with started([sys.executable, "-c", driver], stdout=subprocess.DEVNULL, cwd=ROOT) as process:
+        until((tmp_path / "pids").exists, process)
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         os.killpg(process.pid, number)
-        _, told = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, told
     assert "interrupted; finished work is kept, the same command goes on from it." in told
     assert (tmp_path / "kept").read_text() == "kept"
-    assert not any(map(alive, pids))
+    assert all_end(pids)
 
 
 @pytest.fixture

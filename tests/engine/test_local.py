@@ -147,7 +147,7 @@ def test_a_batch_has_a_key_a_payload():
 
 def test_a_cluster_that_is_not_there_is_told_in_one_line():
     with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
+        nobody.bind(("", 0))  # bound at every address of this machine, and not listening
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
         with pytest.raises(BadInput, match=rf"^the Ray cluster at {re.escape(address)} cannot be reached: Connection refused; "):
             next(RayEngine(address).run(Squares(), batches(2, 1)))

@@ -9,13 +9,14 @@ import threading
 import time
 import warnings
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from analysis.engine import LocalEngine, RayEngine, cluster, dispatch
+from analysis.engine.interrupt import Interrupt
 from probes.cli import BadInput, Notice
-from tests.engine.workers import Squares, batches, by_key, cannot_be_made, dies_while_made, unpicklable_results
+from tests.engine.workers import Squares, batches, by_key, cannot_be_made, dies_while_made, processes_of, unpicklable_results
+from tests.processes import PATIENCE, all_end, of_session, started, until
 
 pytestmark = pytest.mark.slow
 
@@ -44,22 +45,6 @@ def said(found):
     return {key: (outcome.result, outcome.error) for key, outcome in found.items()}
 
 
-def alive(process):
-    """Whether a process runs; one that has ended and that nobody has waited for does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def all_end(processes, seconds=5.0):
-    """Whether no process of these is left within the seconds: on a cluster that goes on, one is told to end, not waited for."""
-    until = time.monotonic() + seconds
-    while any(map(alive, processes)) and time.monotonic() < until:
-        time.sleep(0.05)
-    return not any(map(alive, processes))
-
-
 def test_items_that_raise_or_break_or_kill_are_set_aside_and_no_other(two):
     bad = {"raises": (3,), "damages": (9,)}
     found = by_key(two.run(Squares(**bad, kills=(14,)), iter(batches(24, 4))))
@@ -77,13 +62,13 @@ def test_a_worker_killed_in_mid_run_loses_and_repeats_nothing(two, tmp_path):
         found.append(outcomes)
         if len(found) == 4:
             # the latest try of those that are under way
-            killed = int(max(tmp_path.iterdir(), key=lambda path: path.name.rpartition("-")[2]).name.split("-")[2])
+            killed = processes_of(tmp_path)[-1]
             os.kill(killed, signal.SIGKILL)
     assert said(by_key(found)) == said(by_key(LocalEngine().run(Squares(), batches(48, 3))))
-    processes = {path.name.split("-")[2] for path in tmp_path.iterdir()}
-    assert str(killed) in processes
+    processes = processes_of(tmp_path)
+    assert killed in processes
     # the one that was killed, the other, and the one that came for it, unless on a busy machine the other was done before
-    assert len(processes) in (2, 3)
+    assert len(set(processes)) in (2, 3)
     assert all_end(processes)
 
 
@@ -137,23 +122,30 @@ def test_few_batches_are_held_and_a_reader_that_fails_loses_none(two):
     assert sorted(map(int, found)) == list(range(14)), "what was read before is finished"
 
 
-def test_two_interrupts_end_at_once(two, tmp_path):
-    def interrupt():
-        while not list(tmp_path.iterdir()):
-            time.sleep(0.05)
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1.0)  # two within one wait of Ray's would be heard as one
+def test_two_interrupts_end_at_once(two, tmp_path, monkeypatch):
+    heard, sent, usual = [], [], Interrupt._heard
 
-    before, begun = signal.getsignal(signal.SIGINT), time.monotonic()
+    def hear(self, *given):
+        heard.append(1)
+        usual(self, *given)
+
+    def interrupt():
+        until(lambda: list(tmp_path.iterdir()))
+        for number in (1, 2):
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+            until(lambda number=number: len(heard) == number)  # two before the program looks would be heard as one
+
+    monkeypatch.setattr(Interrupt, "_heard", hear)
+    before = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        list(two.run(Squares(seconds=60, folder=tmp_path), batches(4, 1)))
+        list(two.run(Squares(seconds=2 * PATIENCE, folder=tmp_path), batches(4, 1)))
+    assert time.monotonic() - sent[1] < PATIENCE, "nobody waited for the batches"
     thread.join()
-    assert time.monotonic() - begun < 40, "nobody waited for the batches"
     assert signal.getsignal(signal.SIGINT) is before
-    assert all_end({path.name.split("-")[2] for path in tmp_path.iterdir()})
+    assert all_end(processes_of(tmp_path))
 
 
 def test_room_is_counted_and_told(ray):
@@ -179,7 +171,7 @@ ELSEWHERE = """
 
 def test_a_running_cluster_is_joined_and_left_running(ray, two):
     words = [sys.executable, "-W", "error", "-c", textwrap.dedent(ELSEWHERE), ray.get_runtime_context().gcs_address]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr, done.returncode) == ("0 1 4 9 16 25\n", "", 0)
     assert len(by_key(two.run(Squares(), batches(4, 2)))) == 4
 
@@ -190,7 +182,7 @@ PROGRAM = """
     from analysis.engine import engine
     from tests.engine.workers import Squares, batches
     try:
-        for outcomes in engine("ray", workers=2).run(Squares(seconds=0.9, folder=Path(sys.argv[1])), batches(400, 2)):
+        for outcomes in engine("ray", workers=2).run(Squares(until=Path(sys.argv[2]), folder=Path(sys.argv[1])), batches(400, 2)):
             print(*(outcome.key for outcome in outcomes), flush=True)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
@@ -198,31 +190,17 @@ PROGRAM = """
 
 
 def test_an_interrupt_keeps_what_is_under_way_and_leaves_no_process(tmp_path):
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    words = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path)]
-    process = subprocess.Popen(words, **pipes, start_new_session=True, preexec_fn=heard)
-    try:
-        first = process.stdout.readline()
-        time.sleep(0.2)  # into the next batch
+    (tmp_path / "tries").mkdir()
+    with started([sys.executable, "-c", textwrap.dedent(PROGRAM), tmp_path / "tries", tmp_path / "go"]) as process:
+        # each worker holds one batch and waits there
+        until(lambda: len(set(processes_of(tmp_path / "tries"))) == 2, process)
         os.killpg(process.pid, signal.SIGINT)
-        rest, told = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    lines = [first.strip(), *rest.strip().splitlines()]
-    assert lines[-1] == "interrupted", told
+        (tmp_path / "go").touch()
+        said, told = process.communicate(timeout=PATIENCE)
+    *lines, last = said.splitlines()
+    assert last == "interrupted", told
     assert told == ""
-    begun = {path.name.split("-")[0] for path in tmp_path.iterdir()}
-    assert {line.split()[0] for line in lines[:-1]} == begun, "what was begun was finished"
-    assert len(begun) < 20
-    assert not [path for path in Path("/proc").glob("[0-9]*") if _of_session(path, process.pid)]
-    assert all_end({path.name.split("-")[2] for path in tmp_path.iterdir()})
-
-
-def _of_session(path, session):
-    try:
-        fields = (path / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return False
-    return fields[0] != "Z" and int(fields[3]) == session
+    begun = [path.name.split("-")[0] for path in (tmp_path / "tries").iterdir()]
+    assert sorted(line.split()[0] for line in lines) == sorted(begun) == ["0", "2"], "what was begun was finished, and nothing else"
+    assert until(lambda: not of_session(process.pid))
+    assert all_end(processes_of(tmp_path / "tries"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analysis.engine import Batch
 from analysis.engine.work import Worker
+from tests.processes import until
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Squares:
     raises, damages, kills : payloads that raise ValueError, RuntimeError, or end the worker's process without a word
     seconds : that a batch takes
     folder : where a file a try is left, named <first payload>-<payloads>-<process>-<nanoseconds>; None for nowhere
+    until : a file that a batch waits for; None waits for nothing
     """
 
     raises: tuple[int, ...] = ()
@@ -27,6 +29,7 @@ class Squares:
     kills: tuple[int, ...] = ()
     seconds: float = 0.0
     folder: Path | None = None
+    until: Path | None = None
 
     def __call__(self) -> Worker:
         return self.work
@@ -41,8 +44,16 @@ class Squares:
                 raise RuntimeError(f"a kernel failed on {payload}")
             if payload in self.kills:
                 os.kill(os.getpid(), signal.SIGKILL)
+        if self.until is not None:
+            until(self.until.exists)
         time.sleep(self.seconds)
         return [payload * payload for payload in payloads]
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Process ids of the tries that left a file there, the latest last."""
+    names = [path.name.split("-") for path in folder.iterdir()]
+    return [int(name[2]) for name in sorted(names, key=lambda name: int(name[3]))]
 
 
 def cannot_be_made() -> Worker:
