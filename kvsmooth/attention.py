@@ -29,7 +29,7 @@ def decoder_of(model: torch.nn.Module) -> torch.nn.Module:
     """
     name = type(model).__name__
     if not isinstance(model, PreTrainedModel):
-        raise Unsupported(f"KVSmooth needs a transformers PreTrainedModel; got {name}: pass the model itself, not a wrapper of it.")
+        raise Unsupported(f"KVSmooth needs a transformers PreTrainedModel; got {name}: pass {_inside(model)}.")
     if model.config.is_encoder_decoder or model.config.get_text_config().is_encoder_decoder:
         raise Unsupported(
             f"KVSmooth needs a decoder-only language model; {name} is an encoder-decoder, whose visual keys are the encoder's."
@@ -42,6 +42,17 @@ def decoder_of(model: torch.nn.Module) -> torch.nn.Module:
     if not decoder._can_set_attn_implementation():
         raise Unsupported(f"KVSmooth needs attention through transformers' AttentionInterface; {type(decoder).__name__} computes its own.")
     return decoder
+
+
+def _inside(wrapper: object) -> str:
+    """Where the model of a wrapper is: of torch.compile, of peft, of DataParallel, of a pipeline or a subject."""
+    base = getattr(wrapper, "get_base_model", None)
+    if callable(base) and isinstance(base(), PreTrainedModel):
+        return "its get_base_model(), and go on generating with the wrapper"
+    for name in ("_orig_mod", "module", "model"):
+        if isinstance(getattr(wrapper, name, None), PreTrainedModel):
+            return f"its .{name}"
+    return "the model itself, not a wrapper of it"
 
 
 def found_function(decoder: torch.nn.Module, name: str) -> Callable:

@@ -2,10 +2,12 @@
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable
 
 import torch
 
+from kvsmooth.errors import Unsupported
 from kvsmooth.refusals import option, refuse_generation
 from kvsmooth.stream import Stream
 
@@ -18,14 +20,56 @@ class Call:
     prompt : tokens that it will feed before it decodes; None when its first pass is the whole prompt
     ids : its token ids and attention mask, where it was given any
     stream : the stream it feeds, once the first pass has begun
+    thread : the thread that it runs in
     """
 
     def __init__(self, prompt: int | None, ids: tuple[torch.Tensor, torch.Tensor | None] | None):
         self.prompt, self.ids = prompt, ids
         self.stream: Stream | None = None
+        self.thread = threading.get_ident()
 
 
-def announce(module: torch.nn.Module, calls: list[Call]) -> Callable[[], None]:
+class Calls(list[Call]):
+    """Calls that run now, the innermost last; `ended` when the block has.
+
+    A `generate` runs in the thread that called it, and a block has one attention function for all: two threads at once would mix
+    their texts, and a thread that outlives the block would go on without the method, which nothing in its output tells.
+    """
+
+    ended = False
+
+    def check(self) -> None:
+        """Refuse a call that begins after the block, or beside another thread's.
+
+        Raises
+        ------
+        Unsupported
+        """
+        if self.ended:
+            raise Unsupported(
+                "KVSmooth cannot serve a generate that was taken from the model inside a `with` that has ended: call model.generate."
+            )
+        if any(call.thread != threading.get_ident() for call in self):
+            raise Unsupported(
+                "KVSmooth follows one generate at a time and another thread's is running on this model; join that thread first."
+            )
+
+    def end(self, clean: bool) -> None:
+        """Learn that the block ends; `clean` when no exception is on its way.
+
+        Raises
+        ------
+        Unsupported : a call still runs, in another thread
+        """
+        self.ended = True
+        if self and clean:
+            raise Unsupported(
+                "KVSmooth's `with` ended while generate was running in another thread, whose further tokens were not smoothed; "
+                "read its streamer to the end and join the thread inside the `with`."
+            )
+
+
+def announce(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
     """Put each call of `module.generate` on `calls` while it runs, on this instance only; gives the function that undoes it.
 
     A call that cannot be smoothed raises `Unsupported` before anything runs.
@@ -39,12 +83,14 @@ def announce(module: torch.nn.Module, calls: list[Call]) -> Callable[[], None]:
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 given |= given.pop(parameter.name, {})
+        calls.check()
         refuse_generation(module, given)
-        calls.append(Call(chunked_prompt(module, given), given_ids(given)))
+        call = Call(chunked_prompt(module, given), given_ids(given))
+        calls.append(call)
         try:
             return generate(*args, **kwargs)
         finally:
-            calls.pop()
+            calls.remove(call)
 
     module.generate = announced
     return functools.partial(setattr, module, "generate", own) if own else functools.partial(delattr, module, "generate")

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from transformers import Cache
 
-from kvsmooth.calls import Call, announce
+from kvsmooth.calls import Calls, announce
 from kvsmooth.errors import Unsupported
-from kvsmooth.refusals import refuse_pass
+from kvsmooth.refusals import refuse_pass, refuse_right_padding
 from kvsmooth.stream import Stream
 
 
@@ -47,7 +47,7 @@ class Clock:
         self.mask: object = None
         self._streams: weakref.WeakKeyDictionary[Cache, Stream] = weakref.WeakKeyDictionary()
         self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
-        self._calls: list[Call] = []
+        self._calls = Calls()
         self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None  # those of the present pass
         self.on_stream: Callable[[Stream], None] = lambda stream: None
         self._undo: list = []
@@ -63,12 +63,13 @@ class Clock:
                 self._undo.append(announce(module, self._calls))
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, kind, *exception) -> None:
         while self._undo:
             self._undo.pop()()
         for cache in list(self._streams):
             vars(cache).pop("reorder_cache", None)
         self.cache = self.tokens = self._unbound = self._ids = self.mask = None
+        self._calls.end(clean=kind is None)
 
     def _read_ids(self, model, args, kwargs) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
@@ -101,12 +102,20 @@ class Clock:
         if not self.decoding:
             stream.feed(length)
         else:
+            if not (stream.decoded or self._calls or torch.compiler.is_compiling()):
+                self._check_padding(given.get("attention_mask"), stream)
             if self.needs_tokens:
                 self.tokens = self._newest_tokens(tokens)
             stream.decoded = self.decoded = True
             # counting would change a compiled graph's guards at every step, and a static cache needs no count
             if not torch.compiler.is_compiling():
                 stream.feed(length)
+
+    @staticmethod
+    def _check_padding(mask: object, stream: Stream) -> None:
+        """Look at the mask of the first decode step of a loop of one's own: `generate` is looked at when it is called."""
+        if isinstance(mask, torch.Tensor) and mask.dim() == 2 and mask.shape[1] == stream.start + stream.fed + 1:
+            refuse_right_padding(mask[:, :-1])
 
     def _after_pass(self, decoder, args, result) -> None:
         self.cache = self._ids = self.mask = None

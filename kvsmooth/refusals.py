@@ -25,7 +25,8 @@ def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
     Raises
     ------
     Unsupported
-        For assisted or prompt-lookup decoding, quantized and offloaded caches, and generation without a cache.
+        For assisted or prompt-lookup decoding, quantized, offloaded and paged caches, generation without a cache, and prompts padded on
+        the right.
     """
     assisted = [name for name in ("assistant_model", "prompt_lookup_num_tokens", "assistant_early_exit") if option(module, given, name)]
     if assisted:
@@ -33,10 +34,39 @@ def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
     if option(module, given, "use_cache") is False:
         raise Unsupported("KVSmooth smooths the KV cache and use_cache=False keeps none; leave use_cache out.")
     implementation = option(module, given, "cache_implementation")
-    if implementation is not None and ("quantized" in implementation or "offloaded" in implementation):
+    if implementation is not None and any(kind in implementation for kind in ("quantized", "offloaded", "paged")):
         raise Unsupported(f"KVSmooth cannot edit a cache of cache_implementation={implementation!r}; {EDITABLE}.")
     if given.get("past_key_values") is not None:
         refuse_cache(given["past_key_values"], ())
+    mask = given.get("attention_mask")
+    refuse_right_padding(_supposed_mask(module, given) if mask is None else mask)
+
+
+def _supposed_mask(module: torch.nn.Module, given: Mapping) -> torch.Tensor | None:
+    """The mask that `generate` makes where it is given none: 0 where the ids are the padding token, unless that is an end token too."""
+    ids = given.get("input_ids", given.get("inputs"))
+    pad, end = (option(module, given, f"{name}_token_id") for name in ("pad", "eos"))
+    if ids is None or pad is None or pad in (end if isinstance(end, list | tuple) else [end]):
+        return None
+    return ids != pad
+
+
+def refuse_right_padding(mask: torch.Tensor | None) -> None:
+    """Refuse prompts that end in padding: a row's first new token would be mixed with it.
+
+    Parameters
+    ----------
+    mask : of the prompt, "row position", 0 = padding; masks of other shapes are passed over
+
+    Raises
+    ------
+    Unsupported
+    """
+    padded = (mask[:, -1] == 0).nonzero().flatten().tolist() if mask is not None and mask.dim() == 2 and mask.shape[1] else []
+    if padded:
+        raise Unsupported(
+            f'KVSmooth mixes a first token with the prompt\'s last, which is padding in row {padded[0]}; pad with padding_side="left".'
+        )
 
 
 def refuse_cache(cache: object, band: tuple[int, ...]) -> None:

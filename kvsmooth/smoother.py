@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from numbers import Integral, Real
 
 import torch
 
 from kvsmooth.attention import decoder_of, owned_attention
+from kvsmooth.block import Block
 from kvsmooth.clock import Clock
 from kvsmooth.described import described
 from kvsmooth.errors import Unsupported
@@ -57,7 +60,7 @@ class KVSmooth:
     rank : the newest score is in the queue when ranked; "strict" counts scores below it, "inclusive" scores not above it, "mid" their mean
     warmup : while the queue fills, "window" divides by M, "length" by the number of scores it holds
     exact : True leaves the attention output to the implementation found (the same bits) and computes the newest row beside it; False takes
-        output and row from one explicit softmax at decode: faster, tokens equal in float32 but not in bfloat16
+        output and row from one explicit softmax at decode: less memory, tokens equal in float32 but not in bfloat16
     score : a detector of `kvsmooth.sinks`
     policy : a rule of `kvsmooth.policies`
     mix : how the newest state and the previous one are mixed, a name in `kvsmooth.mixes.MIXES`; all but "ema" are controls
@@ -91,17 +94,26 @@ class KVSmooth:
     mix_seed: int = 0
 
     def __post_init__(self):
-        if not 0 <= self.lambda_ref <= 1:
-            raise ValueError(f"KVSmooth.lambda_ref must lie in [0, 1]; got {self.lambda_ref}.")
-        if not self.margin >= 0:
-            raise ValueError(f"KVSmooth.margin must be at least 0; got {self.margin}.")
-        if self.window != int(self.window) or self.window < 1:
-            raise ValueError(f"KVSmooth.window must be a positive integer; got {self.window}.")
+        if isinstance(self.lambda_ref, torch.nn.Module):
+            raise ValueError(
+                f"KVSmooth takes options first and the model behind them: KVSmooth()(model); got {type(self.lambda_ref).__name__}."
+            )
+        if not (_number(self.lambda_ref) and 0 <= self.lambda_ref <= 1):
+            raise ValueError(f"KVSmooth.lambda_ref must lie in [0, 1]; got {self.lambda_ref!r}.")
+        if not (_number(self.margin) and self.margin >= 0):
+            raise ValueError(f"KVSmooth.margin must be at least 0; got {self.margin!r}.")
+        if not _whole(self.window) or self.window < 1:
+            raise ValueError(f"KVSmooth.window must be a positive integer; got {self.window!r}.")
+        if not _whole(self.mix_seed):
+            raise ValueError(f"KVSmooth.mix_seed must be an integer; got {self.mix_seed!r}.")
         if self.layers is not None:
-            layers = tuple(self.layers)
-            if not layers or len(set(layers)) < len(layers) or min(layers) < 0:
-                raise ValueError(f"KVSmooth.layers must be None or distinct layer numbers from 0; got {layers}.")
+            layers = tuple(self.layers) if isinstance(self.layers, Iterable) else (self.layers,)
+            if not layers or not all(map(_whole, layers)) or len(set(layers)) < len(layers) or min(layers) < 0:
+                raise ValueError(f"KVSmooth.layers must be None or distinct layer numbers from 0; got {self.layers!r}.")
             object.__setattr__(self, "layers", tuple(sorted(layers)))
+        for name in ("keys", "values", "output", "exact"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"KVSmooth.{name} must be True or False; got {getattr(self, name)!r}.")
         if not (self.keys or self.values or self.output):
             raise ValueError("KVSmooth.keys, values or output must be True; got False for all three, which smooths nothing.")
         for name, allowed in CHOICES.items():
@@ -142,7 +154,7 @@ class KVSmooth:
         return {"method": "KVSmooth", **{each.name: described(getattr(self, each.name)) for each in fields(self)}}
 
     def __call__(self, model: torch.nn.Module) -> AbstractContextManager[Run]:
-        """A `with` block in which `model` decodes with smoothing; it yields the `Run` and restores the model when it ends.
+        """A `with` block in which `model` decodes with smoothing; it yields a fresh `Run` and restores the model when it ends.
 
         Raises
         ------
@@ -152,7 +164,7 @@ class KVSmooth:
         NothingSmoothed
             On a clean exit, when the model decoded and nothing was smoothed.
         """
-        return self._smoothing(model)
+        return Block(partial(self._smoothing, model))
 
     @contextmanager
     def _smoothing(self, model: torch.nn.Module) -> Iterator[Run]:
@@ -180,3 +192,11 @@ class KVSmooth:
             run.check(clock.decoded)
         finally:
             run.close()
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,0 +1,26 @@
+"""A `with` block that may be entered again once it has ended, each time afresh."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ContextDecorator
+
+
+class Block(AbstractContextManager, ContextDecorator):
+    """What `KVSmooth(...)(model)` gives: kept under a name, it serves one `with` after another, and each yields a run of its own.
+
+    Parameters
+    ----------
+    begin : makes the context manager of one `with`
+    """
+
+    def __init__(self, begin: Callable[[], AbstractContextManager]):
+        self._begin = begin
+        self._open: list[AbstractContextManager] = []
+
+    def __enter__(self) -> object:
+        one = self._begin()
+        yielded = one.__enter__()
+        self._open.append(one)
+        return yielded
+
+    def __exit__(self, *exception) -> bool | None:
+        return self._open.pop().__exit__(*exception)
