@@ -115,9 +115,9 @@ def smoothing(reduced: xr.Dataset, rows: Rows) -> Figure:
         floor, ceiling = (np.array([rows[name]["estimate"] if name in rows else np.nan for name in side]) for side in names)
         low, high = float(data["rate_floor"]), float(data["rate_ceiling"])
         shares = [
-            (f"at floor {low:.2g}", "#0072B2", floor),
+            (f"at floor {low:.2g}", "#4D4D4D", floor),
             ("between", "#DDDDDD", 1 - floor - ceiling),
-            (f"at ceiling {high:.2g}", "#D55E00", ceiling),
+            (f"at ceiling {high:.2g}", "#E69F00", ceiling),
         ]
         clipped(shares, layers[touched], ax=middle)
         legend(left, loc="upper left")

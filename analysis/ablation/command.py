@@ -58,7 +58,7 @@ def compare(held: xr.Dataset, config: AblationConfig, checksum: str) -> str:
 
 def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
     """Write every figure as SVG and PNG, and the tables of the page."""
-    from analysis.ablation.figures import NOTE, draw_all
+    from analysis.ablation.figures import NOTES, draw_all
     from analysis.ablation.page import filled
     from analysis.plots.style import house, save
 
@@ -66,6 +66,7 @@ def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
     about = {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
     with house():
         for name, made in draw_all(found["cells"], rows).items():
-            save(made, config.out / name, about, NOTE.format(level=100 * told["config"]["level"], margin=told["config"]["margin_f1"]))
+            note = NOTES[name].format(level=100 * told["config"]["level"], margin=told["config"]["margin_f1"])
+            save(made, config.out / name, about, note)
     if config.page.is_file():
         write_bytes(config.page, filled(config.page.read_text(), found).encode())

@@ -9,11 +9,21 @@ from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, shared_labels, table, told, two_by_two
 from analysis.plots.style import PAGE, figure, letter
 
-NOTE = (
-    "Δ: difference of ratios of sums; bars and bands: {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate.\n"
-    "Filled, solid, framed: corrected p < 0.05, exchange of arms within images; CHAIR by max-T over the family's cells, the rest by Holm. "
-    "Green: F1 within ±{margin:g}; rings: by two one-sided tests."
+_BARS = "Δ: difference of ratios of sums; {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate."
+_TEST = "corrected p < 0.05, exchange of arms within images; CHAIR by max-T over the family's cells, the rest by Holm."
+_SAME = "Green: F1 within ±{margin:g}; rings: by two one-sided tests."
+_LEVELS = "Points: ratios of sums over images; bars and bands: {level:.4g} % cluster BCa intervals over images."
+_MATRIX = (
+    "Δ to no smoothing: difference of ratios of sums (intervals: results file); each column has its own scale of colours; in brackets: "
+    "realised mean rate.\nFramed: "
 )
+NOTES = {
+    "ladder": f"{_BARS}\nFilled: {_TEST} {_SAME}",
+    "layers": f"{_BARS} a-d: points smooth one layer, lines those beneath them (orange-red: KVSmooth's).\nFilled, solid: {_TEST} {_SAME}",
+    "places": f"{_LEVELS}\nK × V: interaction, (both − keys) − (values − neither).",
+    "dose": f"{_LEVELS} The curve begins at no smoothing.\nSlope (per unit of rate) and Kendall's τ: over the constant rates.",
+    **dict.fromkeys(("detectors", "options", "cross"), _MATRIX + _TEST),
+}
 WIDE = ("chair_i", "chair_s", "f1", "length", "precision", "repeated_mentions")
 MATRIX = (
     *("chair_i", "chair_i_matched", "chair_s", "chair_s_matched", "hazard", "precision", "recall", "f1"),

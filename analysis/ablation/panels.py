@@ -11,7 +11,7 @@ from analysis.ablation.measures import MEASURES
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.plots.forest import Point, forest
 from analysis.plots.matrix import matrix
-from analysis.plots.style import ARM_COLOURS, NULL_COLOUR
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, NULL_COLOUR
 
 Rows = Mapping[str, Mapping[str, Any]]
 ALPHA = 0.05
@@ -80,7 +80,7 @@ def by_layer(ax: Axes, rows: Rows, single: Mapping[int, str], bands: Mapping[tup
         row = rows.get(f"{cell} - {BASELINE}/{measure}")
         if known(row):
             low, high = row["interval"]
-            colour = ARM_COLOURS["kvsmooth"] if cell == PAPER else "#56B4E9"
+            colour = ARM_COLOURS["kvsmooth"] if cell == PAPER else NULL_COLOUR
             ends = [first - 0.35, last + 0.35]
             ax.plot(ends, [row["estimate"]] * 2, color=colour, linewidth=1.6, linestyle="-" if passes(row) else (0, (1.5, 1)), zorder=2)
             ax.fill_between(ends, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
@@ -98,7 +98,7 @@ def by_layer(ax: Axes, rows: Rows, single: Mapping[int, str], bands: Mapping[tup
 def two_by_two(ax: Axes, rows: Rows, measure: str) -> None:
     """Levels with intervals: keys not smoothed and smoothed along the axis, a line for values not smoothed and one for smoothed."""
     lines = {
-        "values as they are": ((BASELINE, "keys only"), "#0072B2", "o", "-"),
+        "values as they are": ((BASELINE, "keys only"), "#222222", "o", "-"),
         "values smoothed": (("values only", PAPER), "#CC79A7", "s", "--"),
     }
     for i, (label, (cells, colour, marker, style)) in enumerate(lines.items()):
@@ -129,8 +129,8 @@ def curve(ax: Axes, rows: Rows, constant: Sequence[str], guided: Sequence[str], 
     found = [(rows[f"{cell}/rate"]["estimate"], rows[f"{cell}/{measure}"]) for cell in constant]
     rate, level = np.array([x for x, _ in found]), [row for _, row in found]
     limits = np.array([row["interval"] for row in level], dtype=float).reshape(-1, 2)
-    ax.plot(rate, [row["estimate"] for row in level], "o-", color="#0072B2", markersize=2.5, label="constant rate")
-    ax.fill_between(rate, *limits.T, color="#0072B2", alpha=0.18, linewidth=0)
+    ax.plot(rate, [row["estimate"] for row in level], "o-", color=CONSTANT_COLOUR, markersize=2.5, label="constant rate")
+    ax.fill_between(rate, *limits.T, color=CONSTANT_COLOUR, alpha=0.25, linewidth=0)
     for i, cell in enumerate(guided):
         at, row = rows[f"{cell}/rate"]["estimate"], rows[f"{cell}/{measure}"]
         label = "KVSmooth round rising centres λ_ref" if i == 0 else None

@@ -13,11 +13,11 @@ from analysis.benchmark.published import Published, published
 from analysis.benchmark.table import heading, shown
 from analysis.metrics.metric import is_share
 from analysis.plots.forest import Point, forest
-from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, figure, house, letter, save
+from analysis.plots.style import ARM_COLOURS, ARM_LABELS, CONSTANT_COLOUR, PAGE, figure, house, letter, save
 
 Found = Mapping[str, Any]
 ALPHA = 0.05
-FURTHER = ("#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#000000")
+FURTHER = ("#E69F00", "#CC79A7", "#009E73", "#7A7A7A", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 PUBLISHED = {"baseline": BASELINE, "KVSmooth": "kvsmooth"}
 NOTE = (
@@ -113,12 +113,12 @@ def label(name: str) -> str:
 
 
 def colours_of(methods: Sequence[str]) -> dict[str, str]:
-    """A colour a method; those of the house for the arms that it knows, grey for a constant rate."""
+    """A colour a method; those of the house for the arms and constant rates."""
     further = iter(FURTHER * len(methods))
     found: dict[str, str] = {}
     for name in sorted(methods, key=lambda name: ":" in name):  # an arm without options first: the house's colour is its own
         kind = name.partition(":")[0]
-        usual = NULL_COLOUR if kind == "constant" else ARM_COLOURS.get(kind)
+        usual = CONSTANT_COLOUR if kind == "constant" else ARM_COLOURS.get(kind)
         found[name] = usual if usual is not None and usual not in found.values() else next(further)
     return found
 

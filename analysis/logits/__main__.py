@@ -26,7 +26,8 @@ NOTES = {
     "{level:.4g} % cluster BCa interval over images.\nUntil said: before the step that says the object. n: images still generating with an "
     "object of the set, in its colour.",
     "slopes": "Mean of the images' slopes, a level for each object; free: steps that both arms have (median {steps:g}). "
-    "Bars: {level:.4g} % cluster BCa. Δ: KVSmooth − none.\nFilled: corrected p < 0.05, sign flip, max-T (primary: Holm). "
+    "Bars: {level:.4g} % cluster BCa. Δ: KVSmooth − none. "
+    "n: present {present}, hallucinated {hallucinated} images.\nFilled: corrected p < 0.05, sign flip, max-T (primary: Holm). "
     "− vocabulary, − absent: less the mean logit of all tokens; of absent, other.",
 }
 
@@ -109,10 +110,11 @@ def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
     from analysis.plots.style import house, save
 
     level = 100 * found["provenance"]["config"]["level"]
-    shared = found["counted"]["median_steps"]["free"]
+    counted = found["counted"]
+    shared = {"bin": BIN, "steps": counted["median_steps"]["free"], **counted["images_with"]}
     with house():
         for name, made in draw_all(reduced, by_name(found["results"])).items():
-            save(made, out / name, under_figures(reduced, found), NOTES[name].format(level=level, bin=BIN, steps=shared))
+            save(made, out / name, under_figures(reduced, found), NOTES[name].format(level=level, **shared))
 
 
 if __name__ == "__main__":

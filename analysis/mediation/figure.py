@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.mediation.effects import EFFECTS
 from analysis.mediation.names import ARMS
 from analysis.plots.forest import Point, forest
-from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, PAGE, figure, letter
 
 LABELS = {
     "total": "total",
@@ -26,7 +26,7 @@ TITLES = {
     "hallucinated": "the word said, where hallucinated",
     "end": "the end, after a sentence",
 }
-LOOK = {"kvsmooth": ("KVSmooth", ARM_COLOURS["kvsmooth"], "o"), "constant": ("constant rate, same mean", "#009E73", "s")}
+LOOK = {"kvsmooth": ("KVSmooth", ARM_COLOURS["kvsmooth"], "o"), "constant": ("constant rate, same mean", CONSTANT_COLOUR, "s")}
 
 
 def decomposition(rows: Mapping[str, Mapping[str, Any]], counts: Mapping[str, Any]) -> Figure:

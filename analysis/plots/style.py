@@ -17,6 +17,7 @@ COLUMN, PAGE = 3.4, 7.0  # inches
 
 # Okabe and Ito's palette, which colour-blind readers tell apart; an arm has the same colour in every figure
 ARM_COLOURS = {"baseline": "#0072B2", "kvsmooth": "#D55E00"}
+CONSTANT_COLOUR = "#56B4E9"  # of a constant rate, the control in several questions
 ARM_LABELS = {"baseline": "no smoothing", "kvsmooth": "KVSmooth"}
 NULL_COLOUR = "#7A7A7A"
 GROUP_COLOURS = {

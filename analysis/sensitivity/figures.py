@@ -8,9 +8,10 @@ from matplotlib.lines import Line2D
 
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows
-from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+from analysis.plots.labels import names
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, PAGE, figure, letter
 from analysis.sensitivity.names import CONSTANT, OPTIONS
-from analysis.sensitivity.panels import CONSTANT_COLOUR, MARKS, by_amount, iso_f1, lengths, name, off_curve, plane, swept
+from analysis.sensitivity.panels import MARKS, by_amount, iso_f1, lengths, off_curve, plane, swept
 
 SHOWN = ("chair_i", "chair_s", "f1", "recall", "length")
 NOTES = {
@@ -93,9 +94,9 @@ def planes(rows: Rows, grid: Mapping[str, list], constant: list[str], spreads: M
     for ax, (x, y), text in zip(axes, (("recall", "precision"), ("chair_i", "f1")), "ab", strict=True):
         plane(ax, rows, x, y, paths, {cell: one[f"{x}, {y}"] for cell, one in spreads.items()}, colours)
         letter(ax, text, "")
-        for one in (*grid["lambda_ref"], *grid["layers"]):
-            if one["cell"] != PAPER:
-                name(ax, f"{one['value']}", tuple(rows[f"{one['cell']}/{measure}"]["estimate"] for measure in (x, y)))
+        points = {cell: (rows[f"{cell}/{x}"]["estimate"], rows[f"{cell}/{y}"]["estimate"]) for group in paths.values() for cell in group}
+        shown = [one for one in (*grid["lambda_ref"], *grid["layers"]) if one["cell"] != PAPER]
+        names(ax, [(f"{one['value']}", points[one["cell"]]) for one in shown], list(points.values()))
     iso_f1(axes[0], [k / 100 for k in range(50, 100, 4)])
     made.colorbar(colours, ax=axes, label=LABELS["length"], pad=0.01, aspect=30)
     made.legend(handles=_keys((*MARKS, "default", "cross", BASELINE), "0.6"), loc="outside upper center", ncols=7)

@@ -9,15 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Ellipse
-from matplotlib.patheffects import withStroke
 
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows, known, passes
-from analysis.plots.style import ARM_COLOURS
+from analysis.plots.labels import names
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR
 
 # options keep their colour and marker in every panel; the paper's default has the colour of its arm everywhere
 MARKS = {"lambda_ref": ("#E69F00", "D"), "margin": ("#009E73", "s"), "window": ("#CC79A7", "^"), "layers": ("#222222", "o")}
-CONSTANT_COLOUR = "#56B4E9"
 ABOVE = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 5.3, "color": "0.25", "annotation_clip": False}
 REACH = math.sqrt(5.991)  # 95 % of a bivariate normal lie within this many standard deviations (chi-square, 2 degrees)
 
@@ -61,7 +60,8 @@ def by_amount(ax: Axes, rows: Rows, constant: Mapping[str, float], amounts: Mapp
     x = list(constant.values())
     ax.plot(x, [row["estimate"] for row in curve], "-", color=CONSTANT_COLOUR, zorder=1)
     ax.fill_between(x, *limits.T, color=CONSTANT_COLOUR, alpha=0.25, linewidth=0)
-    away_from: list[tuple[float, float, str]] = []
+    away_from: list[tuple[str, tuple[float, float]]] = []
+    points: list[tuple[float, float]] = []
     for option, cells in amounts.items():
         colour, marker = MARKS[option]
         for cell, amount in cells.items():
@@ -72,17 +72,10 @@ def by_amount(ax: Axes, rows: Rows, constant: Mapping[str, float], amounts: Mapp
             ax.plot([amount, amount], row["interval"], color=own, linewidth=0.8, zorder=3)
             drawn = {"markerfacecolor": face, "markersize": 3.4, "markeredgewidth": 0.8, "zorder": 4}
             ax.plot(amount, row["estimate"], marker, color=own, **drawn)
+            points.append((amount, row["estimate"]))
             if option == "layers" and face == own:  # those that leave the curve, by name
-                away_from.append((row["estimate"], amount, away["where"]["setting"]))
-    for place, (level, amount, text) in enumerate(sorted(away_from)):  # names of neighbours on different sides
-        name(ax, text, (amount, level), "right" if amount > max(x) / 2 and place % 2 == 0 else "left")
-
-
-def name(ax: Axes, text: str, at: tuple[float, float], side: str = "left") -> None:
-    """A small text beside a point, legible on any colour; `side` is the side of the text that is next to the point."""
-    place = {"xytext": (3.2 if side == "left" else -3.2, 0), "textcoords": "offset points", "ha": side, "va": "center", "zorder": 6}
-    written = ax.annotate(text, at, fontsize=4.8, color="0.1", **place)
-    written.set_path_effects([withStroke(linewidth=1.2, foreground="white")])
+                away_from.append((away["where"]["setting"], points[-1]))
+    names(ax, away_from, points)
 
 
 def off_curve(rows: Rows, option: str, cell: str, measure: str) -> Mapping[str, Any] | None:
