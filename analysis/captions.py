@@ -14,6 +14,7 @@ from analysis.metrics.chair import COUNTS, ChairRecord, ground_truth, ratios, sc
 from analysis.stats.bootstrap import Statistic, cluster_bca, difference, multiplicity_of_images
 from analysis.stats.rows import Row
 from analysis.stats.swap import swap_test
+from probes.sentences import repeated_sentences
 
 EXTRA = ("at_risk", "sentences", "repeated")
 ALL_COUNTS = (*COUNTS, *EXTRA)
@@ -72,12 +73,6 @@ def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "meas
         found["hazard"] = column["hallucinating"] / column["at_risk"]
         found["repetition"] = column["repeated"] / column["sentences"]
     return np.stack([np.asarray(found[name], dtype=float) for name in MEASURES])
-
-
-def repeated_sentences(text: str) -> tuple[int, int]:
-    """Sentences of a caption, and how many of them repeat an earlier one word for word."""
-    sentences = [" ".join(part.split()).lower() for part in text.split(".") if part.strip()]
-    return len(sentences), len(sentences) - len(set(sentences))
 
 
 def counts_of(text: str, record: ChairRecord) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from analysis.metrics.chair import ChairRecord, ground_truth, score_caption
 from kvsmooth import KVSmooth
 from kvsmooth.policies import Constant
 from probes import load_subject
-from probes.cli import run_cli
+from probes.cli import quiet, run_cli
 from probes.files import write_bytes
 from probes.options import check_positive
 from probes.provenance import provenance
@@ -32,6 +32,7 @@ from probes.subjects.emoji import Scene, annotations, scenes
 from probes.subjects.emoji.model import PATCH
 from probes.subjects.item import Item
 from probes.subjects.subject import Subject
+from probes.tokens import end_tokens, free_captions
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def captions(subject: Subject, condition: Condition, n: int, config: CardConfig)
             continue
         inputs = subject.encode([Item(i, condition.image(i)) for i in part])
         with condition.arm(subject.model):
-            ids = subject.model.generate(**inputs, do_sample=False, num_beams=1)
-        new = [subject.text(row[inputs["input_ids"].shape[1] :].tolist()) for row in ids]
+            said = free_captions(subject.model, inputs, end_tokens(subject.speaker), do_sample=False, num_beams=1)
+        new = [subject.text(row) for row in said]
         if kept:
             write_bytes(kept, json.dumps(new).encode())
         texts += new
@@ -132,6 +133,7 @@ def captions(subject: Subject, condition: Condition, n: int, config: CardConfig)
 
 def main(config: CardConfig) -> None:
     """Writes the card."""
+    quiet()
     subject, drawn = load_subject(config.subject), scenes(config.scenes)
     truth = ground_truth(annotations(drawn))
     texts = {c.name: captions(subject, c, len(drawn), config) for c in conditions(drawn, config)}

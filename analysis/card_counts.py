@@ -1,6 +1,5 @@
 """What captions of many scenes amount to, as ratios of summed counts with bootstrap intervals over images."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from scipy.stats import bootstrap
 
 from analysis.metrics.chair import COUNTS, RATIOS, ChairRecord, count
+from probes.sentences import repeated_sentences
 
 THIRDS = ("first", "middle", "last")
 EXTRA = (*(f"{what}_{third}" for third in THIRDS for what in ("mentions", "hallucinated")), "sentences", "repeated")
@@ -36,11 +36,6 @@ def third(start: int, length: int) -> str:
     return THIRDS[min(3 * start // max(length, 1), 2)]
 
 
-def sentences(caption: str) -> list[str]:
-    """The sentences of a caption."""
-    return [part.strip() for part in re.findall(r"[^.!?]+[.!?]?", caption) if part.strip()]
-
-
 def table(records: Sequence[ChairRecord], captions: Sequence[str]) -> Float[np.ndarray, "caption column"]:
     """Each caption's contribution to every one of ``COLUMNS``."""
     extra = np.zeros((len(records), len(EXTRA)))
@@ -49,8 +44,7 @@ def table(records: Sequence[ChairRecord], captions: Sequence[str]) -> Float[np.n
             where = third(mention.start, len(caption))
             extra[row, EXTRA.index(f"mentions_{where}")] += 1
             extra[row, EXTRA.index(f"hallucinated_{where}")] += mention.hallucinated
-        written = sentences(caption)
-        extra[row, -2:] = len(written), len(written) - len(set(written))
+        extra[row, -2:] = repeated_sentences(caption)
     return np.concatenate([count(records), extra], 1)
 
 

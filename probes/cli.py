@@ -55,12 +55,12 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     sys.exit(DONE)
 
 
-def quiet() -> None:
-    """Have transformers say nothing but errors, and draw progress on a terminal only, as commands do."""
+def quiet(progress: bool = True) -> None:
+    """Have transformers say nothing but errors, and draw progress on a terminal only, as commands do; or, as their workers do, never."""
     import transformers
 
     transformers.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
+    if not (progress and sys.stderr.isatty()):
         transformers.logging.disable_progress_bar()
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from analysis.ablation.cells import Cell
 from analysis.ablation.run import Applied, Bench, Job
 from analysis.ablation.store import Place, read_applied, write_result
-from probes.cli import one_line
+from probes.cli import one_line, quiet
 from probes.subjects import Subject
 
 
@@ -130,11 +130,9 @@ def _serve(connection: Connection, job: Job, debug: bool) -> None:
     """A worker's life: take a task, run it, say whether it went well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal interrupts all; the parent ends its workers in its own time
     import torch
-    import transformers
 
     torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    quiet(progress=False)
     bench, firsts = Bench(job), {}
     while True:
         try:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.captions import ALL_COUNTS, MEASURES, caption_counts, caption_rows, measures, repeated_sentences
+from analysis.captions import ALL_COUNTS, MEASURES, caption_counts, caption_rows, measures
 from analysis.metrics.chair import aggregate, score_caption
 
 ANNOTATIONS = {
@@ -39,11 +39,6 @@ def test_hazard_counts_mentions_up_to_the_first_hallucination(counts):
     np.testing.assert_array_equal(at_risk.sel(arm="kvsmooth"), [2, 1, 0])
     found = dict(zip(MEASURES, measures(counts.sel(arm="kvsmooth").values.sum(axis=0)), strict=True))
     assert found["hazard"] == pytest.approx(2 / 3)
-
-
-def test_repetition_is_word_for_word_and_whatever_the_case():
-    assert repeated_sentences("A cat. a  cat. A dog.") == (3, 1)
-    assert repeated_sentences("") == (0, 0)
 
 
 def test_rows_hold_both_arms_and_their_difference(counts):

@@ -8,7 +8,7 @@ import torch
 
 from analysis import card_claims
 from analysis.card import CardConfig, conditions, main, others_of, shuffled
-from analysis.card_counts import estimates, overlap, sentences, shares, table, third
+from analysis.card_counts import estimates, overlap, shares, table, third
 from analysis.card_page import END, START, filled
 from analysis.card_sinks import LATER, received
 from analysis.metrics.chair import score_caption
@@ -37,9 +37,8 @@ def test_shares_of_hand_counted_captions(counts):
     assert got["late_minus_early"] == pytest.approx(2 / 3)
 
 
-def test_thirds_and_sentences():
+def test_thirds_are_of_characters():
     assert [third(start, 9) for start in (0, 2, 3, 5, 6, 8)] == ["first", "first", "middle", "middle", "last", "last"]
-    assert sentences("A dog. A cat, too.  A cup") == ["A dog.", "A cat, too.", "A cup"]
 
 
 def test_intervals_hold_the_estimate_and_repeat(counts):

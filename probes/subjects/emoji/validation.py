@@ -5,6 +5,7 @@ import re
 import torch
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
+from probes.sentences import repeated_sentences
 from probes.subjects.emoji.captions import named
 from probes.subjects.emoji.model import prompt_text
 from probes.subjects.emoji.scenes import Scene, scenes
@@ -30,15 +31,14 @@ def score(drawn: list[Scene], texts: list[str]) -> dict[str, float]:
     mentions = [named(text) for text in texts]
     right = sum(len(set(m) & s.names) for m, s in zip(mentions, drawn, strict=True))
     absent = [[name not in s.names for name in m] for m, s in zip(mentions, drawn, strict=True)]
-    sentences = [[part for part in re.split(r"(?<=\.) ", text) if part] for text in texts]
-    total = sum(map(len, sentences))
+    sentences = [repeated_sentences(text) for text in texts]
     return {
         "recall": right / max(sum(len(s.names) for s in drawn), 1),
         "precision": right / max(sum(len(set(m)) for m in mentions), 1),
         "chair_s": sum(map(any, absent)) / max(len(drawn), 1),
         "chair_i": sum(map(sum, absent)) / max(sum(map(len, absent)), 1),
         "words": sum(len(re.findall(r"[\w-]+|[.,]", text)) for text in texts) / max(len(texts), 1),
-        "repeated": sum(len(part) - len(set(part)) for part in sentences) / max(total, 1),
+        "repeated": sum(again for _, again in sentences) / max(sum(count for count, _ in sentences), 1),
     }
 
 
