@@ -6,10 +6,7 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
-import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +20,9 @@ from probes.cli import run_cli
 from probes.record import RecordConfig, main
 from probes.recorders import RECORDERS, SHARED_RECORDERS
 from probes.recording import read_folder
+from probes.regimes import record_inputs
 from probes.session import record
+from tests.processes import PATIENCE, started, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,26 +168,22 @@ def test_a_place_that_cannot_be_a_folder_is_one_line(subject_folder, image_folde
     assert "a file stands where a folder is needed" in said
 
 
-def start(argv):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "probes.record", *argv],
-        cwd=ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # tests that run in the background are started with interrupts ignored, and would hand that on
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def wait_for_files(out, count, child, seconds=600):
-    end = time.monotonic() + seconds
-    while len(list(out.rglob("*.nc"))) < count:
-        assert child.poll() is None, f"the run ended early: {child.stderr.read()}"
-        assert time.monotonic() < end, "no recording appeared"
-        time.sleep(0.02)
+BRAKED = """
+import sys, time
+from pathlib import Path
+from probes import files
+from probes.cli import run_cli
+from probes.record import RecordConfig, main
+out, usual = Path(sys.argv[1]), files._to_disk
+def braked(path):
+    if path.name.startswith(".") and ".nc." in path.name and len(list(out.rglob("*.nc"))) == 3:
+        (out / "braked").touch()
+        time.sleep(600)
+    usual(path)
+files._to_disk = braked
+run_cli(RecordConfig, main, sys.argv[2:])
+"""
+"""The command, which stops when its fourth recording is written and has not got its name yet."""
 
 
 def content(out):
@@ -200,49 +195,59 @@ def content(out):
 
 
 @pytest.mark.slow
-def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path):
-    argv = {name: words(subject=subject_folder, images=image_folder, out=tmp_path / name, tokens=60) for name in ("whole", "killed")}
-    whole = start(argv["whole"])
-    assert whole.wait(600) == 0, whole.stderr.read()
-    assert whole.stderr.read() == "", "progress is for terminals"
+def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path, capfd, monkeypatch):
+    given = {"subject": subject_folder, "images": image_folder, "tokens": 6}
+    argv = {name: words("--images", "3", out=tmp_path / name, **given) for name in ("whole", "killed")}
+    capfd.readouterr()
+    assert run(argv["whole"]) == 0
+    assert capfd.readouterr().err == "", "progress is for terminals"
 
-    killed = start(argv["killed"])
-    wait_for_files(tmp_path / "killed", 3, killed)
-    os.kill(killed.pid, signal.SIGKILL)
-    assert killed.wait(30) == -signal.SIGKILL
-    kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (tmp_path / "killed").rglob("*.nc")}
-    assert 3 <= len(kept) < 10
+    out = tmp_path / "killed"
+    out.mkdir()
+    with started([sys.executable, "-c", BRAKED, out, *argv["killed"]], cwd=ROOT) as killed:
+        until((out / "braked").exists, killed)
+        os.kill(killed.pid, signal.SIGKILL)
+        assert killed.wait(PATIENCE) == -signal.SIGKILL
+    kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.rglob("*.nc")}
+    assert len(kept) == 3
+    assert len(list(out.rglob("*.tmp"))) == 1, "it was in the middle of the fourth"
 
-    interrupted = start(argv["killed"])
-    wait_for_files(tmp_path / "killed", len(kept) + 1, interrupted)
-    interrupted.send_signal(signal.SIGINT)
-    assert interrupted.wait(300) == 130
-    said = interrupted.stderr.read()
+    passes = []
+
+    def interrupted(*given, **options):
+        passes.append(1)
+        if len(passes) == 2:  # the first one makes the chunk whole that was cut short
+            os.kill(os.getpid(), signal.SIGINT)
+        return record_inputs(*given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("probes.session.record_inputs", interrupted)
+        assert run(argv["killed"]) == 130
+    said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert "interrupted; finished work is kept" in said
+    assert len(list(out.rglob("*.nc"))) == 4
 
-    last = start(argv["killed"])
-    assert last.wait(600) == 0, last.stderr.read()
+    assert run(argv["killed"]) == 0
     for path, state in kept.items():
         assert (path.stat().st_mtime_ns, path.read_bytes()) == state, "a whole file was written again"
-    (one, about_one), (other, about_other) = content(tmp_path / "whole"), content(tmp_path / "killed")
+    (one, about_one), (other, about_other) = content(tmp_path / "whole"), content(out)
     xr.testing.assert_identical(one, other)
     assert about_one == about_other
-    assert not [path for path in (tmp_path / "killed").rglob("*") if path.name.endswith(".tmp")]
-    for child in (whole, killed, interrupted, last):
-        child.stderr.close()
+    assert not list(out.rglob("*.tmp"))
 
 
 @pytest.mark.slow
 def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path):
-    argv = words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
-    both = [start(argv), start(argv)]
-    assert [child.wait(600) for child in both] == [0, 0]
+    command = [sys.executable, "-m", "probes.record"]
+    command += words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
+    with started(command, cwd=ROOT) as one, started(command, cwd=ROOT) as other:
+        told = [each.communicate(timeout=PATIENCE)[1] for each in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], told
+    assert told == ["", ""], "progress is for terminals"
     assert read_folder(tmp_path / "free").sizes["image"] == 4
     assert len(list(tmp_path.rglob("*.nc"))) == 8
     assert not list(tmp_path.rglob("*.tmp"))
-    for child in both:
-        child.stderr.close()
 
 
 def test_a_picture_of_any_mode_is_taken(subject, tmp_path):
