@@ -31,6 +31,8 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
+            if line.strip() == b"{":
+                raise BadInput(f"{path}, line {number}: an object over several lines; write one object a line, or one list of objects.")
             found = _parsed(line, f"{path}, line {number}")
             if not isinstance(found, dict):
                 raise BadInput(f"{path}, line {number}: a JSON object is needed, this is {_kind(found)}.")

@@ -1,17 +1,20 @@
 """Answers to POPE's questions as programs write them: with a question_id, with a key, or in the order of the questions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
 from analysis.datasets.files import json_objects, number_of, text_of
-from analysis.datasets.pope_question import STRATEGIES, PopeQuestion
+from analysis.datasets.pope_question import STRATEGIES, PopeQuestion, asked_for
 from analysis.metrics.metric import Answer
 from probes.cli import BadInput
 
 SAID = ("answer", "text", "response", "output")
 SORT = ("strategy", "category")
+ASKED = ("question", "prompt")
+LLAVA, LLAVAS = 10_000_000, ("adversarial", "random", "popular")
+"""LLaVA's one file of all questions numbers these strategies from 1, 10,000,001 and 20,000,001 on."""
 
 _STRATEGY = re.compile("|".join(STRATEGIES))
 
@@ -23,9 +26,11 @@ def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> li
 
     * ``key``, such as "random/17"; or
     * ``question_id``, with the strategy from the line's ``strategy`` or ``category``, else from the file's name, else the only one that
-      the questions have; or
+      the questions have, else from the number itself (`LLAVA`), where the line's ``prompt`` shows that it is so; or
     * nothing (the layout of POPE's authors): then a file has as many lines as its strategy has questions, in their order, and a line's
       ``question``, where it has one, must be the one that was asked.
+
+    A ``question`` or ``prompt`` that asks for another object than the question it is taken for is an error in each layout.
 
     Raises
     ------
@@ -43,13 +48,13 @@ def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> li
                 sisters = _sisters(questions, of_file, file)
                 if ordered == len(sisters):
                     raise BadInput(f"{where}: answers in the order of the questions, but there are only {len(sisters)} questions.")
-                question = _same(sisters[ordered], line, where)
+                question = _in_place(sisters[ordered], line, where)
                 ordered += 1
             else:
-                key = _key(line, of_file or _only(questions), where)
+                key = _key(line, of_file or _only(questions), asked, where)
                 if key not in asked:
                     raise BadInput(f"{where}: question {key[:80]!r} was not asked; give the questions that were, or remove the line.")
-                question = asked[key]
+                question = _same_object(asked[key], line, where)
             if question.key in found:
                 raise BadInput(f"{where}: question {question.key!r} is answered twice; remove one of the two.")
             found[question.key] = Answer(question.image_id, _said(line, question, where), question.key)
@@ -74,15 +79,20 @@ def answer_files(path: Path) -> list[Path]:
     return found
 
 
-def _key(line: dict[str, Any], strategy: str, where: str) -> str:
+def _key(line: dict[str, Any], strategy: str, asked: Container[str], where: str) -> str:
     if "key" in line:
         return text_of(line, "key", where)
     if isinstance(line["question_id"], str) and "/" in line["question_id"]:
         return line["question_id"]
     told = next((line[name] for name in SORT if isinstance(line.get(name), str)), strategy)
+    number = number_of(line, "question_id", where)
+    key = f"{told}/{number}"
+    part, rest = divmod(number, LLAVA)
+    if key not in asked and (part or not told) and part < len(LLAVAS) and _object_of(line):
+        return f"{LLAVAS[part]}/{rest}"
     if not told:
         raise BadInput(f"{where}: the strategy cannot be told; add a 'strategy' ({', '.join(STRATEGIES)}), or name the file after it.")
-    return f"{told}/{number_of(line, 'question_id', where)}"
+    return key
 
 
 def _only(questions: Sequence[PopeQuestion]) -> str:
@@ -97,11 +107,32 @@ def _sisters(questions: Sequence[PopeQuestion], strategy: str, file: Path) -> li
     return [question for question in questions if question.strategy == strategy]
 
 
-def _same(question: PopeQuestion, line: dict[str, Any], where: str) -> PopeQuestion:
+def _in_place(question: PopeQuestion, line: dict[str, Any], where: str) -> PopeQuestion:
     told = line.get("question")
-    if isinstance(told, str) and question.text.strip().casefold() not in told.casefold():
-        raise BadInput(f"{where}: this answers {told[:60]!r}, but {question.text[:60]!r} was asked here (question {question.key}).")
+    if isinstance(told, str) and not _object_of(line) and question.text.strip().casefold() not in told.casefold():
+        raise _another(told, question, where)
+    return _same_object(question, line, where)
+
+
+def _same_object(question: PopeQuestion, line: dict[str, Any], where: str) -> PopeQuestion:
+    other = _object_of(line)
+    if other and question.object and other.casefold() != question.object.casefold():
+        raise _another(_asked(line), question, where)
     return question
+
+
+def _another(told: str, question: PopeQuestion, where: str) -> BadInput:
+    return BadInput(f"{where}: this answers {told[:60]!r}, but {question.text[:60]!r} was asked here (question {question.key}).")
+
+
+def _object_of(line: dict[str, Any]) -> str:
+    """What a line says that it was asked for; "" where it does not say it in POPE's words."""
+    told = _asked(line)
+    return asked_for(told) if "?" in told else ""
+
+
+def _asked(line: dict[str, Any]) -> str:
+    return next((line[name] for name in ASKED if isinstance(line.get(name), str)), "")
 
 
 def _said(line: dict[str, Any], question: PopeQuestion, where: str) -> str:

@@ -43,6 +43,10 @@ UNGROUPED = (
     "AMBER's query files are not there, so that answers about one image are taken as independent and intervals are too narrow; "
     "put query/query_*.json beside annotations.json."
 )
+NEITHER = (
+    "{count:,} of {asked:,} answers to questions are not exactly Yes or No and count as wrong, as in the reference; the first: {first!r}; "
+    "ask for one word, or reduce the answers to it."
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,10 @@ class AmberMetric:
             found.append(self._record(id, answer))
         if any(isinstance(record.found, YesNoRecord) and record.image_id == int(record.found.key) for record in found):
             warnings.warn(UNGROUPED, Notice, stacklevel=2)
+        said = [record.found.answer for record in found if isinstance(record.found, YesNoRecord)]
+        if neither := [answer for answer in said if answer not in ("Yes", "No")]:
+            told = NEITHER.format(count=len(neither), asked=len(said), first=neither[0][:40])
+            warnings.warn(told, Notice, stacklevel=2)
         return found
 
     def ratios(self, total: Float[np.ndarray, "*draw count"]) -> dict[str, Float[np.ndarray, "*draw"]]:

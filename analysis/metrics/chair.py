@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from analysis.metrics.metric import Answer
+from analysis.metrics.metric import Answer, must_be_known
 from analysis.metrics.readers import Bundled, Reader
 from analysis.metrics.words import synonyms
-from probes.cli import BadInput
 
 COUNTS = ("captions", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "objects", "length")
 RATIOS = {
@@ -163,7 +162,10 @@ class Chair:
         ------
         BadInput : a caption of an image without ground truth, unless `unknown` is "empty"
         """
-        return [score_caption(answer.text, self._objects(answer.image_id), answer.image_id, self.reader) for answer in answers]
+        if self.unknown == "error":
+            must_be_known(answers, self.truth, "captions")
+        nothing: frozenset[str] = frozenset()
+        return [score_caption(one.text, self.truth.get(one.image_id, nothing), one.image_id, self.reader) for one in answers]
 
     def ratios(self, total: Float[np.ndarray, "*draw count"]) -> dict[str, Float[np.ndarray, "*draw"]]:
         """The measures from summed counts; NaN where a denominator is zero."""
@@ -172,14 +174,6 @@ class Chair:
     def reasons(self, total: Float[np.ndarray, "count"]) -> dict[str, str]:
         """By measure, why it is NaN."""
         return reasons(ratios(total))
-
-    def _objects(self, image_id: int) -> frozenset[str]:
-        if image_id not in self.truth and self.unknown == "error":
-            raise BadInput(
-                f"Image {image_id} has no ground truth among {len(self.truth):,} images; give the annotations that hold it, remove its "
-                'captions, or have it read as an image without objects, as the public code does (unknown "empty").'
-            )
-        return self.truth.get(image_id, frozenset())
 
 
 def score_caption(caption: str, truth: Iterable[str], image_id: int = 0, reader: Reader | None = None) -> ChairRecord:

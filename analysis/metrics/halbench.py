@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from analysis.metrics.extractor import SHORT, Extractor, Rules, named_objects
 from analysis.metrics.halbench_words import lemmas, pairs, synonyms
-from analysis.metrics.metric import Answer
+from analysis.metrics.metric import Answer, must_be_known
 from analysis.metrics.readers import Bundled, Reader
 from analysis.metrics.words import Word, merge
 from probes.cli import BadInput
@@ -132,7 +132,9 @@ class HalBench:
         ------
         BadInput : an answer about an image without ground truth, unless `unknown` is "empty"; the extractor fails
         """
-        there = [self._objects(answer.image_id) for answer in answers]
+        if self.unknown == "error":
+            must_be_known(answers, self.truth, "answers")
+        there = [self.truth.get(answer.image_id, frozenset()) for answer in answers]
         cleaned = [Answer(answer.image_id, clean(answer.text), answer.key) for answer in answers]
         long = [i for i, answer in enumerate(cleaned) if len(answer.text.split()) > SHORT]
         extracted: list[list[str]] = [[] for _ in answers]
@@ -156,14 +158,6 @@ class HalBench:
         told |= dict.fromkeys(("response_correct", "mention_correct"), "no answer mentions an object")
         told["f1"] = "no answer mentions an object that is there"
         return {name: told[name] for name, value in self.ratios(total).items() if np.isnan(value)}
-
-    def _objects(self, image_id: int) -> frozenset[str]:
-        if image_id not in self.truth and self.unknown == "error":
-            raise BadInput(
-                f"Image {image_id} has no ground truth among {len(self.truth):,} images; give the annotations that hold it, remove its "
-                'answers, or have it read as an image without objects (unknown "empty").'
-            )
-        return self.truth.get(image_id, frozenset())
 
     def _record(self, answer: Answer, cleaned: Answer, extracted: Sequence[str], there: frozenset[str]) -> HalBenchRecord:
         mode = self.reader.mode

@@ -3,12 +3,14 @@
 Counts are kept apart from ratios so that images can be resampled and exchanged (`analysis.metrics.aggregate`); a metric never rounds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
+
+from probes.cli import BadInput
 
 SHARE = "1"
 """The unit of a fraction: of what is counted, or of a mean of such; any other unit is a noun, such as "tokens"."""
@@ -78,6 +80,26 @@ class Metric(Protocol):
 
     def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
         """By measure, why it is NaN; nothing for the others."""
+
+
+def must_be_known(answers: Sequence[Answer], truth: Container[int], what: str) -> None:
+    """Every answer is of an image with ground truth.
+
+    Parameters
+    ----------
+    what : the answers as a user calls them, in the plural
+
+    Raises
+    ------
+    BadInput : one is not; says how many, and which is the first
+    """
+    unknown = [answer.image_id for answer in answers if answer.image_id not in truth]
+    if unknown:
+        raise BadInput(
+            f"{len(unknown):,} of {len(answers):,} {what} are of images without ground truth, the first of image {unknown[0]}; give the "
+            f"annotations that hold them, remove these {what}, or have such images read as ones without objects, as the public code does "
+            '(unknown "empty").'
+        )
 
 
 def is_share(unit: str) -> bool:

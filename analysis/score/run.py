@@ -39,6 +39,8 @@ def scored(config: Scoring) -> Scored:
         found = score(metric, counted[HERE], level=config.level, seed=config.seed)
         rows = []
         if config.against is not None:
+            if not set(asked[HERE]) & set(asked[OTHER]):
+                raise BadInput(f"{config.against}: has no answer about what {config.captions} has answers about; give another --against.")
             rows = compare(metric, counted, OTHER, keys=asked, level=config.level, seed=config.seed)
             _tell_of_the_rest(asked)
     return Scored(metric, found, records[HERE], config.level, notes, rows, prepared.origin)

@@ -51,6 +51,33 @@ def test_one_file_with_keys(tmp_path, name):
     assert read_pope_answers(path, QUESTIONS) == EXPECTED[::-1]
 
 
+def test_one_file_with_the_numbers_of_llava(tmp_path):
+    """LLaVA asks all questions from one file, whose numbers begin anew at each ten million; its answers hold the prompt."""
+    begins = {"adversarial": 0, "random": 10_000_000, "popular": 20_000_000}
+
+    def line(question):
+        prompt = f"{question.text.replace('an oven in the image', 'an oven in the imange')}\nAnswer the question using a single word."
+        return {"question_id": begins[question.strategy] + number(question), "prompt": prompt, "text": question.label, "model_id": "llava"}
+
+    assert read_pope_answers(written(tmp_path / "llava.jsonl", map(line, QUESTIONS)), QUESTIONS) == EXPECTED
+    popular = written(tmp_path / "llava.jsonl", map(line, of("popular")))
+    assert [answer.key for answer in read_pope_answers(popular, of("popular"))] == [question.key for question in of("popular")]
+    bare = [{name: value for name, value in line(question).items() if name != "prompt"} for question in of("popular")]
+    with pytest.raises(BadInput, match="the strategy cannot be told"):
+        read_pope_answers(written(tmp_path / "llava.jsonl", bare), QUESTIONS)
+
+
+@pytest.mark.parametrize("named", ["question", "prompt"])
+def test_an_answer_about_another_object_is_refused(tmp_path, named):
+    """Numbers of another strategy's questions fit each strategy's: only what was asked tells them apart."""
+    lines = [{"question_id": number(q), named: q.text, "text": q.label} for q in of("adversarial")]
+    path = written(tmp_path / "answers.jsonl", lines)
+    with pytest.raises(BadInput, match=r"line \d+: this answers 'Is there an? \w+ in the image\?', but .* was asked here \(question random"):
+        read_pope_answers(path, of("random"))
+    reworded = [line | {named: "Can you see it? Say yes or no."} for line in lines]
+    assert len(read_pope_answers(written(path, reworded), of("random"))) == len(lines)
+
+
 def test_the_layout_of_popes_authors_goes_by_the_order(tmp_path):
     for strategy in STRATEGIES:
         written(tmp_path / f"{strategy}.json", [{"question": q.text.lower(), "answer": q.label} for q in of(strategy)])

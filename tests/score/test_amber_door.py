@@ -56,6 +56,7 @@ def test_questions_are_scored_and_both_parts_together(capsys, tmp_path):
     f1 = found["metrics"]["f1"]
     assert found["metrics"]["amber_score"] == pytest.approx((1 - 2 / 7 + f1) / 2)
     assert any("query files are not there" in note for note in found["notes"])
+    assert any(f"1 of {len(truth):,} answers to questions are not exactly Yes or No" in note for note in found["notes"])
 
 
 def test_hashes_are_of_amber_s_files_wherever_they_lie(capsys, tmp_path):

@@ -23,6 +23,11 @@ from tests.score.door import refused, score, write_captions, write_lines
         {"image": "val2014/COCO_val2014_000000000042", "answer": "A dog."},
         {"id": 42, "response": "A dog.", "model": "llava"},
         {"image_id": 42, "output": "A dog.", "id": 7},
+        {"file_name": "COCO_val2014_000000000042.jpg", "caption": "A dog."},
+        {"image_id": 42, "image_path": "/data/val2014/COCO_val2014_000000000042.jpg", "caption": "A dog."},
+        {"id": 0, "image": "COCO_val2014_000000000042.jpg", "caption": "A dog."},
+        {"id": 42, "image": "copies/7.jpg", "caption": "A dog."},
+        {"image_id": 42, "image": "AAAA/BBBB==", "caption": "A dog."},
     ],
 )
 def test_the_names_that_the_references_use_are_read(tmp_path, row):
@@ -52,6 +57,11 @@ HOSTILE = {
     "truncated list": (b'[{"image_id": 1, "caption": "A dog."}, {"image_id"', "no valid JSON"),
     "no object": (b'"A dog."\n', "line 1: a JSON object is needed"),
     "no image": (b'{"caption": "A dog."}\n', "line 1: which image is it?"),
+    "two images": (
+        b'{"image_id": 0, "image": "COCO_val2014_000000000042.jpg", "caption": "A dog."}\n',
+        "line 1: 'image_id' says image 0 and 'image' says image 42",
+    ),
+    "an object over lines": (b'{\n "1": "A dog."\n}\n', "line 1: an object over several lines; write one object a line, or one list"),
     "no text": (b'{"image_id": 1, "capton": "A dog."}\n', "line 1: what was said? One of caption, response"),
     "text is null": (b'{"image_id": 1, "caption": null}\n', "'caption' must be a text; it is null"),
     "text is a list": (b'{"image_id": 1, "caption": ["A dog."]}\n', "'caption' must be a text; it is a list"),
@@ -144,3 +154,16 @@ def test_where_names_the_item_of_a_list(tmp_path):
     path.write_text(json.dumps([{"image_id": 1, "caption": "A dog."}, {"image_id": 2}]))
     with pytest.raises(BadInput, match=r"said\.json, item 2: what was said\?"):
         read_answers(path)
+
+
+def test_captions_that_are_all_the_same_text_are_told(tmp_path):
+    asked = [Answer(i, "Please describe this image in detail.") for i in range(3)]
+    with pytest.warns(Notice, match=r"all 3 captions are the same text \('Please describe .*'\); is this a file of questions\?"):
+        tell_of_repeats(tmp_path / "said.jsonl", asked)
+    tell_of_repeats(tmp_path / "said.jsonl", [*asked, Answer(3, "A dog.")])  # warnings are errors here
+
+
+def test_files_about_different_images_are_not_compared(capsys, tmp_path, options):
+    here, other = write_captions(tmp_path / "here.jsonl", {1: "A dog."}), write_captions(tmp_path / "other.jsonl", {2: "A train."})
+    line = refused(capsys, "chair", "--captions", here, "--against", other, *options)
+    assert f"{other}: has no answer about what {here} has answers about" in line
