@@ -1,7 +1,10 @@
 """What a first run applied, as data, and rates that were laid down from it before the second run began."""
 
 import hashlib
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -104,6 +107,27 @@ def check_first(policy: object, setting: Setting, rows: bool = True) -> None:
         raise Unsupported(
             f"{name}.first must hold the rates of the {setting.shape[1]} rows decoded; got {held}: use the first pass of the same batch."
         )
+
+
+def rearranged(policy: Any, setting: Setting, order: Callable[[random.Random, int], list[int]]) -> "Schedule":
+    """The first pass's rates in another order over each row's own steps, drawn anew for each row and layer, or for all layers together.
+
+    Parameters
+    ----------
+    policy : with the fields `first`, `seed` and `together`
+    order : of a generator and a number of steps, all places below that number in their new order
+
+    Raises
+    ------
+    Unsupported : the first pass is of another band or of other rows
+    """
+    check_first(policy, setting)
+    table = policy.first.rates.clone()
+    for row, steps in enumerate(policy.first.steps.tolist()):
+        for layer in range(setting.band):
+            draw = random.Random(f"{policy.name} {policy.seed} {row} {'together' if policy.together else layer}")
+            table[:steps, layer, row] = policy.first.rates[torch.tensor(order(draw, steps), dtype=torch.long), layer, row]
+    return Schedule(type(policy).__name__, table, policy.first.steps, setting)
 
 
 class Schedule:

@@ -1,12 +1,9 @@
 """The first pass's rates in an order that no score chose."""
 
-import random
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
-from kvsmooth.policies.first_pass import FirstPass, Schedule, check_first
+from kvsmooth.policies.first_pass import FirstPass, Schedule, rearranged
 from kvsmooth.policies.policy import Setting
 
 
@@ -32,11 +29,4 @@ class Permuted:
 
     def start(self, setting: Setting) -> Schedule:
         """The shuffled table."""
-        check_first(self, setting)
-        table = self.first.rates.clone()
-        for row, steps in enumerate(self.first.steps.tolist()):
-            for layer in range(setting.band):
-                key = "together" if self.together else layer
-                order = random.Random(f"permuted {self.seed} {row} {key}").sample(range(steps), steps)
-                table[:steps, layer, row] = self.first.rates[torch.tensor(order, dtype=torch.long), layer, row]
-        return Schedule("Permuted", table, self.first.steps, setting)
+        return rearranged(self, setting, lambda draw, steps: draw.sample(range(steps), steps))

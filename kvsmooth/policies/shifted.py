@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kvsmooth.policies.first_pass import FirstPass, Schedule, check_first
+from kvsmooth.policies.first_pass import FirstPass, Schedule, rearranged
 from kvsmooth.policies.policy import Setting
 
 
@@ -32,11 +32,10 @@ class Shifted:
 
     def start(self, setting: Setting) -> Schedule:
         """The table turned round."""
-        check_first(self, setting)
-        table = self.first.rates.clone()
-        for row, steps in enumerate(self.first.steps.tolist()):
-            for layer in range(setting.band if steps > 1 else 0):
-                key = "together" if self.together else layer
-                offset = random.Random(f"shifted {self.seed} {row} {key}").randrange(1, steps)
-                table[:steps, layer, row] = self.first.rates[:steps, layer, row].roll(offset)
-        return Schedule("Shifted", table, self.first.steps, setting)
+        return rearranged(self, setting, _turned)
+
+
+def _turned(draw: random.Random, steps: int) -> list[int]:
+    """Places 0 to steps - 1 from a drawn one on, never from the first, where there are two or more."""
+    offset = draw.randrange(1, steps) if steps > 1 else 0
+    return [(place - offset) % steps for place in range(steps)]

@@ -27,8 +27,6 @@ from probes.subjects.emoji.scenes import SIZE, Scene, scene
 from probes.subjects.emoji.validation import validate
 from probes.subjects.emoji.vocabulary import BY_NAME
 
-STAGES = ("align", "brief", "long")
-
 
 @dataclass(frozen=True)
 class TrainConfig:
