@@ -42,6 +42,11 @@ class Memory:
         """Of all parts."""
         return self.weights + self.cache + self.logits + self.activations + self.spare
 
+    @property
+    def only_weights(self) -> str:
+        """The size of the weights, as people read it."""
+        return _size(self.weights)
+
     def __str__(self) -> str:
         parts = {
             "weights": self.weights,

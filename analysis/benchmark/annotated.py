@@ -15,6 +15,8 @@ from probes.cli import BadInput
 
 IMAGES = 500
 """The number that the field describes of COCO's validation images."""
+MOST_SCENES = 10_000
+"""Bundled scenes of one run: they are drawn when it begins, and held."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,8 @@ def _scenes(config: BenchmarkConfig, named: list[int] | None) -> Annotated:
     from probes.subjects.emoji.scenes import IDENTIFIERS, SPLITS, scene
 
     first = SPLITS["test"] * IDENTIFIERS
+    if (config.images or 0) > MOST_SCENES:
+        raise BadInput(f"--images {config.images}: one run holds at most {MOST_SCENES:,} of the bundled scenes; ask for fewer.")
     if named is None:
         named = [first + i for i in range(config.images or IMAGES)]
     if wrong := [image_id for image_id in named if not first <= image_id < first + IDENTIFIERS]:

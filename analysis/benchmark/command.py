@@ -31,7 +31,7 @@ def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
     """Ask what has no answer yet, and score all answers."""
     from analysis.benchmark.asking import Asking, tell_set_aside
     from analysis.benchmark.planning import looked_at, plan_file, planned
-    from analysis.benchmark.scoring import scored
+    from analysis.benchmark.scoring import measured_of, scored
     from analysis.benchmark.store import Captions
 
     run = planned(config)
@@ -41,11 +41,13 @@ def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
             plan = looked_at(run.plan, run.benchmark.source)
             run = replace(run, plan=replace(plan, revision=_revision(config.subject, plan.revision)))
         run.plan.write(plan_file(config.out))
+    # before anything is asked: what cannot be scored is told now, not after a night of answers
+    measured = measured_of(run)
     asking = [Asking(run.plan, one, Captions(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
     if not config.rescore:
         _ask(run, asking)
     lines = {one.method.name: one.captions.read() for one in asking}
-    return scored(run, lines, tell_set_aside(run.plan, lines))
+    return scored(run, measured, lines, tell_set_aside(run.plan, lines))
 
 
 def read(config: BenchmarkConfig) -> dict[str, Any]:

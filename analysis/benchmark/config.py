@@ -1,11 +1,15 @@
 """The options of `python -m analysis.benchmark`."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.benchmark.names import BASELINE, BENCHMARKS, DTYPES, ENGINES, MODES, PARTS, SPLIT
+from analysis.benchmark.names import BASELINE, BENCHMARKS, DEVICES, DTYPES, ENGINES, MODES, PARSERS, PARTS, SPLIT
 from probes.cli import BadInput
 from probes.options import check_level, check_not_negative, check_positive
+
+CHOICES = {"benchmark": BENCHMARKS, "engine": ENGINES, "mode": MODES, "dtype": DTYPES, "part": PARTS, "parser": PARSERS}
+"""What may be said of options that are one of a few names."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,11 @@ class BenchmarkConfig:
     """show traces of errors"""
 
     def __post_init__(self):
-        for name, allowed in (("benchmark", BENCHMARKS), ("engine", ENGINES), ("mode", MODES), ("dtype", DTYPES), ("part", PARTS)):
+        for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise BadInput(f"BenchmarkConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
+        if not re.fullmatch(DEVICES, self.device, re.ASCII):
+            raise BadInput(f"BenchmarkConfig.device must be cpu, cuda, cuda:<n> or auto; got {self.device[:40]!r}.")
         check_positive(self, "images", "workers", "batch_size", "max_new_tokens")
         check_not_negative(self, "seed")
         check_level(self)

@@ -1,7 +1,7 @@
 """What a run would do and need, found out without asking, loading weights or writing anything."""
 
 from analysis.benchmark.planning import Run, plan_file
-from analysis.benchmark.scoring import folder_of
+from analysis.benchmark.scoring import folder_of, measured_of
 from analysis.benchmark.store import Captions
 from probes.cli import BadInput
 
@@ -27,6 +27,7 @@ def foretold(run: Run) -> str:
             f"{one.name}: {len(open_batches):,} batches of {plan.batch_size}, {answers:,} answers, "
             f"at most {answers * plan.max_new_tokens:,} tokens -> {captions.path}"
         )
+    lines.append(f"scored with mode {measured_of(run).metric.mode}")
     home = folder_of(config.out, config.benchmark)
     lines.append(f"then {plan_file(config.out)}, {home / 'benchmark.json'}, {home / 'table.md'}, {home / config.benchmark}.svg and .png")
     lines.append(memory(run) if total else "nothing is left to ask: no model is loaded")
@@ -45,7 +46,9 @@ def memory(run: Run) -> str:
         except BadInput:
             continue  # a run sets it aside
     if not at_first:
-        return f"memory: none of the first {plan.batch_size} images is there, so the prompt's length is not known"
+        weights = estimate(plan.subject, plan.dtype, 1, 1, 1).only_weights
+        told = f"none of the first {plan.batch_size} images is there, so the prompt's length is not known"
+        return f"memory: {told}; the weights take {weights}"
     longest = prompt_tokens(plan.subject, at_first)
     found = estimate(plan.subject, plan.dtype, plan.batch_size, longest, plan.max_new_tokens)
     return f"memory of a worker, estimated for prompts of {longest} tokens: {found}"

@@ -58,7 +58,7 @@ def method(specification: str) -> Method:
     """The method of one specification."""
     name, _, behind = specification.strip().partition(":")
     if name not in METHODS:
-        raise BadInput(f"--methods: there is no method {name!r}; choose from {', '.join(METHODS)}.")
+        raise BadInput(f"--methods: there is no method {name[:40]!r}; choose from {', '.join(METHODS)}.")
     options: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in behind.split(","))):
         option, equals, value = (piece.strip() for piece in part.partition("="))

@@ -20,5 +20,10 @@ ENGINES = ("local", "ray")
 
 DTYPES = ("float32", "bfloat16", "float16")
 
+DEVICES = r"cpu|cuda(:\d{1,3})?|auto"
+"""A pattern: whether they are there is asked of the machine that loads the model."""
+
+PARSERS = ("pope", "opera", "vcd", "exact")
+
 PARTS = ("generative", "discriminative", "all")
 """Of AMBER."""

@@ -9,7 +9,7 @@ from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.measured import Measured
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.plan import Plan
-from analysis.benchmark.planning import Run
+from analysis.benchmark.planning import Run, usable
 from analysis.benchmark.store import Line
 from analysis.metrics.metric import Record
 from analysis.stats.rows import Row
@@ -25,7 +25,17 @@ def folder_of(out: Path, benchmark: str) -> Path:
     return out / benchmark
 
 
-def scored(run: Run, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def measured_of(run: Run) -> Measured:
+    """The metric with the ground truth of the plan's usable questions.
+
+    Raises
+    ------
+    BadInput : an option or file of the metric cannot be used
+    """
+    return run.benchmark.measured(usable(run.plan.items))
+
+
+def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Score every method's answers and write scores/<method>.json and benchmark.json; returns what the latter says.
 
     Raises
@@ -37,7 +47,7 @@ def scored(run: Run, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Ma
     from analysis.score.results import Scored, as_text
     from analysis.stats.rows import as_json
 
-    config, measured = run.config, run.benchmark.measured([item for item in run.plan.items if not item.error])
+    config = run.config
     answered = {one.name: [line for line in _in_order(run.plan, lines[one.name]) if not line.error] for one in run.methods}
     if not any(answered.values()):
         raise BadInput(f"{config.out}: there is no answer to score; run without --rescore.")

@@ -172,6 +172,36 @@ def test_if_no_image_can_be_used_nothing_is_done(options, tmp_path):
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"benchmark": "halbench", "questions": True, "annotations": None}, "give the folder of COCO's annotations"),
+        ({"benchmark": "amber", "similarity": "nowhere.csv", "annotations": True, "images": None, "part": "generative"}, "nowhere.csv"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_cannot_be_scored_is_told_before_anything_is_asked(options, amber, halbench, wrong, told, dry_run):
+    """Not behind hours of answers."""
+    if wrong["benchmark"] == "halbench":
+        wrong = wrong | {"questions": halbench}
+    else:
+        wrong = wrong | {"annotations": amber, "image_folder": amber / "image"}
+    config = BenchmarkConfig(**options | wrong, dry_run=dry_run)
+    with pytest.raises(BadInput, match=told):
+        perform(config)
+    assert not (config.out / "captions").exists()
+
+
+def test_a_dry_run_without_the_images_names_what_the_weights_take(options, tmp_path, capsys):
+    config = BenchmarkConfig(**options | {"image_folder": tmp_path}, images=2, dry_run=True)
+    perform(config)
+    told = capsys.readouterr().out
+    assert "none of the first 2 images is there" in told
+    assert "the weights take" in told
+    with pytest.raises(BadInput, match=r"subject .*nowhere"):
+        perform(replace(config, subject=str(tmp_path / "nowhere")))
+
+
 def test_two_runs_do_not_write_into_one_folder(options):
     config = BenchmarkConfig(**options, images=2)
     with alone(config.out), pytest.raises(BadInput, match="another run writes here"):

@@ -154,6 +154,8 @@ def test_a_split_that_no_file_name_tells_is_refused_unless_it_is_the_default():
         ({"plan": Path("nowhere.json")}, "no such file"),
         ({"benchmark": "pope", "prompt": "Say yes."}, "mark their place"),
         ({"ids": Path(__file__).parent / "__init__.py"}, "holds no image id"),
+        ({"images": 10_001}, "at most 10,000 of the bundled scenes"),
+        ({"methods": ("x" * 5000,)}, "there is no method 'x{40}'; choose from"),
     ],
 )
 def test_options_that_cannot_be_followed_are_told_before_anything_is_loaded(tmp_path, options, told):
@@ -163,7 +165,17 @@ def test_options_that_cannot_be_followed_are_told_before_anything_is_loaded(tmp_
 
 @pytest.mark.parametrize(
     "options",
-    [{"benchmark": "vqa"}, {"images": 0}, {"seed": -1}, {"level": 1.0}, {"address": "x"}, {"prompt": " "}, {"temperature": float("inf")}],
+    [
+        {"benchmark": "vqa"},
+        {"images": 0},
+        {"seed": -1},
+        {"level": 1.0},
+        {"address": "x"},
+        {"prompt": " "},
+        {"temperature": float("inf")},
+        {"device": "gpu"},
+        {"parser": "llava"},
+    ],
 )
 def test_options_that_break_their_law_are_told(options):
     with pytest.raises(BadInput, match=f"BenchmarkConfig.{next(iter(options))}"):

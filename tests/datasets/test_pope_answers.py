@@ -72,7 +72,8 @@ def test_an_answer_about_another_object_is_refused(tmp_path, named):
     """Numbers of another strategy's questions fit each strategy's: only what was asked tells them apart."""
     lines = [{"question_id": number(q), named: q.text, "text": q.label} for q in of("adversarial")]
     path = written(tmp_path / "answers.jsonl", lines)
-    with pytest.raises(BadInput, match=r"line \d+: this answers 'Is there an? \w+ in the image\?', but .* was asked here \(question random"):
+    told = r"line \d+: this answers 'Is there an? \w+ in the image\?', but .* was asked here \(question random"
+    with pytest.raises(BadInput, match=told):
         read_pope_answers(path, of("random"))
     reworded = [line | {named: "Can you see it? Say yes or no."} for line in lines]
     assert len(read_pope_answers(written(path, reworded), of("random"))) == len(lines)
