@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.findings import PAGE, tell
-from analysis.logits.__main__ import counted
 from analysis.logits.annotated import annotations_of
+from analysis.logits.counted import counted
 from analysis.observed import KEPT, ObservedConfig, observed
 from analysis.question import Question, by_name, made_by, under_figures
 from probes.cli import run_cli

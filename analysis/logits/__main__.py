@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from analysis.findings import PAGE, tell
 from analysis.logits.annotated import annotations_of
+from analysis.logits.counted import counted
 from analysis.logits.names import BIN
 from analysis.observed import KEPT, ObservedConfig, observed
 from analysis.question import Question, by_name, compressed, made_by, under_figures
@@ -87,21 +87,6 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
     }
     objects, lost = json.loads(reduced.attrs["dropped"]), json.loads(reduced.attrs["unannotated"])
     return {"objects": objects, "unannotated_images": lost, "too_short": short, "min_steps": int(reduced.attrs["min_steps"])}
-
-
-def counted(reduced: xr.Dataset) -> dict[str, Any]:
-    """Images, objects, and by set the images that have one and the objects in all of them."""
-    of = {str(name): reduced["members"].sel(set=name).values for name in reduced["set"].values if not str(name).endswith(" unsaid")}
-    told = {}
-    if "steps_used" in reduced:  # of images that are in the tests
-        used = {str(regime): reduced["steps_used"].sel(regime=regime).values for regime in reduced["regime"].values}
-        told["median_steps"] = {regime: float(np.median(n[n > 0])) if (n > 0).any() else 0.0 for regime, n in used.items()}
-    return told | {
-        "images": reduced.sizes["image"],
-        "objects": int(reduced.attrs["objects_used"]),
-        "images_with": {name: int((values > 0).sum()) for name, values in of.items()},
-        "objects_of": {name: int(values.sum()) for name, values in of.items()},
-    }
 
 
 def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
