@@ -45,7 +45,7 @@ class Asked:
 RECORDED = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
     "drift": Asked(**RECORDED),
-    "sinks": Asked(recordings=True, store="sinks"),
+    "sinks": Asked(recordings=True, store="sinks", page="findings.md"),
     "mediation": Asked(store="mediation", most=200),
     "logits": Asked(**RECORDED, page="findings.md"),
     "coupling": Asked(**RECORDED, page="findings.md"),

@@ -1,6 +1,6 @@
 """`python -m analysis.sinks`: what do the sink detectors agree on, and does any predict the attention that a token will receive?
 
-Feeds each caption back whole, keeps what is needed of it in the store, reduces that to `sinks.nc`, tests (`sinks.json`), draws.
+Feeds each caption back whole, keeps what is needed of it in the store, reduces that to `sinks.nc`, tests (`sinks.json`), draws, tells.
 `--redraw` draws from these two files, without a model.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import xarray as xr
 
+from analysis.findings import PAGE, tell
 from analysis.question import Question, by_name, made_by
 from analysis.sinks.files import encoding, in_double
 from probes.cli import run_cli
@@ -33,6 +34,8 @@ class SinksConfig(ImageOptions):
     """folder of recordings, whose free captions of the baseline are fed back if they fit; else captions are made"""
     captions: Path | None = None
     """captions to feed back instead: a JSON object from image_id to a text or token ids"""
+    page: Path = PAGE
+    """the page whose paragraph is written anew"""
     redraw: bool = False
     """draw from the files in --out only, with the options they were made with; needs no model"""
     level: float = 0.95
@@ -46,12 +49,14 @@ class SinksConfig(ImageOptions):
 
 
 def main(config: SinksConfig) -> None:
-    """Measure, reduce, test, draw; each step leaves its file, so that an interrupted run goes on from it."""
+    """Measure, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
+    from analysis.sinks.finding import paragraph
     from analysis.sinks.told import told
 
     reduced, found, config = QUESTION.answer(config, measure, test)
     rows = by_name(found["results"])
     draw(reduced, rows, config.out)
+    tell(QUESTION.name, paragraph(reduced, rows, found), config.page)
     print(told(reduced, rows))  # noqa: T201  what the command says at its end
 
 

@@ -11,6 +11,7 @@ from analysis.entropy import told as entropy
 from analysis.logits import told as logits
 from analysis.onset import told as onset
 from analysis.sensitivity import told as sensitivity
+from analysis.sinks import finding as sinks
 from analysis.wording import alike, bracketed, direction, number, page, signed, table
 
 SIGNS = (-1, 0, 1)
@@ -80,6 +81,22 @@ def test_logits():
     assert "raw logits of present and of hallucinated objects show no clear trend;" in other
     assert "the log-probabilities of present objects rise, those of hallucinated ones show no clear trend, and" in other
     assert other.endswith("turns the trend of present objects downwards, that of hallucinated ones neither way for certain.")
+
+
+@pytest.mark.parametrize("gets", SIGNS)
+@pytest.mark.parametrize("cosine", SIGNS)
+@pytest.mark.parametrize("ranks", SIGNS)
+def test_sinks(gets, cosine, ranks):
+    place = "observation 2/column_sum/"
+    rows = {"prediction/within/row_entropy/w20": row(gets, null=0.5)}
+    for relation, sign, order in (("cosine", cosine, 0.8), ("spearman", ranks, 0.0)):
+        rows |= {f"{place}{relation}/observed": row(sign, null=order), f"{place}{relation}/permuted": row(0) | {"estimate": order}}
+    said = sinks.verdict(rows, 20)
+    words = {-1: "receives less attention afterwards", 0: "does not tell how much", 1: "receives more attention afterwards"}
+    assert words[gets] in said
+    assert {-1: "lies below what random", 0: "is what random", 1: "lies above what random"}[cosine] in said
+    seen = {0: "is not seen.", 1: "is half seen.", 2: "is seen."}
+    assert said.endswith(f"the second observation {seen[(gets == 1) + (ranks == 1)]}")
 
 
 @pytest.mark.parametrize("hallucinated", SIGNS)

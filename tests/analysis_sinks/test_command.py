@@ -1,6 +1,7 @@
 """The command: what it refuses in one line, what it resumes, and a whole run on a few images against eager attention maps."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from analysis.sinks import reduce, results
 from analysis.sinks.__main__ import QUESTION, SinksConfig, main
 from analysis.sinks.scores import detectors, look
 from analysis.sinks.texts import measured, open_store, read, read_captions, write
+from analysis.wording import signed
 from kvsmooth.spans import GENERATED
 from probes import load_subject
 from probes.cli import BadInput, Notice
@@ -159,12 +161,18 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
         main(SinksConfig(out=tmp_path, redraw=True))
 
 
+def page_of(folder):
+    page = folder / "page.md"
+    page.write_text("# Findings\n<!-- sinks -->\n<!-- /sinks -->\n")
+    return page
+
+
 @pytest.mark.slow
 def test_the_committed_data_redraw(tmp_path, capsys):
     """figures/sinks holds all that its figures need."""
     committed = Path(__file__).parents[2] / "figures" / "sinks" / "sinks.nc"
     (tmp_path / "sinks.nc").write_bytes(committed.read_bytes())
-    main(SinksConfig(out=tmp_path, redraw=True))
+    main(SinksConfig(out=tmp_path, page=page_of(tmp_path), redraw=True))
     assert "500 images" in capsys.readouterr().out
     made = json.loads((tmp_path / "sinks.json").read_text())["results"]
     assert made == json.loads((committed.parent / "sinks.json").read_text())["results"]
@@ -174,13 +182,19 @@ def test_the_committed_data_redraw(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_whole_run_and_its_redraw(tmp_path, capsys):
     """Three images from their own captions to figures; the redraw makes the same bytes, and loads no model."""
-    config = SinksConfig(images=3, out=tmp_path / "out", store=tmp_path / "store", recordings=tmp_path, max_new_tokens=70, batch_size=2)
+    page = page_of(tmp_path)
+    config = SinksConfig(
+        images=3, out=tmp_path / "out", store=tmp_path / "store", recordings=tmp_path, page=page, max_new_tokens=70, batch_size=2
+    )
     main(config)
     told = capsys.readouterr().out
     assert "Observation 2" in told
     assert "row entropy" in told
     rows = {row["name"]: row for row in json.loads((tmp_path / "out" / "sinks.json").read_text())["results"]}
     assert rows["observation 2/mean_received/pearson/uniform"]["estimate"] < -0.99
+    cosine = rows["observation 2/column_sum/cosine/observed"]["estimate"]
+    assert f"| cosine | {signed(cosine)} [" in page.read_text()
+    assert re.search(r"<!-- sinks -->\n\*\*[^*\n]+: the second observation is (half |not )?seen\.\*\*\n", page.read_text())
     assert rows["prediction/stratified/position/w20"]["estimate"] == 0.5
     assert rows["prevalence of the label/top/w20"]["estimate"] == pytest.approx(0.1, abs=0.02)
     with pytest.raises(BadInput, match=r"--images 7: .* was made with 3"):
@@ -190,7 +204,9 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys):
     assert sum(name.endswith(".png") for name in before) == sum(name.endswith(".svg") for name in before) == 5
     (tmp_path / "out" / "sinks.json").unlink()
     code = "import sys; from analysis.sinks.__main__ import SinksConfig, main; from pathlib import Path; "
-    code += f"main(SinksConfig(out=Path({str(tmp_path / 'out')!r}), redraw=True)); assert 'torch' not in sys.modules"
+    code += (
+        f"main(SinksConfig(out=Path({str(tmp_path / 'out')!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], capture_output=True)
     for path in files:
         assert path.read_bytes() == before[path.name], path.name
