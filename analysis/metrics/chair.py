@@ -105,22 +105,6 @@ class ChairRecord:
 
 
 @dataclass(frozen=True)
-class ChairScore:
-    """CHAIR over many captions, as fractions; a ratio whose denominator is zero is NaN, and ``reasons`` says why."""
-
-    chair_s: float
-    chair_i: float
-    recall: float
-    precision: float
-    f1: float
-    f1_instance: float
-    length: float
-    mentions: float
-    n: int
-    reasons: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Chair:
     """CHAIR of captions, image by image.
 
@@ -232,10 +216,3 @@ def reasons(found: Mapping[str, Float[np.ndarray, ""]]) -> dict[str, str]:
     """By measure, why it is NaN."""
     told = {name: why for name, (_, _, why) in RATIOS.items()} | dict.fromkeys(("f1", "f1_instance"), F1_REASON)
     return {name: why for name, why in told.items() if math.isnan(found[name])}
-
-
-def aggregate(records: Iterable[ChairRecord]) -> ChairScore:
-    """CHAIR over many captions; each caption counts, also several of one image."""
-    counts = count(records)
-    found = ratios(counts.sum(0))
-    return ChairScore(**{name: float(value) for name, value in found.items()}, n=len(counts), reasons=reasons(found))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.metrics.chair import COUNTS, aggregate, count, ground_truth, ratios, score_caption
+from analysis.metrics.chair import COUNTS, count, ground_truth, ratios, reasons, score_caption
 from analysis.metrics.words import lemma, synonyms, two_words, words
 
 NOUNS = ("dog", "cat", "bench", "hot dog", "wine glass", "pizza")
@@ -74,33 +74,33 @@ CASE = st.tuples(st.lists(st.sampled_from(NOUNS), max_size=6), st.sets(st.sample
 @given(st.lists(CASE, min_size=1, max_size=6))
 def test_aggregation_equals_plain_counting(cases):
     records = [score_caption(", ".join(named), truth) for named, truth in cases]
-    got = aggregate(records)
+    got = ratios(count(records).sum(0))
     mentioned = [list(named) for named, _ in cases]
     absent = [[name for name in named if name not in truth] for named, truth in cases]
     right = sum(len(set(named) & truth) for named, truth in cases)
     everything, distinct, there = sum(map(len, mentioned)), sum(len(set(m)) for m in mentioned), sum(len(t) for _, t in cases)
     kept = everything - sum(map(len, absent))
-    assert got.chair_s == sum(1 for a in absent if a) / len(cases)
-    assert got.mentions == everything / len(cases)
+    assert got["chair_s"] == sum(1 for a in absent if a) / len(cases)
+    assert got["mentions"] == everything / len(cases)
     for value, above, below in (
-        (got.chair_i, sum(map(len, absent)), everything),
-        (got.recall, right, there),
-        (got.precision, right, distinct),
-        (got.f1, 2 * right, distinct + there if right else 0),
-        (got.f1_instance, 2 * kept * right, kept * there + right * everything if right else 0),
+        (got["chair_i"], sum(map(len, absent)), everything),
+        (got["recall"], right, there),
+        (got["precision"], right, distinct),
+        (got["f1"], 2 * right, distinct + there if right else 0),
+        (got["f1_instance"], 2 * kept * right, kept * there + right * everything if right else 0),
     ):
         assert math.isnan(value) if below == 0 else value == pytest.approx(above / below)
 
 
 def test_zero_denominators_are_nan_with_a_reason():
-    empty = aggregate([])
-    assert math.isnan(empty.chair_s)
-    assert set(empty.reasons) == {"chair_s", "chair_i", "recall", "precision", "f1", "f1_instance", "length", "mentions"}
-    silent = aggregate([score_caption("Nothing here.", {"dog"})])
-    assert silent.recall == 0
-    assert silent.chair_s == 0
-    assert set(silent.reasons) == {"chair_i", "precision", "f1", "f1_instance"}
-    assert "f1" in aggregate([score_caption("A dog.", {"cat"})]).reasons
+    empty = ratios(count([]).sum(0))
+    assert math.isnan(empty["chair_s"])
+    assert set(reasons(empty)) == {"chair_s", "chair_i", "recall", "precision", "f1", "f1_instance", "length", "mentions"}
+    silent = ratios(count([score_caption("Nothing here.", {"dog"})]).sum(0))
+    assert silent["recall"] == 0
+    assert silent["chair_s"] == 0
+    assert set(reasons(silent)) == {"chair_i", "precision", "f1", "f1_instance"}
+    assert "f1" in reasons(ratios(count([score_caption("A dog.", {"cat"})]).sum(0)))
 
 
 def test_ratios_broadcast_over_draws():

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.metrics import METRICS
 from analysis.metrics.aggregate import score
-from analysis.metrics.chair import COUNTS, Chair, aggregate, score_caption
+from analysis.metrics.chair import COUNTS, Chair, count, ratios, score_caption
 from analysis.metrics.metric import Answer, Metric
 from analysis.metrics.readers import Bundled, Exact
 from analysis.metrics.words import synonyms
@@ -177,7 +177,8 @@ def test_tokens_of_mentions_are_raw_and_hold_behind_a_dropped_seat():
 
 def test_the_length_counts_a_dropped_seat_and_marks():
     assert score_caption("A toilet next to a seat.", ()).length == 7
-    assert aggregate([score_caption("A toilet next to a seat.", ()), score_caption("", ())]).length == 3.5
+    both = [score_caption("A toilet next to a seat.", ()), score_caption("", ())]
+    assert ratios(count(both).sum(0))["length"] == 3.5
 
 
 def test_an_unfinished_last_sentence_is_read_too():
