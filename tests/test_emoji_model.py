@@ -1,10 +1,10 @@
 """The bundled subject's processor and model: they load as any hub model does, and training can be killed at any time."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from probes.subjects.emoji.model import BOS, EOS, IMAGE, PAD, PATCHES, UNKNOWN
 from probes.subjects.emoji.train import Batches, TrainConfig, losses, patch_words
 from probes.subjects.emoji.validation import captions, score
 from probes.subjects.item import Item
+from tests.processes import PATIENCE, started, until
 
 
 @pytest.fixture(scope="module")
@@ -138,28 +139,23 @@ def test_stages_follow_each_other():
         TrainConfig(out=Path("unused"), batch=25, processes=2)
 
 
-def command(out: Path, steps: int) -> list[str]:
+def training(out: Path, steps: int) -> list[str]:
     options = {"out": out, "steps": steps, "minutes": 30, "processes": 1, "batch": 4, "checkpoint-minutes": 0, "validate-scenes": 2}
     options |= {"align-until": 0, "brief-until": 0, "brief-every": 2}
-    return [
-        sys.executable,
-        "-m",
-        "probes.subjects.emoji.train",
-        *(str(word) for key, value in options.items() for word in (f"--{key}", value)),
-    ]
+    command = [sys.executable, "-m", "probes.subjects.emoji.train"]
+    return [*command, *(str(word) for key, value in options.items() for word in (f"--{key}", value))]
 
 
 @pytest.mark.slow
 def test_training_goes_on_after_kill_9(tmp_path):
-    running = subprocess.Popen(command(tmp_path, 1000), stderr=subprocess.PIPE)
-    while not (tmp_path / "checkpoint.pt").exists():
-        assert running.poll() is None, running.stderr.read()
-        time.sleep(0.2)
-    time.sleep(1.0)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
+    log = tmp_path / "stderr"
+    with log.open("w") as stderr, started(training(tmp_path, 100_000), stdout=subprocess.DEVNULL, stderr=stderr) as running:
+        until((tmp_path / "checkpoint.pt").exists, running)
+        os.kill(running.pid, signal.SIGKILL)
+        assert running.wait(PATIENCE) == -signal.SIGKILL, log.read_text()
     before = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    subprocess.run(command(tmp_path, before["step"] + 3), check=True, capture_output=True)
+    done = subprocess.run(training(tmp_path, before["step"] + 3), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     after = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert after["step"] == before["step"] + 3
     assert after["seen"] == before["seen"] + 12

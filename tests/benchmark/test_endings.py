@@ -1,36 +1,37 @@
 """However a run ends, what is finished stays, and going on gives what an undisturbed run gives; engines agree."""
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from functools import partial
 
 import pytest
 
 from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
+from tests.processes import PATIENCE, started, until
 
-SMALL = {"images": 8, "batch_size": 2, "max_new_tokens": 60, "mode": "bundled"}
+SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 40, "mode": "bundled"}
 OPTIONS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-WORDS = [sys.executable, "-m", "analysis.benchmark", *OPTIONS]
-PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-
-
-@contextlib.contextmanager
-def started(out):
-    """The command as a process of its own, with interrupts heard: a child of a job in the background inherits that they are ignored."""
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen([*WORDS, "--out", str(out)], **PIPES, start_new_session=True, preexec_fn=heard)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+BRAKED = """
+import sys, time
+from pathlib import Path
+from analysis.answering.answering import Answerer
+from analysis.benchmark.command import perform
+from analysis.benchmark.config import BenchmarkConfig
+from probes.cli import run_cli
+there, go, calls, usual = Path(sys.argv[1]), Path(sys.argv[2]), [], Answerer.__call__
+def braked(self, queries):
+    calls.append(1)
+    if len(calls) == 2:
+        there.touch()
+        while not go.exists():
+            time.sleep(0.02)
+    return usual(self, queries)
+Answerer.__call__ = braked
+run_cli(BenchmarkConfig, perform, sys.argv[3:])
+"""
+"""The command, which stops as its second batch begins until a file is there."""
 
 
 def lines(out, method="baseline"):
@@ -44,13 +45,6 @@ def said(out, method):
     return {line["key"]: (line["caption"], line["tokens"], line["batch"], line.get("rate")) for line in found}
 
 
-def wait_for_a_line(out, process):
-    until = time.monotonic() + 120
-    while not lines(out) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-    assert lines(out), "nothing was answered in two minutes"
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
@@ -61,14 +55,17 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["interrupt", "kill"])
 def test_a_run_that_ended_goes_on_to_the_same_answers(tmp_path, undisturbed, ending):
-    out = tmp_path / "out"
-    with started(out) as process:
-        wait_for_a_line(out, process)
+    out, there, go = (tmp_path / name for name in ("out", "there", "go"))
+    with started([sys.executable, "-c", BRAKED, there, go, *OPTIONS, "--out", out]) as process:
+        until(there.exists, process)
+        assert lines(out) == 2, "what a batch gave is written before the next one begins"
         os.killpg(process.pid, signal.SIGINT if ending == "interrupt" else signal.SIGKILL)
-        _, told = process.communicate(timeout=120)
-    if ending == "interrupt" and process.returncode != 0:  # on a quick machine it may have been done before
+        go.touch()
+        _, told = process.communicate(timeout=PATIENCE)
+    if ending == "interrupt":
         assert process.returncode == 130, told
         assert told.strip().splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
+        assert lines(out) == 4, "the batch under way was finished"
     kept = (out / "captions" / "baseline.jsonl").read_bytes()
     perform(BenchmarkConfig(**SMALL, out=out))
     assert (out / "captions" / "baseline.jsonl").read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])

@@ -1,6 +1,7 @@
 """A language model behind an OpenAI-compatible address: a server in a thread that speaks the protocol, fails, stalls and lies."""
 
 import json
+import socket
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +13,12 @@ from analysis.metrics.extractor_openai import OpenAIExtractor
 from analysis.metrics.halbench import HalBench
 from analysis.metrics.metric import Answer
 from probes.cli import BadInput
+from tests.processes import PATIENCE
 
 
 class Service:
-    """What the server does with each request: `replies` by what the answer holds, each a list of (status, content) in order."""
+    """What the server does with each request: `replies` by what the answer holds, each a list of (status, content) in order; an answer with
+    a gate is replied to when that is open."""
 
     def __init__(self):
         self.asked: list[dict] = []
@@ -23,6 +26,7 @@ class Service:
         self.replies: dict[str, list[tuple[int, str]]] = {}
         self.counted: Counter[str] = Counter()
         self.moved: list[str | None] = []
+        self.gates: dict[str, threading.Event] = {}
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,6 +34,9 @@ class Service:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 service.asked.append(body | {"path": self.path})
                 service.keys.append(self.headers.get("Authorization"))
+                for mark, gate in service.gates.items():
+                    if mark in body["messages"][0]["content"]:
+                        gate.wait(PATIENCE)
                 status, content = service.reply(body["messages"][0]["content"])
                 self.send_response(status)
                 self.send_header("Retry-After", "0")
@@ -179,15 +186,20 @@ def test_an_interrupt_keeps_what_was_answered(service, tmp_path, monkeypatch):
         yield from [next(real(futures))]
         raise KeyboardInterrupt
 
-    real = extractor_openai.as_completed
+    def ended(*given):
+        end(*given)
+        second.set()
+
+    real, end, second = extractor_openai.as_completed, extractor_openai._end, threading.Event()
     monkeypatch.setattr(extractor_openai, "as_completed", interrupted)
+    monkeypatch.setattr(extractor_openai, "_end", ended)
+    service.gates = {"Answer number 1 of": second}  # under way when the interrupt comes, answered when nothing new begins any more
     asking = extractor(service, kept=tmp_path / "kept.jsonl", workers=1)
     many = [Answer(i, f"Answer number {i} of all those.") for i in range(30)]
     with pytest.raises(KeyboardInterrupt):
         asking.objects(many)
-    asked = len(service.asked)
-    assert 1 <= asked < 30
-    assert len((tmp_path / "kept.jsonl").read_text().splitlines()) == asked
+    assert len(service.asked) == 2
+    assert len((tmp_path / "kept.jsonl").read_text().splitlines()) == 2, "what was under way is kept"
     monkeypatch.setattr(extractor_openai, "as_completed", real)
     assert asking.objects(many) == [["dog", "cat"]] * 30
     assert len(service.asked) == 30
@@ -221,8 +233,11 @@ def test_half_a_character_in_a_reply_is_kept(service, tmp_path):
 
 
 def test_nobody_answers(tmp_path):
-    with pytest.raises(BadInput, match=r"in 2 tries \(no answer: .*\); nothing is kept: name a file"):
-        OpenAIExtractor("http://127.0.0.1:9/v1", "tiny", tries=2, pause=0.0, timeout=2.0).objects(ANSWERS[:1])
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
+        asking = OpenAIExtractor(f"http://127.0.0.1:{nobody.getsockname()[1]}/v1", "tiny", tries=2, pause=0.0, timeout=2.0)
+        with pytest.raises(BadInput, match=r"in 2 tries \(no answer: .*\); nothing is kept: name a file"):
+            asking.objects(ANSWERS[:1])
 
 
 @pytest.mark.parametrize(

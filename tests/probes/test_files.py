@@ -16,6 +16,7 @@ from kvsmooth import KVSmooth, Unsupported
 from probes.cli import BadInput, Notice, run_cli
 from probes.files import atomic_write, sweep, write_bytes
 from probes.provenance import as_json, as_plain, git_commit, provenance
+from tests.processes import started
 
 
 def test_a_file_appears_when_the_block_ends_and_its_folder_is_made(tmp_path):
@@ -62,17 +63,15 @@ def test_a_disk_that_takes_no_more_leaves_nothing_behind(tmp_path):
 
 
 def test_what_a_killed_process_left_is_swept_and_what_lives_is_not(tmp_path):
-    child = subprocess.Popen(
-        [sys.executable, "-c", "import sys,time; from probes.files import atomic_write\n"
-         "with atomic_write(sys.argv[1]) as t:\n t.write_text('half'); print('there', flush=True); time.sleep(60)",
-         str(tmp_path / "b.txt")],
-        stdout=subprocess.PIPE, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert child.stdout.readline() == b"there\n"
-    assert sweep(tmp_path) == []
-    child.kill()
-    child.wait()
-    child.stdout.close()
+    code = (
+        "import sys,time; from probes.files import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as t:\n t.write_text('half'); print('there', flush=True); time.sleep(600)"
+    )
+    with started([sys.executable, "-c", code, tmp_path / "b.txt"], cwd=Path(__file__).parents[2]) as child:
+        assert child.stdout.readline() == "there\n"
+        assert sweep(tmp_path) == []
+        child.kill()
+        child.wait()
     assert len(list(tmp_path.iterdir())) == 1
     assert len(sweep(tmp_path)) == 1
     assert not list(tmp_path.iterdir())

@@ -1,9 +1,8 @@
 """How the command ends: refused before the work, interrupted, or done without a file of annotations; nothing is lost."""
 
+import os
 import signal
-import subprocess
 import sys
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from analysis.datasets.emoji import emoji_coco
 from analysis.metrics.readers import Bundled
 from analysis.score.halbench import HalBenchScoring
 from probes.cli import BadInput
+from tests.processes import PATIENCE, started, until
 from tests.score.door import refused, score, strictly, write_captions, write_lines
 
 
@@ -73,20 +73,36 @@ def test_the_captions_are_not_written_over(capsys, tmp_path, options):
     assert said.read_bytes() == before
 
 
+BRAKED = """
+import sys, time
+from pathlib import Path
+from analysis.metrics.readers import Bundled
+from analysis.score.__main__ import ScoreConfig, main
+from probes.cli import run_cli
+there, calls, usual = Path(sys.argv[1]), [], Bundled.words
+def braked(self, caption):
+    calls.append(1)
+    if len(calls) == 30:
+        there.touch()
+        time.sleep(600)
+    return usual(self, caption)
+Bundled.words = braked
+run_cli(ScoreConfig, main, sys.argv[2:])
+"""
+"""The command, which stops in the midst of its captions."""
+
+
 @pytest.mark.slow
 def test_an_interrupt_leaves_the_file_that_was_there(tmp_path, coco):
-    said, out = tmp_path / "said.jsonl", tmp_path / "out.json"
-    write_lines(said, ({"image_id": 1 + i % 8, "caption": f"A dog and a cat, {i}. " * 40} for i in range(20_000)))
+    said, out, there = tmp_path / "said.jsonl", tmp_path / "out.json", tmp_path / "there"
+    write_lines(said, ({"image_id": 1 + i % 8, "caption": f"A dog and a cat, {i}."} for i in range(100)))
     out.write_text("what was here before")
     options = ["--captions", said, "--annotations", coco, "--cache", tmp_path / "cache", "--mode", "bundled", "--json", out]
-    command = [sys.executable, "-m", "analysis.score", "chair", *map(str, options)]
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "cache").glob("*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
-    printed, told = started.communicate(timeout=60)
-    assert started.returncode == 130, told
+    with started([sys.executable, "-c", BRAKED, there, "chair", *options]) as process:
+        until(there.exists, process)
+        os.kill(process.pid, signal.SIGINT)
+        printed, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, told
     assert told.splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
     assert "Traceback" not in told
     assert printed == ""
