@@ -37,7 +37,7 @@ from probes.tokens import end_tokens, free_captions
 
 @dataclass(frozen=True)
 class CardConfig:
-    """What the card is computed on.
+    """The bundled subject's card: what its captions are worth without smoothing and with it, written into docs/subject.md.
 
     Parameters
     ----------
@@ -60,6 +60,8 @@ class CardConfig:
     cache
         Folder that keeps finished captions, so that an interrupted run goes on; it knows the weights, not the code: start an empty one
         when the method has changed.
+    debug
+        Show traces of errors.
     """
 
     scenes: int = 500

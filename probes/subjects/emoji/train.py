@@ -30,7 +30,7 @@ from probes.subjects.emoji.vocabulary import BY_NAME
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How the bundled subject is trained.
+    """Trains the bundled subject; a run that was killed goes on from its last checkpoint.
 
     Parameters
     ----------
@@ -46,20 +46,26 @@ class TrainConfig:
         Captions a step, over all processes.
     rate
         Highest learning rate; it falls along a cosine to a twentieth.
-    align_until, brief_until
-        Shares of the time at which the first and the second stage end.
+    align_until
+        Share of the time at which the first stage, the alignment, ends.
+    brief_until
+        Share of the time at which the second stage, the short lists, ends.
     align_weight
         Weight of the alignment in the brief stage; a third of it in the long stage.
     brief_every
         In the long stage, every n-th step is a brief one.
     background_weight
         Weight of patches without an object in the alignment.
-    checkpoint_minutes, validate_minutes
-        How often the run is saved, and greedy captions of unseen scenes are scored.
+    checkpoint_minutes
+        How often the run is saved.
+    validate_minutes
+        How often greedy captions of unseen scenes are scored.
     validate_scenes
         How many scenes are scored.
     steps
         Stop after so many steps in all (0: by time alone).
+    debug
+        Show traces of errors.
     """
 
     out: Path
