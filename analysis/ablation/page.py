@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows, passes
+from analysis.ablation.verdict import verdict
 from analysis.question import by_name
 
 START, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
@@ -29,10 +30,11 @@ def filled(page: str, found: Mapping[str, Any]) -> str:
 
 
 def markdown(found: Mapping[str, Any]) -> str:
-    """All tables: the baseline, each family against it, the paper's cell against its controls, keys x values, dose, wall time."""
+    """The verdict and all tables: the baseline, each family against it, KVSmooth against its controls, keys x values, dose, wall time."""
     rows, told = by_name(found["results"]), found["provenance"]
     names = [cell["name"] for cell in found["cells"]]
-    lines = [f"{told['n']} scenes, {len(names)} cells, `lambda_ref` {told['base']['lambda_ref']:g}, commit {told['git_commit'][:10]}.", ""]
+    counted = f"{told['n']} scenes, {len(names)} cells, `lambda_ref` {told['base']['lambda_ref']:g}, commit {told['git_commit'][:10]}."
+    lines = [f"**{verdict(rows)}**", "", counted, ""]
     lines += _levels(rows)
     for family, title in TITLES.items():
         members = [cell["name"] for cell in found["cells"] if cell["family"] == family]

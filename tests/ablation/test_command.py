@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,7 +64,8 @@ def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys):
     # both policies need the first pass of their own place, which the lists do not name
     assert counted == [BASELINE, PAPER, "first pass of permuted, keys only", "permuted", "permuted, keys only"]
     assert "5 cells run" in capsys.readouterr().out
-    assert config.page.read_text().startswith("before\n<!-- ablation:begin -->\n4 scenes, 5 cells")
+    opening = r"before\n<!-- ablation:begin -->\n\*\*KVSmooth [^*\n]+\.\*\*\n\n4 scenes, 5 cells"
+    assert re.match(opening, config.page.read_text())
     assert config.page.read_text().endswith("<!-- ablation:end -->\nafter\n")
     drawn = contents(config.out)
     assert {"ablation.nc", "ablation.json", "cross.png", "cross.svg"} <= set(drawn)

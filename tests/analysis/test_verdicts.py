@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from analysis.ablation import verdict as ablation
 from analysis.arms import CONTRAST, CONTROL
 from analysis.coupling import told as coupling
 from analysis.entropy import told as entropy
@@ -181,3 +182,36 @@ def test_sensitivity():
     assert lost.endswith("every setting with a lower CHAIR_i than no smoothing also names fewer of the objects that are there.")
     kept = said_of_options({"margin": 1}, {"one": True, "two": False})
     assert kept.endswith("1 of 2 settings with a lower CHAIR_i than no smoothing lose no recall for certain.")
+
+
+@pytest.mark.parametrize("chair_i", SIGNS)
+@pytest.mark.parametrize("chair_s", SIGNS)
+@pytest.mark.parametrize("f1", SIGNS)
+def test_ablation_against_no_smoothing(chair_i, chair_s, f1):
+    rows = {"kvsmooth/chair_i": row(0)}
+    rows |= {f"kvsmooth - baseline/{name}": row(sign) for name, sign in (("chair_i", chair_i), ("chair_s", chair_s), ("f1", f1))}
+    said = ablation.verdict(rows)
+    assert said.startswith("KVSmooth ")
+    assert said.endswith("; no control of its guidance was run.")
+    named = {
+        name: way
+        for way in said.removeprefix("KVSmooth ").split(";")[0].split(", ")
+        for name in ("CHAIR_i", "CHAIR_s", "F1")
+        if name in way
+    }
+    verbs = {-1: "lowers", 0: "does not clearly change", 1: "raises"}
+    assert all(named[name].startswith(verbs[sign]) for name, sign in (("CHAIR_i", chair_i), ("CHAIR_s", chair_s), ("F1", f1)))
+
+
+def test_ablation_guidance():
+    rows = {"kvsmooth/chair_i": row(0)}
+    every = rows | {f"kvsmooth - {name}/chair_i": row(-1) for name in ablation.GUIDANCE}
+    assert "guidance by entropy is shown: CHAIR_i is lower than that of 5 of 5 controls" in ablation.verdict(every)
+    one = every | {f"kvsmooth - {name}/chair_i": row(sign) for name, sign in zip(ablation.GUIDANCE[1:], (0, 1, 0, 1), strict=True)}
+    assert ablation.verdict(one).endswith(
+        "is not shown: CHAIR_i is lower than that of 1 of 5 controls that spend the same rates without it (mean)."
+    )
+    # all of the controls that were run is not all of them
+    assert "is not shown: CHAIR_i is lower than that of 1 of 1 controls" in ablation.verdict(rows | {"kvsmooth - mean/chair_i": row(-1)})
+    assert ablation.verdict(rows | {"kvsmooth - mean/chair_i": row(1)}).endswith("of 0 of 1 controls that spend the same rates without it.")
+    assert ablation.verdict({}) == "The paper's cell is not among these: nothing is said of KVSmooth itself."
