@@ -56,10 +56,14 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
 
 
 def quiet(progress: bool = True) -> None:
-    """Have transformers say nothing but errors, and draw progress on a terminal only, as commands do; or, as their workers do, never."""
+    """Have transformers and its hub say nothing but errors, and draw progress on a terminal only, as commands do; or, as their workers do,
+    never.
+    """
+    import huggingface_hub
     import transformers
 
     transformers.logging.set_verbosity_error()
+    huggingface_hub.logging.set_verbosity_error()  # it tells each of its tries to reach a hub that is not there
     if not (progress and sys.stderr.isatty()):
         transformers.logging.disable_progress_bar()
 

@@ -7,8 +7,7 @@ import torch
 
 from probes.cli import BadInput
 from probes.subjects import Item, Subject
-from probes.subjects.loading import DTYPES, locate, why
-from probes.subjects.processor import load_processor
+from probes.subjects.loading import DTYPES, locate, processor_of, why
 
 SPARE = 0.1
 
@@ -91,8 +90,7 @@ def estimate(subject: str, dtype: str, batch_size: int, prompt_tokens: int, new_
 def prompt_tokens(subject: str, items: list[Item]) -> int:
     """Positions of the longest of these prompts, the image's tokens among them: its processor is loaded, its weights are not."""
     model = _without_weights(subject, torch.float32)
-    _, source, pinned = locate(subject)
-    encoded = Subject(subject, model, load_processor(source, type(model.config), **pinned)).encode(items)
+    encoded = Subject(subject, model, processor_of(subject, type(model.config))).encode(items)
     return encoded["input_ids"].shape[1]
 
 

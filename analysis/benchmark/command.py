@@ -16,12 +16,12 @@ def perform(config: BenchmarkConfig) -> None:
     from analysis.benchmark.planning import planned
     from analysis.benchmark.store import alone
 
+    quiet()
     if config.dry_run:
         from analysis.benchmark.foretold import foretold
 
         print(foretold(planned(config)))  # noqa: T201  what a dry run is for
         return
-    quiet()
     with alone(config.out):
         found = answered_and_scored(config)
     show(config, found)

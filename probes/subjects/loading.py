@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -37,12 +38,7 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
         model = AutoModelForImageTextToText.from_pretrained(source, dtype=getattr(torch, dtype), **pinned, **placed)
     except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
         raise BadInput(f"subject {name}: {why(error, folder)}") from error
-    try:
-        processor = load_processor(source, type(model.config), **pinned)
-    except ImportError as error:
-        raise BadInput(f"subject {name}: its processor needs a package that is not installed ({first_sentence(error)}).") from error
-    except Exception as error:
-        raise BadInput(f"subject {name}: its processor cannot be loaded ({first_sentence(error)}); save one beside the model.") from error
+    processor = processor_of(name, type(model.config))
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise BadInput(
             f"subject {name}: there is no processor for images and text beside the model ({type(processor).__name__} was found)."
@@ -50,6 +46,26 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     return Subject(name, (model if placed else model.to(device)).eval(), processor, revision_of(name))
+
+
+def processor_of(name: str, config: type) -> Any:
+    """The processor beside a subject's weights.
+
+    Parameters
+    ----------
+    config : class of the model's configuration
+
+    Raises
+    ------
+    BadInput : there is none, or it cannot be loaded
+    """
+    _, source, pinned = locate(name)
+    try:
+        return load_processor(source, config, **pinned)
+    except ImportError as error:
+        raise BadInput(f"subject {name}: its processor needs a package that is not installed ({first_sentence(error)}).") from error
+    except Exception as error:  # each library has errors of its own
+        raise BadInput(f"subject {name}: its processor cannot be loaded ({first_sentence(error)}); save one beside the model.") from error
 
 
 def revision_of(name: str) -> str:

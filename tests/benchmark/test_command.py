@@ -12,6 +12,7 @@ from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.store import alone
 from probes.cli import BadInput, Notice
+from probes.subjects.loading import locate
 
 SMALL = {"max_new_tokens": 10, "batch_size": 2, "mode": "bundled"}
 
@@ -110,7 +111,8 @@ def test_amber_from_its_owners_files(options, amber):
         similarity="exact",
         methods=("baseline", "constant:rate=0.6"),
     )
-    perform(config)
+    with pytest.warns(Notice, match=r"4 of 4 answers to questions are not exactly Yes or No"):
+        perform(config)
     found = values(results(config.out, "amber"))
     assert {
         "amber/chair/baseline",
@@ -190,6 +192,14 @@ def test_what_cannot_be_scored_is_told_before_anything_is_asked(options, amber, 
     with pytest.raises(BadInput, match=told):
         perform(config)
     assert not (config.out / "captions").exists()
+
+
+def test_a_dry_run_names_a_subject_without_its_processor(options, tmp_path):
+    folder, _, _ = locate("emoji")
+    shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("*processor*", "*.jinja", "token*"))
+    config = BenchmarkConfig(**options, images=2, dry_run=True, subject=str(tmp_path / "bare"))
+    with pytest.raises(BadInput, match=r"subject .*bare: its processor cannot be loaded .*; save one beside the model"):
+        perform(config)
 
 
 def test_a_dry_run_without_the_images_names_what_the_weights_take(options, tmp_path, capsys):
