@@ -13,6 +13,7 @@ import xarray as xr
 from analysis.arms import ARMS
 from analysis.quantities import DESCRIBED, TRENDS, Quantity, available
 from analysis.stats.bootstrap import LEVEL, cluster_bca, mean
+from analysis.stats.finite import finite_mean
 from analysis.stats.paired import sign_flip
 from analysis.stats.trend import kendall_tau, theil_sen
 
@@ -86,7 +87,7 @@ def _reduce_regime(regime: str, recording: xr.Dataset, min_steps: int, seed: int
         out = out.merge(_rate_distribution(recording["rate"], _clip(recording)).expand_dims(regime=[regime]))
     if "log_probability" in recording:
         values = recording["log_probability"].transpose("arm", "image", "step").values
-        out["log_probability"] = (("regime", "arm", "image"), _mean(np.where(used, values, np.nan), axis=-1)[None])
+        out["log_probability"] = (("regime", "arm", "image"), finite_mean(np.where(used, values, np.nan), axis=-1)[None])
     return out
 
 
@@ -97,11 +98,11 @@ def _reduce_quantity(
     values = np.where(np.isfinite(values), values, np.nan)
     sample = np.where(used[None, :, :, None], values, np.nan)
     banded = np.where(alive[..., None], values, np.nan)[..., in_band]
-    banded = _mean(banded, axis=-1)  # "arm image step"
+    banded = finite_mean(banded, axis=-1)  # "arm image step"
     cells = {
-        "mean": (("arm", "image", "layer"), _mean(sample, axis=2)),
-        "band_mean": (("arm", "image"), _mean(np.where(used, banded, np.nan), axis=-1)),
-        "map": (("arm", "layer", "step"), _mean(values, axis=1).transpose(0, 2, 1)),
+        "mean": (("arm", "image", "layer"), finite_mean(sample, axis=2)),
+        "band_mean": (("arm", "image"), finite_mean(np.where(used, banded, np.nan), axis=-1)),
+        "map": (("arm", "layer", "step"), finite_mean(values, axis=1).transpose(0, 2, 1)),
     }
     curves = [cluster_bca(mean(arm), arm.shape[0], level=level, resamples=CURVE_RESAMPLES, seed=seed) for arm in banded]
     for name, part in (("curve", "estimate"), ("curve_low", "low"), ("curve_high", "high")):
@@ -128,9 +129,9 @@ def _map_cells(values: np.ndarray, step: np.ndarray, seed: int) -> tuple[np.ndar
     difference = values[1] - values[0]  # "image step layer"; NaN where either text has ended
     bins = (step - 1) // BIN
     count = max(int(bins.max()) + 1, 1)
-    cells = np.stack([_mean(difference[:, bins == b], axis=1) for b in range(count)], axis=-1)  # "image layer bin"
+    cells = np.stack([finite_mean(difference[:, bins == b], axis=1) for b in range(count)], axis=-1)  # "image layer bin"
     images, layers, _ = cells.shape
-    return _mean(cells, axis=0), sign_flip(cells.reshape(images, -1), seed=seed)[1].reshape(layers, count)
+    return finite_mean(cells, axis=0), sign_flip(cells.reshape(images, -1), seed=seed)[1].reshape(layers, count)
 
 
 def _clip(recording: xr.Dataset) -> tuple[float, float] | None:
@@ -153,16 +154,9 @@ def _rate_distribution(rate: xr.DataArray, clip: tuple[float, float] | None) -> 
         return out  # no rate anywhere: an arm that does not smooth
     floor, ceiling = clip or (np.nanmin(smoothed), np.nanmax(smoothed))
     for name, hit in (("share_floor", smoothed <= floor + 1e-6), ("share_ceiling", smoothed >= ceiling - 1e-6)):
-        out[name] = (("image", "layer"), _mean(np.where(known, hit, np.nan), axis=1))
+        out[name] = (("image", "layer"), finite_mean(np.where(known, hit, np.nan), axis=1))
     out = out.assign(rate_floor=float(floor), rate_ceiling=float(ceiling))
     return out.assign_coords(image=rate["image"])
-
-
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean of what is finite; NaN, without a warning, where nothing is."""
-    present = np.isfinite(values)
-    count = present.sum(axis=axis)
-    return np.where(present, values, 0.0).sum(axis=axis) / np.where(count > 0, count, np.nan)
 
 
 def _compact(reduced: xr.Dataset) -> xr.Dataset:

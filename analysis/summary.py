@@ -1,10 +1,11 @@
 """What a person reads at the end of a run: primary outcomes, captions, and what was left out, as aligned text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from analysis.aligned import aligned, p_value
 from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.question import by_name
 
@@ -15,12 +16,12 @@ def summary(found: Mapping[str, Any]) -> str:
     level = f"{100 * found['provenance']['config']['level']:.4g} %"
     head = ("outcome", "regime", "n", "none", "KVSmooth", "difference", f"{level} interval", "p", "p adjusted", "d_z")
     primary = [_primary(row) for row in rows.values() if row["role"] == "primary"]
-    parts = ["Primary outcomes (mean of the smoothed layers, paired by image)", _table([head, *primary])]
+    parts = ["Primary outcomes (mean of the smoothed layers, paired by image)", *aligned([head, *primary], right=True)]
     # rows about captions have no statistic over steps
     told = [row for row in rows.values() if "statistic" not in row["where"] and row["where"]["contrast"] == CONTRAST]
     captions = [_caption(row, rows) for row in told]
     if captions:
-        parts += ["", "Free captions (exploratory)", _table([(head[0], *head[2:8]), *captions])]
+        parts += ["", "Free captions (exploratory)", *aligned([(head[0], *head[2:8]), *captions], right=True)]
     parts += ["", *_left_out(found.get("exclusions", {}))]
     parts += [f"{row['name']}: {row['reason']}" for row in rows.values() if row["role"] == "primary" and row["reason"]]
     return "\n".join(parts)
@@ -36,8 +37,8 @@ def _primary(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(row["n"]),
         *map(_number, numbers),
         _interval(row),
-        _p(row["p"]),
-        _p(row["p_adjusted"]),
+        p_value(row["p"]),
+        p_value(row["p_adjusted"]),
         _number(effect.get("d_z")),
     )
 
@@ -45,7 +46,7 @@ def _primary(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _caption(row: Mapping[str, Any], rows: Mapping[str, Any]) -> tuple[str, ...]:
     name = row["where"]["quantity"]
     arms = (rows[f"free/{name}/{arm}"]["estimate"] for arm in (CONTROL, TREATED))
-    return (name, str(row["n"]), *map(_number, arms), _number(row["estimate"]), _interval(row), _p(row["p"]))
+    return (name, str(row["n"]), *map(_number, arms), _number(row["estimate"]), _interval(row), p_value(row["p"]))
 
 
 def _left_out(exclusions: Mapping[str, Any]) -> list[str]:
@@ -59,14 +60,6 @@ def _left_out(exclusions: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned: the first flush left, numbers flush right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows
-    )
-
-
 def _number(value: float | None) -> str:
     return "-" if value is None or not np.isfinite(value) else f"{value:.4g}"
 
@@ -74,9 +67,3 @@ def _number(value: float | None) -> str:
 def _interval(row: Mapping[str, Any]) -> str:
     low, high = row["interval"]
     return f"[{_number(low)}, {_number(high)}]"
-
-
-def _p(value: float) -> str:
-    if not np.isfinite(value):
-        return "-"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,9 +1,9 @@
 """The table of a benchmark as papers print it: percent, intervals, paired differences; published numbers apart, and said to be so."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from analysis.aligned import p_value
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.published import published
 from analysis.metrics.metric import is_share
@@ -57,7 +57,7 @@ def _differences(found: Found, rows: Found, units: Found, names: Iterable[str], 
         for name in names:
             row = rows.get(f"{benchmark}/{name}/{other} - {BASELINE}")
             if row is not None:
-                told = [_difference(row, units[name]), _p(row["p"]), _p(row["p_adjusted"])]
+                told = [_difference(row, units[name]), p_value(row["p"], ""), p_value(row["p_adjusted"], "")]
                 table.append([_cell(other), heading(name) + (" *" if name in primary else ""), str(row["n"]), *told])
     head = f"Paired with {BASELINE} on the questions that both answered: difference (percentage points for shares); p of exchanging the"
     head += " methods within images, corrected by Holm over methods × primary measures (*), and apart over methods × all others."
@@ -118,10 +118,6 @@ def _difference(row: Found, unit: str) -> str:
     scale = 100 if is_share(unit) else 1
     limits = "" if None in row["interval"] else f" [{scale * row['interval'][0]:+.1f}, {scale * row['interval'][1]:+.1f}]"
     return f"{scale * row['estimate']:+.1f}{limits}"
-
-
-def _p(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _cell(text: str) -> str:

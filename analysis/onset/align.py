@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from analysis.onset.names import REACH, STRATUM, WINDOWS
 from analysis.stats.bootstrap import Statistic, multiplicity_of_images
+from analysis.stats.finite import finite_mean
 
 DRAWS = 499
 OFFSETS = np.arange(-REACH, REACH + 1)
@@ -44,7 +45,7 @@ def windows(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame)
     step = mentions["step"].values[:, None] + OFFSETS
     inside = (step >= 0) & (step < values.shape[1])
     found = np.where(inside, values[mentions["image_index"].values[:, None], np.clip(step, 0, values.shape[1] - 1)], np.nan)
-    means = [_mean(found[:, np.isin(OFFSETS, list(steps))], 1) for steps in WINDOWS.values()]
+    means = [finite_mean(found[:, np.isin(OFFSETS, list(steps))], 1) for steps in WINDOWS.values()]
     return np.concatenate([found, np.stack(means, axis=1)], axis=1)
 
 
@@ -54,8 +55,8 @@ def centred(values: Float[np.ndarray, "image step"]) -> Float[np.ndarray, "image
     In this order: where values change along captions, the mean of a long caption differs from that of a short one, and to take off nothing
     else would show at every mention how long its caption is, and with it whatever goes with length.
     """
-    values = values.astype(float) - _mean(values, 0)
-    return values - _mean(values, 1)[:, None]
+    values = values.astype(float) - finite_mean(values, 0)
+    return values - finite_mean(values, 1)[:, None]
 
 
 def matched(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame) -> Matched:
@@ -67,7 +68,7 @@ def matched(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame)
     weight = np.zeros(len(found))
     for number in np.unique(stratum):
         own = stratum == number
-        left[own] = found[own] - _mean(found[own], 0)
+        left[own] = found[own] - finite_mean(found[own], 0)
         hits = int(absent[own].sum())
         if 0 < hits < own.sum():
             weight[own & ~absent] = hits / (own.sum() - hits)
@@ -136,9 +137,3 @@ def simultaneous(null: Float[np.ndarray, "draw place"], level: float) -> Float[n
     with np.errstate(invalid="ignore", divide="ignore"):
         largest = np.nan_to_num(np.abs(offsets) / spread[: len(OFFSETS)]).max(axis=1)
     return np.quantile(largest, level) * spread
-
-
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    return np.where(known, values, 0.0).sum(axis=axis) / np.where(count > 0, count, np.nan)

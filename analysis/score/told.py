@@ -2,6 +2,7 @@
 
 import math
 
+from analysis.aligned import aligned, p_value
 from analysis.metrics.metric import is_share
 from analysis.score.results import Scored
 from analysis.stats.rows import Row
@@ -17,7 +18,7 @@ def told(scored: Scored) -> str:
         limits, why = score.intervals[name], score.reasons.get(name, "")
         value = shown(score.metrics[name], unit)
         rows.append((name, value, why if math.isnan(limits[0]) else between(limits, unit)))
-    lines = [head, *_aligned(rows)]
+    lines = [head, *(f"  {line}" for line in aligned(rows))]
     if scored.comparison:
         lines += ["", *_compared(scored, level)]
     return "\n".join(lines)
@@ -41,7 +42,7 @@ def _compared(scored: Scored, level: str) -> list[str]:
     images = differences[0].n if differences else 0
     head = f"minus --against, on the {_counted(images, 'image')} of both; p: {differences[0].test}" if differences else "nothing to compare"
     rows = [("measure", "difference", f"{level} interval", "p", "p corrected"), *map(_difference, differences)]
-    return [head, *_aligned(rows), "  * named in advance: p corrected over these, and over all others apart"]
+    return [head, *(f"  {line}" for line in aligned(rows)), "  * named in advance: p corrected over these, and over all others apart"]
 
 
 def _difference(row: Row) -> tuple[str, ...]:
@@ -49,16 +50,7 @@ def _difference(row: Row) -> tuple[str, ...]:
     value = "-" if math.isnan(row.estimate) else f"{scale * row.estimate:+.2f} {points}"
     limits = row.reason if math.isnan(row.interval[0]) else " to ".join(f"{scale * limit:+.2f}" for limit in row.interval)
     name = f"{row.where['measure']}{' *' if row.role == 'primary' else ''}"
-    return (name, value, limits, _p(row.p), _p(row.p_adjusted))
-
-
-def _p(value: float) -> str:
-    return "-" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return (name, value, limits, p_value(row.p), p_value(row.p_adjusted))
 
 
 def _counted(number: int, thing: str) -> str:

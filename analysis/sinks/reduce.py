@@ -15,6 +15,7 @@ from analysis.sinks.prediction import Pairs, Text, pairs
 from analysis.sinks.targets import EPS, SHARE, WINDOWS
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.concordance import Concordance, auroc
+from analysis.stats.finite import finite_mean
 from kvsmooth.sinks import Detector
 from kvsmooth.spans import GENERATED, IMAGE
 
@@ -49,7 +50,7 @@ def reduce(
     values = {
         "spearman": np.stack([one for one, _ in agreed]),
         "jaccard": np.stack([other for _, other in agreed]),
-        "observed": _mean(observed, (-2, -1)),
+        "observed": finite_mean(observed, (-2, -1)),
         "by_head": observed[:, VARIANTS.index("observed"), RELATIONS.index("spearman")],
         "fires": np.stack([text["fires"][which] for text in texts]),
         "counts": np.stack([text["counts"][which] for text in texts]),
@@ -146,9 +147,3 @@ def _channels(texts: Sequence[Text]) -> dict[str, dict[str, float]]:
         for layer, row in enumerate(share)
         if row.any()
     }
-
-
-def _mean(values: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(known, values, 0).sum(axis=axis) / known.sum(axis=axis)

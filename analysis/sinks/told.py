@@ -1,12 +1,13 @@
 """What a person reads at the end of a run: prediction at the main window, Observation 2, sinks found, prevalence and exclusions."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from analysis.aligned import aligned
 from analysis.sinks.look import label, leads, ranked
 from analysis.sinks.names import BASELINES, KINDS
 from analysis.sinks.observation import RECEIVED, RELATIONS, VARIANTS
@@ -32,13 +33,13 @@ def told(data: xr.Dataset, rows: Mapping[str, Mapping[str, Any]]) -> str:
     parts = [
         f"AUROC for the attention of the next {window} queries; positive: {share:.1%} of tokens (top {float(data.attrs['share']):.0%} of "
         f"image and layer); absolute label (some head above {float(data.attrs['eps']):g}): {some:.2%}",
-        _table([head, *lines]),
+        *aligned([head, *lines]),
         "",
         "Observation 2: row entropy and attention received, mean over layers, heads and captions",
-        _table([("relation", *VARIANTS, "p adjusted"), *_observation(rows)]),
+        *aligned([("relation", *VARIANTS, "p adjusted"), *_observation(rows)]),
         "",
         "Sinks found: precision and recall against received attention",
-        _table([("detector", "precision", "recall"), *_found(data, rows)]),
+        *aligned([("detector", "precision", "recall"), *_found(data, rows)]),
         _channels(data),
         f"{data.sizes['image']} images, {int((data['steps'] < data.attrs['fewest']).sum())} too short for correlations",
     ]
@@ -78,8 +79,3 @@ def _interval(row: Mapping[str, Any]) -> str:
 
 def _number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else "-"
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
