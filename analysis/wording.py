@@ -16,6 +16,17 @@ def direction(row: Row | None, null: float = 0.0) -> int:
     return (row["estimate"] > null) - (row["estimate"] < null)
 
 
+def was_tested(row: Row | None) -> bool:
+    """Whether there is a corrected test to speak of: of what was not recorded, or had nothing to test, a verdict says nothing."""
+    return row is not None and math.isfinite(row["p_adjusted"])
+
+
+def sentence(clauses: Sequence[str]) -> str:
+    """One sentence of the clauses that are not empty; where there is none, that nothing was tested."""
+    said = "; ".join(clause for clause in clauses if clause)
+    return f"{said[0].upper()}{said[1:]}." if said else "Nothing that was named in advance could be tested."
+
+
 def alike(first: int, second: int, names: Sequence[str], words: Mapping[int, str]) -> str:
     """What two things do, said once where they do the same; `names` are those of both together, of the first, of the second."""
     both, one, other = names

@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.arms import CONTROL, TREATED
 from analysis.entropy.names import CLASSES, PRIMARY, WALK_LAG
-from analysis.wording import LEVEL, Row, Rows, bracketed, chance, direction, page, table
+from analysis.wording import LEVEL, Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
 
 WEAK = 0.1
 """Below this, the verdict calls a correlation weak: it goes with less than a hundredth of the variance of the ranks."""
@@ -35,9 +35,12 @@ def verdict(rows: Rows) -> str:
     punctuation, angle, walk = (rows.get(name) for name in PRIMARY)
     way = _with_shift(angle)
     weakly = " weakly" if way and abs(angle["estimate"]) < WEAK else ""
-    return (
-        f"{_WALK[direction(walk, null=1.0)]}; punctuation has {_CLASS[direction(punctuation)]}, and row entropy {_ANGLE[way]}{weakly} "
-        "with the angle to the mean state."
+    return sentence(
+        [
+            _WALK[direction(walk, null=1.0)] if was_tested(walk) else "",
+            f"punctuation has {_CLASS[direction(punctuation)]}" if was_tested(punctuation) else "",
+            f"row entropy {_ANGLE[way]}{weakly} with the angle to the mean state" if was_tested(angle) else "",
+        ]
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.onset.names import PRIMARY, SCORES
-from analysis.wording import Rows, bracketed, chance, direction, page, table
+from analysis.wording import Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
 
 _ENTROPY = {
     -1: "row entropy is lower, not higher, where a hallucinated mention follows",
@@ -44,15 +44,20 @@ _TABLE = dict(
 
 def verdict(rows: Rows) -> str:
     """One sentence: what row entropy and visual mass tell at the same position, and when captions hallucinate; by corrected tests."""
-    entropy, excess, _, time = PRIMARY
-    mass = direction(rows.get(excess), null=0.5)
-    words = _EXCESS[mass]
-    tells = direction(rows.get(entropy), null=0.5)
-    if not mass and tells:
-        words = "the loss of attention to the image does not tell for certain"
+    entropy, excess, _, time = (rows.get(name) for name in PRIMARY)
     ratio = rows.get(f"survival/hazard ratio by mentions/{CONTRAST}")
-    often = _HAZARD[direction(ratio, null=1.0)] if ratio else ""
-    return f"At the same position in the caption, {_ENTROPY[tells]} and {words}; {_TIME[direction(rows.get(time))]}{often}."
+    often = _HAZARD[direction(ratio, null=1.0)] if was_tested(ratio) else ""
+    return sentence([_scored(entropy, excess), f"{_TIME[direction(time)]}{often}" if was_tested(time) else ""])
+
+
+def _scored(entropy: Row | None, excess: Row | None) -> str:
+    """What the two scores tell at the same position, those that were tested."""
+    tells, mass = (direction(row, null=0.5) for row in (entropy, excess))
+    said = [_ENTROPY[tells]] if was_tested(entropy) else []
+    if was_tested(excess):
+        neither = said and not tells
+        said.append(_EXCESS[mass] if mass or neither else "the loss of attention to the image does not tell for certain")
+    return f"at the same position in the caption, {' and '.join(said)}" if said else ""
 
 
 def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:

@@ -144,9 +144,9 @@ def test_onset_scores(tells, mass):
     said = onset.verdict({entropy_row: row(tells, null=0.5), excess: row(mass, null=0.5)})
     first = {-1: "row entropy is lower, not higher,", 0: "row entropy does not tell", 1: "row entropy is higher where"}
     assert first[tells] in said
-    second = {-1: "is higher there than its dilution explains, not lower;", 1: "is lower there than its dilution explains;"}
+    second = {-1: "is higher there than its dilution explains, not lower.", 1: "is lower there than its dilution explains."}
     second[0] = (
-        "the loss of attention to the image does not tell for certain;" if tells else "nor does the loss of attention to the image tell"
+        "the loss of attention to the image does not tell for certain." if tells else "nor does the loss of attention to the image tell"
     )
     assert second[mass] in said
 
@@ -155,11 +155,25 @@ def test_onset_scores(tells, mass):
 def test_onset_times(sign):
     time, hazard = onset.PRIMARY[3], f"survival/hazard ratio by mentions/{CONTRAST}"
     words = {-1: "after fewer tokens", 0: "does not clearly change after how many tokens captions hallucinate", 1: "after more tokens"}
-    assert onset.verdict({time: row(sign)}).endswith(
-        f"{words[sign]}." if sign == 0 else f"with KVSmooth captions hallucinate {words[sign]}."
-    )
+    said = onset.verdict({time: row(sign)})
+    assert said == (f"KVSmooth {words[0]}." if sign == 0 else f"With KVSmooth captions hallucinate {words[sign]}.")
     often = {-1: "less often at each new object", 0: "not clearly more or less often", 1: "more often at each new object"}
-    assert often[sign] in onset.verdict({hazard: row(sign, null=1.0)})
+    assert often[sign] in onset.verdict({time: row(1), hazard: row(sign, null=1.0)})
+
+
+def test_of_what_was_not_tested_nothing_is_said():
+    nothing = "Nothing that was named in advance could be tested."
+    unknown = row(0) | {"estimate": math.nan, "p_adjusted": math.nan}
+    for question in (entropy, onset):
+        assert question.verdict({}) == nothing
+        assert question.verdict(dict.fromkeys(question.PRIMARY, unknown)) == nothing
+    assert onset.verdict({onset.PRIMARY[0]: row(1, null=0.5)}) == (
+        "At the same position in the caption, row entropy is higher where a hallucinated mention follows."
+    )
+    assert onset.verdict({onset.PRIMARY[1]: row(0, null=0.5)}) == (
+        "At the same position in the caption, the loss of attention to the image does not tell for certain."
+    )
+    assert entropy.verdict({entropy.PRIMARY[0]: row(1)}) == "Punctuation has higher row entropy than words."
 
 
 def said_of_options(moves, better):
