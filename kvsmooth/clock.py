@@ -102,7 +102,7 @@ class Clock:
         if not self.decoding:
             stream.feed(length)
         else:
-            if not (stream.decoded or self._calls or torch.compiler.is_compiling()):
+            if not (torch.compiler.is_compiling() or stream.decoded or self._calls):
                 self._check_padding(given.get("attention_mask"), stream)
             if self.needs_tokens:
                 self.tokens = self._newest_tokens(tokens)
