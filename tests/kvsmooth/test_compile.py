@@ -1,13 +1,16 @@
 """A compiled decode step with a static cache is one graph, and gives the tokens of the uncompiled one."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-# in a process of its own: the shape checks that wrap every function under pytest cannot be traced
+from tests.processes import started
+
+# in a process of its own: the shape checks that wrap every function under pytest cannot be traced. It takes one case after another.
 PROGRAM = """
-import sys
+import json, sys, traceback
 import torch, torch._dynamo, transformers
 from transformers import StaticCache
 from tests.zoo import build
@@ -16,6 +19,7 @@ from kvsmooth.policies import FirstPass, Inverse, Permuted, TokenClass, Top
 from kvsmooth.sinks import KeyOutlier, RowEntropy, SinkGap, VisualSink
 
 torch.set_num_threads(1)
+torch.manual_seed(0)
 transformers.logging.set_verbosity_error()
 ROOM, STEPS = 40, 10
 FIRST = FirstPass(torch.rand(STEPS, 3, 2), torch.tensor([STEPS, 6]))
@@ -32,7 +36,7 @@ OPTIONS = {
     "classes": {"policy": TokenClass(FIRST, FED, torch.arange(64) % 3), "mix": "shrink_only", "score": SinkGap()},
 }
 
-def loop(prompt, forward, inputs):
+def loop(model, prompt, forward, inputs):
     cache = StaticCache(config=model.config.get_text_config(), max_cache_len=ROOM)
     out = prompt(**inputs, past_key_values=cache, use_cache=True)
     mask, position, tokens = inputs["attention_mask"], inputs["attention_mask"].sum(1, keepdim=True), []
@@ -44,59 +48,79 @@ def loop(prompt, forward, inputs):
         position = position + 1
     return torch.cat(tokens, 1)
 
-what, name, options = sys.argv[1:]
-model, inputs = build(name, batch=2)
-method = KVSmooth(lambda_ref=0.5, margin=0.5, window=4, layers=range(3), **OPTIONS[options])
-with torch.no_grad(), method(model) as run:
-    tokens = loop(model, model, inputs)
-torch._dynamo.utils.counters.clear()
-decoder = model.get_decoder()
-if what != "decoder":
-    forward = torch.compile(model.forward, fullgraph=True, backend="aot_eager")
-else:
-    forward, decoder.forward = model, torch.compile(decoder.forward, fullgraph=True, backend="aot_eager")
-with torch.no_grad(), method(model) as compiled:
-    for _ in range(2):
-        if what == "prompt":  # a compiled prompt from which nothing was decoded is no part of the next one
-            cache = StaticCache(config=model.config.get_text_config(), max_cache_len=ROOM)
-            forward(**inputs, past_key_values=cache, use_cache=True)
-        assert torch.equal(loop(forward if what == "prompt" else model, forward, inputs), tokens), "tokens differ"
-assert [len(generation["rates"]) for generation in compiled.generations] == [STEPS, STEPS]
-assert torch.equal(compiled.rates, run.rates), "rates differ"
-torch.testing.assert_close(compiled.change_keys, run.change_keys, atol=1e-6, rtol=1e-5)
-counters = torch._dynamo.utils.counters
-assert not counters["graph_break"], counters["graph_break"]
-print(counters["stats"]["unique_graphs"])
+def graphs(what, name, options):
+    torch._dynamo.reset()
+    model, inputs = build(name, batch=2)
+    method = KVSmooth(lambda_ref=0.5, margin=0.5, window=4, layers=range(3), **OPTIONS[options])
+    with torch.no_grad(), method(model) as run:
+        tokens = loop(model, model, model, inputs)
+    torch._dynamo.utils.counters.clear()
+    decoder = model.get_decoder()
+    if what != "decoder":
+        forward = torch.compile(model.forward, fullgraph=True, backend="aot_eager")
+    else:
+        forward, decoder.forward = model, torch.compile(decoder.forward, fullgraph=True, backend="aot_eager")
+    with torch.no_grad(), method(model) as compiled:
+        for _ in range(2):
+            if what == "prompt":  # a compiled prompt from which nothing was decoded is no part of the next one
+                cache = StaticCache(config=model.config.get_text_config(), max_cache_len=ROOM)
+                forward(**inputs, past_key_values=cache, use_cache=True)
+            assert torch.equal(loop(model, forward if what == "prompt" else model, forward, inputs), tokens), "tokens differ"
+    assert [len(generation["rates"]) for generation in compiled.generations] == [STEPS, STEPS]
+    assert torch.equal(compiled.rates, run.rates), "rates differ"
+    torch.testing.assert_close(compiled.change_keys, run.change_keys, atol=1e-6, rtol=1e-5)
+    counters = torch._dynamo.utils.counters
+    assert not counters["graph_break"], counters["graph_break"]
+    return counters["stats"]["unique_graphs"]
+
+for line in sys.stdin:
+    try:
+        told = graphs(*json.loads(line))
+    except Exception:
+        told = traceback.format_exc()
+    print(json.dumps(told), flush=True)
 """
 
 
 CONTROLS = ("replayed", "bottom", "classes")
 
 
-def graphs(*arguments: str) -> int:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return int(done.stdout)
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    """How many graphs a case compiles to; asserts there that it gives the tokens, rates and changes of the uncompiled model."""
+    log = tmp_path_factory.mktemp("compiled") / "stderr"
+    with log.open("w") as stderr, started([sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stderr=stderr) as process:
+
+        def asked(*case: str) -> int:
+            process.stdin.write(json.dumps(case) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            assert line, log.read_text()[-2000:]
+            told = json.loads(line)
+            assert isinstance(told, int), told[-2000:]
+            return told
+
+        yield asked
 
 
 @pytest.mark.slow
-def test_a_compiled_model_is_one_graph():
+def test_a_compiled_model_is_one_graph(graphs):
     assert graphs("model", "llava", "default") == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", ["fast", "raw_before", "recompute", "per_head_output", "text", *CONTROLS])
-def test_every_path_compiles_to_one_graph(options):
+def test_every_path_compiles_to_one_graph(graphs, options):
     assert graphs("model", "llama", options) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", ["default", "fast"])
-def test_a_compiled_decoder(options):
+def test_a_compiled_decoder(graphs, options):
     # the prompt goes through the compiled decoder too: one graph for it, one for the steps
     assert graphs("decoder", "llama", options) == 2
 
 
 @pytest.mark.slow
-def test_compiled_prompts_each_begin_a_stream():
+def test_compiled_prompts_each_begin_a_stream(graphs):
     assert graphs("prompt", "llama", "default") >= 2
