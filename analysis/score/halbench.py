@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.metrics.metric import Answer
 from analysis.score.coco import CocoScoring
@@ -11,6 +12,7 @@ from analysis.score.options import Prepared, same_file
 from probes.cli import BadInput
 
 if TYPE_CHECKING:
+    from analysis.datasets.halbench import HalBenchQuestion
     from analysis.metrics.extractor import Extractor
     from analysis.metrics.readers import Reader
 
@@ -22,6 +24,8 @@ QUESTIONS = ("question", "prompt")
 class HalBenchScoring(CocoScoring):
     """Object HalBench: response and mention hallucination, their correct rates, recall, F1 (ours) and words."""
 
+    questions: Path | None = None
+    """the owners' jsonl of questions: answers that name no image are those to its lines, in their order"""
     extractor: str | None = None
     """address of an OpenAI-compatible service that names the objects of answers, such as http://localhost:8000/v1; else rules do it here"""
     model: str = ""
@@ -36,15 +40,46 @@ class HalBenchScoring(CocoScoring):
         if self.extracted is not None and any(same_file(self.extracted, given) for given in (self.captions, self.against)):
             raise ValueError(f"HalBenchScoring.extracted must not be the file that is scored; got {self.extracted}.")
 
+    def read(self, path: Path) -> list[Answer]:
+        """What the file says, in its order."""
+        from analysis.datasets.files import text_of
+        from analysis.score.answers import text_field
+
+        return [Answer(image_id, text_of(item, text_field(item, where), where)) for where, item, image_id in self.said(path)]
+
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """Object HalBench with the instances and human captions of the images that are answered."""
         from analysis.metrics.halbench import HalBench
         from analysis.metrics.halbench_words import NounReader
         from analysis.metrics.readers import reader
+        from analysis.score.provenance import sha256
 
         read, held = reader(self.mode), self.annotated(answers, against)
         truth = held.truth(sorted({answer.image_id for answer in (*answers, *against)}), NounReader(read))
-        return Prepared(HalBench(truth, self.named_by(read), self.unknown, read), {"annotations": held.key})
+        data = {"annotations": held.key} | ({} if self.questions is None else {"questions": sha256([self.questions])})
+        return Prepared(HalBench(truth, self.named_by(read), self.unknown, read), data)
+
+    def said(self, path: Path) -> list[tuple[str, dict[str, Any], int]]:
+        """Where each answer stands, the answer, and its image: its own, or that of the question in the same place.
+
+        Raises
+        ------
+        BadInput : no image is told, and there is no --questions, or other ones
+        """
+        from analysis.datasets.files import json_objects
+        from analysis.score.answers import IMAGES, image_of
+
+        items = list(json_objects(path))
+        if self.questions is None or any(name in item for _, item in items for name in IMAGES):
+            return [(where, item, image_of(item, where)) for where, item in items]
+        if len(items) != len(self._asked):
+            told = f"{len(items)} answers without an image, and {len(self._asked)} questions in {self.questions}"
+            raise BadInput(f"{path}: {told}; the file may be cut off, or give each answer its image_id.")
+        for (where, item), question in zip(items, self._asked, strict=True):
+            told = str(item.get(_question_of(item), question.text))
+            if question.text.strip() not in told:
+                raise BadInput(f"{where}: this answers {told[:60]!r}, but {question.text[:60]!r} was asked here.")
+        return [(where, item, question.image_id) for (where, item), question in zip(items, self._asked, strict=True)]
 
     def asked(self) -> dict[int, str]:
         """By image, the question that its answers say they answer (`question`, else `prompt`): a service is told it, as in the public code.
@@ -53,14 +88,13 @@ class HalBenchScoring(CocoScoring):
         ------
         BadInput : two questions about one image
         """
-        from analysis.datasets.files import json_objects, text_of
-        from analysis.score.answers import image_of
+        from analysis.datasets.files import text_of
 
         found: dict[int, str] = {}
-        for where, item in (said for path in (self.captions, self.against) if path is not None for said in json_objects(path)):
-            name = next((name for name in QUESTIONS if item.get(name) is not None), None)
-            if name is not None:
-                image_id, text = image_of(item, where), text_of(item, name, where)
+        for where, item, image_id in (one for path in (self.captions, self.against) if path is not None for one in self.said(path)):
+            name = _question_of(item)
+            if name:
+                text = text_of(item, name, where)
                 if found.setdefault(image_id, text) != text:
                     raise BadInput(f"{where}: image {image_id} was asked another question before; score them apart.")
         return found
@@ -75,3 +109,14 @@ class HalBenchScoring(CocoScoring):
 
         beside = None if self.json is None else self.json.with_name(f"{self.json.name}.extracted.jsonl")
         return OpenAIExtractor(self.extractor, self.model, self.extracted or beside, self.asked())
+
+    @cached_property
+    def _asked(self) -> "list[HalBenchQuestion]":
+        from analysis.datasets.halbench import read_halbench
+
+        return read_halbench(self.questions)
+
+
+def _question_of(item: dict[str, Any]) -> str:
+    """The field that says what was asked; "" if there is none."""
+    return next((name for name in QUESTIONS if item.get(name) is not None), "")

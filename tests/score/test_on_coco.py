@@ -213,6 +213,29 @@ def test_halbench_counts_each_object_of_an_answer_once(capsys, tmp_path, options
     assert "needs both --extractor and --model" in refused(capsys, "halbench", "--captions", said, *options, "--model", "m")
 
 
+def test_halbench_answers_without_an_image_go_by_the_order_of_the_questions(capsys, tmp_path, options):
+    """As the public code pairs them with its own file; an answer to another question, or one too few, is refused."""
+    ids, asked = list(CAPTIONS)[::-1], "What can you see?"
+    questions = write_lines(tmp_path / "asked.jsonl", ({"image_id": f"{i:012d}.jpg", "question": f"{asked} {i}"} for i in ids))
+    named = write_lines(tmp_path / "named.jsonl", ({"image_id": i, "answer": CAPTIONS[i]} for i in ids))
+    bare = write_lines(tmp_path / "bare.jsonl", ({"question": f"{asked} {i}", "answer": CAPTIONS[i]} for i in ids))
+    found = []
+    for said in (named, bare):
+        command = ("halbench", "--captions", said, *options, "--questions", questions)
+        assert score(capsys, *command, "--json", tmp_path / "out.json").status == 0
+        found.append(strictly(tmp_path / "out.json"))
+    assert found[0]["captions"] == found[1]["captions"]
+    assert "questions" in found[1]["provenance"]["data"]
+    assert "which image is it?" in refused(capsys, "halbench", "--captions", bare, *options)
+    lines = bare.read_text().splitlines(keepends=True)
+    bare.write_text("".join(lines[1:]))
+    told = "7 answers without an image, and 8 questions in"
+    assert told in refused(capsys, "halbench", "--captions", bare, *options, "--questions", questions)
+    bare.write_text("".join(reversed(lines)))
+    told = "line 1: this answers 'What can you see? 1', but 'What can you see? 8' was asked here"
+    assert told in refused(capsys, "halbench", "--captions", bare, *options, "--questions", questions)
+
+
 def test_the_house_s_own_score_is_the_same(capsys, tmp_path, coco, options):
     said = write_captions(tmp_path / "said.jsonl")
     assert score(capsys, "chair", "--captions", said, *options, "--json", tmp_path / "out.json").status == 0
