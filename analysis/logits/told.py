@@ -8,7 +8,6 @@ from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.wording import Rows, alike, bracketed, direction, number, page, table
 
 _MOVES = {-1: "fall", 0: "show no clear trend", 1: "rise"}
-_HOLDS = {0: "is not seen", 1: "is half seen", 2: "is seen"}
 _TURNS = {-1: "downwards", 0: "neither way for certain", 1: "upwards"}
 _TABLE = {
     f"replay/logprob/present unsaid/{CONTROL}": "objects of the image, no smoothing",
@@ -19,20 +18,25 @@ _TABLE = {
 
 
 def verdict(rows: Rows) -> str:
-    """One sentence: the paper's claim about raw logits, the primary slopes, and what smoothing does to them; by corrected tests."""
+    """One sentence: the paper's claim about raw logits, the primary slopes, and what smoothing does to them; by corrected tests.
+
+    The claim has four parts: of present objects the mean falls and the variance shows no trend, of hallucinated ones both rise.
+    """
 
     def way(outcome: str, which: str, contrast: str) -> int:
         return direction(rows[f"replay/{outcome}/{which}/{contrast}"])
 
-    raw = [way("logit", which, CONTROL) for which in ("present", "hallucinated")]
-    claimed = (raw[0] == -1) + (raw[1] == 1)
+    raw, spread = ([way(outcome, which, CONTROL) for which in ("present", "hallucinated")] for outcome in ("logit", "variance"))
+    held = (raw[0] == -1) + (raw[1] == 1) + (spread[0] == 0) + (spread[1] == 1)
+    holds = {0: "is not seen", 4: "is seen"}.get(held, f"is seen in {held} of its 4 parts")
     plain, change = ([way("logprob", f"{which} unsaid", arm) for which in ("present", "hallucinated")] for arm in (CONTROL, CONTRAST))
     names = ("the log-probabilities of both", "the log-probabilities of present objects", "those of hallucinated ones")
     turned = alike(*change, ("both trends", "the trend of present objects", "that of hallucinated ones"), _TURNS)
+    means = alike(*raw, ("of present and of hallucinated objects", "of present objects", "those of hallucinated ones"), _MOVES)
+    variances = alike(*spread, ("both variances", "variances of the former", "those of the latter"), _MOVES)
     return (
-        f"The paper's first observation {_HOLDS[claimed]}: raw logits "
-        f"{alike(*raw, ('of present and of hallucinated objects', 'of present objects', 'those of hallucinated ones'), _MOVES)}; "
-        f"before the objects are said, {alike(*plain, names, _MOVES)}, and on the same tokens KVSmooth turns {turned}."
+        f"The paper's first observation {holds}: raw logits {means}, and {variances}; before the objects are said, "
+        f"{alike(*plain, names, _MOVES)}, and on the same tokens KVSmooth turns {turned}."
     )
 
 

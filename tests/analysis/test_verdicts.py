@@ -57,29 +57,28 @@ def test_numbers_keep_their_digits_and_lines_their_order():
     assert page("So.", "one", "", "two") == "**So.**\n\none\n\ntwo"
 
 
-def said_of_logits(raw, plain, change):
+def said_of_logits(raw, spread, plain=(0, 0), change=(0, 0)):
     rows = {}
-    for which, r, p, c in zip(("present", "hallucinated"), raw, plain, change, strict=True):
-        rows[f"replay/logit/{which}/{CONTROL}"] = row(r)
-        rows[f"replay/logprob/{which} unsaid/{CONTROL}"] = row(p)
-        rows[f"replay/logprob/{which} unsaid/{CONTRAST}"] = row(c)
+    for place, which in enumerate(("present", "hallucinated")):
+        rows[f"replay/logit/{which}/{CONTROL}"] = row(raw[place])
+        rows[f"replay/variance/{which}/{CONTROL}"] = row(spread[place])
+        rows[f"replay/logprob/{which} unsaid/{CONTROL}"] = row(plain[place])
+        rows[f"replay/logprob/{which} unsaid/{CONTRAST}"] = row(change[place])
     return logits.verdict(rows)
 
 
 def test_logits():
-    assert said_of_logits((-1, 1), (-1, -1), (1, 1)) == (
-        "The paper's first observation is seen: raw logits of present objects fall, those of hallucinated ones rise; before the objects "
-        "are said, the log-probabilities of both fall, and on the same tokens KVSmooth turns both trends upwards."
+    assert said_of_logits((-1, 1), (0, 1), (-1, -1), (1, 1)) == (
+        "The paper's first observation is seen: raw logits of present objects fall, those of hallucinated ones rise, and variances of the "
+        "former show no clear trend, those of the latter rise; before the objects are said, the log-probabilities of both fall, and on the "
+        "same tokens KVSmooth turns both trends upwards."
     )
-    held = {
-        raw: said_of_logits(raw, (0, 0), (0, 0)).split(":")[0].removeprefix("The paper's first observation ")
-        for raw in product(SIGNS, SIGNS)
-    }
-    assert {raw for raw, words in held.items() if words == "is seen"} == {(-1, 1)}
-    assert {raw for raw, words in held.items() if words == "is half seen"} == {(-1, -1), (-1, 0), (0, 1), (1, 1)}
-    assert {raw for raw, words in held.items() if words == "is not seen"} == {(0, 0), (0, -1), (1, 0), (1, -1)}
-    other = said_of_logits((0, 0), (1, 0), (-1, 0))
-    assert "raw logits of present and of hallucinated objects show no clear trend;" in other
+    for raw, spread in product(product(SIGNS, SIGNS), repeat=2):
+        parts = sum([raw[0] == -1, raw[1] == 1, spread[0] == 0, spread[1] == 1])
+        words = {0: "is not seen:", 4: "is seen:"}.get(parts, f"is seen in {parts} of its 4 parts:")
+        assert said_of_logits(raw, spread).startswith(f"The paper's first observation {words} raw logits of present ")
+    other = said_of_logits((0, 0), (1, 1), (1, 0), (-1, 0))
+    assert "raw logits of present and of hallucinated objects show no clear trend, and both variances rise;" in other
     assert "the log-probabilities of present objects rise, those of hallucinated ones show no clear trend, and" in other
     assert other.endswith("turns the trend of present objects downwards, that of hallucinated ones neither way for certain.")
 
