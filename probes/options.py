@@ -19,7 +19,7 @@ def check_positive(options: Any, *names: str) -> None:
     ------
     BadInput : one is not
     """
-    _check(options, names, lambda value: value >= 1, "a positive integer", "positive integers")
+    _check(options, names, lambda value: value >= 1 and value % 1 == 0, "a positive integer", "positive integers")
 
 
 def check_not_negative(options: Any, *names: str) -> None:
