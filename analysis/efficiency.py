@@ -26,7 +26,7 @@ from analysis import prompt_cost
 from analysis.prompt_cost import PromptCost
 from kvsmooth import KVSmooth
 from probes.cli import BadInput, run_cli
-from probes.files import atomic_write
+from probes.files import write_bytes
 from probes.options import check_positive
 from probes.provenance import provenance
 from probes.regimes import record_inputs
@@ -236,9 +236,7 @@ def main(config: EfficiencyConfig) -> None:
         text = table(results)
     sys.stdout.write(text + "\n")
     if config.json is not None:
-        config.json.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(config.json) as temporary:
-            temporary.write_text(json.dumps(results, indent=1) + "\n")
+        write_bytes(config.json, (json.dumps(results, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

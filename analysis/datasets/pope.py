@@ -10,7 +10,7 @@ from analysis.datasets.files import json_objects, number_in, number_of, text_of
 from analysis.datasets.pope_building import build_pope, eligible, poll
 from analysis.datasets.pope_question import LABELS, STRATEGIES, PopeQuestion, asked_for, worded
 from probes.cli import BadInput
-from probes.files import atomic_write
+from probes.files import write_bytes
 
 __all__ = ["STRATEGIES", "PopeQuestion", "build_pope", "eligible", "poll", "question_files", "read_pope", "worded", "write_pope"]
 
@@ -68,8 +68,7 @@ def write_pope(folder: str | Path, questions: Sequence[PopeQuestion], dataset: s
     for strategy in dict.fromkeys(question.strategy for question in questions):
         path = Path(folder) / f"{dataset}_pope_{strategy}.json"
         lines = [json.dumps(_line(question)) for question in questions if question.strategy == strategy]
-        with atomic_write(path) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_bytes(path, ("\n".join(lines) + "\n").encode())
         paths.append(path)
     return paths
 

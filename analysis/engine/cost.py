@@ -22,7 +22,7 @@ from analysis.engine.local import LocalEngine
 from analysis.engine.ray_cluster import RayEngine
 from analysis.engine.work import Batch, Maker, Worker
 from probes.cli import BadInput, quiet, run_cli
-from probes.files import atomic_write
+from probes.files import write_bytes
 from probes.options import check_positive
 
 PATIENCE = 300.0  # seconds that a worker waits for the others to be made
@@ -159,8 +159,7 @@ def perform(config: EngineCostConfig) -> None:
         print(line)  # noqa: T201  a command may speak
     if config.json is not None:
         made = provenance({name: value for name, value in asdict(config).items() if name != "json"})
-        with atomic_write(config.json) as temporary:
-            temporary.write_text(json.dumps({**told, "provenance": made}, indent=1) + "\n")
+        write_bytes(config.json, (json.dumps({**told, "provenance": made}, indent=1) + "\n").encode())
 
 
 def lines(told: dict[str, Any]) -> list[str]:
