@@ -23,6 +23,7 @@ def method_version(score: str | None = None, policy: str | None = None) -> str:
     return code_version("kvsmooth.smoother", *{found.__module__ for found in chosen})
 
 
+@cache
 def code_version(*roots: str) -> str:
     """A hash of these modules and of those of kvsmooth that they import, directly or not."""
     modules: set[Path] = set()

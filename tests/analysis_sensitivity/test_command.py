@@ -1,10 +1,14 @@
 """The command on a few scenes: cells of the ablation's store are not run again, a redraw makes the same bytes, what is missing is told."""
 
+import contextlib
+import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 
@@ -18,7 +22,8 @@ from analysis.sensitivity.config import SensitivityConfig
 from probes.cli import BadInput
 from probes.subjects import load_subject
 
-SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 20, "workers": 1}
+SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 12, "workers": 1}
+PAGE = "before\n<!-- sensitivity -->\n<!-- /sensitivity -->\nafter\n"
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +31,20 @@ def subject():
     return load_subject()
 
 
-@pytest.fixture
-def config(tmp_path, subject, monkeypatch):
+@pytest.fixture(autouse=True)
+def _loaded(subject, monkeypatch):
     monkeypatch.setattr(planning, "load_subject", lambda *_: subject)
-    page = tmp_path / "findings.md"
-    page.write_text("before\n<!-- sensitivity -->\n<!-- /sensitivity -->\nafter\n")
+
+
+def config_in(folder):
+    page = folder / "findings.md"
+    page.write_text(PAGE)
     swept = {"lambdas": (0.2, 0.3), "margins": (0.3,), "windows": (60,)}
-    return SensitivityConfig(out=tmp_path / "out", store=tmp_path / "store", page=page, **swept, **SMALL)
+    return SensitivityConfig(out=folder / "out", store=folder / "store", page=page, **swept, **SMALL)
 
 
-@pytest.fixture
-def counted(monkeypatch):
+@contextlib.contextmanager
+def counted():
     """Names of the cells that are run, in their order."""
     names, run = [], Bench.run
 
@@ -44,32 +52,47 @@ def counted(monkeypatch):
         names.append(cell.name)
         return run(self, cell, first)
 
-    monkeypatch.setattr(Bench, "run", noted)
-    return names
+    with mock.patch.object(Bench, "run", noted):
+        yield names
 
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.slow
-def test_the_command_shares_cells_with_the_ablation_and_redraws(config, counted, capsys):
+def dose_and_a_margin(setting):
+    return planned("dose", setting) + [cell for cell in planned("options", setting) if cell.name == "margin 0.3"]
+
+
+@pytest.fixture(scope="module")
+def finished(subject, tmp_path_factory):
+    """A whole run after one of the ablation's: its options, the cells that each of the two ran, and what it printed."""
+    config, said = config_in(tmp_path_factory.mktemp("sensitivity")), io.StringIO()
     ablation = AblationConfig(store=config.store, **SMALL)
-    gathered(ablation, lambda setting: planned("dose", setting) + [c for c in planned("options", setting) if c.name == "margin 0.3"])
-    already = set(counted)
-    counted.clear()
-    command.perform(config)
-    assert not already & set(counted)
-    assert {"lambda_ref 0.2", "window 60", "layers 0-2", "all but 0-2"} <= set(counted)
+    with mock.patch.object(planning, "load_subject", return_value=subject), contextlib.redirect_stdout(said):
+        with counted() as before:
+            gathered(
+                ablation, lambda setting: planned("dose", setting) + [c for c in planned("options", setting) if c.name == "margin 0.3"]
+            )
+        with counted() as ran:
+            command.perform(config)
+    return config, before, ran, said.getvalue()
+
+
+@pytest.mark.slow
+def test_the_command_shares_cells_with_the_ablation_and_redraws(finished):
+    config, before, ran, said = finished
+    assert not set(before) & set(ran)
+    assert {"lambda_ref 0.2", "window 60", "layers 0-2", "all but 0-2"} <= set(ran)
     assert re.match(
         r"before\n<!-- sensitivity -->\n\*\*CHAIR_i depends on [^*]+\.\*\*\n\n4 scenes, 24 ways of smoothing", config.page.read_text()
     )
-    assert "No cell and no scene is left out." in capsys.readouterr().out
+    assert "No cell and no scene is left out." in said
     drawn, page = contents(config.out), config.page.read_text()
     assert {"sensitivity.nc", "sensitivity.json", "options.png", "amount.svg", "plane.png"} <= set(drawn)
-    counted.clear()
-    command.measure(config)
-    assert counted == []
+    with counted() as again:
+        command.measure(config)
+    assert again == []
 
     words = [sys.executable, "-c", REDRAW.format(out=str(config.out), page=str(config.page))]
     done = subprocess.run(words, capture_output=True, text=True)
@@ -86,13 +109,14 @@ REDRAW = (
 
 
 @pytest.mark.slow
-def test_a_failing_cell_is_left_out_and_named(config, monkeypatch):
-    run = Bench.run
+def test_a_failing_cell_is_left_out_and_named(finished, tmp_path, monkeypatch):
+    config = config_in(tmp_path)
+    shutil.copytree(finished[0].store, config.store)
+    (left,) = config.store.glob("window-60-*.json")
+    left.unlink()
 
     def failing(self, cell, first=None):
-        if cell.name == "window 60":
-            raise RuntimeError("it broke")
-        return run(self, cell, first)
+        raise RuntimeError("it broke")
 
     monkeypatch.setattr(Bench, "run", failing)
     with pytest.raises(BadInput, match="1 of the cells failed, the others are kept and drawn: cell window 60: it broke"):
@@ -103,6 +127,6 @@ def test_a_failing_cell_is_left_out_and_named(config, monkeypatch):
     assert "Not finished and left out: window 60." in config.page.read_text()
 
 
-def test_a_redraw_without_data_is_refused(config):
+def test_a_redraw_without_data_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"sensitivity\.nc: there is no such file to redraw from"):
-        command.perform(replace(config, redraw=True))
+        command.perform(replace(config_in(tmp_path), redraw=True))
