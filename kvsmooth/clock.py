@@ -47,6 +47,7 @@ class Clock:
         self.mask: object = None
         self._streams: weakref.WeakKeyDictionary[Cache, Stream] = weakref.WeakKeyDictionary()
         self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
+        self._compiled: Stream | None = None  # begun by a compiled prompt, and so tied to no cache
         self._calls = Calls()
         self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None  # those of the present pass
         self.on_stream: Callable[[Stream], None] = lambda stream: None
@@ -68,7 +69,7 @@ class Clock:
             self._undo.pop()()
         for cache in list(self._streams):
             vars(cache).pop("reorder_cache", None)
-        self.cache = self.tokens = self._unbound = self._ids = self.mask = None
+        self.cache = self.tokens = self._unbound = self._compiled = self._ids = self.mask = None
         self._calls.end(clean=kind is None)
 
     def _read_ids(self, model, args, kwargs) -> None:
@@ -130,7 +131,7 @@ class Clock:
     def _compiled_stream(self, length: int) -> Stream:
         """The stream of a compiled pass: that of the last prompt, since nothing here may depend on the identity of a cache."""
         if length > 1:
-            self.stream = Stream(0, length)
+            self.stream = self._compiled = Stream(0, length)
             self.on_stream(self.stream)
         if self.stream is None:
             raise Unsupported("KVSmooth needs to see the prompt of a compiled model inside the `with`; run the prompt there too.")
@@ -138,6 +139,13 @@ class Clock:
 
     def _stream_of(self, cache: Cache | None, length: int) -> Stream:
         call = self._calls[-1] if self._calls else None
+        if self._compiled is not None and length == 1 and cache is not None and cache not in self._streams and cache.get_seq_length():
+            # torch stops compiling in the middle of a text when it has compiled too often
+            stream, self._compiled = self._compiled, None
+            stream.fed = int(cache.get_seq_length()) - stream.start
+            if call is not None:
+                call.stream = stream
+            return self._begin(cache, stream)
         if call is not None and call.stream is None:
             start = 0 if cache is None else int(cache.get_seq_length())
             call.stream = self._begin(cache, Stream(start, call.prompt or length))

@@ -178,3 +178,24 @@ def test_options_of_another_type_name_their_law(options, law):
 
 def test_one_layer_may_be_named_by_its_number():
     assert checked(layers=5) == KVSmooth(layers=[5])
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("name", ["llama", "llava"])
+def test_a_text_goes_on_where_torch_stops_compiling(monkeypatch, name, steps):
+    """After too many compilations torch runs a model as it is, in the middle of a text: the queue and the record go on."""
+    model, inputs = zoo.build(name)
+    method = KVSmooth(layers=(0, 1, 2), lambda_ref=0.5, margin=0.5, window=4)
+    with method(model) as expected:
+        model.generate(**inputs, max_new_tokens=8)
+    passes = iter([True] * (steps + 1))  # the prompt's, and so many decode steps
+
+    def compiling(decoder, args, kwargs):
+        now = next(passes, False)
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: now)
+
+    hook = model.get_decoder().register_forward_pre_hook(compiling, with_kwargs=True)
+    with method(model) as run:
+        model.generate(**inputs, max_new_tokens=8)
+    hook.remove()
+    assert torch.equal(run.rates, expected.rates)
