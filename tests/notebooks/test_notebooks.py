@@ -4,6 +4,8 @@ import base64
 import io
 import os
 import re
+import tempfile
+from pathlib import Path
 from unittest import mock
 
 import nbformat
@@ -12,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.notebooks.stored import FOLDER, METADATA, stored
+from tests.processes import PATIENCE
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SUBJECTS = (
@@ -82,13 +85,22 @@ def test_its_links_lead_somewhere(path):
 
 @pytest.mark.slow
 @each
-def test_it_runs(path):
+def test_it_runs(path, tmp_path):
     """In a fresh kernel, from its own folder: no error, nothing on stderr, and a figure wherever one is drawn."""
+    import matplotlib.font_manager
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
+    # settings and histories of its own, which no other kernel locks; fonts that are listed already, as listing them is told on stderr
+    homes = {name: str(tmp_path / name.lower()) for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    homes["MPLCONFIGDIR"] = matplotlib.get_configdir()
     notebook = nbformat.read(path, as_version=4)
-    with mock.patch.dict(os.environ, ENVIRONMENT):
-        NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
+    patience = {"timeout": PATIENCE, "startup_timeout": PATIENCE, "iopub_timeout": PATIENCE}
+    # sockets are files in a folder with a short name: a port that is free when it is chosen may be taken when the kernel opens it
+    with tempfile.TemporaryDirectory() as sockets, mock.patch.dict(os.environ, ENVIRONMENT | homes):
+        config = Config(KernelManager=Config(transport="ipc", ip=str(Path(sockets) / "k")))
+        given = {"kernel_name": "python3", "resources": {"metadata": {"path": str(FOLDER)}}, "config": config}
+        NotebookClient(notebook, **given, **patience).execute()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     said = {cell.id: [output.text for output in cell.outputs if output.get("name") == "stderr"] for cell in code}
     assert {name: text for name, text in said.items() if text} == {}
