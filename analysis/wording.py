@@ -4,9 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.aligned import p_value
+
 Row = Mapping[str, Any]
 Rows = Mapping[str, Row]
 LEVEL = 0.05
+NO_P = "no p"
 
 
 def direction(row: Row | None, null: float = 0.0) -> int:
@@ -44,9 +47,8 @@ def table(rows: Rows, named: Mapping[str, str], known_as: str = "named in advanc
     for name, words in named.items():
         if name in rows:
             row = rows[name]
-            p = chance(row["p_adjusted"]).removeprefix("p ").removeprefix("= ")
             told = bracketed(row) if math.isfinite(row["estimate"]) else number(row)
-            lines.append(f"| {words} | {told} | {row['n']} | {p} |")
+            lines.append(f"| {words} | {told} | {row['n']} | {p_value(row['p_adjusted'], NO_P)} |")
     return "\n".join(lines)
 
 
@@ -58,8 +60,10 @@ def number(row: Row) -> str:
 
 
 def bracketed(row: Row) -> str:
-    """Estimate and interval."""
-    return f"{signed(row['estimate'])} [{signed(row['interval'][0])}, {signed(row['interval'][1])}]"
+    """Estimate and interval; the estimate alone where there is no interval."""
+    low, high = row["interval"]
+    ends = f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    return f"{signed(row['estimate'])}{ends}"
 
 
 def signed(value: float) -> str:
@@ -68,5 +72,12 @@ def signed(value: float) -> str:
 
 
 def chance(p: float) -> str:
-    """A p-value as text."""
-    return "no p" if not math.isfinite(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """A p-value as text, in a sentence; in a cell of a table it is `p_value`."""
+    told = p_value(p, NO_P)
+    return told if told == NO_P else f"p {told}" if told.startswith("<") else f"p = {told}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names with commas and, before the last, "and"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

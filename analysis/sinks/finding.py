@@ -1,6 +1,5 @@
 """What sinks.json says of Observation 2, in words: the verdict and the paragraphs of docs/findings.md."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,7 +49,7 @@ def paragraph(data: xr.Dataset, rows: Rows, found: Mapping[str, Any]) -> str:
     lines = ["| row entropy and column sum, mean over captions | " + " | ".join(VARIANTS) + " |", "|---" * (len(VARIANTS) + 1) + "|"]
     for relation in ("cosine", "spearman"):
         each = [rows[f"observation 2/{RECEIVED}/{relation}/{variant}"] for variant in VARIANTS]
-        lines.append(f"| {relation} | " + " | ".join(_told(row) for row in each) + " |")
+        lines.append(f"| {relation} | " + " | ".join(bracketed(row) for row in each) + " |")
     worlds = (
         "Permuted: entropies in random order. Shifted: turned round the caption. Uniform: attention that is exactly uniform, where there "
         "is no sink. Positive numbers have a high cosine whatever they are."
@@ -75,7 +74,3 @@ def _others(data: xr.Dataset, rows: Rows, window: int) -> str:
     order = sorted((name for name in values if name != SCORE), key=lambda name: -values[name])
     said = ", ".join(f"{label(name)} {signed(values[name])}" for name in order)
     return f"*Others*, within images, baselines and scores that are known in time: {said}." if said else ""
-
-
-def _told(row: Mapping[str, Any]) -> str:
-    return bracketed(row) if math.isfinite(row["interval"][0]) else signed(row["estimate"])
