@@ -1,13 +1,14 @@
 """How sets of objects and outcomes look and read in figures, here and in `analysis.coupling`."""
 
 from analysis.logits.names import VOCABULARY
+from analysis.plots.style import OBJECT_COLOURS
 
 # Okabe and Ito's palette without the two colours of the arms
 SET_COLOURS = {
-    "present": "#009E73",
-    "present unsaid": "#009E73",
-    "hallucinated": "#CC79A7",
-    "hallucinated unsaid": "#CC79A7",
+    "present": OBJECT_COLOURS["present"],
+    "present unsaid": OBJECT_COLOURS["present"],
+    "hallucinated": OBJECT_COLOURS["hallucinated"],
+    "hallucinated unsaid": OBJECT_COLOURS["hallucinated"],
     "typical": "#E69F00",
     "other": "#7A7A7A",
 }

@@ -10,12 +10,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.patches import Patch, Rectangle
 
-from analysis.plots.style import SEQUENTIAL
+from analysis.plots.style import OBJECT_COLOURS, SEQUENTIAL
 
 SIZE = 7.0  # points
 ADVANCE = 0.62  # room of a character, in type sizes: DejaVu Sans Mono takes 0.602, which screens round up to whole pixels
 MARGIN = 0.25  # of a word's ground, in characters
-MARK = "#D55E00"
+MARK = OBJECT_COLOURS["hallucinated"]  # what is underlined, as a rule; an arm's colour would say that the arm did it
 
 
 def valued(
@@ -34,7 +34,7 @@ def valued(
     pieces : the tokens' texts, a space before those that begin a word
     label : what the number is, with its unit
     limits : values of the ends of the bar; those of the data if None
-    marked : indices of pieces that are underlined
+    marked : indices of pieces that are underlined, such as hallucinated words
     """
     ax = plt.gca() if ax is None else ax
     finite = values[np.isfinite(values)]

@@ -19,6 +19,7 @@ COLUMN, PAGE = 3.4, 7.0  # inches
 ARM_COLOURS = {"baseline": "#0072B2", "kvsmooth": "#D55E00"}
 CONSTANT_COLOUR = "#56B4E9"  # of a constant rate, the control in several questions
 ARM_LABELS = {"baseline": "no smoothing", "kvsmooth": "KVSmooth"}
+OBJECT_COLOURS = {"present": "#009E73", "hallucinated": "#CC79A7"}  # neither is the baseline's, KVSmooth's or the constant rate's
 NULL_COLOUR = "#7A7A7A"
 GROUP_COLOURS = {
     "bos": "#999999",

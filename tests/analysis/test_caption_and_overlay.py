@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.plots.caption import MARK, classed, valued, wrapped
 from analysis.plots.overlay import LIMIT, OPAQUE, overlay, ratio_bar
-from analysis.plots.style import SEQUENTIAL
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, OBJECT_COLOURS, SEQUENTIAL
 
 PIECES = ["The", " pot", "ted", " plant", ",", " a", " horse", "."]
 
@@ -58,6 +58,10 @@ def test_a_word_has_the_colour_of_its_number_and_none_without_one(ax):
     assert ax.figure.axes[1].get_xlabel() == "entropy (nat)"
 
 
+def test_what_marks_a_word_is_no_arms_colour():
+    assert not {MARK, *OBJECT_COLOURS.values()} & {*ARM_COLOURS.values(), CONSTANT_COLOUR}
+
+
 def test_no_number_and_equal_numbers_are_drawn_too(ax):
     valued(PIECES, np.full(len(PIECES), np.nan), ax=ax)
     assert not grounds(ax)
@@ -66,7 +70,7 @@ def test_no_number_and_equal_numbers_are_drawn_too(ax):
 
 
 def test_a_ground_never_covers_its_neighbour_in_a_word(ax):
-    classed(PIECES, [None, "present", "present", "present", None, None, "absent", None], {"present": "#56B4E9", "absent": "#D55E00"}, ax=ax)
+    classed(PIECES, [None, "present", "present", "present", None, None, "absent", None], {"present": "#009E73", "absent": "#CC79A7"}, ax=ax)
     boxes = sorted((patch.get_y(), patch.get_x(), patch.get_x() + patch.get_width()) for patch in grounds(ax))
     assert len(boxes) == 4
     assert all(right <= left + 1e-9 for (y, _, right), (z, left, _) in itertools.pairwise(boxes) if y == z)
