@@ -1,6 +1,6 @@
 """`python -m analysis.drift`: does attention spread, leave the image, does the hidden state drift, and what does smoothing change?
 
-Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws. `--redraw` draws from these two files, without a model.
+Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws, tells (docs/findings.md). `--redraw` needs no model.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from analysis.findings import PAGE, tell
 from analysis.observed import KEPT, ObservedConfig, observed
 from analysis.question import Question, by_name, compressed, made_by, under_figures
 from probes.cli import run_cli
@@ -29,14 +30,18 @@ class DriftConfig(ObservedConfig):
 
     out: Path = Path("figures/drift")
     """folder of figures, drift.nc and drift.json"""
+    page: Path = PAGE
+    """the page that gets the paragraph"""
 
 
 def main(config: DriftConfig) -> None:
-    """Record, reduce, test, draw; each step leaves its file, so that an interrupted run goes on from it."""
+    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
+    from analysis.drift_told import paragraph
     from analysis.summary import summary
 
     reduced, found, config = QUESTION.answer(config, measure, test)
     draw(reduced, found, config.out)
+    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page)
     print(summary(found))  # noqa: T201  what the command says at its end
 
 

@@ -44,9 +44,9 @@ class Asked:
 
 RECORDED = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
-    "drift": Asked(**RECORDED),
+    "drift": Asked(**RECORDED, page="findings.md"),
     "sinks": Asked(recordings=True, store="sinks", page="findings.md"),
-    "mediation": Asked(store="mediation", most=200),
+    "mediation": Asked(store="mediation", page="findings.md", most=200),
     "logits": Asked(**RECORDED, page="findings.md"),
     "coupling": Asked(**RECORDED, page="findings.md"),
     "entropy": Asked(**RECORDED, page="findings.md"),

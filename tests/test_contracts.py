@@ -79,7 +79,7 @@ def test_the_readme_names_only_commands_that_exist():
 def test_every_question_on_the_findings_page_has_its_paragraph_and_its_results():
     page = (ROOT / "docs" / "findings.md").read_text()
     found = dict(re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", page, re.DOTALL))
-    assert set(found) == {"logits", "sinks", "coupling", "entropy", "onset", "sensitivity"}
+    assert set(found) == {"drift", "logits", "sinks", "coupling", "entropy", "onset", "mediation", "sensitivity"}
     for question, text in found.items():
         assert re.match(r"\*\*[^*\n]+\.\*\*\n\n", text), f"docs/findings.md: {question} does not open with its verdict"
         assert len(text.split()) > 50, f"docs/findings.md says nothing of {question}; run python -m analysis.{question}"

@@ -1,4 +1,4 @@
-"""`python -m analysis.mediation`: patches batch by batch, compares over images, draws.
+"""`python -m analysis.mediation`: patches batch by batch, compares over images, draws, tells (docs/findings.md).
 
 Each finished batch is a file in --store. `--redraw` draws from mediation.nc and mediation.json alone, without a model.
 """
@@ -7,7 +7,7 @@ from probes.cli import run_cli
 
 
 def main(config) -> None:
-    """Patch, compare, draw."""
+    """Patch, compare, draw, tell."""
     from analysis.mediation.command import perform
 
     perform(config)

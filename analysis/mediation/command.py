@@ -1,4 +1,4 @@
-"""From options to files: mediation.nc (means by image), mediation.json (results), the figure, and what the command says at its end."""
+"""From options to files: mediation.nc (means by image), mediation.json (results), the figure, the paragraph, what the command says."""
 
 import json
 import warnings
@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from analysis.findings import tell
 from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, results
 from analysis.mediation.names import ARMS, WORLDS
@@ -34,9 +35,12 @@ STATED = (
 
 
 def perform(config: MediationConfig) -> None:
-    """Patch what is missing, compare, draw; each step leaves its file."""
+    """Patch what is missing, compare, draw, tell; each step leaves its file."""
+    from analysis.mediation.told import paragraph
+
     reduced, found, config = QUESTION.answer(config, measure, results_text)
     draw(reduced, found, config)
+    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page)
     print(summary(found))  # noqa: T201  what the command says at its end
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.findings import PAGE
 from probes import DEFAULT_BATCH
 from probes.options import SubjectOptions, check_level, check_rates
 
@@ -21,6 +22,8 @@ class MediationConfig(SubjectOptions):
     """folder of the figure, mediation.nc and mediation.json"""
     store: Path = Path("recordings/mediation")
     """folder of finished batches; what lies there is not patched again"""
+    page: Path = PAGE
+    """the page that gets the paragraph"""
     redraw: bool = False
     """draw from the files in --out only; needs no model"""
     where: str = "all"

@@ -182,7 +182,10 @@ def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean():
 
 @pytest.mark.slow
 def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, capsys):
-    config = MediationConfig(images=3, batch_size=2, max_new_tokens=14, out=tmp_path / "figures", store=tmp_path / "store")
+    page = tmp_path / "findings.md"
+    page.write_text("<!-- mediation -->\n<!-- /mediation -->\n")
+    places = {"out": tmp_path / "figures", "store": tmp_path / "store", "page": page}
+    config = MediationConfig(images=3, batch_size=2, max_new_tokens=14, **places)
     command.perform(config)
     first = {path.name: path.read_bytes() for path in config.out.iterdir()}
     assert first.keys() == {"mediation.nc", "mediation.json", "mediation.svg", "mediation.png"}
@@ -191,6 +194,8 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
     # two arms, three patched worlds, twelve layers, all steps but the prompt's
     assert found["counts"]["attention calls replaced in an image's batch, fewest"] == 2 * 3 * 12 * 13
     assert "total" in capsys.readouterr().out
+    told = page.read_text()
+    assert told.startswith("<!-- mediation -->\n**At the mentions of captions written without smoothing, KVSmooth ")
 
     def never(*args, **kwargs):
         raise AssertionError("a finished batch was patched again, or a model loaded")
@@ -205,6 +210,7 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
     monkeypatch.setattr(command, "measure", never)
     command.perform(replace(config, redraw=True))
     assert {path.name: path.read_bytes() for path in config.out.iterdir()} == first
+    assert page.read_text() == told
     with pytest.raises(BadInput, match=r"--lambda-ref 0\.9"):
         command.perform(replace(config, redraw=True, lambda_ref=0.9))
 

@@ -5,15 +5,17 @@ from itertools import product
 
 import pytest
 
+from analysis import drift_told as drift
 from analysis.ablation import verdict as ablation
 from analysis.arms import CONTRAST, CONTROL
 from analysis.coupling import told as coupling
 from analysis.entropy import told as entropy
 from analysis.logits import told as logits
+from analysis.mediation import told as mediation
 from analysis.onset import told as onset
 from analysis.sensitivity import told as sensitivity
 from analysis.sinks import finding as sinks
-from analysis.wording import alike, bracketed, direction, number, page, signed, table
+from analysis.wording import alike, bracketed, chance, direction, listed, number, page, signed, table
 
 SIGNS = (-1, 0, 1)
 
@@ -54,7 +56,57 @@ def test_numbers_keep_their_digits_and_lines_their_order():
         "| first | 0.300 [0.200, 0.400] | 9 | 0.010 |",
         "| second | unknown (no pair) | 9 | no p |",
     ]
+    assert bracketed(row(1) | {"interval": [math.nan, math.nan]}) == "0.300"
+    assert [chance(p) for p in (0.2, 0.001, 9e-4, math.nan)] == ["p = 0.200", "p = 0.001", "p < 0.001", "no p"]
+    assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
     assert page("So.", "one", "", "two") == "**So.**\n\none\n\ntwo"
+
+
+def said_of_drift(entropy, mass, angle, chair=None, size=0.3):
+    """`chair`: signs of CHAIR_i and CHAIR_s; the only measures of captions."""
+    rows = dict(zip(drift.PRIMARY, map(row, (entropy, mass, angle)), strict=True))
+    rows[drift.PRIMARY[2]] = row(angle, size=size, effect={CONTROL: 1.6})
+    for name, sign in zip(drift.CHAIR, chair or (), strict=False):
+        where = {"regime": "free", "quantity": name, "contrast": CONTRAST}
+        rows[f"free/{name}/{CONTRAST}"] = row(sign, where=where, p=0.04 if sign == 0 else 0.01, p_adjusted=math.nan)
+    return drift.verdict(rows)
+
+
+@pytest.mark.parametrize(("mass", "angle"), list(product(SIGNS, SIGNS)))
+def test_drift(mass, angle):
+    parts = {0: "neither part", 1: "one of the two parts", 2: "both parts"}[(mass == 1) + (angle == -1)]
+    said = said_of_drift(1, mass, angle, (1, 1))
+    assert said.startswith("On the same tokens, with KVSmooth row entropy is higher, attention ")
+    assert f": {parts} of the paper's mechanism " in said
+    assert said.endswith(", and in free captions CHAIR_i and CHAIR_s are higher" + ("." if parts == "neither part" else " all the same."))
+    assert {-1: "to the image worse as", 0: "not clearly keep to the image", 1: "to the image better as"}[mass] in said
+    words = {-1: "are nearer to the image:", 0: "neither nearer to the image nor farther for certain:", 1: "are farther from the image:"}
+    assert words[angle] in said
+
+
+def test_drift_is_small_where_it_is_and_says_of_captions_what_their_corrected_tests_say():
+    assert "nearer to the image by less than 1 % of the angle:" in said_of_drift(0, 1, -1, size=0.015)
+    assert "nearer to the image:" in said_of_drift(0, 1, -1, size=0.017)
+    assert said_of_drift(-1, 1, -1).endswith("both parts of the paper's mechanism are seen.")
+    # 0.04 twice is above, 0.01 twice below 5 %
+    said = said_of_drift(-1, 1, -1, (0, -1))
+    assert said.endswith("and in free captions CHAIR_i is not clearly different, CHAIR_s is lower.")
+
+
+@pytest.mark.parametrize("total", SIGNS)
+@pytest.mark.parametrize("contents", SIGNS)
+@pytest.mark.parametrize("attention", SIGNS)
+def test_mediation(total, contents, attention):
+    names = (mediation.TOTAL, mediation.DIRECT, mediation.INDIRECT)
+    said = mediation.verdict(dict(zip(names, map(row, (total, contents, attention)), strict=True)))
+    verbs = {-1: "lower", 0: "do not clearly change", 1: "raise"}
+    assert f"KVSmooth {verbs[total].replace('do not', 'does not')}{'s' if total else ''} the odds of present over absent objects;" in said
+    if contents == attention:
+        assert f"contents alone {verbs[contents]} them" in said
+    else:
+        assert f"smoothed attention rows alone {verbs[attention]} them, smoothed contents alone {verbs[contents]} them" in said
+    ways = {(1, 1): "goes through both", (1, 0): "goes through attention", (0, 1): "goes through contents", (0, 0): "is done by neither"}
+    assert (ways[attention == total, contents == total] in said) == (total != 0)
 
 
 def said_of_logits(raw, spread, plain=(0, 0), change=(0, 0)):
@@ -163,6 +215,12 @@ def test_onset_times(sign):
 def test_of_what_was_not_tested_nothing_is_said():
     nothing = "Nothing that was named in advance could be tested."
     unknown = row(0) | {"estimate": math.nan, "p_adjusted": math.nan}
+    assert drift.verdict({}) == mediation.verdict({}) == nothing
+    assert drift.verdict({drift.PRIMARY[1]: row(-1)}) == (
+        "On the same tokens, with KVSmooth attention keeps to the image worse as the caption grows: the part of the paper's mechanism that "
+        "was tested is not seen."
+    )
+    assert drift.verdict({drift.PRIMARY[0]: row(0)}) == "On the same tokens, with KVSmooth row entropy is not clearly different."
     for question in (entropy, onset):
         assert question.verdict({}) == nothing
         assert question.verdict(dict.fromkeys(question.PRIMARY, unknown)) == nothing

@@ -59,9 +59,12 @@ def test_a_batch_is_as_large_as_that_of_a_recording():
 
 @pytest.mark.slow
 def test_from_the_bundled_subject_to_the_figures(tmp_path):
-    options = {"images": 4, "batch_size": 4, "max_new_tokens": 24, "recordings": tmp_path / "recordings"}
+    page = tmp_path / "findings.md"
+    page.write_text("<!-- drift -->\n<!-- /drift -->\n")
+    options = {"images": 4, "batch_size": 4, "max_new_tokens": 24, "recordings": tmp_path / "recordings", "page": page}
     drift.main(DriftConfig(out=tmp_path / "a", **options))
     found = read_results(tmp_path / "a" / "drift.json")
+    assert "| CHAIR_i | " in page.read_text()
     names = {row["name"] for row in found["results"]}
     assert {"free/chair_s/kvsmooth - baseline", "replay/entropy/mean/kvsmooth - baseline/band"} <= names
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "recordings").rglob("*.nc")}

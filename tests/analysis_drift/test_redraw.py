@@ -17,20 +17,23 @@ from probes.cli import BadInput
 from probes.provenance import as_json, provenance
 from tests.analysis.synthetic import recording
 
+PAGE = "# Findings\n\n<!-- drift -->\n<!-- /drift -->\n"
+
 
 def made_again(folder):
     """The text of the results file after a redraw of one figure."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analysis.drift_figures.draw_all", lambda reduced, rows: {"entropy": entropy(reduced, rows)})
-        drift.main(DriftConfig(out=folder, redraw=True))
+        drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))
     return (folder / "drift.json").read_text()
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
+    (folder / "page.md").write_text(PAGE)
     QUESTION.write(reduce({"replay": recording(8, 24), "free": recording(8, 24, regime="free")}), folder / "drift.nc")
-    drift.main(DriftConfig(out=folder, redraw=True))
+    drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))
     return folder
 
 
@@ -42,7 +45,7 @@ class TestRedraw:
 
     def test_is_stable_to_the_byte_and_ends_with_an_aligned_summary(self, folder, capsys):
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
-        drift.main(DriftConfig(out=folder, redraw=True))
+        drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].startswith("Primary outcomes")
@@ -51,7 +54,7 @@ class TestRedraw:
     def test_loads_no_model_code(self, folder):
         code = (
             "import sys; from analysis import drift; from pathlib import Path\n"
-            f"drift.main(drift.DriftConfig(out=Path({str(folder)!r}), redraw=True))\n"
+            f"drift.main(drift.DriftConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
             "assert not {'torch', 'transformers', 'nnsight', 'scipy.stats'} & set(sys.modules), 'more was loaded than drawing needs'"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
@@ -82,7 +85,7 @@ class TestRedraw:
     def test_refuses_options_that_it_cannot_follow(self, folder, option, value):
         before = (folder / "drift.json").read_bytes()
         with pytest.raises(BadInput, match=rf"--{option.replace('_', '-')} {value}: .*drift\.nc was made with"):
-            drift.main(DriftConfig(out=folder, redraw=True, **{option: value}))
+            drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True, **{option: value}))
         assert (folder / "drift.json").read_bytes() == before
 
     def test_provenance_is_in_the_files(self, folder):
@@ -91,10 +94,10 @@ class TestRedraw:
 
     def test_without_data_says_what_to_do(self, tmp_path):
         with pytest.raises(BadInput, match=r"run python -m analysis\.drift without --redraw first"):
-            drift.main(DriftConfig(out=tmp_path, redraw=True))
+            drift.main(DriftConfig(out=tmp_path, page=tmp_path / "page.md", redraw=True))
 
     @pytest.mark.parametrize("name", ["drift.nc", "drift.json"])
     def test_damaged_files_are_named(self, folder, name):
         (folder / name).write_bytes(b"not a file of this kind")
         with pytest.raises(BadInput, match=name):
-            drift.main(DriftConfig(out=folder, redraw=True))
+            drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))

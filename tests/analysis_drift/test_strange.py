@@ -8,6 +8,7 @@ import pytest
 from analysis import drift
 from analysis.drift import QUESTION, DriftConfig, exclusions
 from analysis.drift_figures import draw_all
+from analysis.drift_told import paragraph
 from analysis.question import by_name
 from analysis.reduce import reduce
 from tests.analysis.synthetic import recording
@@ -36,18 +37,23 @@ def strange():
 @pytest.mark.parametrize("kind", list(strange()))
 def test_strange_recordings_give_rows_with_reasons_and_figures(kind):
     reduced = reduce({"replay": strange()[kind]})
-    rows = json.loads(drift.test(reduced, DriftConfig(), ""))["results"]
+    text = drift.test(reduced, DriftConfig(), "")
+    rows = json.loads(text)["results"]
     assert rows[0]["role"] == "primary" or kind == "entropy only"
     for row in rows:
         assert row["reason"] or row["role"] == "descriptive" or row["p"] is not None, row["name"]
     assert len(draw_all(reduced, by_name(rows))) == 4
+    assert "nan" not in paragraph(by_name(rows), json.loads(text))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["one image", "captions of no token", "one arm", "one layer", "entropy only"])
 def test_strange_recordings_go_all_the_way_to_files(kind, tmp_path):
     QUESTION.write(reduce({"replay": strange()[kind]}), tmp_path / "drift.nc")
-    drift.main(DriftConfig(out=tmp_path, redraw=True))
+    page = tmp_path / "page.md"
+    page.write_text("<!-- drift -->\n<!-- /drift -->\n")
+    drift.main(DriftConfig(out=tmp_path, page=page, redraw=True))
+    assert "\n**" in page.read_text()
     assert {path.name for path in tmp_path.glob("*.svg")} == {"entropy.svg", "visual_mass.svg", "drift.svg", "smoothing.svg"}
 
 
