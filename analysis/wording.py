@@ -62,7 +62,7 @@ def number(row: Row) -> str:
 def bracketed(row: Row) -> str:
     """Estimate and interval; the estimate alone where there is no interval."""
     low, high = row["interval"]
-    ends = f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    ends = f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) or math.isfinite(high) else ""
     return f"{signed(row['estimate'])}{ends}"
 
 

@@ -54,7 +54,7 @@ def test_a_share_of_busy_processors_is_a_share():
 
 @pytest.mark.parametrize("name", ["images", "batch_size", "max_new_tokens", "rounds"])
 def test_options_outside_their_law_are_refused(name):
-    with pytest.raises(BadInput, match=f"EngineCostConfig.{name} must be at least 1"):
+    with pytest.raises(BadInput, match=f"EngineCostConfig.{name} must be a positive integer; got 0"):
         cost.EngineCostConfig(**{name: 0})
 
 
