@@ -9,7 +9,7 @@ import xarray as xr
 from analysis.ablation.arms import Arms
 from analysis.ablation.config import AblationConfig
 from analysis.ablation.data import checked, encoding
-from analysis.question import Question, by_name
+from analysis.question import Question, by_name, read_results
 from probes.cli import BadInput
 from probes.files import write_bytes
 
@@ -57,7 +57,7 @@ def compare(held: xr.Dataset, config: AblationConfig, checksum: str) -> str:
 
 
 def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
-    """Write every figure as SVG and PNG, and the tables of the page."""
+    """Write every figure as SVG and PNG, and what the page says; of a ladder round another centre too, where its folder lies beside."""
     from analysis.ablation.figures import NOTES, draw_all
     from analysis.ablation.page import filled
     from analysis.plots.style import house, save
@@ -69,4 +69,6 @@ def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
             note = NOTES[name].format(level=100 * told["config"]["level"], margin=told["config"]["margin_f1"])
             save(made, config.out / name, about, note)
     if config.page.is_file():
-        write_bytes(config.page, filled(config.page.read_text(), found).encode())
+        beside = QUESTION.results(config.out.parent / f"{config.out.name}_half")
+        other = read_results(beside) if beside.is_file() else None
+        write_bytes(config.page, filled(config.page.read_text(), found, other).encode())

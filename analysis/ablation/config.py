@@ -55,7 +55,7 @@ class AblationConfig(CellsConfig):
     out: Path = Path("figures/ablation")
     """folder of figures, ablation.nc and ablation.json"""
     page: Path = Path("docs/ablation.md")
-    """page whose tables are written"""
+    """page whose text and tables are written, where there is such a file"""
     plan: str = "full"
     """full, ladder, places, dose, layers, detectors or options; lists below make a plan of their own instead"""
     detectors: tuple[str, ...] = ()

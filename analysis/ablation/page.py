@@ -1,15 +1,19 @@
-"""The tables of docs/ablation.md, and where in the page they stand."""
+"""What docs/ablation.md says of the results, with all tables, and where in the page it stands."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.ablation.controls import shown
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows, passes
 from analysis.ablation.verdict import verdict
+from analysis.aligned import p_value
 from analysis.question import by_name
+from analysis.wording import bracketed, signed
 
 START, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
+NONE = "–"
 COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "hazard", "precision", "recall", "f1", "length", "repeated_mentions")
 TITLES = {
     "ladder": "Ladder: controls of the guidance",
@@ -20,21 +24,28 @@ TITLES = {
     "options": "Options, one changed at a time",
     "cross": "Crossed",
 }
+LEAD = (
+    "One bullet a family; the tables below have every cell. What is raised, lowered or told apart is so by a corrected test. Brackets: the "
+    "difference to no smoothing, under *Guidance* KVSmooth minus the control."
+)
 
 
-def filled(page: str, found: Mapping[str, Any]) -> str:
-    """The page with new tables between its markers."""
+def filled(page: str, found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> str:
+    """The page with new text and tables between its markers; `other`: results of the ladder round another centre."""
     before, _, rest = (page if START in page else f"{page}\n{START}\n{END}\n").partition(START)
     _, _, after = rest.partition(END)
-    return f"{before}{START}\n{markdown(found)}\n{END}{after}"
+    return f"{before}{START}\n{markdown(found, other)}\n{END}{after}"
 
 
-def markdown(found: Mapping[str, Any]) -> str:
-    """The verdict and all tables: the baseline, each family against it, KVSmooth against its controls, keys x values, dose, wall time."""
+def markdown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> str:
+    """The verdict, what the controls show, and all tables: each family against no smoothing, KVSmooth against its controls, dose."""
     rows, told = by_name(found["results"]), found["provenance"]
     names = [cell["name"] for cell in found["cells"]]
     counted = f"{told['n']} scenes, {len(names)} cells, `lambda_ref` {told['base']['lambda_ref']:g}, commit {told['git_commit'][:10]}."
     lines = [f"**{verdict(rows)}**", "", counted, ""]
+    if bullets := shown(found, other):
+        lines += [LEAD, "", *bullets, ""]
+    lines += ["## Tables", ""]
     lines += _levels(rows)
     for family, title in TITLES.items():
         members = [cell["name"] for cell in found["cells"] if cell["family"] == family]
@@ -51,18 +62,18 @@ def _levels(rows: Rows) -> list[str]:
     lines = [f"| no smoothing | {' | '.join(LABELS[name] for name in COLUMNS if f'{BASELINE}/{name}' in rows)} |"]
     present = [name for name in COLUMNS if f"{BASELINE}/{name}" in rows]
     lines.append("|---" * (len(present) + 1) + "|")
-    return [*lines, f"| level | {' | '.join(_number(rows[f'{BASELINE}/{name}']['estimate'], name) for name in present)} |"]
+    return [*lines, f"| level | {' | '.join(signed(rows[f'{BASELINE}/{name}']['estimate']) for name in present)} |"]
 
 
 def _differences(rows: Rows, pairs: Sequence[tuple[str, str]], title: str) -> list[str]:
     lines = [f"| {title} | mean rate | {' | '.join(LABELS[name] for name in COLUMNS)} | McNemar p | F1 within margin |"]
     lines.append("|---" * (len(COLUMNS) + 4) + "|")
     for treated, control in pairs:
-        shown = control if treated == PAPER and control != BASELINE else treated
-        cells = [_cell(rows.get(f"{treated} - {control}/{name}"), name) for name in COLUMNS]
+        named = control if treated == PAPER and control != BASELINE else treated
+        cells = [_cell(rows.get(f"{treated} - {control}/{name}")) for name in COLUMNS]
         binary, f1 = (rows.get(f"{treated} - {control}/{name}", {}).get("effect", {}) for name in ("chair_s", "f1"))
-        same = {1: "yes", 0: "no"}.get(f1.get("equivalent"), "–")
-        lines.append(f"| {shown} | {_rate(rows, shown)} | {' | '.join(cells)} | {_p(binary.get('p_mcnemar'))} | {same} |")
+        same = {1: "yes", 0: "no"}.get(f1.get("equivalent"), NONE)
+        lines.append(f"| {named} | {_rate(rows, named)} | {' | '.join(cells)} | {p_value(binary.get('p_mcnemar'), NONE)} | {same} |")
     return lines
 
 
@@ -81,7 +92,7 @@ def _effects(rows: Rows) -> list[str]:
             continue
         lines += ["", title, "", f"| | {' | '.join(LABELS[name] for name in measures)} |", "|---" * (len(measures) + 1) + "|"]
         for about in dict.fromkeys(row["where"]["family"] for row in found):
-            cells = [_interval(rows[f"{about}/{kind}/{name}"], name if kind != "tau" else "") for name in measures]
+            cells = [bracketed(rows[f"{about}/{kind}/{name}"]) for name in measures]
             lines.append(f"| {about} | {' | '.join(cells)} |")
     return lines
 
@@ -97,28 +108,12 @@ def _time(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _cell(row: Mapping[str, Any] | None, name: str) -> str:
+def _cell(row: Mapping[str, Any] | None) -> str:
     if row is None or math.isnan(row["estimate"]):
-        return "–"
-    return f"{_interval(row, name)}{'*' if passes(row) else ''}"
-
-
-def _interval(row: Mapping[str, Any], name: str) -> str:
-    low, high = row["interval"]
-    ends = "" if math.isnan(low) else f" [{_number(low, name, True)}, {_number(high, name, True)}]"
-    return f"{_number(row['estimate'], name, True)}{ends}"
-
-
-def _number(value: float, name: str, signed: bool = False) -> str:
-    if math.isnan(value):
-        return "–"
-    return format(value, f"{'+' if signed else ''}.{1 if name == 'length' else 3}f")
+        return NONE
+    return f"{bracketed(row)}{'*' if passes(row) else ''}"
 
 
 def _rate(rows: Rows, cell: str) -> str:
     row = rows.get(f"{cell}/rate")
-    return "–" if row is None else _number(row["estimate"], "rate")
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+    return NONE if row is None else signed(row["estimate"])

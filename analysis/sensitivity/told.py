@@ -6,9 +6,10 @@ from typing import Any
 
 from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import Rows, passes
+from analysis.aligned import p_value
 from analysis.question import by_name
 from analysis.sensitivity.names import DEFAULT_MARGIN, DEFAULT_WINDOW, OPTIONS, PRIMARY
-from analysis.wording import page
+from analysis.wording import NO_P, bracketed, chance, listed, page, signed
 
 NAMES = {"chair_i": "CHAIR_i", "f1": "F1"}
 
@@ -79,8 +80,8 @@ def _ranges(rows: Rows, grid: Mapping[str, list]) -> str:
         for measure in PRIMARY:
             row = rows.get(f"{option}/range/{measure}")
             if row is not None:
-                where, p = row["where"], _p(row["p_adjusted"]).removeprefix("p ")
-                told = f"{_plain(option)} ({len(settings)} settings) | {NAMES[measure]} | {_number(row)}"
+                where, p = row["where"], p_value(row["p_adjusted"], NO_P)
+                told = f"{_plain(option)} ({len(settings)} settings) | {NAMES[measure]} | {bracketed(row)}"
                 lines.append(f"| {told} | {where['lowest']} | {where['highest']} | {p} |")
     return "\n".join(lines)
 
@@ -101,8 +102,8 @@ def _same(rows: Rows, grid: Mapping[str, list], measure: str) -> str:
 
 def _trend(rows: Rows, option: str) -> str:
     slope, tau = (rows[f"{option}/{kind}/chair_i"] for kind in ("slope", "tau"))
-    rank = f"{tau['estimate']:+.2f}".replace("-", "−")
-    return f"{_plain(option)} slope {_number(slope, True)} {slope['unit'].removeprefix('1 ')}, τ {rank}, {_p(slope['p'])}"
+    about = f"slope {bracketed(slope)} {slope['unit'].removeprefix('1 ')}, τ {signed(tau['estimate'])}, {chance(slope['p'])}"
+    return f"{_plain(option)} {about}"
 
 
 def _beyond(rows: Rows, grid: Mapping[str, list]) -> str:
@@ -120,7 +121,7 @@ def _beyond(rows: Rows, grid: Mapping[str, list]) -> str:
         return ""
     place = next(one["value"] for one in grid["lambda_ref"] if one["cell"] == PAPER)
     default = rows.get(f"lambda_ref/{place}/off the curve/chair_i")
-    own = "" if default is None else f" The default itself: CHAIR_i {_number(default, True)}, corrected {_p(default['p_adjusted'])}."
+    own = "" if default is None else f" The default itself: CHAIR_i {bracketed(default)}, corrected {chance(default['p_adjusted'])}."
     return (
         "*More than its dose?* Settings that leave the curve of constant rates at the same realised mean rate (corrected over the settings "
         f"of the option): {'; '.join(said)}.{own} Leaving it would not show guidance by itself: where the curve is steep, a mixture of "
@@ -147,30 +148,15 @@ def _baseline(rows: Rows) -> str:
     said = []
     for measure, cells in _better(rows).items():
         each = [
-            f"`{cell}` ({_number(rows[f'{cell} - {BASELINE}/{measure}'], True)}; recall {_number(rows[_recall(cell)], True)})"
-            for cell in cells
+            f"`{cell}` ({bracketed(rows[f'{cell} - {BASELINE}/{measure}'])}; recall {bracketed(rows[_recall(cell)])})" for cell in cells
         ]
         said.append(f"with a {'lower' if measure == 'chair_i' else 'higher'} {NAMES[measure]}: {', '.join(each) or 'none'}")
     return f"*Better than no smoothing?* Settings that differ after correction {'; '.join(said)}."
 
 
 def _listed(options: Sequence[str]) -> str:
-    """Names with commas and, before the last, "and"."""
-    *most, last = (_plain(option) if option == "lambda_ref" else f"the {_plain(option)}" for option in options)
-    return f"{', '.join(most)} and {last}" if most else last
+    return listed([_plain(option) if option == "lambda_ref" else f"the {_plain(option)}" for option in options])
 
 
 def _plain(option: str) -> str:
     return {"lambda_ref": "`lambda_ref`"}.get(option, OPTIONS[option].replace(" (steps)", "").replace("smoothed ", ""))
-
-
-def _number(row: Mapping[str, Any], signed: bool = False) -> str:
-    low, high = row["interval"]
-    digits = 3 if max(abs(row["estimate"]), abs(low), abs(high)) >= 0.01 else 4
-    sign = "+" if signed else ""
-    ends = "" if math.isnan(low) else f" [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
-    return f"{row['estimate']:{sign}.{digits}f}{ends}".replace("-", "−")
-
-
-def _p(value: float) -> str:
-    return "p not to be had" if math.isnan(value) else "p < 0.001" if value < 0.001 else f"p {value:.3f}"

@@ -1,11 +1,42 @@
 """The findings page: each question writes between its own marks, and two that end at once lose nothing of each other."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from analysis.findings import tell
+from analysis.ablation.page import filled
+from analysis.findings import PAGE, tell
+from analysis.question import by_name, read_results
 from probes.cli import BadInput
+
+ROOT = Path(__file__).parents[2]
+TOLD = {
+    "drift": "analysis.drift_told",
+    **{name: f"analysis.{name}.told" for name in ("logits", "coupling", "entropy", "onset", "mediation")},
+}
+"""Where the paragraph of a question is written that is made of the results file alone."""
+
+
+def stored(question):
+    return read_results(ROOT / "figures" / question / f"{question}.json")
+
+
+@pytest.mark.parametrize("question", [*TOLD, "sensitivity"])
+def test_the_page_says_what_the_results_say(question):
+    found = stored(question)
+    told = import_module(TOLD.get(question, "analysis.sensitivity.told")).paragraph
+    text = told(found) if question == "sensitivity" else told(by_name(found["results"]), found)
+    (shown,) = re.findall(rf"<!-- {question} -->\n(.*?)<!-- /{question} -->", (ROOT / PAGE).read_text(), re.DOTALL)
+    assert shown == f"{text.strip()}\n", f"run python -m analysis.{question} --redraw"
+
+
+def test_the_ablations_page_says_what_its_results_say():
+    page = (ROOT / "docs" / "ablation.md").read_text()
+    other = read_results(ROOT / "figures" / "ablation_half" / "ablation.json")
+    assert filled(page, stored("ablation"), other) == page, "run python -m analysis.ablation --redraw"
 
 
 def page_of(folder, names):
