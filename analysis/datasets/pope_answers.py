@@ -10,7 +10,7 @@ from analysis.datasets.pope_question import STRATEGIES, PopeQuestion, asked_for
 from analysis.metrics.metric import Answer
 from probes.cli import BadInput
 
-SAID = ("answer", "text", "response", "output")
+SAID = ("answer", "text", "response", "output", "caption")  # the last: as `analysis.benchmark` writes all answers
 SORT = ("strategy", "category")
 ASKED = ("question", "prompt")
 LLAVA, LLAVAS = 10_000_000, ("adversarial", "random", "popular")
@@ -22,7 +22,7 @@ _STRATEGY = re.compile("|".join(STRATEGIES))
 def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> list[Answer]:
     """The answers of a file, or of a folder with one file a strategy (``..._random....jsonl``), in the order of the files' lines.
 
-    The answer is the line's ``answer``, ``text``, ``response`` or ``output``, the first that there is. The question is told by
+    The answer is the line's ``answer``, ``text``, ``response``, ``output`` or ``caption``, the first that there is. The question is told by
 
     * ``key``, such as "random/17"; or
     * ``question_id``, with the strategy from the line's ``strategy`` or ``category``, else from the file's name, else the only one that

@@ -51,6 +51,11 @@ def test_one_file_with_keys(tmp_path, name):
     assert read_pope_answers(path, QUESTIONS) == EXPECTED[::-1]
 
 
+def test_one_file_as_the_benchmark_writes_it(tmp_path):
+    lines = [{"key": q.key, "image_id": q.image_id, "prompt": f"{q.text} Please answer yes or no.", "caption": q.label} for q in QUESTIONS]
+    assert read_pope_answers(written(tmp_path / "baseline.jsonl", lines), QUESTIONS) == EXPECTED
+
+
 def test_one_file_with_the_numbers_of_llava(tmp_path):
     """LLaVA asks all questions from one file, whose numbers begin anew at each ten million; its answers hold the prompt."""
     begins = {"adversarial": 0, "random": 10_000_000, "popular": 20_000_000}
