@@ -39,9 +39,9 @@ _OTHERS = {
 _CAPTIONS = {"chair_i": "CHAIR_i", "chair_s": "CHAIR_s", "recall": "recall", "f1": "F1", "length": "length, words"}
 _ENTROPY = {-1: "row entropy is lower", 0: "row entropy is not clearly different", 1: "row entropy is higher"}
 _MASS = {
-    -1: "attention keeps to the image worse as the caption grows",
-    0: "attention does not clearly keep to the image better or worse as the caption grows",
-    1: "attention keeps to the image better as the caption grows",
+    -1: "attention keeps to the image worse, beyond dilution, as the caption grows",
+    0: "attention does not clearly keep to the image better or worse, beyond dilution, as the caption grows",
+    1: "attention keeps to the image better, beyond dilution, as the caption grows",
 }
 _ANGLE = {
     -1: "hidden states are nearer to the image",
@@ -110,9 +110,10 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     layers = json.loads(origin.get("recording", {}).get("band", "[]"))
     which = f"layers {layers[0]} to {layers[-1]}" if layers else "layers"
     asked = (
-        "Asked: what KVSmooth changes on the same tokens, each image's caption without smoothing fed to both arms (mean of "
-        f"the smoothed {which}). Dilution is what uniform attention would leave the image as "
-        "the caption grows. The paper says that a caption drifts away from the image and that smoothing holds it there:"
+        "Asked: what KVSmooth changes on the same tokens, each image's caption without smoothing fed to both arms (mean of the "
+        f"smoothed {which}). Dilution is what uniform attention would leave the image as the caption grows. The paper says that a caption "
+        "drifts away from the image and that smoothing holds it there; attention and the angle to the image are the two parts of this that were "
+        "named:"
     )
     note = (
         f"`python -m analysis.drift`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; n: images; p: "

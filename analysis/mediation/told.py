@@ -45,9 +45,9 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     lost = counts["images without a value"]
     asked = (
         "Asked: the change of log(probability of present and unnamed objects / of absent ones), in nat, at the "
-        f"{counts['steps'][PRIMARY_OUTCOME]} places where the captions of {counts['images']} scenes name an object. Each caption is the "
-        "one without smoothing, and is fed to every arm. Attention rows of one arm are put into the other, layer by layer, with the same "
-        "rates:"
+        f"{counts['steps'][PRIMARY_OUTCOME]} places where the captions of {counts['images']} scenes name an object while one that is there "
+        "is unnamed (an image counts once, by its mean). Each caption is the one without smoothing, and is fed to every arm. Attention "
+        "rows of one arm are put into the other, layer by layer, with the same rates:"
     )
     lines = [f"| change, nat | {' | '.join(_SHOWN.values())} | images |", "|---" * (len(_SHOWN) + 2) + "|"]
     for outcome, words in _OUTCOMES.items():

@@ -79,7 +79,7 @@ def test_drift(mass, angle):
     assert said.startswith("On the same tokens, with KVSmooth row entropy is higher, attention ")
     assert f": {parts} of the paper's mechanism " in said
     assert said.endswith(", and in free captions CHAIR_i and CHAIR_s are higher" + ("." if parts == "neither part" else " all the same."))
-    assert {-1: "to the image worse as", 0: "not clearly keep to the image", 1: "to the image better as"}[mass] in said
+    assert {-1: "to the image worse, beyond", 0: "not clearly keep to the image", 1: "to the image better, beyond"}[mass] in said
     words = {-1: "are nearer to the image:", 0: "neither nearer to the image nor farther for certain:", 1: "are farther from the image:"}
     assert words[angle] in said
 
@@ -217,8 +217,8 @@ def test_of_what_was_not_tested_nothing_is_said():
     unknown = row(0) | {"estimate": math.nan, "p_adjusted": math.nan}
     assert drift.verdict({}) == mediation.verdict({}) == nothing
     assert drift.verdict({drift.PRIMARY[1]: row(-1)}) == (
-        "On the same tokens, with KVSmooth attention keeps to the image worse as the caption grows: the part of the paper's mechanism that "
-        "was tested is not seen."
+        "On the same tokens, with KVSmooth attention keeps to the image worse, beyond dilution, as the caption grows: the part "
+        "of the paper's mechanism that was tested is not seen."
     )
     assert drift.verdict({drift.PRIMARY[0]: row(0)}) == "On the same tokens, with KVSmooth row entropy is not clearly different."
     for question in (entropy, onset):
