@@ -59,6 +59,13 @@ def test_public_functions_and_classes_say_what_they_are(path):
             assert ast.get_docstring(node) or length < 12, f"{node.name} (line {node.lineno}) has no docstring"
 
 
+def test_the_benchmarks_that_the_command_offers_are_those_that_there_are():
+    """Their names stand apart from their classes, so that a redraw loads no model."""
+    from analysis.benchmark import benchmarks, names
+
+    assert tuple(benchmarks.BENCHMARKS) == names.BENCHMARKS
+
+
 def test_nothing_names_a_checkpoint_outside_presets_and_documents():
     checkpoint = re.compile(r"\b(llava-hf|liuhaotian|Salesforce|HuggingFaceTB|OpenGVLab|meta-llama)/", re.IGNORECASE)
     for path in SOURCES:
