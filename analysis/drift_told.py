@@ -112,9 +112,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     asked = (
         "Asked: what KVSmooth changes on the same tokens, each image's caption without smoothing fed to both arms (mean of the "
         f"smoothed {which}). Dilution is what uniform attention would leave the image as the caption grows. The paper says that a caption "
-        "drifts away from the image and that smoothing holds it there; attention and the "
-        "angle to the image are the two parts of this "
-        "that were named:"
+        "drifts away from the image and that smoothing holds it there; attention and the angle to the image are the "
+        "two parts of this that were named:"
     )
     note = (
         f"`python -m analysis.drift`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; n: images; p: "
