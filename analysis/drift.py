@@ -41,7 +41,7 @@ def main(config: DriftConfig) -> None:
 
     reduced, found, config = QUESTION.answer(config, measure, test)
     draw(reduced, found, config.out)
-    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page)
+    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page, config.out)
     print(summary(found))  # noqa: T201  what the command says at its end
 
 

@@ -3,25 +3,35 @@
 import fcntl
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from probes.cli import BadInput
+from probes.cli import BadInput, Notice
 from probes.files import write_bytes
 
 PAGE = Path("docs/findings.md")
+FIGURES = Path("figures")
 
 
-def tell(question: str, text: str, page: Path = PAGE) -> None:
+def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> None:
     """Put the paragraph of a question between its two marks on the page; the rest of the page stays as it is.
 
     The marks are the comments `<!-- question -->` and `<!-- /question -->`, each on its own line.
+
+    Parameters
+    ----------
+    out : folder of the results that the text is of. The project's own page tells what lies in the project's own figures: a trial whose
+        results go elsewhere leaves it as it is, and says so in a `Notice`
 
     Raises
     ------
     BadInput : the page is missing or lacks the marks
     """
+    if page == PAGE and out is not None and out != FIGURES / question:
+        warnings.warn(f"{PAGE} is left as it is, since the results are in {out}; give another page by --page.", Notice, stacklevel=2)
+        return
     try:
         with _alone(page.parent):
             _put(question, text, page)

@@ -65,7 +65,7 @@ def main(config: CouplingConfig) -> None:
     reduced, found, config = QUESTION.answer(config, measure, test)
     rows = by_name(found["results"])
     draw(reduced, found, config.out)
-    tell(QUESTION.name, paragraph(rows, found), config.page)
+    tell(QUESTION.name, paragraph(rows, found), config.page, config.out)
     print(summary(rows, found))  # noqa: T201  what the command says at its end
 
 

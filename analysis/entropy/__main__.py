@@ -38,7 +38,7 @@ def main(config: EntropyConfig) -> None:
     rows = by_name(found["results"])
     draw(reduced, rows, found, config.out)
     text = paragraph(rows, found)
-    tell("entropy", text, config.page)
+    tell("entropy", text, config.page, config.out)
     print(text)  # noqa: T201  what the command says at its end
 
 

@@ -40,7 +40,7 @@ def perform(config: MediationConfig) -> None:
 
     reduced, found, config = QUESTION.answer(config, measure, results_text)
     draw(reduced, found, config)
-    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page)
+    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page, config.out)
     print(summary(found))  # noqa: T201  what the command says at its end
 
 

@@ -38,7 +38,7 @@ def main(config: OnsetConfig) -> None:
     rows = by_name(found["results"])
     draw(reduced, rows, found, config.out)
     text = paragraph(rows, found)
-    tell("onset", text, config.page)
+    tell("onset", text, config.page, config.out)
     print(text)  # noqa: T201  what the command says at its end
 
 

@@ -48,7 +48,7 @@ def perform(config: SensitivityConfig) -> None:
     _, found, config = QUESTION.answer(config, measured, test)
     draw(found, config)
     text = paragraph(found)
-    tell("sensitivity", text, config.page)
+    tell("sensitivity", text, config.page, config.out)
     print(text)  # noqa: T201  what the command says at its end
     if failed:
         from analysis.ablation.gather import told

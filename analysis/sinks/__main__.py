@@ -56,7 +56,7 @@ def main(config: SinksConfig) -> None:
     reduced, found, config = QUESTION.answer(config, measure, test)
     rows = by_name(found["results"])
     draw(reduced, rows, config.out)
-    tell(QUESTION.name, paragraph(reduced, rows, found), config.page)
+    tell(QUESTION.name, paragraph(reduced, rows, found), config.page, config.out)
     print(told(reduced, rows))  # noqa: T201  what the command says at its end
 
 

@@ -10,7 +10,7 @@ import pytest
 from analysis.ablation.page import filled
 from analysis.findings import PAGE, tell
 from analysis.question import by_name, read_results
-from probes.cli import BadInput
+from probes.cli import BadInput, Notice
 
 ROOT = Path(__file__).parents[2]
 TOLD = {
@@ -70,3 +70,18 @@ def test_a_missing_page_is_named(tmp_path, page):
 def test_a_page_without_the_marks_is_named(tmp_path):
     with pytest.raises(BadInput, match="needs the marks <!-- three --> and <!-- /three --> once"):
         tell("three", "text", page_of(tmp_path, ["one"]))
+
+
+def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    PAGE.parent.mkdir()
+    page = page_of(PAGE.parent, ["one"])
+    before = page.read_text()
+    with pytest.warns(Notice, match="docs/findings.md is left as it is, since the results are in trial; give another page by --page"):
+        tell("one", "of a trial", page, Path("trial"))
+    assert page.read_text() == before
+    tell("one", "of all scenes", page, Path("figures/one"))
+    assert "of all scenes" in page.read_text()
+    own = page_of(tmp_path, ["one"])
+    tell("one", "of a trial", own, Path("trial"))
+    assert "of a trial" in own.read_text()
