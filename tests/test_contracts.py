@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("kvsmooth", "probes", "analysis")
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 REGISTRIES = {"kvsmooth.sinks": "SINKS", "kvsmooth.policies": "POLICIES", "probes.recorders": "RECORDERS", "analysis.metrics": "METRICS"}
 
@@ -81,6 +82,23 @@ def test_the_readme_names_only_commands_that_exist():
         assert importlib.util.find_spec(module), f"README names python -m {module}"
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme):
         assert (ROOT / image).exists(), f"README shows {image}"
+
+
+def headings(text: str) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them: lower case, blanks as hyphens, other marks dropped."""
+    found = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_pages_links_lead_somewhere(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" not in target:
+            file, _, anchor = target.partition("#")
+            there = (page.parent / file).resolve() if file else page
+            assert there.exists(), f"{page.name} links {target}"
+            assert not anchor or anchor in headings(there.read_text()), f"{page.name} links {target}, which is no heading there"
 
 
 def test_every_question_on_the_findings_page_has_its_paragraph_and_its_results():
