@@ -29,14 +29,21 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
     ------
     BadInput : the page is missing or lacks the marks
     """
-    if page == PAGE and out is not None and out != FIGURES / question:
-        warnings.warn(f"{PAGE} is left as it is, since the results are in {out}; give another page by --page.", Notice, stacklevel=2)
+    if spared(page, PAGE, out, question):
         return
     try:
         with _alone(page.parent):
             _put(question, text, page)
     except (FileNotFoundError, UnicodeDecodeError) as error:
         raise BadInput(f"{page}: cannot be read ({type(error).__name__}); run from a checkout, or give the page by --page.") from error
+
+
+def spared(page: Path, ours: Path, out: Path | None, question: str) -> bool:
+    """Whether the page is the project's own and the results are not in the project's own figures, which a `Notice` then says."""
+    if page != ours or out in (None, FIGURES / question):
+        return False
+    warnings.warn(f"{page} is left as it is, since the results are in {out}; give another page by --page.", Notice, stacklevel=3)
+    return True
 
 
 def _put(question: str, text: str, page: Path) -> None:

@@ -9,6 +9,7 @@ import xarray as xr
 from analysis.ablation.arms import Arms
 from analysis.ablation.config import AblationConfig
 from analysis.ablation.data import checked, encoding
+from analysis.findings import spared
 from analysis.question import Question, by_name, read_results
 from probes.cli import BadInput
 from probes.files import write_bytes
@@ -68,7 +69,7 @@ def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
         for name, made in draw_all(found["cells"], rows).items():
             note = NOTES[name].format(level=100 * told["config"]["level"], margin=told["config"]["margin_f1"])
             save(made, config.out / name, about, note)
-    if config.page.is_file():
+    if config.page.is_file() and not spared(config.page, AblationConfig.page, config.out, "ablation"):
         beside = QUESTION.results(config.out.parent / f"{config.out.name}_half")
         other = read_results(beside) if beside.is_file() else None
         write_bytes(config.page, filled(config.page.read_text(), found, other).encode())

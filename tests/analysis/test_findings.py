@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.ablation.config import AblationConfig
 from analysis.ablation.page import filled
-from analysis.findings import PAGE, tell
+from analysis.findings import PAGE, spared, tell
 from analysis.question import by_name, read_results
 from probes.cli import BadInput, Notice
 
@@ -80,6 +81,10 @@ def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
     with pytest.warns(Notice, match="docs/findings.md is left as it is, since the results are in trial; give another page by --page"):
         tell("one", "of a trial", page, Path("trial"))
     assert page.read_text() == before
+    with pytest.warns(Notice, match="docs/ablation.md is left as it is"):
+        assert spared(AblationConfig.page, AblationConfig.page, Path("figures/ablation_half"), "ablation")
+    assert not spared(AblationConfig.page, AblationConfig.page, AblationConfig.out, "ablation")
+    assert not spared(Path("own.md"), AblationConfig.page, Path("trial"), "ablation")
     tell("one", "of all scenes", page, Path("figures/one"))
     assert "of all scenes" in page.read_text()
     own = page_of(tmp_path, ["one"])
