@@ -8,7 +8,7 @@ ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .PHONY: figures notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast lint redraw efficiency benchmark clean
 
-## the main job: every question from scratch (53.5 minutes measured on two shared cores) or from what is recorded (2.6 minutes); resumes
+## the main job: every question from scratch (55.5 minutes measured on two shared cores) or from what is recorded (2.6 minutes); resumes
 figures: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate
 
