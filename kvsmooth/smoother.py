@@ -8,20 +8,20 @@ from numbers import Integral, Real
 
 import torch
 
-from kvsmooth.attention import decoder_of, owned_attention
 from kvsmooth.block import Block
-from kvsmooth.clock import Clock
+from kvsmooth.decoding.attention import decoder_of, owned_attention
+from kvsmooth.decoding.clock import Clock
+from kvsmooth.decoding.hidden import HiddenStates
+from kvsmooth.decoding.sight import check_score, needs_of
+from kvsmooth.decoding.stage import Smoothing
 from kvsmooth.described import described
 from kvsmooth.errors import Unsupported
-from kvsmooth.hidden import HiddenStates
 from kvsmooth.mixes import MIXES
 from kvsmooth.policies import Percentile, Policy
 from kvsmooth.presets import PRESETS
 from kvsmooth.rope import pair_angles
 from kvsmooth.run import Run
-from kvsmooth.sight import check_score, needs_of
 from kvsmooth.sinks import RowEntropy
-from kvsmooth.stage import Smoothing
 
 CHOICES = {
     "previous": ("smoothed", "raw"),

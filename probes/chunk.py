@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probes.store import Store
+from probes.recordings.store import Store
 from probes.subjects import Item, Subject
-from probes.tokens import end_tokens, free_captions
+from probes.tracing.tokens import end_tokens, free_captions
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from transformers import LogitsProcessorList
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import IMAGE, PADDING, token_groups
 from probes.sequence import TYPES
-from probes.tokens import Forcing, Listener
-from probes.tracing import Tracing
+from probes.tracing.tokens import Forcing, Listener
+from probes.tracing.tracing import Tracing
 
 Visitor = Callable[[int, Tensor], None]
 

@@ -15,11 +15,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from probes import DEFAULT_BATCH
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.objects import ObjectVocabulary
 from probes.patching import patched
 from probes.subjects.item import Item
-from probes.tokens import end_tokens, until_end
+from probes.tracing.tokens import end_tokens, until_end
 
 Tokens = tuple[int, ...]
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from probes.provenance import digest
+from probes.command.provenance import digest
 
 CARRIER = "a"
 """The word before a form: a form is read as it stands inside a sentence, with the space before it."""

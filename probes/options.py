@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probes import DEFAULT_BATCH
-from probes.cli import BadInput, quiet
+from probes.command.cli import BadInput, quiet
 
 if TYPE_CHECKING:
     from probes.subjects import Item, Subject

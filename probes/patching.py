@@ -17,13 +17,13 @@ from transformers import LogitsProcessorList
 
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import IMAGE, token_groups
-from probes.cli import BadInput
-from probes.collector import StepCollector
+from probes.command.cli import BadInput
 from probes.regimes import refuse
-from probes.rows import RecordedRows, Substitution
 from probes.sequence import tracing_of
-from probes.steps import Setting, Step
-from probes.tokens import Forcing, Heard, end_tokens, until_end
+from probes.tracing.collector import StepCollector
+from probes.tracing.rows import RecordedRows, Substitution
+from probes.tracing.steps import Setting, Step
+from probes.tracing.tokens import Forcing, Heard, end_tokens, until_end
 
 
 class NothingPatched(RuntimeError):

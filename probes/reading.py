@@ -1,20 +1,17 @@
 """Reading what a session has recorded, a few variables of many files; what is missing there is recorded first."""
 
-import re
-import warnings
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from probes.cli import BadInput, Notice
-from probes.netcdf import Part
-from probes.provenance import git_commit
+from probes.command.cli import BadInput
+from probes.command.provenance import git_commit
 from probes.recorders import RECORDERS
-from probes.recording import merge
-from probes.schema import VARIABLES
+from probes.recordings.netcdf import Part
+from probes.recordings.recording import merge
+from probes.recordings.schema import VARIABLES
+from probes.recordings.store import tell_older
 
 if TYPE_CHECKING:
     from probes.session import Session
@@ -52,23 +49,6 @@ def read_recorded(session: "Session", variables: Sequence[str], progress: bool =
     return merged
 
 
-def tell_older(commits: Iterable[str], now: str, folder: Path | None) -> None:
-    """Warn that recordings were made by another commit of the code than `now`, if any were.
-
-    Warns
-    -----
-    Notice
-    """
-    older = Counter(commit for commit in commits if commit != now)
-    if older:
-        warnings.warn(
-            f"{older.total()} recordings in {folder} are of another commit of the code ({_commits(older)}; this is "
-            f"{_commits([now])}) and were reused; remove the folder to record them anew.",
-            Notice,
-            stacklevel=3,
-        )
-
-
 def _stored(session: "Session", variables: Sequence[str]) -> list[Part] | None:
     """Every recording of the session from its folder; None if one is missing or torn."""
     paths = [session.store.path(arm, item.image_id) for arm in session.arms for item in session.items]
@@ -82,7 +62,3 @@ def _stored(session: "Session", variables: Sequence[str]) -> list[Part] | None:
                 return None
             parts.append(part)
     return parts
-
-
-def _commits(names: Iterable[str]) -> str:
-    return ", ".join(re.sub(r"\b([0-9a-f]{10})[0-9a-f]{30}\b", r"\1", name) for name in sorted(names))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from probes.cli import BadInput, run_cli
+from probes.command.cli import BadInput, run_cli
 from probes.options import ImageOptions, check_above_zero, check_rates
 
 

@@ -12,15 +12,15 @@ from transformers import LogitsProcessorList
 
 from kvsmooth import Unsupported
 from kvsmooth.spans import IMAGE, token_groups
-from probes.cli import BadInput
-from probes.collector import StepCollector
+from probes.command.cli import BadInput
 from probes.dependency import image_free
 from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
-from probes.steps import Setting
-from probes.tokens import Forcing, Heard, end_tokens, lengths, until_end
-from probes.tracing import Tracing
+from probes.tracing.collector import StepCollector
+from probes.tracing.steps import Setting
+from probes.tracing.tokens import Forcing, Heard, end_tokens, lengths, until_end
+from probes.tracing.tracing import Tracing
 
 REGIMES = ("free", "replay")
 

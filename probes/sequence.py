@@ -10,9 +10,9 @@ from torch import Tensor
 
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import GENERATED, PADDING, token_groups
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.subjects.item import Item
-from probes.tracing import Tracing
+from probes.tracing.tracing import Tracing
 
 TYPES = ("token_type_ids", "mm_token_type_ids")
 

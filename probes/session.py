@@ -12,14 +12,14 @@ import xarray as xr
 from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, recorded_captions, spoken_captions
-from probes.cli import BadInput
-from probes.provenance import as_json, as_plain, digest, git_commit, program_name, versions
-from probes.reading import read_recorded, tell_older
+from probes.command.cli import BadInput
+from probes.command.provenance import as_json, as_plain, digest, git_commit, program_name, versions
+from probes.reading import read_recorded
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
-from probes.recording import labelled, merge
+from probes.recordings.recording import labelled, merge
+from probes.recordings.schema import ATTRIBUTES, RECEIVED_WINDOW, SCHEMA_VERSION, VARIABLES
+from probes.recordings.store import Store, tell_older
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
-from probes.schema import ATTRIBUTES, RECEIVED_WINDOW, SCHEMA_VERSION, VARIABLES
-from probes.store import Store
 from probes.subjects import Item, Subject
 
 

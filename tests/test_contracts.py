@@ -108,5 +108,5 @@ def test_every_question_on_the_findings_page_has_its_paragraph_and_its_results()
     for question, text in found.items():
         assert re.match(r"\*\*[^*\n]+\.\*\*\n\n", text), f"docs/findings.md: {question} does not open with its verdict"
         assert len(text.split()) > 50, f"docs/findings.md says nothing of {question}; run python -m analysis.{question}"
-        assert (ROOT / "figures" / question / f"{question}.json").is_file()
-        assert list((ROOT / "figures" / question).glob("*.png"))
+        assert (ROOT / "figures" / "emoji" / question / f"{question}.json").is_file()
+        assert list((ROOT / "figures" / "emoji" / question).glob("*.png"))

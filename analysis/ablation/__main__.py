@@ -4,7 +4,7 @@ Each finished cell is a file in --store. `--only CELL` runs one again; `--redraw
 ablation.json alone.
 """
 
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 
 
 def main(config) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.ablation.arms import Arms
 from analysis.ablation.config import AblationConfig
-from analysis.ablation.data import checked, encoding
-from analysis.findings import spared
-from analysis.question import Question, by_name, read_results
-from probes.cli import BadInput
-from probes.files import write_bytes
+from analysis.cells.arms import Arms
+from analysis.cells.data import checked, encoding
+from analysis.question.question import Question, by_name, read_results
+from analysis.telling.pages import spared
+from probes.command.cli import BadInput
+from probes.command.files import write_bytes
 
 QUESTION = Question("ablation", kept=("level", "seed", "margin_f1"), encoding=encoding, opened=checked)
 
@@ -32,15 +32,15 @@ def perform(config: AblationConfig) -> None:
     draw(found, config)
     print(summary(found))  # noqa: T201  what the command says at its end
     if failed:
-        from analysis.ablation.gather import told
+        from analysis.cells.gather import told
 
         raise BadInput(told(failed))
 
 
 def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     """Run the cells that are missing and reduce all that are finished; with one line on each that failed."""
-    from analysis.ablation.gather import gathered
     from analysis.ablation.plans import crossed, planned
+    from analysis.cells.gather import gathered
 
     return gathered(config, lambda setting: crossed(config.lists, setting) if config.lists else planned(config.plan, setting))
 

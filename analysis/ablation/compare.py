@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from analysis.ablation.arms import Arms, Block, Pair, Values, bootstrapped, pairs
 from analysis.ablation.dose import dose_blocks
-from analysis.ablation.measures import MEASURES, TESTED, Matched, matched
+from analysis.cells.arms import Arms, Block, Pair, Values, bootstrapped, pairs
+from analysis.cells.measures import MEASURES, TESTED, Matched, matched
 from analysis.stats.bootstrap import Interval, cluster_bca, ratio
 from analysis.stats.equivalence import Equivalence, equivalence
 from analysis.stats.mcnemar import mcnemar

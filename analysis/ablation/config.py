@@ -1,58 +1,21 @@
-"""The options of commands that run cells, and those of `python -m analysis.ablation`."""
+"""The options of `python -m analysis.ablation`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.ablation.names import PLACES, PLAN_NAMES
-from probes.options import SubjectOptions, check_above_zero, check_level, check_not_negative, check_positive, check_rates
+from analysis.cells.config import CellsConfig
+from analysis.cells.names import PLACES, PLAN_NAMES
+from probes.options import check_not_negative, check_positive, check_rates
 
 AXES = ("detectors", "policies", "mixes", "places", "timings", "ropes", "bands", "windows", "margins", "lambdas")
-
-
-@dataclass(frozen=True)
-class CellsConfig(SubjectOptions):
-    """Who describes what in every cell, where finished cells lie, and how the tests over images are made; a question adds its folder."""
-
-    subject: str = "emoji"
-    """the bundled "emoji", or a folder with other weights of it"""
-    images: int = 500
-    """how many scenes; the unit of every test"""
-    store: Path = Path("recordings/ablation")
-    """folder of finished cells; what lies there is not run again, whichever command asks"""
-    only: tuple[str, ...] = ()
-    """run these cells of the plan again, and no other that lies in --store"""
-    redraw: bool = False
-    """figures and page from the files in --out, without a model"""
-    workers: int = 2
-    """processes, of one thread each"""
-    batch_size: int = 50
-    """scenes decoded together; two-pass policies exchange rates within a batch"""
-    lambda_ref: float = 0.7
-    """centre of the paper's clip, in [0, 1]"""
-    exact: bool = False
-    """leave attention to the implementation found, as KVSmooth(exact=True); slower, the same captions"""
-    margin_f1: float = 0.02
-    """difference of F1 that does not matter, for the test of equivalence"""
-    level: float = 0.95
-    """coverage of the intervals"""
-
-    def __post_init__(self):
-        super().__post_init__()
-        own = type(self).__name__
-        check_positive(self, "workers")
-        if self.max_new_tokens < 2:
-            raise ValueError(f"{own}.max_new_tokens must be at least 2, a prefill and a step that is smoothed; got 1.")
-        check_rates(self, "lambda_ref")
-        check_level(self)
-        check_above_zero(self, "margin_f1")
 
 
 @dataclass(frozen=True)
 class AblationConfig(CellsConfig):
     """Which part of KVSmooth does what: cells that change one thing at a time, or a cross product of lists, compared over images."""
 
-    out: Path = Path("figures/ablation")
+    out: Path = Path("figures/emoji/ablation")
     """folder of figures, ablation.nc and ablation.json"""
     page: Path = Path("docs/ablation.md")
     """page whose text and tables are written, where there is such a file"""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS
-from analysis.question import by_name
-from analysis.wording import Rows, bracketed, direction, listed
+from analysis.cells.names import BASELINE, PAPER
+from analysis.question.question import by_name
+from analysis.telling.wording import Rows, bracketed, direction, listed
 
 GUIDED = ("mean", "permuted", "shifted", "swapped", "inverse", "random", "position", "token_class", "permuted together", "shifted together")
 """Controls of which rate a token gets, at about the paper's mean rate."""

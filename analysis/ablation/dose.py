@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from analysis.ablation.arms import Arms, Block, Values
-from analysis.ablation.measures import MEASURES, TESTED
-from analysis.ablation.names import BASELINE, PAPER
+from analysis.cells.arms import Arms, Block, Values
+from analysis.cells.measures import MEASURES, TESTED
+from analysis.cells.names import BASELINE, PAPER
 from analysis.stats.bootstrap import Interval
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row

@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, shared_labels, table, told, two_by_two
+from analysis.cells.names import BASELINE, PAPER
 from analysis.plots.style import PAGE, figure, letter
 
 _BARS = "Δ: difference of ratios of sums; {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate."

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.ablation.controls import shown
-from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows, passes
 from analysis.ablation.verdict import verdict
-from analysis.aligned import p_value
-from analysis.question import by_name
-from analysis.wording import bracketed, signed
+from analysis.cells.names import BASELINE, PAPER
+from analysis.question.question import by_name
+from analysis.telling.wording import bracketed, p_value, signed
 
 START, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
 NONE = "–"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.ablation.measures import MEASURES
-from analysis.ablation.names import BASELINE, PAPER
+from analysis.cells.measures import MEASURES
+from analysis.cells.names import BASELINE, PAPER
 from analysis.plots.forest import Point, forest
 from analysis.plots.matrix import matrix
 from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, NULL_COLOUR

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.ablation.names import BASELINE
-from analysis.question import by_name
+from analysis.cells.names import BASELINE
+from analysis.question.question import by_name
 
 SHOWN = ("chair_i", "chair_s", "f1", "length")
 

@@ -1,7 +1,7 @@
 """What ablation.json says, in one sentence: does KVSmooth lower hallucination, and is it the guidance by entropy?"""
 
-from analysis.ablation.names import BASELINE, PAPER
-from analysis.wording import Rows, direction
+from analysis.cells.names import BASELINE, PAPER
+from analysis.telling.wording import Rows, direction
 
 GUIDANCE = ("mean", "permuted", "shifted", "position", "token_class")
 """Controls that spend the same mean rate without what entropy says of a token; guidance must be told from each."""

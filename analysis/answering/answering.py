@@ -10,10 +10,10 @@ import torch
 
 from analysis.answering.query import Query, Said
 from analysis.answering.sampling import Gumbel
-from probes.cli import BadInput
-from probes.provenance import as_plain
+from probes.command.cli import BadInput
+from probes.command.provenance import as_plain
 from probes.subjects import Item, Subject, load_subject
-from probes.tokens import end_tokens, free_captions
+from probes.tracing.tokens import end_tokens, free_captions
 
 # settings of a checkpoint that count for nothing here: the options say it, or they belong to another way of drawing
 OVERRULED = {

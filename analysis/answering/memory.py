@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.subjects import Item, Subject
 from probes.subjects.loading import DTYPES, locate, processor_of, why
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.subjects.item import PROMPT
 
 

@@ -2,7 +2,7 @@
 
 from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 
 if __name__ == "__main__":
     run_cli(BenchmarkConfig, perform)

@@ -10,7 +10,7 @@ from analysis.benchmark.images import Source
 from analysis.benchmark.measured import Measured, of_a_question
 from analysis.benchmark.plan import Asked
 from analysis.benchmark.questions import folder, of_images
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 if TYPE_CHECKING:
     from analysis.datasets.amber import Amber, AmberQuery
@@ -55,8 +55,8 @@ class AmberBenchmark(Benchmark):
         """The measures of what was asked: of descriptions, of questions, or of both."""
         from analysis.metrics.amber import AmberMetric, part_of
         from analysis.metrics.metric import Answer
-        from analysis.metrics.readers import reader
-        from analysis.score.amber import similarity
+        from analysis.metrics.similarity import similarity
+        from analysis.words.readers import reader
 
         part = part_of(self.amber, [Answer(item.image_id, "", item.key) for item in items])
         read, alike = reader(self.config.mode), similarity(self.config.similarity)

@@ -11,7 +11,7 @@ from typing import Any
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Folder, Scenes, Source
 from analysis.benchmark.names import SPLIT
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 IMAGES = 500
 """The number that the field describes of COCO's validation images."""

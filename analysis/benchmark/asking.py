@@ -13,7 +13,7 @@ from analysis.benchmark.methods import Method
 from analysis.benchmark.plan import Asked, Plan
 from analysis.benchmark.store import Captions, Line
 from analysis.engine.work import Batch, Engine, Maker, Outcome
-from probes.cli import BadInput, Notice
+from probes.command.cli import BadInput, Notice
 
 HOPELESS = 2
 """Batches that fail altogether before anything was answered, after which nothing more is tried."""

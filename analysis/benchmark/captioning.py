@@ -44,7 +44,7 @@ class ChairBenchmark(Captioning):
     def measured(self, items: Sequence[Asked]) -> Measured:
         """CHAIR with the images' instances and human captions."""
         from analysis.metrics.chair import Chair
-        from analysis.metrics.readers import reader
+        from analysis.words.readers import reader
 
         read = reader(self.config.mode)
         truth = self.set.coco.truth([item.image_id for item in items], read)

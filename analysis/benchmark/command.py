@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.benchmark.config import BenchmarkConfig
-from probes.cli import BadInput, Notice, quiet
+from probes.command.cli import BadInput, Notice, quiet
 
 
 def perform(config: BenchmarkConfig) -> None:
@@ -58,7 +58,7 @@ def read(config: BenchmarkConfig) -> dict[str, Any]:
     BadInput : there are none
     """
     from analysis.benchmark.scoring import folder_of
-    from analysis.question import read_results
+    from analysis.question.question import read_results
 
     path = folder_of(config.out, config.benchmark) / "benchmark.json"
     if not path.is_file():
@@ -74,7 +74,7 @@ def show(config: BenchmarkConfig, found: dict[str, Any]) -> None:
     from analysis.benchmark.figures import draw
     from analysis.benchmark.scoring import folder_of
     from analysis.benchmark.table import markdown
-    from probes.files import write_bytes
+    from probes.command.files import write_bytes
 
     home = folder_of(config.out, config.benchmark)
     text = markdown(found)
@@ -110,7 +110,7 @@ def _revision(subject: str, planned: str) -> str:
 
 
 def _tell_versions(plan: Any) -> None:
-    from probes.provenance import versions
+    from probes.command.provenance import versions
 
     made, now = plan.origin.get("versions", {}), versions()
     other = [f"{name} {made[name]} -> {now[name]}" for name in made if name in now and made[name] != now[name]]

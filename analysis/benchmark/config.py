@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.benchmark.names import BASELINE, BENCHMARKS, DEVICES, DTYPES, ENGINES, MODES, PARSERS, PARTS, SPLIT
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.options import check_level, check_not_negative, check_positive
 
 CHOICES = {"benchmark": BENCHMARKS, "engine": ENGINES, "mode": MODES, "dtype": DTYPES, "part": PARTS, "parser": PARSERS}

@@ -3,7 +3,7 @@
 from analysis.benchmark.planning import Run, plan_file
 from analysis.benchmark.scoring import folder_of, measured_of
 from analysis.benchmark.store import Captions
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 
 def foretold(run: Run) -> str:

@@ -15,7 +15,7 @@ from analysis.benchmark.questions import of_images
 if TYPE_CHECKING:
     from analysis.datasets.halbench import HalBenchQuestion
     from analysis.metrics.extractor import Extractor
-    from analysis.metrics.readers import Reader
+    from analysis.words.readers import Reader
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class HalBenchBenchmark(Captioning):
         """Response and mention hallucination, with instances and human captions read noun by noun."""
         from analysis.metrics.halbench import HalBench
         from analysis.metrics.halbench_words import NounReader
-        from analysis.metrics.readers import reader
+        from analysis.words.readers import reader
 
         read = reader(self.config.mode)
         coco = self.set.coco if self.config.questions is None else annotations_of(self.config)

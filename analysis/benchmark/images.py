@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from analysis.datasets.files import inside
-from probes.cli import BadInput
-from probes.provenance import digest
+from probes.command.cli import BadInput
+from probes.command.provenance import digest
 
 
 @runtime_checkable

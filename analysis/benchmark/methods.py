@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from analysis.benchmark.names import BASELINE
-from probes.cli import BadInput, one_line
+from probes.command.cli import BadInput, one_line
 
 if TYPE_CHECKING:
     from kvsmooth import KVSmooth

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.datasets.files import json_document
-from probes.cli import BadInput
-from probes.files import write_bytes
+from probes.command.cli import BadInput
+from probes.command.files import write_bytes
 
 SCHEMA = 1
 DECIDES = ("asks", "subject", "revision", "device", "dtype", "max_new_tokens", "sample", "temperature", "seed", "batch_size")

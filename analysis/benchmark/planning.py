@@ -12,7 +12,7 @@ from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Source, checksum
 from analysis.benchmark.methods import Method, methods
 from analysis.benchmark.plan import Asked, Plan, read_plan
-from probes.cli import BadInput, one_line
+from probes.command.cli import BadInput, one_line
 from probes.subjects.item import Item
 
 DECODING = ("subject", "dtype", "max_new_tokens", "sample", "temperature", "seed", "batch_size")
@@ -136,7 +136,7 @@ def _decoding(config: BenchmarkConfig) -> tuple[Any, ...]:
 
 
 def _origin(config: BenchmarkConfig) -> dict[str, Any]:
-    from probes.provenance import git_commit, versions
+    from probes.command.provenance import git_commit, versions
 
     told = {name: getattr(config, name) for name in ("benchmark", "images", "split", "prompt")}
     paths = {name: getattr(config, name) for name in ("annotations", "questions", "ids")}

@@ -7,7 +7,7 @@ from analysis.benchmark.annotated import chosen, read_ids
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Folder
 from analysis.benchmark.names import QUESTION
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 
 def worded(template: str | None, question: str) -> str:

@@ -13,8 +13,8 @@ from analysis.benchmark.planning import Run, usable
 from analysis.benchmark.store import Line
 from analysis.metrics.metric import Record
 from analysis.stats.rows import Row
-from probes.cli import BadInput
-from probes.files import write_bytes
+from probes.command.cli import BadInput
+from probes.command.files import write_bytes
 
 UNNUMBERED = ("out", "image_folder", "cache", "engine", "address", "workers", "device", "redraw", "rescore", "retry", "plan", "debug")
 """Options that decide no score."""
@@ -43,7 +43,7 @@ def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]]
     BadInput : no method has an answer
     """
     from analysis.metrics.aggregate import compare, score
-    from analysis.question import read_results
+    from analysis.question.question import read_results
     from analysis.score.results import Scored, as_text
     from analysis.stats.rows import as_json
 
@@ -125,7 +125,7 @@ def _method(run: Run, name: str, lines: Mapping[str, Line], records: Sequence[Re
 
 
 def _origin(run: Run, measured: Measured) -> dict[str, Any]:
-    from probes.provenance import provenance
+    from probes.command.provenance import provenance
 
     plan, config = run.plan, run.config
     decides = replace(config, **{one.name: one.default for one in fields(config) if one.name in UNNUMBERED})

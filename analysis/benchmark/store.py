@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from analysis.aligned import p_value
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.published import published
 from analysis.metrics.metric import is_share
+from analysis.telling.wording import p_value
 
 Found = Mapping[str, Any]
 ARROWS = {"chair_s": "↓", "chair_i": "↓", "chair": "↓", "hal": "↓", "cog": "↓", "response_hallucination": "↓", "mention_hallucination": "↓"}

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.findings import PAGE, tell
-from analysis.logits.annotated import annotations_of
-from analysis.logits.counted import counted
-from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, made_by, under_figures
-from probes.cli import run_cli
-from probes.provenance import as_json
+from analysis.objects.annotated import annotations_of
+from analysis.objects.counted import counted
+from analysis.question.observed import KEPT, ObservedConfig, observed
+from analysis.question.question import Question, by_name, made_by, under_figures
+from analysis.telling.pages import PAGE, tell
+from probes.command.cli import run_cli
+from probes.command.provenance import as_json
 
 STEP = 1e-4
 """To which coefficients of images are kept, a hundredth of the sampling error of one image."""
@@ -50,7 +50,7 @@ QUESTION = Question("coupling", kept=KEPT, encoding=encoding)
 class CouplingConfig(ObservedConfig):
     """Row entropy against the ranks of objects at the same step, within captions: figures, tests, results."""
 
-    out: Path = Path("figures/coupling")
+    out: Path = Path("figures/emoji/coupling")
     """folder of figures, coupling.nc and coupling.json"""
     page: Path = PAGE
     """the page that gets the paragraph"""

@@ -4,14 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.arms import ARMS, BAND, CONTRAST
 from analysis.coupling.names import RANKED
-from analysis.logits.figures import REGIME_LOOK
-from analysis.logits.look import SET_LABELS
-from analysis.logits.names import SETS
-from analysis.panels import LEVEL, Rows
+from analysis.objects.look import REGIME_LOOK, SET_LABELS
+from analysis.objects.names import SETS
 from analysis.plots.forest import Point, forest
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, figure, letter
+from analysis.question.arms import ARMS, BAND, CONTRAST
+from analysis.telling.wording import LEVEL, Rows
 
 BY_LAYER = ("present", "hallucinated", "typical", "other")
 SHORT_DIFFERENCE = {

@@ -1,6 +1,6 @@
 """Names that the data, the tests and the figures of this question share."""
 
-from analysis.arms import BAND
+from analysis.question.arms import BAND
 
 KINDS = ("cosine", "permuted", "plain", "partial", "adjusted", "specific")
 """Coefficients of row entropy with the rank of an object over the steps of a caption, one an object, then their mean over a set.

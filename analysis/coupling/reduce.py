@@ -10,15 +10,15 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
-from analysis.arms import ARMS, BAND
+from analysis.captions.mentions import mention_table
 from analysis.coupling.names import KINDS, TURNED
 from analysis.coupling.series import Series, every_step, until_said, without_profile
 from analysis.coupling.turning import DRAWS, turned
-from analysis.logits.classes import first_mentions
-from analysis.logits.names import AT_RISK, CLASSES, SETS, unsaid
-from analysis.logits.sample import Objects, generated, members, objects_of
-from analysis.mentions import mention_table
-from analysis.reduce import band
+from analysis.objects.classes import first_mentions
+from analysis.objects.names import AT_RISK, CLASSES, SETS, unsaid
+from analysis.objects.sample import Objects, generated, members, objects_of
+from analysis.question.arms import ARMS, BAND
+from analysis.question.observed import band
 
 VARIABLES = (
     *("row_entropy", "rate", "object_logit", "object_rank"),

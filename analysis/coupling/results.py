@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
 from analysis.coupling.names import CONTRAST_OF_CLASSES, KINDS, PRIMARY, RANKED, TURNED
-from analysis.logits.names import SETS
+from analysis.objects.names import SETS
+from analysis.question.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
+from analysis.question.families import Columns, rows_of, with_primaries
 from analysis.stats.rows import Row
-from analysis.tested import Columns, rows_of, with_primaries
 
 TURNING = "the larger p of ranks turned round within captions and of a sign flip over images, two-sided"
 

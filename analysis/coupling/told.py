@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
 from analysis.coupling.names import CONTRAST_OF_CLASSES, PRIMARY
-from analysis.logits.names import CLASSES
-from analysis.wording import LEVEL, Rows, alike, bracketed, direction, number, page, signed, table
+from analysis.objects.names import CLASSES
+from analysis.question.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
+from analysis.telling.wording import LEVEL, Rows, alike, bracketed, direction, number, page, signed, table
 
 _GO = {-1: "are more probable", 0: "are neither more nor less probable for certain", 1: "are less probable"}
 _TABLE = dict(
@@ -99,7 +99,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"{counted['images_with']['hallucinated']} where hallucinated objects are compared; p of a coefficient without smoothing: the "
         f"larger of two, ranks turned round within captions ({counted['turns']} draws) and sign flip over images; of differences: sign "
         f"flip; corrected by {rows[PRIMARY[0]]['adjustment']} (table, named before any result was seen) or max-T over layers and their "
-        "mean. Figures: `figures/coupling/`."
+        "mean. Figures: `figures/emoji/coupling/`."
     )
     return page(verdict(rows), primary, table(rows, _TABLE), classes, specific, treated, paper, "\n".join(lines), bound, note)
 

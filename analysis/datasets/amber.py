@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.datasets.files import inside, json_document, number_of, text_of
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 DIMENSIONS = {
     "discriminative-hallucination": "existence",

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from analysis.metrics.readers import Reader
-from analysis.metrics.words import synonyms
-from probes.cli import BadInput
+from analysis.words.readers import Reader
+from analysis.words.words import synonyms
+from probes.command.cli import BadInput
 
 
 class AnnotationSet(Protocol):

@@ -17,8 +17,8 @@ from analysis.datasets.annotation_set import category_nodes
 from analysis.datasets.coco_cache import cached, reading
 from analysis.datasets.coco_files import alone, annotation_files
 from analysis.datasets.coco_words import NodeStore, parts
-from analysis.metrics.readers import Reader
-from probes.cli import BadInput, Notice
+from analysis.words.readers import Reader
+from probes.command.cli import BadInput, Notice
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from analysis.datasets.coco_files import AnnotationFile, file_hash
 from analysis.datasets.files import DIGITS, number_of, text_of
-from probes.cli import BadInput, Notice
-from probes.files import atomic_write, sweep
-from probes.provenance import digest
+from probes.command.cli import BadInput, Notice
+from probes.command.files import atomic_write, sweep
+from probes.command.provenance import digest
 
 VERSION = 1
 """Of the tables below and of what is put into them; another version is another file."""

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import ijson
 
 from analysis.datasets.files import opened
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 SECTIONS = ("images", "annotations", "categories")
 CHUNK = 1 << 18

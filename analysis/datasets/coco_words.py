@@ -11,9 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from analysis.datasets.annotation_set import caption_nodes
-from analysis.metrics.readers import Reader
-from analysis.metrics.words import synonyms
-from probes.cli import BadInput, Notice
+from analysis.words.readers import Reader
+from analysis.words.words import synonyms
+from probes.command.cli import BadInput, Notice
 
 TOGETHER = 200
 """Images of one transaction: what an interrupt may cost."""

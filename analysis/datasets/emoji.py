@@ -13,9 +13,9 @@ from pathlib import Path
 from PIL import Image
 
 from analysis.datasets.annotation_set import truth_of
-from analysis.metrics.readers import Reader
-from probes.cli import BadInput
-from probes.files import atomic_write, write_bytes
+from analysis.words.readers import Reader
+from probes.command.cli import BadInput
+from probes.command.files import atomic_write, write_bytes
 from probes.subjects.emoji.captions import brief
 from probes.subjects.emoji.scenes import SPLITS, Scene, annotations, scenes
 

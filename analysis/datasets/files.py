@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 LONGEST = 100_000
 """Characters of the longest answer that is read; a caption of 512 tokens has about 2,500."""

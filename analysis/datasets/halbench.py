@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from analysis.datasets.files import inside, json_objects, number_in, number_of, text_of
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 FORMATS = ("JPEG", "PNG")
 """What is decoded: Pillow hands some others to programs outside."""

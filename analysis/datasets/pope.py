@@ -9,8 +9,8 @@ from typing import Any
 from analysis.datasets.files import json_objects, number_in, number_of, text_of
 from analysis.datasets.pope_building import build_pope, eligible, poll
 from analysis.datasets.pope_question import LABELS, STRATEGIES, PopeQuestion, asked_for, worded
-from probes.cli import BadInput
-from probes.files import write_bytes
+from probes.command.cli import BadInput
+from probes.command.files import write_bytes
 
 __all__ = ["STRATEGIES", "PopeQuestion", "build_pope", "eligible", "poll", "question_files", "read_pope", "worded", "write_pope"]
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from analysis.datasets.pope_question import STRATEGIES, PopeQuestion, worded
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 PER_IMAGE = 3
 

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from analysis.metrics.words import synonyms
-from probes.cli import BadInput
+from analysis.words.words import synonyms
+from probes.command.cli import BadInput
 
 PLACES = ("on a street", "in a kitchen", "near a window", "in a field of green grass", "at the beach", "under a blue sky", "next to a wall")
 LOOKS = ("large", "small", "red", "old", "wooden", "black and white", "colorful", "parked")

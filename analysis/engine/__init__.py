@@ -3,7 +3,7 @@
 from analysis.engine.local import LocalEngine
 from analysis.engine.ray_cluster import RayEngine
 from analysis.engine.work import Batch, Engine, Maker, Outcome, Worker
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 ENGINES = ("local", "ray")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.engine.tries import Tried, made, tried
 from analysis.engine.work import Worker
-from probes.cli import BadInput, one_line
+from probes.command.cli import BadInput, one_line
 
 
 class Actor:

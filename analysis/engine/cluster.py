@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from probes.cli import BadInput, one_line
+from probes.command.cli import BadInput, one_line
 
 OBJECT_STORE = 256 * 2**20  # bytes of shared memory for what is under way between driver and workers: a batch a worker
 REACHED = 5.0  # seconds that a cluster may take to answer at its address

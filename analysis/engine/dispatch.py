@@ -11,7 +11,7 @@ from analysis.engine.actor import Actor
 from analysis.engine.interrupt import Interrupt
 from analysis.engine.tries import Attempt, Tried, said, settled
 from analysis.engine.work import Batch, Outcome
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 LOOK = 0.2  # seconds between two looks for an interrupt, which ends no wait of Ray's
 STARTS = 3  # workers in a row that may be lost before they are made

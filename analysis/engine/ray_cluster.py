@@ -11,7 +11,7 @@ from analysis.engine.dispatch import Dispatch
 from analysis.engine.interrupt import Interrupt
 from analysis.engine.tries import said
 from analysis.engine.work import Batch, Maker, Outcome
-from probes.cli import BadInput, Notice
+from probes.command.cli import BadInput, Notice
 
 
 @dataclass(frozen=True)

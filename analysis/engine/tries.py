@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.engine.work import Batch, Maker, Outcome, Worker
-from probes.cli import BadInput, one_line
+from probes.command.cli import BadInput, one_line
 
 
 @dataclass(frozen=True)

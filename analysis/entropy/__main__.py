@@ -11,11 +11,11 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.findings import PAGE, tell
-from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, compressed, made_by, under_figures
-from probes.cli import run_cli
-from probes.provenance import as_json
+from analysis.question.observed import KEPT, ObservedConfig, observed
+from analysis.question.question import Question, by_name, compressed, made_by, under_figures
+from analysis.telling.pages import PAGE, tell
+from probes.command.cli import run_cli
+from probes.command.provenance import as_json
 
 QUESTION = Question("entropy", kept=KEPT, encoding=compressed)
 
@@ -24,7 +24,7 @@ QUESTION = Question("entropy", kept=KEPT, encoding=compressed)
 class EntropyConfig(ObservedConfig):
     """Row entropy by token class, against the mean state, and the random walk that smoothing's derivation assumes."""
 
-    out: Path = Path("figures/entropy")
+    out: Path = Path("figures/emoji/entropy")
     """folder of figures, entropy.nc and entropy.json"""
     page: Path = PAGE
     """the page whose paragraph is written anew"""

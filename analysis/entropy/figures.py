@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from analysis.arms import ARMS, CONTRAST, CONTROL
 from analysis.entropy.names import CLASSES, CONTRASTS, REFERENCES
 from analysis.entropy.panels import LEVEL, by_lag, by_layer, by_place
 from analysis.plots.forest import Point, forest
 from analysis.plots.heat import heat
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, figure, legend, legend_below, letter
+from analysis.question.arms import ARMS, CONTRAST, CONTROL
 
 Rows = Mapping[str, Mapping[str, Any]]
 BARS = "Bars: {level:.4g} % cluster BCa interval over images. Filled: corrected p < 0.05 (sign flip over images"

@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from analysis.arms import ARMS, CONTROL, TREATED
 from analysis.plots.forest import Point, forest
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR
+from analysis.question.arms import ARMS, CONTROL, TREATED
 
 LEVEL = 0.05
 Rows = Mapping[str, Mapping[str, Any]]

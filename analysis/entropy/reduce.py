@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from analysis.arms import ARMS
 from analysis.entropy.classes import reduce_classes
 from analysis.entropy.distance import reduce_distance
 from analysis.entropy.tokens import classes
 from analysis.entropy.walk import reduce_walk
-from analysis.reduce import band
+from analysis.question.arms import ARMS
+from analysis.question.observed import band
 
 VARIABLES = (
     "row_entropy",

@@ -3,13 +3,13 @@
 import numpy as np
 import xarray as xr
 
-from analysis.arms import ARMS, CONTRAST, CONTROL, TREATED
 from analysis.entropy.classes import contrast
 from analysis.entropy.names import CONTRASTS, MEASURES, PRIMARY
 from analysis.entropy.walk import best_rate, slopes
+from analysis.question.arms import ARMS, CONTRAST, CONTROL, TREATED
+from analysis.question.families import Columns, rows_of, with_primaries
 from analysis.stats.bootstrap import Statistic, cluster_bca, ratio
 from analysis.stats.rows import Row
-from analysis.tested import Columns, rows_of, with_primaries
 
 
 def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:

@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Int
 
 from analysis.entropy.names import CLASSES, FIRST, FUNCTION_WORDS
-from analysis.metrics.words import lemma, synonyms
+from analysis.words.words import lemma, synonyms
 
 MARKS = "Ġ▁ "
 """Signs that stand in place of the blank before a word's first piece, in byte-level and sentence-piece vocabularies."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.arms import CONTROL, TREATED
 from analysis.entropy.names import CLASSES, PRIMARY, WALK_LAG
-from analysis.wording import LEVEL, Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
+from analysis.question.arms import CONTROL, TREATED
+from analysis.telling.wording import LEVEL, Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
 
 WEAK = 0.1
 """Below this, the verdict calls a correlation weak: it goes with less than a hundredth of the variance of the ranks."""
@@ -57,7 +57,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     note = (
         f"`python -m analysis.entropy`, {counted['images']} images, smoothed layers {counted['band'][0]} to {counted['band'][-1]}. "
         f"Brackets: {100 * found['provenance']['config']['level']:.4g} % cluster BCa interval over images; p: sign flip over images, "
-        "Holm over the outcomes of the table, all without smoothing. Figures: `figures/entropy/`."
+        "Holm over the outcomes of the table, all without smoothing. Figures: `figures/emoji/entropy/`."
     )
     return page(verdict(rows), table(rows, _TABLE), *parts, note)
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.findings import PAGE, tell
-from analysis.logits.annotated import annotations_of
-from analysis.logits.counted import counted
-from analysis.logits.names import BIN
-from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, compressed, made_by, under_figures
-from probes.cli import run_cli
-from probes.provenance import as_json
+from analysis.objects.annotated import annotations_of
+from analysis.objects.counted import counted
+from analysis.objects.names import BIN
+from analysis.question.observed import KEPT, ObservedConfig, observed
+from analysis.question.question import Question, by_name, compressed, made_by, under_figures
+from analysis.telling.pages import PAGE, tell
+from probes.command.cli import run_cli
+from probes.command.provenance import as_json
 
 QUESTION = Question("logits", kept=KEPT, encoding=compressed)
 NOTES = {
@@ -36,7 +36,7 @@ NOTES = {
 class LogitsConfig(ObservedConfig):
     """Logits, log-probabilities and ranks of objects over decoding steps, with and without KVSmooth: figures, tests, results."""
 
-    out: Path = Path("figures/logits")
+    out: Path = Path("figures/emoji/logits")
     """folder of figures, logits.nc and logits.json"""
     page: Path = PAGE
     """the page that gets the paragraph"""

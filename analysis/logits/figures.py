@@ -5,20 +5,19 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.arms import ARMS, CONTRAST, CONTROL, TREATED
-from analysis.logits.look import OUTCOME_LABELS, OUTCOME_TITLES, SET_COLOURS, SET_LABELS, SHORT
-from analysis.logits.names import BIN, CONTRAST_OF_CLASSES, OUTCOMES, SETS, VOCABULARY
-from analysis.panels import LEVEL, Rows, last_step
+from analysis.objects.look import OUTCOME_LABELS, OUTCOME_TITLES, REGIME_LOOK, SET_COLOURS, SET_LABELS, SHORT
+from analysis.objects.names import BIN, CONTRAST_OF_CLASSES, OUTCOMES, SETS, VOCABULARY
 from analysis.plots.forest import Point, forest
-from analysis.plots.steps import risk_table, steps
+from analysis.plots.steps import last_step, risk_table, steps
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, PAGE, figure, letter
+from analysis.question.arms import ARMS, CONTRAST, CONTROL, TREATED
+from analysis.telling.wording import LEVEL, Rows
 
 VIEWS = {
     "every step": ("present", "hallucinated", "typical", "other"),
     "until said": ("present unsaid", "hallucinated unsaid", "typical", "other"),
 }
 CURVE_ROWS = ("logit", "variance", "logprob")
-REGIME_LOOK = {"replay": ("o", "#222222", "same tokens"), "free": ("s", "#8C8C8C", "own tokens")}
 PLACES = (*SETS, *CONTRAST_OF_CLASSES, VOCABULARY)
 
 

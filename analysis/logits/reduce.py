@@ -11,12 +11,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
-from analysis.arms import ARMS
-from analysis.logits.classes import first_mentions
-from analysis.logits.names import BIN, CURVES, OUTCOMES, SETS
-from analysis.logits.sample import Objects, generated, members, objects_of, shared_steps
+from analysis.captions.mentions import mention_table
 from analysis.logits.slopes import distance_from_mean, own_level_slopes, sums
-from analysis.mentions import mention_table
+from analysis.objects.classes import first_mentions
+from analysis.objects.names import BIN, CURVES, OUTCOMES, SETS
+from analysis.objects.sample import Objects, generated, members, objects_of, shared_steps
+from analysis.question.arms import ARMS
 from analysis.stats.bootstrap import LEVEL, Statistic, cluster_bca, multiplicity_of_images
 
 CURVE_RESAMPLES = 999

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.arms import ARMS, CONTRAST, CONTROL, TREATED
-from analysis.logits.names import CONTRAST_OF_CLASSES, OUTCOMES, PRIMARY, SETS, VOCABULARY
+from analysis.objects.names import CONTRAST_OF_CLASSES, OUTCOMES, PRIMARY, SETS, VOCABULARY
+from analysis.question.arms import ARMS, CONTRAST, CONTROL, TREATED
+from analysis.question.families import Columns, rows_of, with_primaries
 from analysis.stats.rows import Row
-from analysis.tested import Columns, rows_of, with_primaries
 
 
 def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:

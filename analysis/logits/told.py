@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.arms import CONTRAST, CONTROL, TREATED
-from analysis.wording import Rows, alike, bracketed, direction, number, page, table
+from analysis.question.arms import CONTRAST, CONTROL, TREATED
+from analysis.telling.wording import Rows, alike, bracketed, direction, number, page, table
 
 _MOVES = {-1: "fall", 0: "show no clear trend", 1: "rise"}
 _TURNS = {-1: "downwards", 0: "neither way for certain", 1: "upwards"}
@@ -84,7 +84,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"Brackets: {100 * level:.4g} % cluster BCa interval over images; n: images; p: sign flip over images, corrected by "
         f"{rows[f'replay/logprob/present unsaid/{CONTROL}']['adjustment']} (table) or max-T over the slopes of one unit, arm and regime. "
         "The primary slopes were named after a pilot of 40 scenes, the bundled subject's first, which are among those tested. "
-        "Figures: `figures/logits/`."
+        "Figures: `figures/emoji/logits/`."
     )
     return page(verdict(rows), primary, table(rows, _TABLE), paper, relative, free, bound, note)
 

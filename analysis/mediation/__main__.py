@@ -3,7 +3,7 @@
 Each finished batch is a file in --store. `--redraw` draws from mediation.nc and mediation.json alone, without a model.
 """
 
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 
 
 def main(config) -> None:

@@ -12,14 +12,14 @@ from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
 from analysis.mediation.slots import object_tokens, sentence_ends, slots
 from analysis.mediation.worlds import worlds
-from analysis.question import compressed
+from analysis.question.question import compressed
 from kvsmooth import KVSmooth
 from probes.chunk import Chunk, spoken_captions
-from probes.cli import BadInput
-from probes.files import atomic_write, sweep
-from probes.provenance import as_json, git_commit
+from probes.command.cli import BadInput
+from probes.command.files import atomic_write, sweep
+from probes.command.provenance import as_json, git_commit
 from probes.subjects import Item, Subject
-from probes.tokens import end_tokens
+from probes.tracing.tokens import end_tokens
 
 # what decides the numbers of a batch; intervals and places of files do not
 DECISIVE = ("prompt", "where", "lambda_ref", "batch_size", "max_new_tokens", "device", "dtype")

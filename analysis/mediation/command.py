@@ -8,15 +8,15 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.findings import tell
 from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, results
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES
-from analysis.question import Question, by_name, compressed, made_by
+from analysis.question.question import Question, by_name, compressed, made_by
 from analysis.stats.rows import as_json as results_json
-from probes.cli import Notice, quiet
-from probes.provenance import as_json, git_commit
+from analysis.telling.pages import tell
+from probes.command.cli import Notice, quiet
+from probes.command.provenance import as_json, git_commit
 
 FIGURE = "mediation"
 QUESTION = Question(FIGURE, kept=("subject", "level", "seed"), encoding=compressed)

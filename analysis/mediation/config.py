@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.findings import PAGE
+from analysis.telling.pages import PAGE
 from probes import DEFAULT_BATCH
 from probes.options import SubjectOptions, check_level, check_rates
 
@@ -18,7 +18,7 @@ class MediationConfig(SubjectOptions):
     """the bundled "emoji", or a folder with other weights of it; its scenes say what is in an image"""
     images: int = 200
     """how many scenes; the unit of every test"""
-    out: Path = Path("figures/mediation")
+    out: Path = Path("figures/emoji/mediation")
     """folder of the figure, mediation.nc and mediation.json"""
     store: Path = Path("recordings/mediation")
     """folder of finished batches; what lies there is not patched again"""

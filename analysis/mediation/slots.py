@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.mentions import mentions
-from analysis.metrics.words import DATA, lemma, synonyms, two_words
+from analysis.captions.mentions import mentions
+from analysis.words.words import DATA, lemma, synonyms, two_words
 
 SENTENCE_ENDS = (".", "!", "?")
 

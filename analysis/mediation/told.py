@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.mediation.effects import CONTRAST, EFFECTS, PRIMARY, PRIMARY_ARM, PRIMARY_OUTCOME
 from analysis.mediation.names import ARMS
-from analysis.wording import LEVEL, Rows, alike, bracketed, direction, number, page, table, was_tested
+from analysis.telling.wording import LEVEL, Rows, alike, bracketed, direction, number, page, table, was_tested
 
 TOTAL, DIRECT, INDIRECT = (f"{PRIMARY_ARM}/{PRIMARY_OUTCOME}/{effect}" for effect in PRIMARY)
 _TABLE = {
@@ -70,7 +70,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     note = (
         f"`python -m analysis.mediation`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; n: images; "
         f"p: sign flip over images, Holm over the outcomes of the table, else max-T over the effects of an arm ({len(EFFECTS)} effects on "
-        f"{len(found['outcomes'])} outcomes). An object is known by the first token of its name. Figures: `figures/mediation/`."
+        f"{len(found['outcomes'])} outcomes). An object is known by the first token of its name. Figures: `figures/emoji/mediation/`."
     )
     return page(verdict(rows), asked, table(rows, _TABLE), mass, _guidance(rows), "\n".join(lines), star, bound, note)
 

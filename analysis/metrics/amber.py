@@ -17,9 +17,9 @@ from analysis.datasets.amber import Amber, YesNo
 from analysis.metrics.amber_description import COUNTS, DescriptionRecord, score_description
 from analysis.metrics.amber_nouns import nouns
 from analysis.metrics.metric import Answer
-from analysis.metrics.readers import Reader
 from analysis.metrics.similarity import Similarity
-from probes.cli import BadInput, Notice
+from analysis.words.readers import Reader
+from probes.command.cli import BadInput, Notice
 
 PARTS = ("generative", "discriminative", "all")
 DIMENSIONS = ("existence", "state", "number", "action", "relation")

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.metrics import tagging
-from analysis.metrics.words import TOKEN
+from analysis.words import tagging
+from analysis.words.words import TOKEN
 
 DATA = Path(__file__).parent / "data" / "amber"
 

@@ -1,7 +1,7 @@
 """CHAIR: which objects a caption names, which of them are not in the image, and which of the image's objects it names.
 
 Rohrbach et al. 2018, "Object Hallucination in Image Captioning"; precision and F1 as PAI adds them (Liu et al. 2024): both over
-the distinct objects of a caption, summed over captions before dividing. Word handling: ``analysis.metrics.readers``.
+the distinct objects of a caption, summed over captions before dividing. Word handling: ``analysis.words.readers``.
 """
 
 import math
@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.metrics.metric import Answer, must_be_known
-from analysis.metrics.readers import Bundled, Reader
-from analysis.metrics.words import synonyms
+from analysis.words.readers import Bundled, Reader
+from analysis.words.words import synonyms
 
 COUNTS = ("captions", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "objects", "length")
 RATIOS = {

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from analysis.metrics import tagging
 from analysis.metrics.halbench_words import lemmas, object_parts, pairs
 from analysis.metrics.metric import Answer
-from analysis.metrics.readers import Reader
-from analysis.metrics.words import Word, lowered
+from analysis.words import tagging
+from analysis.words.readers import Reader
+from analysis.words.words import Word, lowered
 
 SHORT = 3
 """An answer of so many words or fewer names no object, and no model is asked."""

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 LARGEST = 4_000_000
 """Bytes of a reply that are read."""

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from analysis.datasets.files import json_lines
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 BEGINNING = b'{"key": "'
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from analysis.metrics.extractor_chat import Passing, chat, listed
 from analysis.metrics.extractor_kept import Kept
 from analysis.metrics.metric import Answer
-from probes.cli import BadInput
-from probes.provenance import digest
+from probes.command.cli import BadInput
+from probes.command.provenance import digest
 
 QUESTION = "Describe this image."
 """What is said to have been asked where `OpenAIExtractor.questions` does not know the image, as in the public code."""

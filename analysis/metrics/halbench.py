@@ -15,9 +15,9 @@ from jaxtyping import Float
 from analysis.metrics.extractor import SHORT, Extractor, Rules, named_objects
 from analysis.metrics.halbench_words import lemmas, pairs, synonyms
 from analysis.metrics.metric import Answer, must_be_known
-from analysis.metrics.readers import Bundled, Reader
-from analysis.metrics.words import Word, merge
-from probes.cli import BadInput
+from analysis.words.readers import Bundled, Reader
+from analysis.words.words import Word, merge
+from probes.command.cli import BadInput
 
 COUNTS = ("answers", "with_object", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "words")
 RATIOS = {

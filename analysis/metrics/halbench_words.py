@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from analysis.metrics import tagging
-from analysis.metrics.readers import Reader
-from analysis.metrics.words import ANIMALS, TOKEN, Word, forms, lowered, merge, without_seats
+from analysis.words import tagging
+from analysis.words.readers import Reader
+from analysis.words.words import ANIMALS, TOKEN, Word, forms, lowered, merge, without_seats
 
 DATA = Path(__file__).parent / "data" / "halbench"
 

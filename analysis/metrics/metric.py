@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 SHARE = "1"
 """The unit of a fraction: of what is counted, or of a mean of such; any other unit is a noun, such as "tokens"."""

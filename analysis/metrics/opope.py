@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from analysis.datasets.pope_question import PopeQuestion
 from analysis.metrics.metric import Answer
 from analysis.metrics.polling import Polled, Polling, Table, strategies_of
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 LARGEST_BETA = 1_000
 """Recall alone counts long before; the square of a float must still be one."""

@@ -13,7 +13,7 @@ from analysis.datasets.pope_question import PopeQuestion
 from analysis.metrics.metric import Answer
 from analysis.metrics.parsers import MODES, PARSERS
 from analysis.metrics.polling import Polled, Polling, Table, strategies_of
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 MISSING = ("error", "leave")
 

@@ -17,13 +17,17 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from analysis.datasets.files import json_document
-from probes.cli import BadInput
-from probes.files import write_bytes
+from probes.command.cli import BadInput, Notice
+from probes.command.files import write_bytes
 
 THRESHOLD = 0.8
 """Above which the reference takes two words for the same thing (cosine)."""
 MODEL = "en_core_web_lg"
 """The model of the reference."""
+BOUNDS = (
+    "words mean the same only if they are the same, where the reference asks {model}: Cover and Cog are lower bounds, CHAIR and Hal upper "
+    "ones; install spaCy and the model, or give a table by --similarity."
+)
 
 
 @runtime_checkable
@@ -204,3 +208,23 @@ def _of_matrix(words: Any, matrix: Any, threshold: float, where: str) -> frozens
 
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float) and math.isfinite(cell)
+
+
+def similarity(name: str) -> Similarity:
+    """The similarity by its name on the command line.
+
+    Raises
+    ------
+    BadInput : spaCy, its model or the table is missing
+    """
+    if name == "exact":
+        return exact_match
+    if name == "spacy" or name.startswith("spacy:"):
+        return spacy_model(name.partition(":")[2] or MODEL)
+    if name != "auto":
+        return table(name)
+    try:
+        return spacy_model(MODEL)
+    except BadInput:
+        warnings.warn(BOUNDS.format(model=MODEL), Notice, stacklevel=2)
+    return exact_match

@@ -11,11 +11,11 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.findings import PAGE, tell
-from analysis.observed import KEPT, ObservedConfig, observed
-from analysis.question import Question, by_name, compressed, made_by, under_figures
-from probes.cli import BadInput, run_cli
-from probes.provenance import as_json
+from analysis.question.observed import KEPT, ObservedConfig, observed
+from analysis.question.question import Question, by_name, compressed, made_by, under_figures
+from analysis.telling.pages import PAGE, tell
+from probes.command.cli import BadInput, run_cli
+from probes.command.provenance import as_json
 
 QUESTION = Question("onset", kept=KEPT, encoding=compressed)
 
@@ -24,7 +24,7 @@ QUESTION = Question("onset", kept=KEPT, encoding=compressed)
 class OnsetConfig(ObservedConfig):
     """Attention, states and dependency on the image round hallucinated mentions; detectors of them; time to the first one."""
 
-    out: Path = Path("figures/onset")
+    out: Path = Path("figures/emoji/onset")
     """folder of figures, onset.nc and onset.json"""
     page: Path = PAGE
     """the page whose paragraph is written anew"""
@@ -51,7 +51,7 @@ def measure(config: OnsetConfig) -> xr.Dataset:
     """
     if config.image_folder is not None:
         raise BadInput("--image-folder: what is in these images is not known; this question needs the bundled subject's scenes.")
-    from analysis.mentions import mention_table
+    from analysis.captions.mentions import mention_table
     from analysis.onset.reduce import reduce
     from analysis.onset.series import VARIABLES
     from probes.subjects.emoji import annotations, scenes

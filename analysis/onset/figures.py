@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.arms import ARMS, CONTROL
 from analysis.onset.names import ALIGNED, SCORES
 from analysis.onset.timing import CLOCKS
 from analysis.plots.forest import Point, forest
 from analysis.plots.steps import risk_table
-from analysis.plots.style import ARM_COLOURS, ARM_LABELS, PAGE, figure, legend, legend_below, letter
-from analysis.sinks.look import KIND_LOOK
+from analysis.plots.style import ARM_COLOURS, ARM_LABELS, KIND_LOOK, PAGE, figure, legend, legend_below, letter
+from analysis.question.arms import ARMS, CONTROL
 
 Rows = Mapping[str, Mapping[str, Any]]
 LEVEL = 0.05

@@ -7,11 +7,11 @@ import numpy as np
 import pandas
 import xarray as xr
 
-from analysis.arms import ARMS
 from analysis.onset.align import OFFSETS, PLACES, matched, permuted, simultaneous, sums, windows
 from analysis.onset.names import ALIGNED, REACH, SCORES, STRATUM
 from analysis.onset.series import first_mentions, scores, series
-from analysis.reduce import band
+from analysis.question.arms import ARMS
+from analysis.question.observed import band
 
 
 def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8, seed: int = 0, level: float = 0.95) -> xr.Dataset:
@@ -20,7 +20,7 @@ def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8
     Parameters
     ----------
     recording : merged, regime free, arms in the order of ARMS
-    table : its mentions, as `analysis.mentions.mention_table` makes it
+    table : its mentions, as `analysis.captions.mentions.mention_table` makes it
     min_steps : images with a shorter caption in either arm are left out
 
     Variables

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.arms import ARMS
 from analysis.onset.align import OFFSETS, contributions, difference
 from analysis.onset.names import ADJUSTED, ALIGNED, CONDITIONAL, PRIMARY, SCORES, WINDOWS
 from analysis.onset.timing import timing
+from analysis.question.arms import ARMS
+from analysis.question.families import SIGN_FLIP, with_primaries
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.discrimination import FORMS, discriminate_all
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.regression import Regression, conditional_logit, gee_logistic, natural_spline
 from analysis.stats.rows import Row
-from analysis.tested import SIGN_FLIP, with_primaries
 
 RESAMPLES = 1999
 RESAMPLES_AUROC = 999  # each is a matrix product of all pairs of images

@@ -5,8 +5,8 @@ import pandas
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 
+from analysis.drift.quantities import dilution
 from analysis.onset.names import ALIGNED, SCORES
-from analysis.quantities import dilution
 
 VARIABLES = (
     "row_entropy",
@@ -101,7 +101,7 @@ def first_mentions(table: pandas.DataFrame, recording: xr.Dataset, used: Int[np.
 
     Parameters
     ----------
-    table : as `analysis.mentions.mention_table` makes it
+    table : as `analysis.captions.mentions.mention_table` makes it
     used : places of the images that take part
     """
     arms = {str(name): i for i, name in enumerate(recording["arm"].values)}

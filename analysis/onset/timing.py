@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int
 
-from analysis.arms import ARMS, CONTRAST
+from analysis.question.arms import ARMS, CONTRAST
 from analysis.stats.lifetable import CENSORED, END, EVENT, MISSING
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.rows import Row

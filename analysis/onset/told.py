@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.arms import CONTRAST, CONTROL, TREATED
 from analysis.onset.names import PRIMARY, SCORES
-from analysis.wording import Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
+from analysis.question.arms import CONTRAST, CONTROL, TREATED
+from analysis.telling.wording import Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
 
 _ENTROPY = {
     -1: "row entropy is lower, not higher, where a hallucinated mention follows",
@@ -74,7 +74,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"`python -m analysis.onset`, smoothed layers {counted['band'][0]} to {counted['band'][-1]}. Brackets: "
         f"{100 * found['provenance']['config']['level']:.4g} % cluster BCa interval over images, n: images; corrected by Holm over the "
         "outcomes of the table. All of this is association in the model's own captions: none of it says that changing a score would "
-        "change a mention. Figures: `figures/onset/`."
+        "change a mention. Figures: `figures/emoji/onset/`."
     )
     return page(verdict(rows), asked, table(rows, _TABLE), _scores(rows), _times(rows), _odds(rows), note)
 

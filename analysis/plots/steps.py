@@ -1,6 +1,6 @@
 """A mean over images at every decoding step, with the band of its cluster bootstrap, and how many images are still there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -58,3 +58,9 @@ def risk_table(
             ax.annotate(str(at), (tick, 0), xytext=(0, depth), ha="center", **about)
         ax.annotate(label, (low, 0), xytext=(-9, depth), ha="right", **about)
     return ax
+
+
+def last_step(at_risk: Iterable[np.ndarray]) -> int:
+    """Last step at which enough images of any arm are left to draw a mean."""
+    ends = [np.flatnonzero(np.nan_to_num(count) >= fewest(np.nan_to_num(count).astype(int))) for count in at_risk]
+    return max([int(end[-1]) for end in ends if len(end)] or [1])

@@ -30,6 +30,7 @@ GROUP_COLOURS = {
     "self": "#F0E442",
 }
 KIND_COLOURS = {"key": "#009E73", "value": "#CC79A7"}
+KIND_LOOK = {"pooled": ("#999999", "s"), "within": ("#222222", "o"), "stratified": ("#CC79A7", "D")}  # how two tokens were paired
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
 
@@ -75,7 +76,7 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
 
     Byte-stable: fixed hash salt, no date. Files appear whole or not at all.
     """
-    from probes.files import atomic_write
+    from probes.command.files import atomic_write
 
     told = "\n".join(part for part in (note, line(provenance)) if part)
     fig.text(0.004, 0.03 / fig.get_figheight(), told, fontsize=5, color="0.35", ha="left", va="bottom", linespacing=1.3)

@@ -13,7 +13,7 @@ from analysis.score.chair import ChairScoring
 from analysis.score.halbench import HalBenchScoring
 from analysis.score.opope import OpopeScoring
 from analysis.score.pope import PopeScoring
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def main(config: ScoreConfig) -> None:
     from analysis.score.results import as_text, must_be_writable
     from analysis.score.run import scored
     from analysis.score.told import told
-    from probes.files import write_bytes
+    from probes.command.files import write_bytes
 
     asked = config.benchmark
     if asked.json is not None:

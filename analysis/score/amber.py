@@ -1,22 +1,12 @@
 """`amber`: what descriptions invent, cover and imagine, and how well yes-or-no questions about absent things are denied."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from analysis.metrics.metric import Answer
 from analysis.score.options import Mode, Prepared, Scoring
-from probes.cli import BadInput, Notice
-
-if TYPE_CHECKING:
-    from analysis.metrics.similarity import Similarity
-
-BOUNDS = (
-    "words mean the same only if they are the same, where the reference asks {model}: Cover and Cog are lower bounds, CHAIR and Hal upper "
-    "ones; install spaCy and the model, or give a table by --similarity."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +40,9 @@ class AmberScoring(Scoring):
         """AMBER with the measures of the part that was answered."""
         from analysis.datasets.amber import amber_files, read_amber
         from analysis.metrics.amber import AmberMetric, part_of
-        from analysis.metrics.readers import reader
+        from analysis.metrics.similarity import similarity
         from analysis.score.provenance import sha256
+        from analysis.words.readers import reader
 
         amber = read_amber(self.annotations)
         part = part_of(amber, [*answers, *against]) if self.part == "auto" else self.part
@@ -59,25 +50,3 @@ class AmberScoring(Scoring):
         table = Path(self.similarity)
         data = {"amber": amber_files(self.annotations)} | ({"similarity": [table]} if table.is_file() else {})
         return Prepared(metric, {name: sha256(files) for name, files in data.items()})
-
-
-def similarity(name: str) -> "Similarity":
-    """The similarity by its name on the command line.
-
-    Raises
-    ------
-    BadInput : spaCy, its model or the table is missing
-    """
-    from analysis.metrics.similarity import MODEL, exact_match, spacy_model, table
-
-    if name == "exact":
-        return exact_match
-    if name == "spacy" or name.startswith("spacy:"):
-        return spacy_model(name.partition(":")[2] or MODEL)
-    if name != "auto":
-        return table(name)
-    try:
-        return spacy_model(MODEL)
-    except BadInput:
-        warnings.warn(BOUNDS.format(model=MODEL), Notice, stacklevel=2)
-    return exact_match

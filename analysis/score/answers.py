@@ -14,7 +14,7 @@ from typing import Any
 
 from analysis.datasets.files import json_objects, number_in, number_of, text_of
 from analysis.metrics.metric import Answer
-from probes.cli import BadInput, Notice
+from probes.command.cli import BadInput, Notice
 
 FILES = ("image", "image_path", "file_name")
 IMAGES = ("image_id", "id", *FILES)

@@ -15,7 +15,7 @@ class ChairScoring(CocoScoring):
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """CHAIR with the instances and human captions of the images that are captioned."""
         from analysis.metrics.chair import Chair
-        from analysis.metrics.readers import reader
+        from analysis.words.readers import reader
 
         read, held = reader(self.mode), self.annotated(answers, against)
         truth = held.truth(sorted({answer.image_id for answer in (*answers, *against)}), read)

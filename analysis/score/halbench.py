@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from analysis.metrics.metric import Answer
 from analysis.score.coco import CocoScoring
 from analysis.score.options import Prepared, same_file
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 if TYPE_CHECKING:
     from analysis.datasets.halbench import HalBenchQuestion
     from analysis.metrics.extractor import Extractor
-    from analysis.metrics.readers import Reader
+    from analysis.words.readers import Reader
 
 QUESTIONS = ("question", "prompt")
 """Names of what was asked, in a line of an answer."""
@@ -51,8 +51,8 @@ class HalBenchScoring(CocoScoring):
         """Object HalBench with the instances and human captions of the images that are answered."""
         from analysis.metrics.halbench import HalBench
         from analysis.metrics.halbench_words import NounReader
-        from analysis.metrics.readers import reader
         from analysis.score.provenance import sha256
+        from analysis.words.readers import reader
 
         read, held = reader(self.mode), self.annotated(answers, against)
         truth = held.truth(sorted({answer.image_id for answer in (*answers, *against)}), NounReader(read))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from analysis.metrics.metric import Answer
 from analysis.score.options import Prepared, Scoring, Unknown
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 if TYPE_CHECKING:
     from analysis.datasets.pope import PopeQuestion

@@ -11,7 +11,7 @@ from tyro.conf import arg
 
 from analysis.metrics.metric import Answer
 from analysis.score.options import Prepared, Scoring
-from probes.cli import Notice
+from probes.command.cli import Notice
 
 if TYPE_CHECKING:
     from analysis.datasets.pope import PopeQuestion
@@ -36,13 +36,13 @@ class PopeScoring(Scoring):
 
     def files(self, path: Path) -> list[Path]:
         """The file of answers, or those of a folder."""
-        from analysis.datasets.pope_answers import answer_files
+        from analysis.score.pope_answers import answer_files
 
         return answer_files(path)
 
     def read(self, path: Path) -> list[Answer]:
         """Answers by the key of their question."""
-        from analysis.datasets.pope_answers import read_pope_answers
+        from analysis.score.pope_answers import read_pope_answers
 
         return read_pope_answers(path, self._asked)
 

@@ -14,7 +14,7 @@ READERS = ("nltk", "spacy")
 
 def origin(config: Scoring, data: Mapping[str, Any]) -> dict[str, Any]:
     """What goes into a results file; `data` says of which annotations the ground truth was made."""
-    from probes.provenance import provenance
+    from probes.command.provenance import provenance
 
     given = [path for path in (config.captions, config.against) if path is not None]
     found = provenance(config)

@@ -14,7 +14,7 @@ from analysis.metrics.aggregate import Score
 from analysis.metrics.metric import Metric, Record
 from analysis.score.options import same_file
 from analysis.stats.rows import Row
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 LISTS = ("comparison", "captions")
 """Parts of the file that hold one item a line."""

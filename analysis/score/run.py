@@ -10,7 +10,7 @@ from analysis.metrics.aggregate import compare, score
 from analysis.metrics.metric import Answer, Metric, Record
 from analysis.score.options import Scoring
 from analysis.score.results import Scored
-from probes.cli import BadInput, Notice
+from probes.command.cli import BadInput, Notice
 
 HERE, OTHER = "captions", "against"
 

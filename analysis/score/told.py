@@ -2,10 +2,10 @@
 
 import math
 
-from analysis.aligned import aligned, p_value
 from analysis.metrics.metric import is_share
 from analysis.score.results import Scored
 from analysis.stats.rows import Row
+from analysis.telling.wording import aligned, p_value
 
 
 def told(scored: Scored) -> str:

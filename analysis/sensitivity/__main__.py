@@ -4,7 +4,7 @@ Cells are the ablation's, found in its --store where it has run them. `--redraw`
 sensitivity.json alone.
 """
 
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 
 
 def main(config) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.ablation.arms import Arms
-from analysis.ablation.data import checked, encoding
-from analysis.question import Question, by_name
+from analysis.cells.arms import Arms
+from analysis.cells.data import checked, encoding
+from analysis.question.question import Question, by_name
 from analysis.sensitivity.config import SensitivityConfig
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 
 def opened(data: xr.Dataset) -> xr.Dataset:
@@ -35,8 +35,8 @@ QUESTION = Question(
 
 def perform(config: SensitivityConfig) -> None:
     """Run, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.findings import tell
     from analysis.sensitivity.told import paragraph
+    from analysis.telling.pages import tell
 
     failed: dict[str, str] = {}
 
@@ -51,14 +51,14 @@ def perform(config: SensitivityConfig) -> None:
     tell("sensitivity", text, config.page, config.out)
     print(text)  # noqa: T201  what the command says at its end
     if failed:
-        from analysis.ablation.gather import told
+        from analysis.cells.gather import told
 
         raise BadInput(told(failed))
 
 
 def measure(config: SensitivityConfig) -> tuple[xr.Dataset, dict[str, str]]:
     """Run the cells that neither this question nor the ablation has run, and reduce all; with one line on each that failed."""
-    from analysis.ablation.gather import gathered
+    from analysis.cells.gather import gathered
     from analysis.sensitivity.grid import cells, grid
 
     made = {}
@@ -103,7 +103,7 @@ def draw(found: Mapping[str, Any], config: SensitivityConfig) -> None:
 
 def _plane(swept: Any) -> list[dict[str, Any]]:
     """By cell, the resamples' covariances of recall with precision and of CHAIR_i with F1: the ellipses of the planes."""
-    from analysis.ablation.measures import MEASURES
+    from analysis.cells.measures import MEASURES
 
     order, found = list(MEASURES), []
     for i, name in enumerate(swept.arms.names):

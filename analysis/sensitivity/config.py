@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.ablation.config import CellsConfig
+from analysis.cells.config import CellsConfig
 from probes.options import check_above_zero, check_not_negative, check_positive, check_rates
 
 
@@ -11,7 +11,7 @@ from probes.options import check_above_zero, check_not_negative, check_positive,
 class SensitivityConfig(CellsConfig):
     """How much the choice of KVSmooth's options decides: each swept round its default, over the option and over the realised rate."""
 
-    out: Path = Path("figures/sensitivity")
+    out: Path = Path("figures/emoji/sensitivity")
     """folder of figures, sensitivity.nc and sensitivity.json"""
     page: Path = Path("docs/findings.md")
     """page whose paragraph is written"""

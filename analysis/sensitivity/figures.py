@@ -6,8 +6,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows
+from analysis.cells.names import BASELINE, PAPER
 from analysis.plots.labels import names
 from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, PAGE, figure, letter
 from analysis.sensitivity.names import CONSTANT, OPTIONS

@@ -10,8 +10,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Ellipse
 
-from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import LABELS, Rows, known, passes
+from analysis.cells.names import BASELINE, PAPER
 from analysis.plots.labels import names
 from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR
 

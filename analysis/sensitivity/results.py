@@ -11,11 +11,11 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from analysis.ablation.arms import Arms, Pair, bootstrapped
 from analysis.ablation.compare import contrasts, length_matched, levels
 from analysis.ablation.dose import above_curve, constants, trend
-from analysis.ablation.measures import MEASURES
-from analysis.ablation.names import BASELINE, PAPER
+from analysis.cells.arms import Arms, Pair, bootstrapped
+from analysis.cells.measures import MEASURES
+from analysis.cells.names import BASELINE, PAPER
 from analysis.sensitivity.grid import Grid, without_default
 from analysis.sensitivity.names import ORDERED, OUTCOMES, PRIMARY
 from analysis.sensitivity.simultaneous import flatness, range_of, together

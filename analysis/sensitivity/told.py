@@ -4,12 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.ablation.names import BASELINE, PAPER
 from analysis.ablation.panels import Rows, passes
-from analysis.aligned import p_value
-from analysis.question import by_name
+from analysis.cells.names import BASELINE, PAPER
+from analysis.question.question import by_name
 from analysis.sensitivity.names import DEFAULT_MARGIN, DEFAULT_WINDOW, OPTIONS, PRIMARY
-from analysis.wording import NO_P, bracketed, chance, listed, page, signed
+from analysis.telling.wording import NO_P, bracketed, chance, listed, p_value, page, signed
 
 NAMES = {"chair_i": "CHAIR_i", "f1": "F1"}
 
@@ -53,12 +52,12 @@ def paragraph(found: Mapping[str, Any]) -> str:
     trends = [_trend(rows, option) for option in grid if f"{option}/slope/chair_i" in rows]
     note = (
         f"Brackets: {100 * config['level']:g} % limits over images; those of the table hold for all pairs of settings at once. p of the "
-        f"table: settings turned within images, Holm over all {tests} ranges. Figures: `figures/sensitivity/`."
+        f"table: settings turned within images, Holm over all {tests} ranges. Figures: `figures/emoji/sensitivity/`."
     )
     pictures = [
-        "![Outcomes over each option](../figures/sensitivity/options.png)",
-        "![Outcomes over the amount of smoothing, beside constant rates](../figures/sensitivity/amount.png)",
-        "![Every setting in the planes of precision and recall, and of F1 and CHAIR_i](../figures/sensitivity/plane.png)",
+        "![Outcomes over each option](../figures/emoji/sensitivity/options.png)",
+        "![Outcomes over the amount of smoothing, beside constant rates](../figures/emoji/sensitivity/amount.png)",
+        "![Every setting in the planes of precision and recall, and of F1 and CHAIR_i](../figures/emoji/sensitivity/plane.png)",
     ]
     return page(
         verdict(found),

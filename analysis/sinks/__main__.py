@@ -12,12 +12,12 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.findings import PAGE, tell
-from analysis.question import Question, by_name, made_by
+from analysis.question.question import Question, by_name, made_by
 from analysis.sinks.files import encoding, in_double
-from probes.cli import run_cli
+from analysis.telling.pages import PAGE, tell
+from probes.command.cli import run_cli
+from probes.command.provenance import as_json, as_plain
 from probes.options import ImageOptions, check_level
-from probes.provenance import as_json, as_plain
 
 QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
 
@@ -26,7 +26,7 @@ QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=i
 class SinksConfig(ImageOptions):
     """What the sink detectors agree on, what they predict, and what Observation 2 is worth: figures, tests and a results file."""
 
-    out: Path = Path("figures/sinks")
+    out: Path = Path("figures/emoji/sinks")
     """folder of figures, sinks.nc and sinks.json"""
     store: Path = Path("recordings/sinks")
     """folder of the measured texts; what lies there is not measured again"""

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.patches import Rectangle
 
-from analysis.plots.style import DIVERGING, NULL_COLOUR, SEQUENTIAL
-from analysis.sinks.look import KIND_LOOK, LEADS, SAME_TOKEN, label
+from analysis.plots.style import DIVERGING, KIND_LOOK, NULL_COLOUR, SEQUENTIAL
+from analysis.sinks.look import LEADS, SAME_TOKEN, label
 from analysis.sinks.names import KINDS
 
 Rows = Mapping[str, Mapping[str, Any]]

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.sinks.look import label, leads, ranked
 from analysis.sinks.observation import VARIANTS
-from analysis.wording import Rows, bracketed, direction, number, page, signed
+from analysis.telling.wording import Rows, bracketed, direction, number, page, signed
 
 SCORE, RECEIVED = "row_entropy", "column_sum"
 _GETS = {
@@ -62,7 +62,8 @@ def paragraph(data: xr.Dataset, rows: Rows, found: Mapping[str, Any]) -> str:
     others = _others(data, rows, window)
     note = (
         f"`python -m analysis.sinks`. Brackets: {100 * found['provenance']['config']['level']:.4g} % cluster BCa interval over images; p: "
-        "sign flip over images, corrected by max-T over scores and windows. All detectors: [sinks.md](sinks.md). Figures: `figures/sinks/`."
+        "sign flip over images, corrected by max-T over scores and windows. All detectors: [sinks.md](sinks.md). "
+        "Figures: `figures/emoji/sinks/`."
     )
     return page(verdict(rows, window), asked, "\n".join(lines), worlds, prediction, others, note)
 

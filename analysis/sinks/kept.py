@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 import analysis.stats
-from analysis.question import compressed
-from probes.files import atomic_write
-from probes.provenance import as_json, digest
+from analysis.question.question import compressed
+from probes.command.files import atomic_write
+from probes.command.provenance import as_json, digest
 
 
 def kept(store: Path, texts: Sequence[dict[str, np.ndarray]], about: Any, make: Callable[[], xr.Dataset]) -> xr.Dataset:

@@ -14,7 +14,6 @@ LEAD_LABELS = {
     "later": "only from later queries",
 }
 BASELINE_COLOUR = "#000000"
-KIND_LOOK = {"pooled": ("#999999", "s"), "within": ("#222222", "o"), "stratified": ("#CC79A7", "D")}
 SAME_TOKEN = ("#E69F00", "^")
 KIND_LABELS = {"pooled": "any two tokens (pooled)", "within": "same image", "stratified": "same step (position-stratified)"}
 _NAMES = {"position": "position (earlier)", "token": "token, elsewhere", "visual_sink": "visual sink φ"}

@@ -13,11 +13,11 @@ import numpy as np
 
 from analysis.sinks.scores import detectors, look
 from analysis.sinks.targets import WINDOWS
-from probes.cli import BadInput, Notice
-from probes.files import atomic_write, sweep, write_bytes
-from probes.provenance import as_plain, git_commit
+from probes.command.cli import BadInput, Notice
+from probes.command.files import atomic_write, sweep, write_bytes
+from probes.command.provenance import as_plain, git_commit
 from probes.session import Session
-from probes.tokens import end_tokens, until_end
+from probes.tracing.tokens import end_tokens, until_end
 
 _TORN = (OSError, ValueError, TypeError, EOFError, KeyError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile, SyntaxError)
 FORMAT = 1

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.aligned import aligned
 from analysis.sinks.look import label, leads, ranked
 from analysis.sinks.names import BASELINES, KINDS
 from analysis.sinks.observation import RECEIVED, RELATIONS, VARIANTS
+from analysis.telling.wording import aligned
 
 
 def told(data: xr.Dataset, rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 from kvsmooth.spans import IMAGE
 from probes.dependency import divergences
 from probes.recorders.recorder import Recorder
-from probes.steps import Setting, Step
+from probes.tracing.steps import Setting, Step
 
 
 class Dependency(Recorder):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from probes.recorders.recorder import Recorder
-from probes.schema import LAGS
-from probes.steps import Setting, Step
+from probes.recordings.schema import LAGS
+from probes.tracing.steps import Setting, Step
 
 
 class Displacement(Recorder):

@@ -8,7 +8,7 @@ from kvsmooth.measures import angle
 from kvsmooth.sinks.channels import massive_channels, strongest
 from kvsmooth.spans import IMAGE
 from probes.recorders.recorder import Recorder
-from probes.steps import Setting, Step
+from probes.tracing.steps import Setting, Step
 
 
 class Drift(Recorder):

@@ -2,7 +2,7 @@
 
 from kvsmooth.measures import row_entropy
 from probes.recorders.recorder import Recorder
-from probes.steps import Step
+from probes.tracing.steps import Step
 
 
 class Entropy(Recorder):

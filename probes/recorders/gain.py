@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from probes.recorders.recorder import Recorder
-from probes.steps import Setting, Step
+from probes.tracing.steps import Setting, Step
 
 
 class Gain(Recorder):

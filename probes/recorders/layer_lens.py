@@ -4,8 +4,8 @@ import torch
 
 from probes.recorders.lens import wanted_objects
 from probes.recorders.recorder import Recorder
-from probes.steps import Setting, Step
-from probes.unembedding import Unembedding
+from probes.recorders.unembedding import Unembedding
+from probes.tracing.steps import Setting, Step
 
 
 class LayerLens(Recorder):

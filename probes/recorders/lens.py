@@ -1,9 +1,9 @@
 """How near each object is to being said, whether it is said or not."""
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.objects import ObjectVocabulary
 from probes.recorders.recorder import Recorder
-from probes.steps import Setting, Step
+from probes.tracing.steps import Setting, Step
 
 
 class Lens(Recorder):

@@ -1,7 +1,7 @@
 """Level and spread of the logits, which raw logits share and probabilities do not have."""
 
 from probes.recorders.recorder import Recorder
-from probes.steps import Step
+from probes.tracing.steps import Step
 
 
 class Logits(Recorder):

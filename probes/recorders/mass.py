@@ -7,7 +7,7 @@ from torch import Tensor
 from kvsmooth.measures import group_mass
 from kvsmooth.spans import GENERATED, GROUPS, SELF
 from probes.recorders.recorder import Recorder
-from probes.steps import Rows, Setting, Step
+from probes.tracing.steps import Rows, Setting, Step
 
 
 class Mass(Recorder):

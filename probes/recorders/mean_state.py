@@ -5,7 +5,7 @@ from torch import Tensor
 
 from kvsmooth.measures import angle
 from probes.recorders.recorder import Recorder
-from probes.steps import Setting, Step
+from probes.tracing.steps import Setting, Step
 
 
 class MeanState(Recorder):

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from probes.recorders.recorder import Recorder
-from probes.steps import Step
+from probes.tracing.steps import Step
 
 
 class Norms(Recorder):

@@ -7,7 +7,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.spans import IMAGE
 from probes.recorders.recorder import Recorder
-from probes.steps import Setting, Step
+from probes.tracing.steps import Setting, Step
 
 
 class Patches(Recorder):

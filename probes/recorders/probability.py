@@ -6,7 +6,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from probes.recorders.recorder import Recorder
-from probes.steps import Step
+from probes.tracing.steps import Step
 
 
 class Probability(Recorder):

@@ -5,8 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from probes.recorders.recorder import Recorder
-from probes.schema import RECEIVED_WINDOW
-from probes.steps import Rows, Setting, Step
+from probes.recordings.schema import RECEIVED_WINDOW
+from probes.tracing.steps import Rows, Setting, Step
 
 
 class Received(Recorder):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from probes.steps import Setting, Step
+from probes.tracing.steps import Setting, Step
 
 
 class Recorder(ABC):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from probes.recorders.recorder import Recorder
-from probes.steps import Step
+from probes.tracing.steps import Step
 
 
 class Smoothing(Recorder):

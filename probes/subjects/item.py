@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from probes.cli import BadInput
-from probes.provenance import digest
+from probes.command.cli import BadInput
+from probes.command.provenance import digest
 
 PROMPT = "Please describe this image in detail."
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from probes.cli import BadInput, first_sentence
+from probes.command.cli import BadInput, first_sentence
 from probes.subjects.processor import load_processor
 from probes.subjects.subject import BUNDLED, Subject
 

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from probes.cli import BadInput, first_sentence
+from probes.command.cli import BadInput, first_sentence
 from probes.objects import ObjectVocabulary, object_vocabulary
 from probes.subjects.coco import coco_forms
 from probes.subjects.item import PROMPT, Item
-from probes.tracing import Tracing
+from probes.tracing.tracing import Tracing
 
 BUNDLED = "emoji"
 

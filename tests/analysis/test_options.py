@@ -8,19 +8,19 @@ import pytest
 from analysis.ablation.config import AblationConfig
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.coupling.__main__ import CouplingConfig
-from analysis.drift import DriftConfig
-from analysis.efficiency import EfficiencyConfig
-from analysis.engine.cost import EngineCostConfig
+from analysis.drift.__main__ import DriftConfig
+from analysis.efficiency.__main__ import EfficiencyConfig
+from analysis.efficiency.engine import EngineCostConfig
+from analysis.efficiency.scoring import ScoreCostConfig
 from analysis.entropy.__main__ import EntropyConfig
 from analysis.logits.__main__ import LogitsConfig
 from analysis.mediation.config import MediationConfig
 from analysis.onset.__main__ import OnsetConfig
-from analysis.regenerate import RegenerateConfig
-from analysis.score_cost import ScoreCostConfig
+from analysis.regenerate.__main__ import RegenerateConfig
 from analysis.sensitivity.config import SensitivityConfig
 from analysis.sinks.__main__ import SinksConfig
 from analysis.stats.calibration.__main__ import CalibrationConfig
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 from probes.record import RecordConfig
 
 QUESTIONS = (DriftConfig, LogitsConfig, SinksConfig, CouplingConfig, EntropyConfig, OnsetConfig, AblationConfig, MediationConfig)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kvsmooth.attention import decoder_of, owned_attention
+from kvsmooth.decoding.attention import decoder_of, owned_attention
 from kvsmooth.map_statistics import map_statistics
 from tests.kvsmooth.maps import assert_close, of_maps
 from tests.zoo import FAMILIES, build

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from probes.recording import labelled
-from probes.schema import ATTRIBUTES
+from probes.recordings.recording import labelled
+from probes.recordings.schema import ATTRIBUTES
 from probes.subjects import Item, load_subject
 from probes.subjects.emoji import build, scenes
 

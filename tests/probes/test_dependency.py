@@ -15,7 +15,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.spans import IMAGE, token_groups
 from probes.dependency import divergences, without_image
 from probes.regimes import record_inputs
-from probes.tokens import Forcing
+from probes.tracing.tokens import Forcing
 from tests.zoo import FAMILIES, PAD, build
 
 QUICK = ("llava", "qwen2_vl")

@@ -10,12 +10,12 @@ from PIL import Image
 
 from kvsmooth import KVSmooth
 from probes import load_subject, record
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.fork import _longest, fork
 from probes.objects import ObjectVocabulary
 from probes.subjects import Item
-from probes.tokens import Forcing
-from probes.tracing import Tracing
+from probes.tracing.tokens import Forcing
+from probes.tracing.tracing import Tracing
 from tests import zoo
 
 # one token; two forms that share their beginning; a form that begins with another (counted once); three tokens; none

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.options import (
     ImageOptions,
     check_above_zero,

@@ -6,11 +6,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
 from kvsmooth import KVSmooth, Unsupported
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.patching import NothingPatched, patched
 from probes.regimes import record_inputs
-from probes.rows import RecordedRows, Substitution, attention_output, clamped
-from probes.tracing import Tracing
+from probes.tracing.rows import RecordedRows, Substitution, attention_output, clamped
+from probes.tracing.tracing import Tracing
 from tests.zoo import FAMILIES, build
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5, 9])

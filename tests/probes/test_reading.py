@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 
 from probes import record
-from probes.cli import BadInput
-from probes.netcdf import TornFile, read, read_part
+from probes.command.cli import BadInput
 from probes.recorders import DEFAULT_RECORDERS
-from probes.recording import InvalidRecording, read_folder
+from probes.recordings.netcdf import TornFile, read, read_part
+from probes.recordings.recording import InvalidRecording, read_folder
 from tests.probes.test_session import ARMS, OPTIONS
 
 WANTED = ("row_entropy", "token_predicted", "n_steps")

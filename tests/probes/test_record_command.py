@@ -14,12 +14,12 @@ import xarray as xr
 from PIL import Image
 from transformers import LlamaConfig, LlamaForCausalLM, LlavaProcessor
 
-from analysis.drift import DriftConfig
+from analysis.drift.__main__ import DriftConfig
 from probes import DEFAULT_BATCH
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 from probes.record import RecordConfig, main
 from probes.recorders import RECORDERS, SHARED_RECORDERS
-from probes.recording import read_folder
+from probes.recordings.recording import read_folder
 from probes.regimes import record_inputs
 from probes.session import record
 from tests.processes import PATIENCE, started, until
@@ -171,8 +171,8 @@ def test_a_place_that_cannot_be_a_folder_is_one_line(subject_folder, image_folde
 BRAKED = """
 import sys, time
 from pathlib import Path
-from probes import files
-from probes.cli import run_cli
+from probes.command import files
+from probes.command.cli import run_cli
 from probes.record import RecordConfig, main
 out, usual = Path(sys.argv[1]), files._to_disk
 def braked(path):

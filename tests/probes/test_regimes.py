@@ -5,10 +5,10 @@ import torch
 from transformers import GenerationConfig
 
 from kvsmooth import KVSmooth, Unsupported
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.regimes import record_inputs
-from probes.tokens import free_captions, lengths
-from probes.tracing import Tracing
+from probes.tracing.tokens import free_captions, lengths
+from probes.tracing.tracing import Tracing
 from tests.zoo import build
 
 CAPTIONS = [[7, 9, 11, 5, 2], [8, 8, 2]]

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from kvsmooth.spans import GENERATED, PADDING, token_groups
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 from probes.regimes import record_inputs
 from probes.sequence import LayerView, layers_of, texts, with_captions
-from probes.tracing import Tracing
+from probes.tracing.tracing import Tracing
 from tests.zoo import FAMILIES, build
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5])

@@ -12,10 +12,10 @@ from transformers import GenerationConfig
 from kvsmooth import KVSmooth, Unsupported
 from probes import record
 from probes.chunk import Chunk
-from probes.cli import BadInput, Notice
-from probes.recording import read, read_folder
+from probes.command.cli import BadInput, Notice
+from probes.recordings.recording import read, read_folder
+from probes.recordings.store import Store
 from probes.session import Session
-from probes.store import Store
 from probes.subjects import Item
 
 ARMS = {"baseline": None, "kvsmooth": KVSmooth(lambda_ref=0.9)}

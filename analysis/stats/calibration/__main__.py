@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.cli import run_cli
+from probes.command.cli import run_cli
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ def main(config: CalibrationConfig) -> None:
     """Run every simulation, write the table, and say what lies outside its band."""
     from tqdm import tqdm
 
-    from analysis.findings import tell
     from analysis.stats.calibration.registry import SIMULATIONS
     from analysis.stats.calibration.simulation import run
     from analysis.stats.calibration.table import outside, table
+    from analysis.telling.pages import tell
 
     counts = [max(1, round(config.share * simulation.replications)) for simulation in SIMULATIONS]
     found = []

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
-from probes.files import atomic_write
+from probes.command.files import atomic_write
 from probes.subjects.emoji.attention import register
 from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
 from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
@@ -287,6 +287,6 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    from probes.cli import run_cli
+    from probes.command.cli import run_cli
 
     run_cli(TrainConfig, main)

@@ -8,7 +8,7 @@ from analysis.stats.calibration.registry import SIMULATIONS
 from analysis.stats.calibration.simulation import Claim, Found, Simulation, run
 from analysis.stats.calibration.table import outside, table
 from analysis.stats.lifetable import EVENT
-from probes.cli import BadInput
+from probes.command.cli import BadInput
 
 OTHERS = (*detectors.SIMULATIONS, *models.SIMULATIONS)  # levels and coverages of these have tests of their own
 COIN = Simulation("coin", "a coin", (Claim("heads", "coverage", (0.4, 0.6)), Claim("six", "fails")), lambda rng: rng.random(2) < 0.5, 300)

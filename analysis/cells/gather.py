@@ -1,0 +1,76 @@
+"""Runs the missing cells of any plan and reduces all that are finished: what every command does that asks for cells."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from analysis.cells.cells import Cell
+from analysis.cells.config import CellsConfig
+from analysis.cells.names import BASELINE
+from analysis.cells.planning import material, task_list
+from analysis.cells.reduce import reduced
+from analysis.cells.setting import Setting
+from analysis.cells.workers import work
+from analysis.metrics.chair import ground_truth
+from analysis.question.question import made_by
+from probes.command.cli import BadInput, quiet
+from probes.command.files import sweep
+from probes.subjects.emoji import annotations
+
+
+def gathered(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) -> tuple[xr.Dataset, dict[str, str]]:
+    """Counts of all finished cells by image, as `reduced` holds them; with one line on each cell that failed.
+
+    Parameters
+    ----------
+    cells : makes the plan, of what must be known of method and subject
+
+    Raises
+    ------
+    BadInput : the subject or an option cannot be used, a stored cell is damaged, or the baseline failed
+    """
+    quiet()
+    begun, code = time.perf_counter(), made_by(config)  # now: the commit that the cells were run with, not the one an hour later
+    made = material(config, cells)
+    sweep(config.store)
+    tasks = task_list(config, made.plan, made.store)
+    failed = work(made.job, tasks, config.workers, made.subject, config.debug) if tasks else {}
+    wall = time.perf_counter() - begun
+    finished = [cell for cell in made.plan if made.store.finished(cell)]
+    missing = [cell.name for cell in made.plan if cell not in finished]
+    if BASELINE in missing:
+        raise BadInput(f"cell {BASELINE}: {failed.get(BASELINE, 'is not finished')} Nothing can be compared without it.")
+    truth = ground_truth(annotations(made.scenes))
+    images = [scene.image_id for scene in made.scenes]
+    results = [made.store.read(cell) for cell in finished]
+    origin = code | {
+        "model_id": config.subject,
+        "model_revision": made.store.identity["revision"],
+        "data_hash": made.store.identity["scenes"],
+        "n": len(images),
+        "base": made.job.base,
+        "layers": made.layers,
+        "missing_cells": missing,
+        "wall": _wall(wall, tasks, failed, results, config.workers),
+    }
+    return reduced(finished, results, images, [truth[image] for image in images], origin), failed
+
+
+def told(failed: Mapping[str, str]) -> str:
+    """What is said of cells that failed, once the others are compared and drawn."""
+    each = "; ".join(f"cell {name}: {why}" for name, why in failed.items())
+    return f"{len(failed)} of the cells failed, the others are kept and drawn: {each}"
+
+
+def _wall(wall: float, tasks: Sequence, failed: Mapping[str, str], results: Sequence[Mapping[str, Any]], workers: int) -> dict[str, Any]:
+    """Seconds of this run and of all cells together, however many runs they took."""
+    return {
+        "this_run_seconds": round(wall, 1),
+        "cells_of_this_run": len(tasks) - len(failed),
+        "workers": workers,
+        "all_cells_seconds": round(math.fsum(result["seconds"] for result in results), 1),
+        "all_cells_cpu_seconds": round(math.fsum(result["cpu_seconds"] for result in results), 1),
+    }

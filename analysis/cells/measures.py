@@ -1,0 +1,140 @@
+"""What a caption counts for, and the measures that are ratios of such counts' sums.
+
+Every measure of the ablation is a ratio of sums over images, so that one matrix product of counts gives all of them, in every resample.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from analysis.captions.counts import ALL_COUNTS, counts_of
+from analysis.cells.names import RECEIPTS
+from analysis.metrics.chair import score_caption
+from analysis.words.words import words
+
+COUNTS = (*ALL_COUNTS, "ended", "tokens", "steps", *RECEIPTS)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A ratio of sums.
+
+    Parameters
+    ----------
+    label, unit : as figures and tables call it
+    above, below : weights of the counts in numerator and denominator
+    tested : whether arms are compared by it; what the smoothing itself sets is described only
+    """
+
+    label: str
+    unit: str
+    above: Mapping[str, float]
+    below: Mapping[str, float]
+    tested: bool = True
+
+
+def _ratio(label: str, unit: str, above: str, below: str, tested: bool = True) -> Measure:
+    return Measure(label, unit, {above: 1.0}, {below: 1.0}, tested)
+
+
+MEASURES = {
+    "chair_i": _ratio("CHAIR_i", "1", "hallucinated", "mentions"),
+    "chair_s": _ratio("CHAIR_s", "1", "hallucinating", "captions"),
+    "recall": _ratio("recall", "1", "recalled", "truth"),
+    "precision": _ratio("precision", "1", "recalled", "objects"),
+    # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
+    "f1": Measure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
+    "hazard": _ratio("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk"),
+    "length": _ratio("length", "words", "length", "captions"),
+    "mentions": _ratio("mentions", "1 a caption", "mentions", "captions"),
+    "objects": _ratio("objects named", "1 a caption", "objects", "captions"),
+    # CHAIR_i counts every mention: naming true objects again and again lowers it
+    "repeated_mentions": Measure("repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}),
+    "repetition": _ratio("repeated sentences", "1", "repeated", "sentences"),
+    "ended": _ratio("ended by itself", "1", "ended", "captions"),
+    "steps": _ratio("decode steps", "1 a caption", "steps", "captions", False),
+    "rate": _ratio("mean rate", "1", "rate", "steps", False),
+    "floor": _ratio("rates on the floor", "1", "floor", "steps", False),
+    "ceiling": _ratio("rates on the ceiling", "1", "ceiling", "steps", False),
+    "change_keys": _ratio("relative change of keys", "1", "change_keys", "steps", False),
+    "change_values": _ratio("relative change of values", "1", "change_values", "steps", False),
+}
+TESTED = tuple(name for name, measure in MEASURES.items() if measure.tested)
+
+
+def weights(part: str) -> Float[np.ndarray, "count measure"]:
+    """The weights of the counts in each measure's numerator ("above") or denominator ("below")."""
+    return np.array([[getattr(measure, part).get(count, 0.0) for measure in MEASURES.values()] for count in COUNTS])
+
+
+def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "*draw measure"]:
+    """Every measure from summed counts, in the order of MEASURES; NaN where a denominator is zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (total @ weights("above")) / (total @ weights("below"))
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the captions of one cell amount to.
+
+    Attributes
+    ----------
+    counts : each image's contribution to COUNTS; rates, shares and changes are multiplied by the image's steps, so that their sums over
+        images can be divided by the sum of steps
+    absent : by mention, 1 if the object is not there, 0 if it is, -1 past the last mention
+    word : by mention, which word of the caption it is, from 0; -1 past the last mention
+    """
+
+    counts: Float[np.ndarray, "image count"]
+    absent: Int[np.ndarray, "image mention"]
+    word: Int[np.ndarray, "image mention"]
+
+
+def spoken(result: Mapping, truth: Iterable[frozenset[str]]) -> Spoken:
+    """The counts of a finished cell against the objects of its images, in their order."""
+    counts, absent, word = [], [], []
+    for i, (text, there) in enumerate(zip(result["captions"], truth, strict=True)):
+        record = score_caption(text, there)
+        place = {read.start: number for number, read in enumerate(words(text))}
+        steps = result["steps"][i]
+        own = [result["ended"][i], result["tokens"][i], steps, *(result[name][i] * steps for name in RECEIPTS)]
+        counts.append([*counts_of(text, record), *own])
+        absent.append([int(mention.hallucinated) for mention in record.mentions])
+        word.append([place[mention.start] for mention in record.mentions])
+    return Spoken(np.array(counts, dtype=float).reshape(-1, len(COUNTS)), padded(absent), padded(word))
+
+
+def padded(rows: list[list[int]], width: int = 0) -> Int[np.ndarray, "row width"]:
+    """Lists of different lengths as one array, -1 behind their ends."""
+    width = max([width, *map(len, rows)])
+    return np.array([row + [-1] * (width - len(row)) for row in rows], dtype=np.int16).reshape(len(rows), width)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Two arms on equal terms, by image: each caption is cut to what both have.
+
+    Attributes
+    ----------
+    mentions : the smaller number of mentions, m
+    treated_mentions, control_mentions : absent objects among each arm's first m mentions
+    treated_within, control_within : whether an absent object is named within the first w words, w the shorter caption's
+    """
+
+    mentions: Float[np.ndarray, "image"]
+    treated_mentions: Float[np.ndarray, "image"]
+    control_mentions: Float[np.ndarray, "image"]
+    treated_within: Float[np.ndarray, "image"]
+    control_within: Float[np.ndarray, "image"]
+
+
+def matched(treated: Spoken, control: Spoken) -> Matched:
+    """The arms cut, image by image, to their common number of mentions and to their common number of words."""
+    named, length = COUNTS.index("mentions"), COUNTS.index("length")
+    mentions = np.minimum(treated.counts[:, named], control.counts[:, named])
+    longest = np.minimum(treated.counts[:, length], control.counts[:, length])
+    cut = [((arm.absent == 1) & (np.arange(arm.absent.shape[1]) < mentions[:, None])).sum(1).astype(float) for arm in (treated, control)]
+    within = [((arm.absent == 1) & (arm.word < longest[:, None])).any(1).astype(float) for arm in (treated, control)]
+    return Matched(mentions, *cut, *within)

@@ -1,0 +1,10 @@
+"""Names that commands which run cells share; nothing here loads a model, so that a redraw need not."""
+
+BASELINE, PAPER = "baseline", "kvsmooth"
+"""The cell that smooths nothing, and the paper's own."""
+
+RECEIPTS = ("rate", "floor", "ceiling", "change_keys", "change_values")
+"""What a run says of each image: mean rate, shares of rates on the clips, relative changes of keys and values."""
+
+PLACES = ("both", "keys", "values", "output")
+PLAN_NAMES = ("full", "ladder", "places", "dose", "layers", "detectors", "options")

@@ -1,0 +1,83 @@
+"""What a run needs before it begins: the subject, its scenes, the cells of the plan, and which of them are still to be run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analysis.cells.cells import Cell
+from analysis.cells.config import CellsConfig
+from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.run import Job
+from analysis.cells.setting import Setting
+from analysis.cells.store import Store
+from analysis.cells.workers import Task
+from kvsmooth.decoding.attention import decoder_of
+from kvsmooth.sinks import SINKS
+from probes.command.cli import BadInput
+from probes.command.provenance import digest, versions
+from probes.subjects import Subject, load_subject
+from probes.subjects.emoji import Scene, scenes
+
+
+@dataclass(frozen=True)
+class Material:
+    """A run before it begins."""
+
+    subject: Subject
+    job: Job
+    store: Store
+    plan: tuple[Cell, ...]
+    scenes: tuple[Scene, ...]
+    layers: int
+
+
+def material(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) -> Material:
+    """Load what decides the cells, and plan them.
+
+    Parameters
+    ----------
+    cells : makes the plan, of what must be known of method and subject
+
+    Raises
+    ------
+    BadInput : the subject cannot be loaded, or the options name no cells
+    """
+    subject = load_subject(config.subject, config.device)
+    drawn = tuple(scenes(config.images))
+    base = {"lambda_ref": config.lambda_ref, "exact": config.exact}
+    job = Job(config.subject, config.images, config.prompt, config.batch_size, config.max_new_tokens, base, config.device)
+    setting = Setting(config.lambda_ref, len(decoder_of(subject.model).layers), detectors=own_options(subject))
+    try:
+        plan = tuple(cells(setting))
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    identity = {
+        "revision": subject.revision,
+        "scenes": digest(scene.image.tobytes() for scene in drawn),
+        **{name: getattr(job, name) for name in ("images", "prompt", "batch_size", "max_new_tokens", "base", "device")},
+        "versions": {name: versions().get(name) for name in ("torch", "transformers")},
+    }
+    return Material(subject, job, Store(config.store, identity, plan), plan, drawn, setting.layers)
+
+
+def own_options(subject: Subject) -> dict[str, dict]:
+    """Options of detectors that belong to the subject: which of its tokens are punctuation."""
+    found = SINKS.get("punctuation")
+    return {} if found is None else {"punctuation": {"ids": list(found.of(subject.tokenizer).ids)}}
+
+
+def task_list(config: CellsConfig, plan: Sequence[Cell], store: Store) -> list[Task]:
+    """The cells to run, those first that others wait for: what is not finished, or `--only` and what that needs.
+
+    Raises
+    ------
+    BadInput : `--only` names a cell that the plan does not have
+    """
+    names = [cell.name for cell in plan]
+    if unknown := [name for name in config.only if name not in names]:
+        raise BadInput(f"--only {unknown[0]}: the plan has no such cell; it has {', '.join(names)}.")
+    asked = [cell for cell in plan if cell.name in config.only] or [cell for cell in plan if not store.finished(cell)]
+    sources = [cell.source.options for cell in asked if cell.source is not None]
+    needed = [cell for cell in plan if cell.name == BASELINE or cell.options in sources]
+    chosen = [cell for cell in plan if cell in asked or (cell in needed and not store.finished(cell))]
+    first = {BASELINE: 0, PAPER: 1}
+    return [Task(cell, store.place(cell)) for cell in sorted(chosen, key=lambda cell: first.get(cell.name, 3 if cell.two_pass else 2))]

@@ -1,0 +1,123 @@
+"""Runs one cell: captions of all images, and the receipts of what the smoothing did to each."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from analysis.cells.cells import Cell
+from analysis.cells.classes import token_classes
+from analysis.cells.names import RECEIPTS
+from kvsmooth.policies import FirstPass
+from probes.subjects import Item, Subject, load_subject
+from probes.subjects.emoji import scenes
+from probes.tracing.tokens import end_tokens, lengths
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all cells of a run share.
+
+    Parameters
+    ----------
+    subject, images, prompt : who describes what
+    batch_size : images decoded together; two-pass policies exchange rates within such a batch
+    max_new_tokens : longest caption, tokens
+    base : options of `KVSmooth` that hold where a cell does not say otherwise
+    """
+
+    subject: str
+    images: int
+    prompt: str
+    batch_size: int
+    max_new_tokens: int
+    base: Mapping[str, Any]
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a run applied in one batch: the data of a first pass, for policies that need it."""
+
+    rates: Float[Tensor, "step layer row"]
+    steps: Int[Tensor, "row"]
+    tokens: Int[Tensor, "step row"]
+
+    def data(self, classes: Int[Tensor, "token"]) -> dict[str, Any]:
+        """As the fields of two-pass policies are called."""
+        return {"first": FirstPass(self.rates, self.steps), "tokens": self.tokens, "classes": classes}
+
+
+class Bench:
+    """A subject with its encoded images, on which one cell after the other is run."""
+
+    def __init__(self, job: Job, subject: Subject | None = None):
+        self.job = job
+        self.subject = subject or load_subject(job.subject, job.device)
+        items = [Item(scene.image_id, scene.image, job.prompt) for scene in scenes(job.images)]
+        self.batches = [self.subject.encode(items[i : i + job.batch_size]) for i in range(0, len(items), job.batch_size)]
+
+    @cached_property
+    def classes(self) -> Int[Tensor, "token"]:
+        """A class for every token of the vocabulary."""
+        return token_classes(self.subject.tokenizer)
+
+    def run(self, cell: Cell, first: Sequence[Applied] | None = None) -> tuple[dict[str, Any], list[Applied]]:
+        """Caption all images under the cell.
+
+        Returns
+        -------
+        result : JSON-able: `captions`, `ended` (by an end token, not by the bound), `tokens` and `steps` by image, the receipts' means over
+            each image's own steps and layers, `seconds` of the clock and `cpu_seconds` of this process
+        applied : by batch, what a second pass needs; empty for the baseline
+        """
+        begun, worked, texts, applied = time.perf_counter(), time.process_time(), [], []
+        columns: dict[str, list] = {name: [] for name in ("ended", "tokens", "steps", *RECEIPTS)}
+        for number, inputs in enumerate(self.batches):
+            method = cell.method(self.job.base, None if first is None else first[number].data(self.classes))
+            tokens, run = self._generate(inputs, method)
+            ends = end_tokens(self.subject.model)
+            counts = lengths(tokens, ends)
+            # the first token comes from the prompt, whose pass nothing smooths: a row of n tokens has n - 1 decode steps of its own
+            steps = counts - 1
+            texts += [self.subject.text(row[:n].tolist()) for row, n in zip(tokens, counts, strict=True)]
+            columns["ended"] += torch.isin(tokens, torch.tensor(ends)).any(1).tolist()
+            columns["tokens"] += counts.tolist()
+            columns["steps"] += steps.tolist()
+            for name, values in receipts(run, steps).items():
+                columns[name] += values
+            if run is not None:
+                applied.append(Applied(run.rates, steps, tokens.T[: len(run.rates)].contiguous()))
+        spent = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - worked}
+        return {"captions": texts, **columns, **spent}, applied
+
+    @torch.no_grad()
+    def _generate(self, inputs: Mapping[str, Tensor], method: Any) -> tuple[Int[Tensor, "row token"], Any]:
+        with nullcontext() if method is None else method(self.subject.model) as run:
+            greedy = {"do_sample": False, "num_beams": 1, "max_new_tokens": self.job.max_new_tokens}
+            ids = self.subject.model.generate(**inputs, **greedy)
+        return ids[:, inputs["input_ids"].shape[1] :].cpu(), run
+
+
+def receipts(run: Any, steps: Int[Tensor, "row"]) -> dict[str, list[float]]:
+    """Means over a row's own steps and over layers: rate, shares of rates on floor and ceiling, relative changes; zeros without a run."""
+    if run is None:
+        return {name: [0.0] * len(steps) for name in RECEIPTS}
+    (floor, ceiling), rates = run.bounds, run.rates
+    parts = {
+        "rate": rates,
+        "floor": (rates <= floor + 1e-6).float(),
+        "ceiling": (rates >= ceiling - 1e-6).float(),
+        "change_keys": run.change_keys,
+        "change_values": run.change_values,
+    }
+    own = torch.arange(len(rates))[:, None] < steps  # a row that has ended still decodes padding until its batch ends
+    count = np.maximum(own.sum(0).numpy(), 1)
+    return {name: ((values.mean(1).double() * own).sum(0).numpy() / count).tolist() for name, values in parts.items()}

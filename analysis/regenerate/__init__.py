@@ -1,0 +1,1 @@
+"""Every question by one command, in lanes. `python -m analysis.regenerate`."""

@@ -1,0 +1,163 @@
+"""`python -m analysis.regenerate`: every question from scratch, or from what is already recorded; each leaves its figures and results.
+
+Questions run as commands of their own, in as many lanes as there are workers. What is finished is kept: after an interrupt or a failure
+the same command goes on from there. A question that fails loses no other.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.regenerate.lanes import Ended, Job, run_jobs
+from analysis.regenerate.screen import Screen
+from probes.command.cli import run_cli
+from probes.command.files import write_bytes
+from probes.command.provenance import git_commit
+from probes.options import check_positive
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a question's command is called.
+
+    Parameters
+    ----------
+    recordings : whether it has the option of that name
+    store : folder of its finished parts, inside the folder of recordings; "" where it has none
+    page : of the docs, that it writes; "" for none
+    most : images that it looks at, at most
+    all_lanes : whether it spreads over all workers by itself, as long as its store is empty
+    shared : what it shares with others, as in `Job`
+    """
+
+    recordings: bool = False
+    store: str = ""
+    page: str = ""
+    most: int = sys.maxsize
+    all_lanes: bool = False
+    shared: str = ""
+
+
+RECORDED = {"recordings": True, "shared": "recordings"}
+QUESTIONS = {
+    "drift": Asked(**RECORDED, page="findings.md"),
+    "sinks": Asked(recordings=True, store="sinks", page="findings.md"),
+    "mediation": Asked(store="mediation", page="findings.md", most=200),
+    "logits": Asked(**RECORDED, page="findings.md"),
+    "coupling": Asked(**RECORDED, page="findings.md"),
+    "entropy": Asked(**RECORDED, page="findings.md"),
+    "onset": Asked(**RECORDED, page="findings.md"),
+    "ablation": Asked(store="ablation", page="ablation.md", all_lanes=True, shared="cells"),
+    "sensitivity": Asked(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
+}
+"""In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
+
+
+@dataclass(frozen=True)
+class RegenerateConfig:
+    """All questions: what is missing is recorded and run, then reduced, tested, drawn and told."""
+
+    images: int = 500
+    """how many images; mediation looks at 200 of them at most"""
+    workers: int = 2
+    """lanes; each is a process of one thread"""
+    only: tuple[str, ...] = ()
+    """these questions alone, in one word with commas or in several: drift,logits"""
+    out: Path = Path("figures/emoji")
+    """folder with a folder for each question; times of runs over all of them in regenerate/scratch.json and again.json"""
+    recordings: Path = Path("recordings")
+    """folder of recordings and finished parts; what lies there is not made again"""
+    docs: Path = Path("docs")
+    """folder of the pages that questions write: findings.md and ablation.md"""
+    redraw: bool = False
+    """figures and pages from the files in --out only, without a model"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        check_positive(self, "images", "workers")
+        if bad := [name for name in self.chosen if name not in QUESTIONS]:
+            raise ValueError(f"RegenerateConfig.only must be of {', '.join(QUESTIONS)}; got {bad[0]!r}.")
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The questions, in the order of QUESTIONS; names that are none of them at the end."""
+        asked = [name for word in self.only for name in word.split(",") if name]
+        return (*(name for name in QUESTIONS if name in asked or not asked), *(name for name in asked if name not in QUESTIONS))
+
+
+def main(config: RegenerateConfig) -> None:
+    """Run the questions, say how each went, keep their times."""
+    scratch = not any(config.recordings.glob("*"))
+    begun = time.perf_counter()
+    ended = run_jobs(jobs(config), config.workers, config.recordings / "regenerate", Screen())
+    wall = time.perf_counter() - begun
+    if not (config.redraw or config.only):
+        kind = "scratch" if scratch else "again"  # their times are different claims: neither takes the other's place
+        write_bytes(config.out / "regenerate" / f"{kind}.json", record(config, ended, wall, scratch).encode())
+    print(summary(ended, wall))  # noqa: T201  what the command says at its end
+    if any(one.status for one in ended):
+        raise SystemExit(1)
+
+
+def jobs(config: RegenerateConfig) -> list[Job]:
+    """The commands of the chosen questions."""
+    return [_job(name, QUESTIONS[name], config) for name in config.chosen]
+
+
+def record(config: RegenerateConfig, ended: Sequence[Ended], wall: float, scratch: bool) -> str:
+    """The text of a file of times: seconds by question, the commit, and the machine's cores."""
+    times = {
+        one.job.name: {"seconds": round(one.seconds, 1), "cpu_seconds": round(one.cpu_seconds, 1), "status": one.status} for one in ended
+    }
+    told = {
+        "questions": times,
+        "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(sum(one.cpu_seconds for one in ended), 1),
+        "from_scratch": scratch,
+        "images": config.images,
+        "workers": config.workers,
+        "cores": os.cpu_count(),
+        "git_commit": git_commit(),
+    }
+    return json.dumps(told, indent=1) + "\n"
+
+
+def summary(ended: Sequence[Ended], wall: float) -> str:
+    """A line a question, in the order in which they ended, and the sum."""
+    lines = [f"{'question':12} {'minutes':>8} {'of the processor':>17}"]
+    for one in ended:
+        failed = "" if one.status == 0 else "  failed"
+        lines.append(f"{one.job.name:12} {one.seconds / 60:8.1f} {one.cpu_seconds / 60:17.1f}{failed}")
+    lines.append(f"{'all':12} {wall / 60:8.1f} {sum(one.cpu_seconds for one in ended) / 60:17.1f}")
+    if failed := [one.job.name for one in ended if one.status]:
+        lines.append(
+            f"Failed: {', '.join(failed)}. The same command goes on from what is finished; --only {','.join(failed)} runs these alone."
+        )
+    return "\n".join(lines)
+
+
+def _job(name: str, asked: Asked, config: RegenerateConfig) -> Job:
+    words = [sys.executable, "-m", f"analysis.{name}", "--out", str(config.out / name)]
+    if asked.page:
+        words += ["--page", str(config.docs / asked.page)]
+    if config.redraw:
+        return Job(name, (*words, "--redraw"))
+    words += ["--images", str(min(config.images, asked.most))]
+    if asked.recordings:
+        words += ["--recordings", str(config.recordings)]
+    if asked.store:
+        words += ["--store", str(config.recordings / asked.store)]
+    if asked.all_lanes:
+        words += ["--workers", str(config.workers)]
+    # what lies there is most of its work: then it need not keep others waiting
+    begun = asked.store and any((config.recordings / asked.store).glob("*.json"))
+    return Job(name, tuple(words), config.workers if asked.all_lanes and not begun else 1, asked.shared)
+
+
+if __name__ == "__main__":
+    run_cli(RegenerateConfig, main)

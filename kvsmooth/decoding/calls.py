@@ -1,0 +1,112 @@
+"""Calls of `generate`, announced before they run: what they will feed as prompt, and whether they can be smoothed at all."""
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+
+import torch
+
+from kvsmooth.decoding.refusals import option, refuse_generation
+from kvsmooth.decoding.stream import Stream
+from kvsmooth.errors import Unsupported
+
+
+class Call:
+    """A running call of `generate`.
+
+    Attributes
+    ----------
+    prompt : tokens that it will feed before it decodes; None when its first pass is the whole prompt
+    ids : its token ids and attention mask, where it was given any
+    stream : the stream it feeds, once the first pass has begun
+    thread : the thread that it runs in
+    """
+
+    def __init__(self, prompt: int | None, ids: tuple[torch.Tensor, torch.Tensor | None] | None):
+        self.prompt, self.ids = prompt, ids
+        self.stream: Stream | None = None
+        self.thread = threading.get_ident()
+
+
+class Calls(list[Call]):
+    """Calls that run now, the innermost last; `ended` when the block has.
+
+    A `generate` runs in the thread that called it, and a block has one attention function for all: two threads at once would mix
+    their texts, and a thread that outlives the block would go on without the method, which nothing in its output tells.
+    """
+
+    ended = False
+
+    def check(self) -> None:
+        """Refuse a call that begins after the block, or beside another thread's.
+
+        Raises
+        ------
+        Unsupported
+        """
+        if self.ended:
+            raise Unsupported(
+                "KVSmooth cannot serve a generate that was taken from the model inside a `with` that has ended: call model.generate."
+            )
+        if any(call.thread != threading.get_ident() for call in self):
+            raise Unsupported(
+                "KVSmooth follows one generate at a time and another thread's is running on this model; join that thread first."
+            )
+
+    def end(self, clean: bool) -> None:
+        """Learn that the block ends; `clean` when no exception is on its way.
+
+        Raises
+        ------
+        Unsupported : a call still runs, in another thread
+        """
+        self.ended = True
+        if self and clean:
+            raise Unsupported(
+                "KVSmooth's `with` ended while generate was running in another thread, whose further tokens were not smoothed; "
+                "read its streamer to the end and join the thread inside the `with`."
+            )
+
+
+def announce(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
+    """Put each call of `module.generate` on `calls` while it runs, on this instance only; gives the function that undoes it.
+
+    A call that cannot be smoothed raises `Unsupported` before anything runs.
+    """
+    generate, own = module.generate, vars(module).get("generate")
+    signature = inspect.signature(generate)
+
+    @functools.wraps(generate)
+    def announced(*args, **kwargs):
+        given = dict(signature.bind_partial(*args, **kwargs).arguments)
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                given |= given.pop(parameter.name, {})
+        calls.check()
+        refuse_generation(module, given)
+        call = Call(chunked_prompt(module, given), given_ids(given))
+        calls.append(call)
+        try:
+            return generate(*args, **kwargs)
+        finally:
+            calls.remove(call)
+
+    module.generate = announced
+    return functools.partial(setattr, module, "generate", own) if own else functools.partial(delattr, module, "generate")
+
+
+def given_ids(given: dict) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+    ids = given.get("input_ids", given.get("inputs"))
+    return None if ids is None or ids.numel() == 0 else (ids, given.get("attention_mask"))
+
+
+def chunked_prompt(module: torch.nn.Module, given: dict) -> int | None:
+    """Tokens that `generate` will feed before it decodes when it prefills in chunks; None when it does so in one pass."""
+    if option(module, given, "prefill_chunk_size") is None:
+        return None
+    ids, mask, cache = given.get("input_ids", given.get("inputs")), given.get("attention_mask"), given.get("past_key_values")
+    tokens = (ids if given.get("inputs_embeds") is None else given["inputs_embeds"]).shape[1]
+    # with a cache the ids are those of the whole sequence, unless the mask says that they are only the new ones
+    whole = given.get("inputs_embeds") is not None or mask is None or mask.shape[1] == tokens
+    return tokens - int(cache.get_seq_length()) if cache is not None and whole else tokens

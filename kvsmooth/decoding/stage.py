@@ -1,0 +1,129 @@
+"""The attention function of KVSmooth: it delegates, and deals with the newest row of each layer of the band.
+
+With timing="after" a step's layers are collected and dealt with together in the band's last layer: only later steps see the change,
+so the result is the same, and dozens of small operations become a few.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from kvsmooth.decoding.cache_slots import newest_slots
+from kvsmooth.decoding.clock import Clock
+from kvsmooth.decoding.group import Unit
+from kvsmooth.decoding.hidden import HiddenStates
+from kvsmooth.decoding.sight import Newest, needs_of
+from kvsmooth.decoding.state import BandState
+from kvsmooth.decoding.stream import Stream
+from kvsmooth.errors import Unsupported
+from kvsmooth.measures import mask_scores, newest_row_probabilities, newest_row_scores
+from kvsmooth.run import Run
+
+
+class Smoothing:
+    """The stage of one `with` block; `attend` has the signature of transformers' attention functions."""
+
+    def __init__(
+        self,
+        method,
+        band: tuple[int, ...],
+        clock: Clock,
+        base: Callable,
+        run: Run,
+        angles: dict[int, torch.Tensor] | None,
+        hidden: HiddenStates | None = None,
+    ):
+        self.method, self.band, self.clock, self.base, self.run, self.angles = method, band, clock, base, run, angles
+        self.hidden, self.needs = hidden, needs_of(method.score)
+        self.members, self.first, self.last = frozenset(band), band[0], band[-1]
+        # one layer at a time where a layer's own output depends on its rate
+        self.at_once = method.timing == "recompute" or method.output
+        self.newest: dict[int, Newest] = {}
+        # a static cache whose layers all slide forgets its length: the model's limit stands in for it
+        self.longest = getattr(clock.decoder.config, "max_position_embeddings", 32768)
+        kinds = getattr(clock.decoder.config, "layer_types", None) or ()
+        self.kinds = {layer: kinds[layer] if layer < len(kinds) else "" for layer in band}
+        clock.on_stream = self._begin
+
+    def attend(self, module, query, key, value, attention_mask, **kwargs):
+        """Attention output "row query head channel" and, where the function found gives them, weights."""
+        layer = module.layer_idx
+        if layer not in self.members:
+            return self.base(module, query, key, value, attention_mask, **kwargs)
+        if layer == self.first:
+            self.newest.clear()
+        if not self.clock.decoding:
+            result = self.base(module, query, key, value, attention_mask, **kwargs)
+            self._note_prompt(layer, query, key, value, result[0])
+            return result
+        if kwargs.get("s_aux") is not None:
+            raise Unsupported("KVSmooth does not know attention with learned sink logits (s_aux); use a model without them.")
+        return self._decode(layer, module, query, key, value, attention_mask, kwargs)
+
+    def _decode(self, layer, module, query, key, value, mask, kwargs):
+        terms = kwargs.get("scaling"), kwargs.get("softcap"), kwargs.get("position_bias")
+        explicit = not (self.method.exact or kwargs.get("dropout"))
+        recompute = self.method.timing == "recompute"
+        row = newest_row_scores(query, key, *terms)
+        scores = row.detach() if explicit and "logits" in self.needs else None
+        if explicit:
+            row = mask_scores(row, mask).softmax(-1)
+        self._learn(layer, query, key, value)
+        hidden = self.hidden.newest.pop(layer) if "hidden" in self.needs else None
+        self.newest[layer] = Newest(key, value, row.detach(), mask, explicit, scores, hidden)
+        rates = self._step() if recompute else None
+        if not explicit:
+            output, weights = self.base(module, query, key, value, mask, **kwargs)
+        else:
+            if recompute:
+                row = newest_row_probabilities(query, key, mask, *terms)
+            output, weights = _explicit_output(row, value), row.unsqueeze(2).to(query.dtype)
+        if not recompute and (self.at_once or layer == self.last):
+            rates = self._step()
+        if self.method.output:
+            output = self.clock.stream.state.smooth_output(layer, output, rates[0])
+        return output, weights
+
+    @torch.no_grad()
+    def _step(self):
+        rates = self.clock.stream.state.step(self.newest, self.clock.cache, self.longest, self.clock.tokens)
+        self.newest.clear()
+        return rates
+
+    @torch.no_grad()
+    def _note_prompt(self, layer, query, key, value, output) -> None:
+        """Prepare the state while nothing is compiled; prompt tokens themselves stay as they are."""
+        state, cache = self.clock.stream.state, self.clock.cache
+        if self.method.output:
+            state.last_outputs[layer] = output[:, -1].float()
+        if layer == self.last and "prompt" in self.needs and self.clock.stream.ready and self.clock.stream.start == 0:
+            state.prompt.summarise()
+        if cache is None:  # the decoder makes its own, so the layer's kind shows at the first decode step only
+            return
+        self._learn(layer, query, key, value)
+        if self.method.previous == "raw":
+            slots = newest_slots(cache.layers[layer])
+            last = (states[:, :, -1] if slots is None else states.index_select(2, slots[1:])[:, :, 0] for states in (key, value))
+            state.last_states[layer] = tuple(states.float() for states in last)
+        if layer == self.last:
+            state.prepare(cache, self.longest)
+
+    def _learn(self, layer, query, key, value) -> None:
+        known = self.clock.stream.state.units.get(layer)
+        if known is not None and known.rows == query.shape[0]:
+            return
+        sliding = bool(self.clock.cache.layers[layer].is_sliding)
+        sizes = query.shape[0], query.shape[1], key.shape[1], key.shape[3], value.shape[3]
+        self.clock.stream.state.learn(layer, Unit(key.device, *sizes, sliding, self.kinds[layer], layer if self.at_once else -1))
+
+    def _begin(self, stream: Stream) -> None:
+        prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
+        stream.state = BandState(self.method, self.band, self.angles, prompt_groups)
+        self.run.begin(stream.state)
+
+
+def _explicit_output(probabilities, value):
+    """Attention output "row 1 head channel" of one query from its probabilities, grouped-query values included."""
+    rows, heads, keys = probabilities.shape
+    grouped = probabilities.view(rows, value.shape[1], heads // value.shape[1], keys).to(value.dtype)
+    return torch.matmul(grouped, value).view(rows, 1, heads, value.shape[-1])

@@ -1,0 +1,1 @@
+"""What every command shares: options as a dataclass, files whole or not at all, provenance."""

@@ -1,0 +1,150 @@
+"""One entry for every command: a frozen dataclass is the options, the help text and the provenance."""
+
+import contextlib
+import errno
+import io
+import itertools
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+Config = TypeVar("Config")
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+class BadInput(ValueError):
+    """What the user gave cannot be used; the message is one line: what, where, what to do."""
+
+
+class Notice(UserWarning):
+    """What a user should know although the work is done: a warning in Python, one line on stderr from a command."""
+
+
+def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Sequence[str] | None = None) -> None:
+    """Parse the options, run `main` on them and leave with 0 (done), 2 (bad input) or 130 (interrupted, finished work kept).
+
+    Bad input is `BadInput`, options that do not parse or break their own law, `kvsmooth.Unsupported`, and whatever the operating
+    system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`.
+    A `Notice` is one line on stderr too, and changes nothing else.
+
+    Parameters
+    ----------
+    config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces
+    main : called with the parsed options
+    argv : the words after the program's name; `sys.argv[1:]` if None
+
+    Raises
+    ------
+    SystemExit : always
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    program, debug = program_name(), "--debug" in argv
+    try:
+        config = _parse(config_class, argv, program)
+        with _notices_in_one_line(program):
+            main(config)
+    except KeyboardInterrupt:
+        _leave(f"{program}: interrupted; finished work is kept, the same command goes on from it.", INTERRUPTED)
+    except (ValueError, OSError) as error:
+        if debug or not _is_bad_input(error):
+            raise
+        _leave(f"{program}: {one_line(error)}", BAD_INPUT)
+    sys.exit(DONE)
+
+
+def quiet(progress: bool = True) -> None:
+    """Have transformers and its hub say nothing but errors, and draw progress on a terminal only, as commands do; or, as their workers do,
+    never.
+    """
+    import huggingface_hub
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    huggingface_hub.logging.set_verbosity_error()  # it tells each of its tries to reach a hub that is not there
+    if not (progress and sys.stderr.isatty()):
+        transformers.logging.disable_progress_bar()
+
+
+def program_name() -> str:
+    """What the user typed: `python -m probes.record` or, for a package, `python -m analysis.ablation`, rather than a path into it."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None or not spec.name:
+        return os.path.basename(sys.argv[0] or "python")
+    return f"python -m {spec.name.removesuffix('.__main__')}"
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without line breaks; an error of the operating system says which file it is about."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}; {_WAYS_OUT.get(error.errno, 'mend that, and run the same command again')}."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_sentence(error: BaseException) -> str:
+    """The first sentence of an error, without a full stop, at most 200 characters: for a line that has more to say."""
+    return one_line(ValueError(str(error))).partition(". ")[0].rstrip(".")[:200]
+
+
+_MAKE_ROOM = "finished work is kept: make room, and the same command goes on from there"
+_WAYS_OUT = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: _MAKE_ROOM,
+    errno.EACCES: "choose a place that you may write",
+    errno.EROFS: "choose a place that you may write",
+    errno.ENOTDIR: "a file stands where a folder is needed: choose another place",
+    errno.EEXIST: "a file stands where a folder is needed: choose another place",
+}
+
+
+@contextlib.contextmanager
+def _notices_in_one_line(program: str) -> Iterator[None]:
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, Notice):
+                print(f"{program}: {message}", file=sys.stderr)  # noqa: T201  a command may speak
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+def _parse(config_class: type[Config], argv: list[str], program: str) -> Config:
+    import tyro
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(config_class, args=argv, prog=program)
+    except SystemExit as error:
+        if error.code in (DONE, None):  # --help
+            raise
+        raise BadInput(_unboxed(complaint.getvalue())) from error
+
+
+def _unboxed(text: str) -> str:
+    """The message inside the box that tyro draws: without frame, title and reprinted help."""
+    rows = [line.strip("│|╭╮╰╯─ \t") for line in text.splitlines()]
+    rows = [row if row.strip("-") else "" for row in rows]  # rulers, where the terminal has no lines to draw
+    message = list(itertools.takewhile(bool, itertools.dropwhile(lambda row: not row, rows[1:]))) or rows[:1]
+    return f"{' '.join(message)} (--help lists the options)"
+
+
+def _is_bad_input(error: Exception) -> bool:
+    if isinstance(error, BadInput | OSError):
+        return True
+    # looked up, not imported: a command that never touched the method need not load torch to say that an option is wrong
+    unsupported = getattr(sys.modules.get("kvsmooth"), "Unsupported", None)
+    return unsupported is not None and isinstance(error, unsupported)
+
+
+def _leave(line: str, status: int) -> None:
+    print(line, file=sys.stderr)  # noqa: T201  the one line that a command says
+    sys.exit(status)

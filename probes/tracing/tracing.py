@@ -1,0 +1,187 @@
+"""Reading a model while it generates, with nnsight. The only file that knows nnsight.
+
+The places that are read are found once a model: the decoder's layers through `get_decoder()`, and in each the call of the attention
+function, which is the last operation that nnsight labels `attention_interface_<n>` (it numbers assignments too).
+"""
+
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kvsmooth import Unsupported
+from probes.tracing.collector import StepCollector
+from probes.tracing.rows import Substitution
+from probes.tracing.tokens import Listener
+
+CALL = re.compile(r"attention_interface_(\d+)")
+
+
+class Tracing:
+    """A model with the places that are read in it; made once a model, used for any number of generations.
+
+    nnsight replaces each module's `forward` by a controller for good. Outside a trace the model computes what it did before.
+
+    Parameters
+    ----------
+    model : a Hugging Face model with a decoder over a KV cache, ready to generate
+
+    Attributes
+    ----------
+    layers : numbers of the decoder's layers
+    speaker : the module whose `generate` loop runs: the model, or its language model where the model delegates to that
+
+    Raises
+    ------
+    Unsupported : the model has no decoder, or its attention does not go through transformers' attention interface
+    """
+
+    def __init__(self, model: nn.Module):
+        from nnsight import NNsight
+
+        paths = {id(module): path for path, module in model.named_modules()}
+        decoder = _decoder(model, paths)
+        head = model.get_output_embeddings()
+        if head is None or id(head) not in paths:
+            raise Unsupported(f"{type(model).__name__} has no output embeddings of its own: it cannot be recorded while it generates.")
+        self.model = model
+        with warnings.catch_warnings():
+            # a Q-Former names a module "output"; nothing is read there
+            warnings.filterwarnings("ignore", message=".*which nnsight already serves on every module.*")
+            self._wrapped = NNsight(model)
+        base = paths[id(decoder)]
+        prefix = f"{base}." if base else ""
+        self._decoder = self._wrapped.get(base) if base else self._wrapped
+        self._layers = [self._wrapped.get(f"{prefix}layers.{i}") for i in range(len(decoder.layers))]
+        self._calls = [_attention_call(layer.self_attn) for layer in self._layers]
+        # the module that owns the head returns the logits that `generate` reads, after any scaling or cap
+        owner = paths[id(head)].rpartition(".")[0]
+        self._speaker = self._wrapped.get(owner) if owner else self._wrapped
+        self.speaker = self._speaker._module
+        self.layers = tuple(range(len(decoder.layers)))
+
+    @property
+    def call_labels(self) -> tuple[str, ...]:
+        """nnsight's names of the operations that are read, one a layer."""
+        return tuple(call.name for call in self._calls)
+
+    def generate(self, inputs: dict[str, Any], collector: StepCollector, patch: Substitution | None = None, **options: Any) -> Tensor:
+        """Generate as `model.generate(**inputs, **options)` does, and hand every forward pass to `collector`.
+
+        Parameters
+        ----------
+        patch : at every step after the prompt, puts the attention outputs that it gives in the place of the model's own
+
+        Returns
+        -------
+        what `generate` returns: token ids, "row position"
+
+        Raises
+        ------
+        OutOfStep : a read belongs to another step or layer than it is taken for
+        """
+        import nnsight
+
+        options = {"disable_compile": True, **options, "streamer": Listener(collector)}
+        with warnings.catch_warnings():
+            # the loop is open because the model decides when it ends
+            warnings.filterwarnings("ignore", message=".*was never reached: the loop asked for a step.*")
+            with self._wrapped.trace(fn="generate") as tracer:
+                with tracer.invoke(**inputs, **options):
+                    for _ in tracer.iter[:]:  # from 0, always: a later start binds reads to other steps
+                        self._read_pass(collector, patch)
+                with tracer.invoke():  # what follows an open loop never runs, so the result has a worker of its own
+                    tokens = nnsight.save(tracer.result)
+        return tokens
+
+    def whole(self, inputs: dict[str, Any], visit: Callable[..., None]) -> None:
+        """One forward pass over all of `inputs`, as a prompt: `visit` is called in every layer, in order, before its attention.
+
+        It is `generate` for one token that is thrown away, so that positions, masks and token types are those of a generation. There is
+        no cache, so that nothing of a layer outlives it.
+
+        Parameters
+        ----------
+        visit : called with (layer, hidden, query, key, value, mask, scaling, softcap, causal); causal: without a mask, a query sees the
+            keys up to itself
+        """
+        options = {"max_new_tokens": 1, "min_new_tokens": 0, "do_sample": False, "use_cache": False, "disable_compile": True}
+        with self._wrapped.trace(fn="generate") as tracer:  # noqa: SIM117  nnsight takes the block as it is written
+            with tracer.invoke(**inputs, **options):
+                self._visit_layers(visit)
+
+    def _visit_layers(self, visit: Callable[..., None]) -> None:
+        for i, (layer, call) in enumerate(zip(self._layers, self._calls, strict=True)):
+            hidden = layer.input
+            query, key, value, mask, options, module = _given(i, call.inputs)
+            causal = options.get("is_causal")
+            causal = getattr(module, "is_causal", True) if causal is None else causal
+            visit(i, hidden, query, key, value, mask, options.get("scaling"), options.get("softcap"), bool(causal))
+
+    def _read_pass(self, collector: StepCollector, patch: Substitution | None) -> None:
+        """One forward pass, read strictly in the order in which it is computed: a read backwards would bind to the next pass."""
+        cache = _cache(self._decoder.inputs)
+        collector.begin(int(cache.get_seq_length()))
+        for i, (layer, call) in enumerate(zip(self._layers, self._calls, strict=True)):
+            query, key, value, mask, options, _ = _given(i, call.inputs)
+            collector.attention(i, int(cache.get_seq_length(i)), query, key, value, mask, options.get("scaling"), options.get("softcap"))
+            # a method that recomputes has smoothed when the call returns; another may smooth this very tensor in a later layer's call,
+            # or in this one, and the output that is due is that of the states as they were
+            if collector.recompute:
+                _ = call.output
+                collector.smoothed()
+            if patch is not None and collector.steps:
+                wanted = patch.output(i, collector.steps, query, key, value, mask, options.get("scaling"), options.get("softcap"))
+                if wanted is not None:
+                    call.output = (wanted, None)
+            collector.output(i, _tensor(layer.output))
+        collector.end(self._speaker.output.logits if collector.wants_logits else None)
+
+
+def _decoder(model: nn.Module, paths: dict[int, str]) -> nn.Module:
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+    layers = getattr(decoder, "layers", None)
+    if id(decoder) not in paths or layers is None or any(not hasattr(layer, "self_attn") for layer in layers):
+        raise Unsupported(
+            f"{type(model).__name__} has no decoder of self-attention layers (get_decoder().layers[i].self_attn): it cannot be recorded."
+        )
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise Unsupported(f"{type(model).__name__} is an encoder-decoder: its prompt is not in the cache that is recorded.")
+    return decoder
+
+
+def _attention_call(attention: Any) -> Any:
+    """The operation that calls the attention function: the last of its labels."""
+    labels = [name for name in attention.source.names if CALL.fullmatch(name)]
+    if not labels:
+        raise Unsupported(
+            f"{attention.path} does not call transformers' attention interface (operations: {', '.join(attention.source.names)})."
+        )
+    return getattr(attention.source, max(labels, key=lambda name: int(CALL.fullmatch(name)[1])))
+
+
+def _given(layer: int, inputs: tuple) -> tuple:
+    """What the attention function of a layer is given: query, key, value, mask, its options, and the module that calls it."""
+    given, options = inputs
+    module, query, key, value, *rest = given
+    mask = rest[0] if rest else options.get("attention_mask")
+    if (extra := options.get("s_aux")) is not None or (extra := options.get("position_bias")) is not None:
+        raise Unsupported(f"layer {layer} attends with learned sink logits or a position bias {tuple(extra.shape)}: not recorded.")
+    return query, key, value, mask, options, module
+
+
+def _cache(call: tuple) -> Any:
+    given, named = call
+    cache = named.get("past_key_values")
+    if cache is None:
+        cache = next((value for value in given if hasattr(value, "get_seq_length")), None)
+    if cache is None:
+        raise Unsupported("use_cache=False: recording reads the newest position of a KV cache; generate with one.")
+    return cache
+
+
+def _tensor(output: Any) -> Tensor:
+    return output if isinstance(output, torch.Tensor) else output[0]

@@ -1,0 +1,101 @@
+"""What docs/ablation.md says: bullets from planted signs of corrected tests, tables, and their place between the marks."""
+
+import pytest
+
+from analysis.ablation.controls import GUIDED, guidance, moved, shown
+from analysis.ablation.page import END, START, filled
+from analysis.cells.names import BASELINE, PAPER
+
+LOWER = ("chair_i", "chair_s", "recall")
+
+
+def row(name, sign, size=0.02):
+    """A row whose corrected test rejects on that side of zero; 0: one above zero that does not."""
+    estimate = size * (sign or 1)
+    told = {"name": name, "estimate": estimate, "interval": [estimate - 0.01, estimate + 0.01], "n": 9, "effect": {}, "reason": ""}
+    return told | {"p": 0.01, "p_adjusted": 0.2 if sign == 0 else 0.01, "role": "primary", "where": {}}
+
+
+def minus_nothing(cells):
+    """Rows of cells against no smoothing: by cell the signs of CHAIR_i, CHAIR_s and recall; estimates grow from cell to cell."""
+    made = {}
+    for i, (cell, signs) in enumerate(cells.items()):
+        for measure, sign in (*zip(LOWER, signs, strict=True), ("repeated_mentions", 1)):
+            name = f"{cell} - {BASELINE}/{measure}"
+            made[name] = row(name, sign, 0.01 * (i + 1))
+    return made
+
+
+def against(signs, measure="chair_i"):
+    return {name: row(name, sign) for control, sign in signs.items() for name in [f"{PAPER} - {control}/{measure}"]}
+
+
+def test_guidance_names_each_control_by_its_test():
+    signs = dict.fromkeys(GUIDED, 0) | {"mean": -1, "random": -1, "inverse": 1}
+    said = guidance(against(signs) | against(dict.fromkeys(GUIDED, 0), "chair_s"))
+    lower, higher, rest = said.split(". ")[0].split("; ")
+    assert lower == "CHAIR_i of KVSmooth is lower than that of `mean` (−0.0200 [−0.0300, −0.0100]) and `random`"
+    assert higher == "higher than that of `inverse` (0.0200 [0.0100, 0.0300])"
+    assert {name for name in GUIDED if f"`{name}`" in rest} == {name for name, sign in signs.items() if sign == 0}
+    assert rest.startswith("not told apart from that of ")
+    assert said.endswith(". CHAIR_s of KVSmooth is not told apart from that of any of these 10 controls.")
+    assert guidance({}) == ""
+
+
+def test_few_cells_are_told_one_by_one_and_many_by_their_ends():
+    few = moved(minus_nothing({"a": (1, 0, 0), "b": (-1, -1, 0), "c": (0, 0, -1)}), ["a", "b", "c"])
+    assert few == (
+        "CHAIR_i is raised by `a` (0.0100 [0.00, 0.0200]); lowered by `b` (−0.0200 [−0.0300, −0.0100]); not clearly changed by `c` "
+        "(0.0300 [0.0200, 0.0400]). `b` lowers CHAIR_i (−0.0200 [−0.0300, −0.0100]) and CHAIR_s (−0.0200 [−0.0300, −0.0100]) and raises "
+        "repeated mentions (0.0200 [0.0100, 0.0300])."
+    )
+    cells = dict.fromkeys("abcde", (1, 1, 0))
+    every = moved(minus_nothing(cells), list("abcde"))
+    assert every == "CHAIR_i is raised by all 5, from `a` (0.0100 [0.00, 0.0200]) to `e` (0.0500 [0.0400, 0.0600])."
+    assert moved(minus_nothing(cells | {"f": (0, 0, 0)}), list("abcdef")).startswith("CHAIR_i is raised by 5 of 6, from `a` ")
+    assert moved({}, ["a"]) == ""
+
+
+@pytest.mark.parametrize(("recall", "words"), [((-1, -1), "all"), ((-1, 0), "1"), ((0, 0), "0")])
+def test_what_lowers_chair_is_told_with_what_it_costs(recall, words):
+    cells = {"a": (0, -1, recall[0]), "b": (-1, -1, recall[1]), "c": (1, 1, -1)}
+    said = moved(minus_nothing(cells), list(cells))
+    assert f"2 lower CHAIR_i or CHAIR_s, {words} of them recall too: `b` lowers CHAIR_i" in said
+
+
+def found(centre, rows, families):
+    told = {"n": 9, "git_commit": "0123456789abc", "base": {"lambda_ref": centre}, "config": {"level": 0.95}}
+    told |= {"wall": {"cells_of_this_run": 0, "this_run_seconds": 0.0, "workers": 1, "all_cells_seconds": 60.0}}
+    cells = [{"name": name, "family": family, "seconds": 1.0} for name, family in families.items()]
+    return {"results": list(rows.values()), "provenance": told, "cells": cells}
+
+
+def made(centre, paper):
+    rows = minus_nothing({PAPER: paper, "mean": (1, 1, 0), "keys only": (1, 0, 0)}) | against({"mean": -1})
+    levels = {f"{cell}/{name}": row(f"{cell}/{name}", 0) for cell in (BASELINE, PAPER) for name in ("chair_i", "chair_s")}
+    where = {"where": {"kind": "interaction", "family": "keys x values", "measure": "chair_i"}}
+    both = {"keys x values/interaction/chair_i": row("keys x values/interaction/chair_i", 0) | where}
+    return found(centre, rows | levels | both, {BASELINE: "reference", PAPER: "ladder", "mean": "ladder", "keys only": "places"})
+
+
+def test_a_bullet_a_family_and_one_of_the_other_ladder():
+    one, other = made(0.7, (1, 1, 0)), made(0.5, (0, 1, 0))
+    titles = [bullet.split("**")[1] for bullet in shown(one, other)]
+    assert titles == ["KVSmooth itself.", "Guidance.", "Guidance round `lambda_ref` 0.5.", "Places."]
+    assert [bullet.split("**")[1] for bullet in shown(one)] == ["KVSmooth itself.", "Guidance.", "Places."]
+    itself, _, half, places = shown(one, other)
+    assert itself.endswith(" CHAIR_i is raised by 1 of its 1 controls in the ladder too.")
+    assert "CHAIR_i 0.0100 [0.00, 0.0200] (not clear); CHAIR_s 0.0100 [0.00, 0.0200]. CHAIR_i of KVSmooth is lower" in half
+    assert places.endswith("Keys and values together, beyond the sum of both: 0.0200 [0.0100, 0.0300] (not tested).")
+    assert shown(found(0.7, {}, {BASELINE: "reference"})) == []
+
+
+def test_the_page_keeps_what_stands_round_the_marks_and_its_tables_mark_what_rejects():
+    page = filled(f"before\n{START}\nstale words\n{END}\nafter\n", made(0.7, (1, 1, 0)))
+    assert page.startswith(f"before\n{START}\n**KVSmooth raises CHAIR_i and CHAIR_s")
+    assert page.endswith(f"\n{END}\nafter\n")
+    assert "stale words" not in page
+    assert page.index("* **Places.**") < page.index("## Tables") < page.index("### Places")
+    assert "| keys only | – | 0.0300 [0.0200, 0.0400]* | 0.0300 [0.0200, 0.0400] | – |" in page
+    assert filled(page, made(0.7, (1, 1, 0))) == page
+    assert filled("no marks", made(0.7, (1, 1, 0))).startswith(f"no marks\n{START}\n")

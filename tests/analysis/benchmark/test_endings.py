@@ -1,0 +1,82 @@
+"""However a run ends, what is finished stays, and going on gives what an undisturbed run gives; engines agree."""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from analysis.benchmark.command import perform
+from analysis.benchmark.config import BenchmarkConfig
+from tests.processes import PATIENCE, started, until
+
+SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 40, "mode": "bundled"}
+OPTIONS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+BRAKED = """
+import sys, time
+from pathlib import Path
+from analysis.answering.answering import Answerer
+from analysis.benchmark.command import perform
+from analysis.benchmark.config import BenchmarkConfig
+from probes.command.cli import run_cli
+there, go, calls, usual = Path(sys.argv[1]), Path(sys.argv[2]), [], Answerer.__call__
+def braked(self, queries):
+    calls.append(1)
+    if len(calls) == 2:
+        there.touch()
+        while not go.exists():
+            time.sleep(0.02)
+    return usual(self, queries)
+Answerer.__call__ = braked
+run_cli(BenchmarkConfig, perform, sys.argv[3:])
+"""
+"""The command, which stops as its second batch begins until a file is there."""
+
+
+def lines(out, method="baseline"):
+    path = out / "captions" / f"{method}.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def said(out, method):
+    found = [json.loads(line) for line in (out / "captions" / f"{method}.jsonl").read_text().splitlines()]
+    assert len({line["key"] for line in found}) == len(found), "nothing is there twice"
+    return {line["key"]: (line["caption"], line["tokens"], line["batch"], line.get("rate")) for line in found}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    perform(BenchmarkConfig(**SMALL, out=out))
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["interrupt", "kill"])
+def test_a_run_that_ended_goes_on_to_the_same_answers(tmp_path, undisturbed, ending):
+    out, there, go = (tmp_path / name for name in ("out", "there", "go"))
+    with started([sys.executable, "-c", BRAKED, there, go, *OPTIONS, "--out", out]) as process:
+        until(there.exists, process)
+        assert lines(out) == 2, "what a batch gave is written before the next one begins"
+        os.killpg(process.pid, signal.SIGINT if ending == "interrupt" else signal.SIGKILL)
+        go.touch()
+        _, told = process.communicate(timeout=PATIENCE)
+    if ending == "interrupt":
+        assert process.returncode == 130, told
+        assert told.strip().splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
+        assert lines(out) == 4, "the batch under way was finished"
+    kept = (out / "captions" / "baseline.jsonl").read_bytes()
+    perform(BenchmarkConfig(**SMALL, out=out))
+    assert (out / "captions" / "baseline.jsonl").read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
+    for method in ("baseline", "kvsmooth"):
+        assert said(out, method) == said(undisturbed, method)
+    results = [json.loads((folder / "chair" / "benchmark.json").read_text())["results"] for folder in (out, undisturbed)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_answers_of_this_process(tmp_path, undisturbed):
+    out = tmp_path / "out"
+    perform(BenchmarkConfig(**SMALL, out=out, engine="ray", workers=1, methods=("baseline",)))
+    assert said(out, "baseline") == said(undisturbed, "baseline")

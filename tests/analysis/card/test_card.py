@@ -1,0 +1,121 @@
+"""The card's counts against plain loops, its page, and its search for sinks on attention that has one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.card import claims as card_claims
+from analysis.card.__main__ import CardConfig, conditions, main, others_of, shuffled
+from analysis.card.counts import estimates, overlap, shares, table, third
+from analysis.card.page import END, START, filled
+from analysis.card.sinks import LATER, received
+from analysis.metrics.chair import score_caption
+from probes.subjects.emoji import build, scenes
+from probes.subjects.emoji.captions import describe
+from probes.subjects.emoji.vocabulary import BY_NAME
+
+CAPTIONS = ("A dog and a cat. A cup here. A pizza.", "A dog. A dog. A kite.", "Nothing at all. Nothing at all.")
+TRUTH = ({"dog", "cup"}, {"dog"}, {"cat"})
+
+
+@pytest.fixture(scope="module")
+def counts():
+    return table([score_caption(text, truth) for text, truth in zip(CAPTIONS, TRUTH, strict=True)], CAPTIONS)
+
+
+def test_shares_of_hand_counted_captions(counts):
+    got = {name: float(value) for name, value in shares(counts.sum(0)).items()}
+    assert got["chair_s"] == pytest.approx(2 / 3)
+    assert got["chair_i"] == pytest.approx(3 / 7)
+    assert got["recall"] == pytest.approx(3 / 4)
+    assert got["precision"] == pytest.approx(3 / 6)
+    assert got["repeated_sentences"] == pytest.approx(2 / 8)
+    assert got["hallucinated_first_third"] == pytest.approx(1 / 3)
+    assert got["hallucinated_last_third"] == 1.0
+    assert got["late_minus_early"] == pytest.approx(2 / 3)
+
+
+def test_thirds_are_of_characters():
+    assert [third(start, 9) for start in (0, 2, 3, 5, 6, 8)] == ["first", "first", "middle", "middle", "last", "last"]
+
+
+def test_intervals_hold_the_estimate_and_repeat(counts):
+    many = np.tile(counts[:2], (20, 1))
+    found = estimates(many, draws=200, seed=3)
+    low, high = found["chair_i"].interval
+    assert low < found["chair_i"].estimate < high
+    assert estimates(many, draws=200, seed=3) == found
+    assert found["chair_s"].interval is None
+
+
+def test_overlap_is_jaccard_and_leaves_out_empty_pairs():
+    assert overlap({1: frozenset("ab"), 2: frozenset()}, {1: frozenset("bc"), 2: frozenset()}) == pytest.approx(1 / 3)
+    assert math.isnan(overlap({1: frozenset()}, {1: frozenset()}))
+    records = [score_caption(text, ()) for text in CAPTIONS]
+    assert others_of(records, records) == {"overlap_with_baseline": 1.0}
+
+
+def test_shuffling_keeps_the_patches():
+    image = scenes(1)[0].image
+    mixed = shuffled(image, 1)
+    assert mixed.tobytes() != image.tobytes()
+    assert sorted(mixed.tobytes()) == sorted(image.tobytes())
+    assert shuffled(image, 1).tobytes() == mixed.tobytes()
+
+
+def test_received_attention_is_the_mean_over_later_queries():
+    attention = torch.rand(2, 3, 40, 40).tril()
+    attention /= attention.sum(-1, keepdim=True)
+    got = received(attention)
+    for key in range(40):
+        want = attention[..., key + 1 :, key].mean(-1)
+        assert torch.allclose(got[..., key], want) if 39 - key >= LATER else got[..., key].isnan().all()
+
+
+def test_page_keeps_what_is_written_by_hand():
+    page = filled("# Card\n", "| a |")
+    assert page == f"# Card\n{START}\n| a |\n{END}\n"
+    assert filled(page + "more\n", "| b |") == f"# Card\n{START}\n| b |\n{END}\nmore\n"
+
+
+def test_conditions_end_with_the_arms_that_smooth():
+    names = [condition.name for condition in conditions(scenes(2), CardConfig())]
+    assert names[:4] == ["baseline", "blank image", "shuffled patches", "image of another scene"]
+    assert [name for name in names[4:] if "KVSmooth" in name or "constant" in name] == names[4:]
+    assert len(conditions(scenes(2), CardConfig(smoothing=False))) == 4
+
+
+@pytest.mark.slow
+def test_the_card_of_an_untrained_subject(tmp_path):
+    model, processor = build(0)
+    model.generation_config.max_new_tokens = 24
+    model.save_pretrained(tmp_path / "weights")
+    processor.save_pretrained(tmp_path / "weights")
+    docs, cache = tmp_path / "docs", tmp_path / "cache"
+    config = CardConfig(scenes=4, out=docs, subject=str(tmp_path / "weights"), sink_scenes=2, draws=50, cache=cache)
+    main(config)
+    first = (docs / "subject.md").read_text()
+    assert (docs / "subject.json").stat().st_size > 1000
+    assert len(list(cache.glob("*.json"))) == 8
+    main(config)
+    assert (docs / "subject.md").read_text() == first
+
+
+def test_claims_of_the_training_captions_are_true():
+    drawn = scenes(60, "train")
+    got = card_claims.shares([describe(item) for item in drawn], drawn)
+    assert (got["side_true"], got["height_true"], got["number_true"]) == (1.0, 1.0, 1.0)
+    assert 0.9 < got["side_claims"] <= 1.0
+    assert 0.9 < got["number_claims"] <= 1.0
+
+
+def test_false_claims_and_claims_of_an_object_with_itself():
+    item = scenes(1)[0]
+    left, right = BY_NAME[item.objects[0].category].noun, BY_NAME[item.objects[-1].category].noun
+    wrong = (
+        f"The {left} is to the right of the {right}. The {left} is positioned higher than the {left}. There are six {right}s in the image."
+    )
+    got = card_claims.claims(wrong, item)
+    assert (got["side", "false"], got["height", "itself"], got["number", "false"]) == (1, 1, 1)

@@ -1,0 +1,46 @@
+"""The bundled subject, loaded once; and NLTK's data for tests that read words as the reference does: found, or told to be absent."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BESIDE = Path(__file__).parents[2].parent / "shared" / "data" / "nltk_data"
+RESOURCES = ("tokenizers/punkt_tab/english/", "taggers/averaged_perceptron_tagger_eng/")
+
+
+@pytest.fixture(scope="session")
+def subject():
+    from probes.subjects import load_subject
+
+    return load_subject()
+
+
+@pytest.fixture(scope="session")
+def nltk_data() -> Iterator[bool]:
+    """Whether NLTK finds its tokenizer and tagger: on its own search path, or in a folder beside the checkout.
+
+    A test takes both answers: with the data it checks what exact reading gives, without them that it is refused in one line.
+    """
+    import nltk
+
+    before, environment = list(nltk.data.path), os.environ.get("NLTK_DATA")
+    if not _found() and BESIDE.is_dir():
+        nltk.data.path.append(str(BESIDE))
+        os.environ["NLTK_DATA"] = str(BESIDE)  # for the processes that a test starts
+    yield _found()
+    nltk.data.path[:] = before
+    if environment is None:
+        os.environ.pop("NLTK_DATA", None)
+    else:
+        os.environ["NLTK_DATA"] = environment
+
+
+def _found() -> bool:
+    import nltk
+
+    try:
+        return all(nltk.data.find(name) is not None for name in RESOURCES)
+    except LookupError:
+        return False

@@ -1,0 +1,50 @@
+"""The command: its files, its paragraph, the redraw without a model, and what it refuses in one line."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.coupling import __main__ as command
+from analysis.stats.bootstrap import cluster_bca
+from analysis.stats.paired import sign_flip
+from analysis.telling.wording import signed
+from probes.command.cli import BadInput
+from tests.analysis.objects.synthetic import annotations, recordings
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_redraw_without_files_says_what_to_run(tmp_path):
+    with pytest.raises(BadInput, match=r"no such file to redraw from; run python -m analysis\.coupling"):
+        command.main(command.CouplingConfig(out=tmp_path, redraw=True))
+
+
+@pytest.mark.slow
+def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
+    """From recordings to figures and paragraph; the redraw makes the same bytes without torch, and every number told is a result's."""
+    made = recordings(images=8, steps=40, layers=4, coupling=0.5)
+    monkeypatch.setattr(command, "observed", lambda config, regimes, variables: {regime: made[regime] for regime in regimes})
+    monkeypatch.setattr(command, "annotations_of", lambda *given: annotations(8))
+    monkeypatch.setattr("analysis.question.families.cluster_bca", lambda s, n, **o: cluster_bca(s, n, **o | {"resamples": 199}))
+    monkeypatch.setattr("analysis.question.families.sign_flip", lambda values, seed: sign_flip(values, draws=199, seed=seed))
+    out, page = tmp_path / "out", tmp_path / "page.md"
+    page.write_text("# Findings\n\n<!-- coupling -->\n<!-- /coupling -->\n")
+    command.main(command.CouplingConfig(images=8, out=out, page=page))
+    assert "Primary outcomes" in capsys.readouterr().out
+    names = {"coupling.nc", "coupling.json", *(f"{name}.{kind}" for name in ("coupling", "cosine") for kind in ("png", "svg"))}
+    assert {path.name for path in out.iterdir()} == names
+    told = page.read_text()
+    assert told.startswith("# Findings")
+    found = json.loads((out / "coupling.json").read_text())
+    known = {signed(row["estimate"]) for row in found["results"] if row["estimate"] is not None}
+    assert set(re.findall(r"(−?[\d.e−]+) \[", told)) <= known
+    assert found["counted"]["images_with"]["present"] == 8
+    before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
+    code = "import sys; from pathlib import Path; from analysis.coupling.__main__ import CouplingConfig, main; "
+    code += f"main(CouplingConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()} == before

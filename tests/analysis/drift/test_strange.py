@@ -1,0 +1,61 @@
+"""The drift question on recordings that hold almost nothing: reasons in place of numbers, and figures all the same."""
+
+import json
+
+import numpy as np
+import pytest
+
+from analysis.drift import __main__ as drift
+from analysis.drift.__main__ import QUESTION, DriftConfig, exclusions
+from analysis.drift.figures import draw_all
+from analysis.drift.reduce import reduce
+from analysis.drift.told import paragraph
+from analysis.question.question import by_name
+from tests.analysis.synthetic import recording
+
+
+def strange():
+    """Recordings that hold almost nothing."""
+    nan_layer = recording(4, 12)
+    nan_layer["row_entropy"][:, :, :, 3] = np.nan
+    holes = recording(6, 20)
+    holes["row_entropy"][0, 2, 5] = np.nan
+    lone = recording(4, 12).isel(arm=[0])
+    return {
+        "one image": recording(1, 12),
+        "captions of one token": recording(4, 2),
+        "captions of no token": recording(3, 1),
+        "one arm": lone,
+        "a layer without values": nan_layer,
+        "holes": holes,
+        "one layer": recording(4, 12, layers=1),
+        "no image in the prompt": recording(4, 12).assign(mass=recording(4, 12)["mass"] * np.nan),
+        "entropy only": recording(4, 12)[["row_entropy", "n_keys", "n_steps", "caption"]],
+    }
+
+
+@pytest.mark.parametrize("kind", list(strange()))
+def test_strange_recordings_give_rows_with_reasons_and_figures(kind):
+    reduced = reduce({"replay": strange()[kind]})
+    text = drift.test(reduced, DriftConfig(), "")
+    rows = json.loads(text)["results"]
+    assert rows[0]["role"] == "primary" or kind == "entropy only"
+    for row in rows:
+        assert row["reason"] or row["role"] == "descriptive" or row["p"] is not None, row["name"]
+    assert len(draw_all(reduced, by_name(rows))) == 4
+    assert "nan" not in paragraph(by_name(rows), json.loads(text))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["one image", "captions of no token", "one arm", "one layer", "entropy only"])
+def test_strange_recordings_go_all_the_way_to_files(kind, tmp_path):
+    QUESTION.write(reduce({"replay": strange()[kind]}), tmp_path / "drift.nc")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- drift -->\n<!-- /drift -->\n")
+    drift.main(DriftConfig(out=tmp_path, page=page, redraw=True))
+    assert "\n**" in page.read_text()
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"entropy.svg", "visual_mass.svg", "drift.svg", "smoothing.svg"}
+
+
+def test_holes_are_counted():
+    assert exclusions(reduce({"replay": strange()["holes"]}))["replay"]["missing_values"]["entropy"] == 6

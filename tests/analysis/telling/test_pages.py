@@ -1,0 +1,92 @@
+"""The findings page: each question writes between its own marks, and two that end at once lose nothing of each other."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from analysis.ablation.config import AblationConfig
+from analysis.ablation.page import filled
+from analysis.question.question import by_name, read_results
+from analysis.telling.pages import PAGE, spared, tell
+from probes.command.cli import BadInput, Notice
+
+ROOT = Path(__file__).parents[3]
+TOLD = {
+    "drift": "analysis.drift.told",
+    **{name: f"analysis.{name}.told" for name in ("logits", "coupling", "entropy", "onset", "mediation")},
+}
+"""Where the paragraph of a question is written that is made of the results file alone."""
+
+
+def stored(question):
+    return read_results(ROOT / "figures" / "emoji" / question / f"{question}.json")
+
+
+@pytest.mark.parametrize("question", [*TOLD, "sensitivity"])
+def test_the_page_says_what_the_results_say(question):
+    found = stored(question)
+    told = import_module(TOLD.get(question, "analysis.sensitivity.told")).paragraph
+    text = told(found) if question == "sensitivity" else told(by_name(found["results"]), found)
+    (shown,) = re.findall(rf"<!-- {question} -->\n(.*?)<!-- /{question} -->", (ROOT / PAGE).read_text(), re.DOTALL)
+    assert shown == f"{text.strip()}\n", f"run python -m analysis.{question} --redraw"
+
+
+def test_the_ablations_page_says_what_its_results_say():
+    page = (ROOT / "docs" / "ablation.md").read_text()
+    other = read_results(ROOT / "figures" / "emoji" / "ablation_half" / "ablation.json")
+    assert filled(page, stored("ablation"), other) == page, "run python -m analysis.ablation --redraw"
+
+
+def page_of(folder, names):
+    page = folder / "findings.md"
+    page.write_text("# Title\n" + "".join(f"\n## {name}\n<!-- {name} -->\nold\n<!-- /{name} -->\n" for name in names))
+    return page
+
+
+def test_a_paragraph_stands_between_its_marks_and_nothing_else_moves(tmp_path):
+    page = page_of(tmp_path, ["one", "two"])
+    tell("one", "  a \\1 paragraph\n", page)
+    assert page.read_text() == (
+        "# Title\n\n## one\n<!-- one -->\na \\1 paragraph\n<!-- /one -->\n\n## two\n<!-- two -->\nold\n<!-- /two -->\n"
+    )
+
+
+def test_questions_that_end_at_once_lose_no_paragraph(tmp_path):
+    names = [f"q{i}" for i in range(12)]
+    page = page_of(tmp_path, names)
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda name: tell(name, f"of {name}", page), names))
+    assert all(f"<!-- {name} -->\nof {name}\n<!-- /{name} -->" in page.read_text() for name in names)
+
+
+@pytest.mark.parametrize("page", ["none.md", "nowhere/findings.md"])
+def test_a_missing_page_is_named(tmp_path, page):
+    with pytest.raises(BadInput, match=r"cannot be read \(FileNotFoundError\); run from a checkout, or give the page by --page"):
+        tell("one", "text", tmp_path / page)
+
+
+def test_a_page_without_the_marks_is_named(tmp_path):
+    with pytest.raises(BadInput, match="needs the marks <!-- three --> and <!-- /three --> once"):
+        tell("three", "text", page_of(tmp_path, ["one"]))
+
+
+def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    PAGE.parent.mkdir()
+    page = page_of(PAGE.parent, ["one"])
+    before = page.read_text()
+    with pytest.warns(Notice, match="docs/findings.md is left as it is, since the results are in trial; give another page by --page"):
+        tell("one", "of a trial", page, Path("trial"))
+    assert page.read_text() == before
+    with pytest.warns(Notice, match="docs/ablation.md is left as it is"):
+        assert spared(AblationConfig.page, AblationConfig.page, Path("figures/emoji/ablation_half"), "ablation")
+    assert not spared(AblationConfig.page, AblationConfig.page, AblationConfig.out, "ablation")
+    assert not spared(Path("own.md"), AblationConfig.page, Path("trial"), "ablation")
+    tell("one", "of all scenes", page, Path("figures/emoji/one"))
+    assert "of all scenes" in page.read_text()
+    own = page_of(tmp_path, ["one"])
+    tell("one", "of a trial", own, Path("trial"))
+    assert "of a trial" in own.read_text()

@@ -1,0 +1,61 @@
+"""Every recorded number, on every family, against eager attention maps and hidden states."""
+
+import pytest
+import torch
+
+from kvsmooth import KVSmooth
+from probes.regimes import record_inputs
+from tests.probes.recorders.reference import slow_statistics
+from tests.zoo import FAMILIES, build
+
+TOKENS = 4
+
+
+def arms(layers):
+    return {"baseline": None, "kvsmooth": KVSmooth(layers=range(layers), window=3)}
+
+
+def assert_equal(trace, found, name):
+    recorded = trace.values[name]
+    for cell, expected in found[name].items():
+        wanted = torch.tensor(expected, dtype=torch.float64)
+        # an angle of zero comes out of acos as 1e-8 squared away: 2e-8 in the cosine is 2e-4 in the angle
+        allowed = 3e-4 if name.startswith("drift") and abs(float(wanted)) < 1e-3 else 1e-5
+        got = recorded[cell].double() if recorded[cell].dim() == wanted.dim() else recorded[cell][0].double()
+        assert torch.allclose(got, wanted, rtol=1e-5, atol=allowed, equal_nan=True), f"{name} at {cell}: {got} for {wanted}"
+
+
+@pytest.mark.parametrize("arm", ["baseline", "kvsmooth"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_recorded_numbers_equal_those_of_eager_maps_and_hidden_states(family, attention, arm, monkeypatch):
+    model, inputs = build(family, attn=attention, batch=2)
+    slow, _ = build(family, attn="eager", batch=2)
+    method = arms(len(model.get_decoder().layers))[arm]
+    found, new, run = slow_statistics(slow, inputs, method, TOKENS, monkeypatch)
+
+    trace = record_inputs(model, inputs, method, max_new_tokens=TOKENS)
+
+    assert trace.tokens.tolist() == new.tolist()
+    for name in found:
+        assert_equal(trace, found, name)
+    for name in ("rate", "change_key", "change_value"):
+        assert trace.values[name][0].isnan().all(), "prompt tokens are never smoothed"
+    if method is None:
+        assert trace.values["rate"].isnan().all()
+    else:
+        assert torch.allclose(trace.values["rate"][1:], run.rates, atol=1e-6)
+        assert torch.allclose(trace.values["change_key"][1:], run.change_keys, atol=1e-5)
+        assert torch.allclose(trace.values["change_value"][1:], run.change_values, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llava", "gemma3", "instructblip"])
+def test_a_method_that_recomputes_is_recorded_by_the_rows_that_its_output_used(family, monkeypatch):
+    model, inputs = build(family, batch=2)
+    slow, _ = build(family, attn="eager", batch=2)
+    method = KVSmooth(layers=range(len(model.get_decoder().layers)), timing="recompute", window=3)
+    found, new, _ = slow_statistics(slow, inputs, method, TOKENS, monkeypatch)
+    trace = record_inputs(model, inputs, method, max_new_tokens=TOKENS)
+    assert trace.tokens.tolist() == new.tolist()
+    for name in found:
+        assert_equal(trace, found, name)
