@@ -6,7 +6,7 @@ JOBS ?= 2
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: figures notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast lint redraw efficiency benchmark clean
+.PHONY: figures notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast changed lint redraw efficiency benchmark clean
 
 ## the main job: every question from scratch (55.5 minutes measured on two shared cores) or from what is recorded (2.6 minutes); resumes
 figures: .venv/ready
@@ -59,6 +59,10 @@ test: lint
 ## the tests that take seconds
 fast: .venv/ready
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+
+## every test of the rooms touched since main, and the fast ones of what imports the files that changed
+changed: .venv/ready
+	$(ENV) $(PY) -m tests.changed -n $(JOBS) --dist worksteal
 
 lint: .venv/ready
 	.venv/bin/ruff check .

@@ -6,14 +6,13 @@ import importlib
 import inspect
 import pkgutil
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-ROOMS = ("kvsmooth", "probes", "analysis")
+from tests.rooms import FLOORS, ROOT, sources
+
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+SOURCES = [ROOT / path for path in sources()]
 REGISTRIES = {"kvsmooth.sinks": "SINKS", "kvsmooth.policies": "POLICIES", "probes.recorders": "RECORDERS", "analysis.metrics": "METRICS"}
 
 
@@ -23,7 +22,7 @@ def modules(package_name: str) -> list:
 
 
 def test_the_rooms_are_not_empty():
-    assert all(any(path.is_relative_to(ROOT / room) for path in SOURCES) for room in ROOMS)
+    assert all(any(path.is_relative_to(ROOT / room) for path in SOURCES) for room in FLOORS)
 
 
 @pytest.mark.parametrize("package", REGISTRIES)
@@ -44,20 +43,26 @@ def test_registered_options_are_frozen(package):
             assert entry.__dataclass_params__.frozen, f"{package} entry {name} can be changed while it runs"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_is_one_idea(path):
-    tree = ast.parse(path.read_text())
-    assert len(path.read_text().splitlines()) <= 300, "past 300 lines: is this one idea?"
-    if path.name != "__init__.py" or tree.body:
-        assert ast.get_docstring(tree), "a file begins by saying what it is"
+def test_a_file_is_one_idea():
+    offenders = []
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        tree, lines = ast.parse(text), len(text.splitlines())
+        if lines > 300:
+            offenders.append(f"{path.relative_to(ROOT)}: {lines} lines, past 300: is this one idea?")
+        if (path.name != "__init__.py" or tree.body) and not ast.get_docstring(tree):
+            offenders.append(f"{path.relative_to(ROOT)}: a file begins by saying what it is")
+    assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_public_functions_and_classes_say_what_they_are(path):
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_") and node.name != "main":
-            length = node.end_lineno - node.lineno
-            assert ast.get_docstring(node) or length < 12, f"{node.name} (line {node.lineno}) has no docstring"
+def test_public_functions_and_classes_say_what_they_are():
+    offenders = []
+    for path in SOURCES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            public = isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_") and node.name != "main"
+            if public and not ast.get_docstring(node) and node.end_lineno - node.lineno >= 12:
+                offenders.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has no docstring")
+    assert not offenders, "\n".join(offenders)
 
 
 def test_the_benchmarks_that_the_command_offers_are_those_that_there_are():
@@ -69,9 +74,8 @@ def test_the_benchmarks_that_the_command_offers_are_those_that_there_are():
 
 def test_nothing_names_a_checkpoint_outside_presets_and_documents():
     checkpoint = re.compile(r"\b(llava-hf|liuhaotian|Salesforce|HuggingFaceTB|OpenGVLab|meta-llama)/", re.IGNORECASE)
-    for path in SOURCES:
-        if path.name != "presets.py":
-            assert not checkpoint.search(path.read_text()), f"{path.relative_to(ROOT)} names a checkpoint"
+    named = (path for path in SOURCES if path.name != "presets.py" and checkpoint.search(path.read_text(encoding="utf-8")))
+    assert not [str(path.relative_to(ROOT)) for path in named]
 
 
 def test_the_readme_names_only_commands_that_exist():
@@ -90,15 +94,18 @@ def headings(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in found}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_pages_links_lead_somewhere(page):
-    text = page.read_text()
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if "://" not in target:
-            file, _, anchor = target.partition("#")
-            there = (page.parent / file).resolve() if file else page
-            assert there.exists(), f"{page.name} links {target}"
-            assert not anchor or anchor in headings(there.read_text()), f"{page.name} links {target}, which is no heading there"
+def test_the_links_of_every_page_lead_somewhere():
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                file, _, anchor = target.partition("#")
+                there = (page.parent / file).resolve() if file else page
+                if not there.exists():
+                    broken.append(f"{page.name}: {target}")
+                elif anchor and anchor not in headings(there.read_text(encoding="utf-8")):
+                    broken.append(f"{page.name}: {target} is no heading there")
+    assert not broken, "\n".join(broken)
 
 
 def test_every_question_on_the_findings_page_has_its_paragraph_and_its_results():

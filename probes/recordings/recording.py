@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from kvsmooth.spans import GROUPS
-from probes.recordings.netcdf import Part, TornFile, read, read_part, write
 from probes.command.provenance import digest
+from probes.recordings.netcdf import Part, TornFile, read, read_part, write
 from probes.recordings.schema import COORDINATES, LAGS, VARIABLES, InvalidRecording, Variable, as_dataset, validate
 
 __all__ = ["InvalidRecording", "TornFile", "labelled", "merge", "read", "read_folder", "validate", "write"]

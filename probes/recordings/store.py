@@ -19,8 +19,8 @@ import xarray as xr
 
 from probes.command.cli import BadInput, Notice
 from probes.command.files import sweep, write_bytes
-from probes.recordings.netcdf import Part, TornFile, read_part, write
 from probes.command.provenance import as_plain
+from probes.recordings.netcdf import Part, TornFile, read_part, write
 from probes.recordings.schema import as_dataset
 
 log = logging.getLogger("probes")
