@@ -9,7 +9,7 @@ from analysis.benchmark.benchmark import Benchmark
 from analysis.benchmark.images import Source
 from analysis.benchmark.measured import Measured, of_a_question
 from analysis.benchmark.plan import Asked
-from analysis.benchmark.questions import folder, of_images
+from analysis.benchmark.questions import folder, mixed, of_images
 from probes.command.cli import BadInput
 
 if TYPE_CHECKING:
@@ -40,16 +40,17 @@ class AmberBenchmark(Benchmark):
         return folder(self.config)
 
     def items(self) -> list[Asked]:
-        """Descriptions, then questions, of the part that is asked for; a prompt of one's own is that of the descriptions."""
-        part, described = self.config.part, self.amber.descriptions
-        asked = [one for one in self._queries() if part == "all" or (one.id in described) == (part == "generative")]
-        if not asked:
+        """Descriptions, then questions, of the part that is asked for.
+
+        A prompt with a place for a question words the questions; one without asks for the descriptions. The others stay the owners' own.
+        """
+        part, descriptions = self.config.part, self.amber.descriptions
+        queries = [one for one in self._queries() if part == "all" or (one.id in descriptions) == (part == "generative")]
+        if not queries:
             raise BadInput(f"--part {part}: {self.config.annotations} has no such queries; put AMBER's query files there, in query/.")
-        prompt = self.config.prompt
-        return [
-            Asked(str(one.id), one.image_id, one.image, prompt if prompt and one.id in described else one.text)
-            for one in of_images(asked, self.config, self.among)
-        ]
+        asked = of_images(queries, self.config, self.among)
+        wording = mixed(self.config.prompt, [one.id not in descriptions for one in asked])
+        return [Asked(str(one.id), one.image_id, one.image, wording(one.text, one.id not in descriptions)) for one in asked]
 
     def measured(self, items: Sequence[Asked]) -> Measured:
         """The measures of what was asked: of descriptions, of questions, or of both."""

@@ -10,6 +10,7 @@ from analysis.benchmark.images import Source
 from analysis.benchmark.measured import Measured
 from analysis.benchmark.names import PROMPT
 from analysis.benchmark.plan import Asked
+from analysis.benchmark.questions import described
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Captioning(Benchmark):
 
     def items(self) -> list[Asked]:
         """One caption an image."""
-        prompt = self.config.prompt or PROMPT
+        prompt = described(self.config.prompt, PROMPT)
         return [Asked(str(image_id), image_id, self.set.file(image_id), prompt) for image_id in self.set.ids]
 
 

@@ -35,7 +35,7 @@ class BenchmarkConfig:
     split: str = SPLIT
     """of annotations that name files of several splits, only images whose file name holds this word are chosen from"""
     prompt: str | None = None
-    """what is asked; left out: the benchmark's own. For questions of a benchmark, {question} marks their place"""
+    """what is asked for a description; left out: the benchmark's own. With {question} in it, what words a benchmark's questions instead"""
     max_new_tokens: int = 512
     """longest answer, tokens"""
     sample: bool = False

@@ -10,7 +10,7 @@ from analysis.benchmark.captioning import Captioning
 from analysis.benchmark.images import Enclosed, Source, named
 from analysis.benchmark.measured import Measured, of_a_question
 from analysis.benchmark.plan import Asked
-from analysis.benchmark.questions import of_images
+from analysis.benchmark.questions import described, of_images, worded, words_questions
 
 if TYPE_CHECKING:
     from analysis.datasets.halbench import HalBenchQuestion
@@ -42,11 +42,11 @@ class HalBenchBenchmark(Captioning):
         return Enclosed({named(one.image_id): partial(one.image, self.config.image_folder) for one in self.asked})
 
     def items(self) -> list[Asked]:
-        """The file's questions, or one caption an image."""
+        """The file's questions, worded by a prompt with a place for them or replaced by one without; or one caption an image."""
         if self.config.questions is None:
             return super().items()
-        prompt = self.config.prompt
-        return [Asked(f"{one.image_id}", one.image_id, named(one.image_id), prompt or one.text) for one in self.asked]
+        wording = worded if words_questions(self.config.prompt) else described
+        return [Asked(f"{one.image_id}", one.image_id, named(one.image_id), wording(self.config.prompt, one.text)) for one in self.asked]
 
     def measured(self, items: Sequence[Asked]) -> Measured:
         """Response and mention hallucination, with instances and human captions read noun by noun."""

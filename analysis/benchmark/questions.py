@@ -1,6 +1,6 @@
-"""Questions that a benchmark brings in a file: their wording, their images, and which of them are chosen."""
+"""What --prompt does to the questions of a benchmark and to its requests for a description; which images of a file are chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from analysis.benchmark.annotated import chosen, read_ids
@@ -8,6 +8,11 @@ from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Folder
 from analysis.benchmark.names import QUESTION
 from probes.command.cli import BadInput
+
+
+def words_questions(prompt: str | None) -> bool:
+    """Whether a prompt has a place for a question; one without asks for a description in words of its own."""
+    return prompt is not None and QUESTION in prompt
 
 
 def worded(template: str | None, question: str) -> str:
@@ -19,9 +24,41 @@ def worded(template: str | None, question: str) -> str:
     """
     if template is None:
         return question
-    if QUESTION not in template:
+    if not words_questions(template):
         raise BadInput(f"--prompt {template[:60]!r}: this benchmark asks questions of its own; mark their place by {QUESTION}.")
     return template.replace(QUESTION, question)
+
+
+def described(prompt: str | None, request: str) -> str:
+    """What asks for a description: the prompt, or the benchmark's own request where there is none.
+
+    Raises
+    ------
+    BadInput : the prompt has a place for a question, and none is asked
+    """
+    if words_questions(prompt):
+        raise BadInput(f"--prompt {prompt[:60]!r}: descriptions are asked for here, and no question to put into {QUESTION}; leave it out.")
+    return prompt or request
+
+
+def mixed(prompt: str | None, questions: Collection[bool]) -> Callable[[str, bool], str]:
+    """How a query is worded, by its text and by whether it is a question, where a benchmark asks both kinds.
+
+    A prompt with a place for a question is meant for the questions, one without for the descriptions; the other kind stays as it is.
+
+    Parameters
+    ----------
+    questions : of each query, whether it is a question
+
+    Raises
+    ------
+    BadInput : there is no query of the kind that the prompt is meant for
+    """
+    kind = words_questions(prompt)
+    wording = worded if kind else described
+    if prompt is not None and kind not in questions:
+        (described if kind else worded)(prompt, "")  # says why not
+    return lambda text, question: wording(prompt, text) if question == kind else text
 
 
 def folder(config: BenchmarkConfig) -> Folder:
