@@ -4,21 +4,24 @@ Records what is missing, reduces it to `coupling.nc`, tests (`coupling.json`), d
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from analysis.objects.annotated import annotations_of
 from analysis.objects.counted import counted
+from analysis.question.command import Answer, run_question
 from analysis.question.observed import KEPT, ObservedConfig, observed
-from analysis.question.question import Question, by_name, made_by, under_figures
-from analysis.telling.pages import PAGE, tell
+from analysis.question.question import Question, made_by
+from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
 from probes.command.provenance import as_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STEP = 1e-4
 """To which coefficients of images are kept, a hundredth of the sampling error of one image."""
@@ -59,14 +62,8 @@ class CouplingConfig(ObservedConfig):
 
 
 def main(config: CouplingConfig) -> None:
-    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.coupling.told import paragraph, summary
-
-    reduced, found, config = QUESTION.answer(config, measure, test)
-    rows = by_name(found["results"])
-    draw(reduced, found, config.out)
-    tell(QUESTION.name, paragraph(rows, found), config.page, config.out)
-    print(summary(rows, found))  # noqa: T201  what the command says at its end
+    """Record, reduce, test, draw, tell."""
+    run_question(QUESTION, config, measure, test, figures, words)
 
 
 def measure(config: CouplingConfig) -> xr.Dataset:
@@ -105,16 +102,20 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
     return {"objects": objects, "unannotated_images": lost, "too_short": short, "min_steps": int(reduced.attrs["min_steps"])}
 
 
-def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
-    """Write every figure as SVG and PNG."""
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.coupling.figures import draw_all
-    from analysis.plots.style import house, save
 
-    level, places = 100 * found["provenance"]["config"]["level"], [str(place) for place in reduced["place"].values]
-    few = found["counted"]["images_with"]["hallucinated"]
-    with house():
-        for name, made in draw_all(by_name(found["results"]), places).items():
-            save(made, out / name, under_figures(reduced, found), NOTES[name].format(level=level, n=reduced.sizes["image"], few=few))
+    places = [str(place) for place in answer.reduced["place"].values]
+    told = {"level": answer.level, "n": answer.reduced.sizes["image"], "few": answer.found["counted"]["images_with"]["hallucinated"]}
+    return {name: (made, NOTES[name].format(**told)) for name, made in draw_all(answer.rows, places).items()}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.coupling.told import paragraph, summary
+
+    return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,21 @@
 Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws, tells (docs/findings.md). `--redraw` needs no model.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from analysis.question.command import Answer, run_question
 from analysis.question.observed import KEPT, ObservedConfig, observed
-from analysis.question.question import Question, by_name, compressed, made_by, under_figures
-from analysis.telling.pages import PAGE, tell
+from analysis.question.question import Question, compressed, made_by
+from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
 from probes.command.provenance import as_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 QUESTION = Question("drift", kept=KEPT, encoding=compressed)
 NOTE = (
@@ -35,14 +38,8 @@ class DriftConfig(ObservedConfig):
 
 
 def main(config: DriftConfig) -> None:
-    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.drift.summary import summary
-    from analysis.drift.told import paragraph
-
-    reduced, found, config = QUESTION.answer(config, measure, test)
-    draw(reduced, found, config.out)
-    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page, config.out)
-    print(summary(found))  # noqa: T201  what the command says at its end
+    """Record, reduce, test, draw, tell."""
+    run_question(QUESTION, config, measure, test, figures, words)
 
 
 def measure(config: DriftConfig) -> xr.Dataset:
@@ -97,16 +94,20 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
     return told
 
 
-def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
-    """Write every figure as SVG and PNG."""
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.drift.figures import draw_all
-    from analysis.plots.style import house, save
 
-    rows = by_name(found["results"])
-    about = under_figures(reduced, found)
-    with house():
-        for name, made in draw_all(reduced, rows).items():
-            save(made, out / name, about, NOTE.format(level=100 * found["provenance"]["config"]["level"]))
+    note = NOTE.format(level=answer.level)
+    return {name: (made, note) for name, made in draw_all(answer.reduced, answer.rows).items()}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.drift.summary import summary
+    from analysis.drift.told import paragraph
+
+    return paragraph(answer.rows, answer.found), summary(answer.found)
 
 
 if __name__ == "__main__":

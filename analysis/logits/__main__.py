@@ -4,21 +4,24 @@ Records what is missing, reduces it to `logits.nc`, tests (`logits.json`), draws
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from analysis.objects.annotated import annotations_of
 from analysis.objects.counted import counted
 from analysis.objects.names import BIN
+from analysis.question.command import Answer, run_question
 from analysis.question.observed import KEPT, ObservedConfig, observed
-from analysis.question.question import Question, by_name, compressed, made_by, under_figures
-from analysis.telling.pages import PAGE, tell
+from analysis.question.question import Question, compressed, made_by
+from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
 from probes.command.provenance import as_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 QUESTION = Question("logits", kept=KEPT, encoding=compressed)
 NOTES = {
@@ -45,14 +48,8 @@ class LogitsConfig(ObservedConfig):
 
 
 def main(config: LogitsConfig) -> None:
-    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.logits.told import paragraph, summary
-
-    reduced, found, config = QUESTION.answer(config, measure, test)
-    rows = by_name(found["results"])
-    draw(reduced, found, config.out)
-    tell(QUESTION.name, paragraph(rows, found), config.page, config.out)
-    print(summary(rows, found))  # noqa: T201  what the command says at its end
+    """Record, reduce, test, draw, tell."""
+    run_question(QUESTION, config, measure, test, figures, words)
 
 
 def measure(config: LogitsConfig) -> xr.Dataset:
@@ -89,17 +86,20 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
     return {"objects": objects, "unannotated_images": lost, "too_short": short, "min_steps": int(reduced.attrs["min_steps"])}
 
 
-def draw(reduced: xr.Dataset, found: Mapping[str, Any], out: Path) -> None:
-    """Write every figure as SVG and PNG."""
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.logits.figures import draw_all
-    from analysis.plots.style import house, save
 
-    level = 100 * found["provenance"]["config"]["level"]
-    counted = found["counted"]
-    shared = {"bin": BIN, "steps": counted["median_steps"]["free"], **counted["images_with"]}
-    with house():
-        for name, made in draw_all(reduced, by_name(found["results"])).items():
-            save(made, out / name, under_figures(reduced, found), NOTES[name].format(level=level, **shared))
+    counted = answer.found["counted"]
+    told = {"level": answer.level, "bin": BIN, "steps": counted["median_steps"]["free"], **counted["images_with"]}
+    return {name: (made, NOTES[name].format(**told)) for name, made in draw_all(answer.reduced, answer.rows).items()}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.logits.told import paragraph, summary
+
+    return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 import json
 import warnings
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -12,11 +11,14 @@ from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, results
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES
+from analysis.question.command import Answer, run_question
 from analysis.question.question import Question, by_name, compressed, made_by
 from analysis.stats.rows import as_json as results_json
-from analysis.telling.pages import tell
 from probes.command.cli import Notice, quiet
 from probes.command.provenance import as_json, git_commit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FIGURE = "mediation"
 QUESTION = Question(FIGURE, kept=("subject", "level", "seed"), encoding=compressed)
@@ -35,13 +37,8 @@ STATED = (
 
 
 def perform(config: MediationConfig) -> None:
-    """Patch what is missing, compare, draw, tell; each step leaves its file."""
-    from analysis.mediation.told import paragraph
-
-    reduced, found, config = QUESTION.answer(config, measure, results_text)
-    draw(reduced, found, config)
-    tell(QUESTION.name, paragraph(by_name(found["results"]), found), config.page, config.out)
-    print(summary(found))  # noqa: T201  what the command says at its end
+    """Patch what is missing, compare, draw, tell."""
+    run_question(QUESTION, config, measure, results_text, figures, words, about)
 
 
 def measure(config: MediationConfig) -> xr.Dataset:
@@ -83,17 +80,25 @@ def results_text(reduced: xr.Dataset, config: MediationConfig, checksum: str) ->
     return results_json(rows, {**origin, QUESTION.checksum: checksum}, counts=sums, worlds=WORLDS, outcomes=OUTCOMES, stated=list(STATED))
 
 
-def draw(reduced: xr.Dataset, found: dict[str, Any], config: MediationConfig) -> list[Path]:
-    """The figure, as SVG and PNG."""
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.mediation.figure import decomposition
-    from analysis.plots.style import house, save
 
-    origin = found["provenance"]
-    about = {"git_commit": origin["git_commit"], "model_id": config.subject, "model_revision": origin["model_revision"]}
-    about |= {"n": reduced.sizes["image"], "seed": origin.get("seed", 0)}
-    with house():
-        made = decomposition(by_name(found["results"]), found["counts"])
-        return save(made, config.out / FIGURE, about, NOTE.format(level=100 * config.level))
+    return {FIGURE: (decomposition(answer.rows, answer.found["counts"]), NOTE.format(level=100 * answer.config.level))}
+
+
+def about(answer: Answer) -> dict[str, Any]:
+    """The origin that stands in and under the figure."""
+    origin = answer.found["provenance"]
+    told = {"git_commit": origin["git_commit"], "model_id": answer.config.subject, "model_revision": origin["model_revision"]}
+    return told | {"n": answer.reduced.sizes["image"], "seed": origin.get("seed", 0)}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.mediation.told import paragraph
+
+    return paragraph(answer.rows, answer.found), summary(answer.found)
 
 
 def summary(found: dict[str, Any]) -> str:

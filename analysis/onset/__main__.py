@@ -4,18 +4,21 @@ Records what is missing, reduces it to `onset.nc`, tests (`onset.json`), draws, 
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from analysis.question.command import Answer, run_question
 from analysis.question.observed import KEPT, ObservedConfig, observed
-from analysis.question.question import Question, by_name, compressed, made_by, under_figures
-from analysis.telling.pages import PAGE, tell
+from analysis.question.question import Question, compressed, made_by
+from analysis.telling.pages import PAGE
 from probes.command.cli import BadInput, run_cli
 from probes.command.provenance import as_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 QUESTION = Question("onset", kept=KEPT, encoding=compressed)
 
@@ -31,15 +34,8 @@ class OnsetConfig(ObservedConfig):
 
 
 def main(config: OnsetConfig) -> None:
-    """Record, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.onset.told import paragraph
-
-    reduced, found, config = QUESTION.answer(config, measure, test)
-    rows = by_name(found["results"])
-    draw(reduced, rows, found, config.out)
-    text = paragraph(rows, found)
-    tell("onset", text, config.page, config.out)
-    print(text)  # noqa: T201  what the command says at its end
+    """Record, reduce, test, draw, tell."""
+    run_question(QUESTION, config, measure, test, figures, words)
 
 
 def measure(config: OnsetConfig) -> xr.Dataset:
@@ -79,15 +75,21 @@ def test(reduced: xr.Dataset, config: OnsetConfig, checksum: str) -> str:
     )
 
 
-def draw(reduced: xr.Dataset, rows: Mapping[str, Any], found: Mapping[str, Any], out: Path) -> None:
-    """Write every figure as SVG and PNG."""
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.onset.figures import NOTES, draw_all
-    from analysis.plots.style import house, save
 
-    about = under_figures(reduced, found)
-    with house():
-        for name, made in draw_all(reduced, rows, found).items():
-            save(made, out / name, about, NOTES[name].format(level=100 * found["provenance"]["config"]["level"]))
+    return {
+        name: (made, NOTES[name].format(level=answer.level)) for name, made in draw_all(answer.reduced, answer.rows, answer.found).items()
+    }
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.onset.told import paragraph
+
+    text = paragraph(answer.rows, answer.found)
+    return text, text
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 """What the command does: runs missing cells, reduces them to sensitivity.nc, tests in sensitivity.json, draws, tells."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from analysis.cells.arms import Arms
 from analysis.cells.data import checked, encoding
-from analysis.question.question import Question, by_name
+from analysis.question.command import Answer, run_question
+from analysis.question.question import Question
 from analysis.sensitivity.config import SensitivityConfig
 from probes.command.cli import BadInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def opened(data: xr.Dataset) -> xr.Dataset:
@@ -35,9 +38,6 @@ QUESTION = Question(
 
 def perform(config: SensitivityConfig) -> None:
     """Run, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.sensitivity.told import paragraph
-    from analysis.telling.pages import tell
-
     failed: dict[str, str] = {}
 
     def measured(asked: SensitivityConfig) -> xr.Dataset:
@@ -45,11 +45,7 @@ def perform(config: SensitivityConfig) -> None:
         failed.update(why)
         return made
 
-    _, found, config = QUESTION.answer(config, measured, test)
-    draw(found, config)
-    text = paragraph(found)
-    tell("sensitivity", text, config.page, config.out)
-    print(text)  # noqa: T201  what the command says at its end
+    run_question(QUESTION, config, measured, test, figures, words, about)
     if failed:
         from analysis.cells.gather import told
 
@@ -89,16 +85,25 @@ def test(held: xr.Dataset, config: SensitivityConfig, checksum: str) -> str:
     return as_json(rows, {**origin, QUESTION.checksum: checksum}, **more)
 
 
-def draw(found: Mapping[str, Any], config: SensitivityConfig) -> None:
-    """Every figure, as SVG and PNG."""
-    from analysis.plots.style import house, save
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.sensitivity.figures import NOTES, draw_all
 
-    rows, told = by_name(found["results"]), found["provenance"]
-    about = {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
-    with house():
-        for name, made in draw_all(found, rows).items():
-            save(made, config.out / name, about, NOTES[name].format(level=100 * told["config"]["level"]))
+    return {name: (made, NOTES[name].format(level=answer.level)) for name, made in draw_all(answer.found, answer.rows).items()}
+
+
+def about(answer: Answer) -> dict[str, Any]:
+    """The origin that stands in and under each figure."""
+    told = answer.found["provenance"]
+    return {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.sensitivity.told import paragraph
+
+    text = paragraph(answer.found)
+    return text, text
 
 
 def _plane(swept: Any) -> list[dict[str, Any]]:

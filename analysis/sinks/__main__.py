@@ -5,19 +5,22 @@ Feeds each caption back whole, keeps what is needed of it in the store, reduces 
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from analysis.question.question import Question, by_name, made_by
+from analysis.question.command import Answer, run_question
+from analysis.question.question import Question, made_by
 from analysis.sinks.files import encoding, in_double
-from analysis.telling.pages import PAGE, tell
+from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
 from probes.command.provenance import as_json, as_plain
 from probes.options import ImageOptions, check_level
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
 
@@ -49,15 +52,8 @@ class SinksConfig(ImageOptions):
 
 
 def main(config: SinksConfig) -> None:
-    """Measure, reduce, test, draw, tell; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.sinks.finding import paragraph
-    from analysis.sinks.told import told
-
-    reduced, found, config = QUESTION.answer(config, measure, test)
-    rows = by_name(found["results"])
-    draw(reduced, rows, config.out)
-    tell(QUESTION.name, paragraph(reduced, rows, found), config.page, config.out)
-    print(told(reduced, rows))  # noqa: T201  what the command says at its end
+    """Measure, reduce, test, draw, tell."""
+    run_question(QUESTION, config, measure, test, figures, words, about)
 
 
 def measure(config: SinksConfig) -> xr.Dataset:
@@ -106,18 +102,27 @@ def test(reduced: xr.Dataset, config: SinksConfig, checksum: str) -> str:
     return results_json(rows, {**origin, QUESTION.checksum: checksum}, counted=counted, sink_channels=channels)
 
 
-def draw(reduced: xr.Dataset, rows: Mapping[str, Any], out: Path) -> None:
-    """Write every figure as SVG and PNG."""
-    from analysis.plots.style import house, save
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.sinks.figures import NOTES, draw_all
 
-    origin = json.loads(reduced.attrs["analysis"])
-    about = {"git_commit": origin["git_commit"], "model_id": origin["subject"], "model_revision": origin["model_revision"]}
-    about |= {"n": reduced.sizes["image"], "seed": reduced.attrs["seed"]}
-    about = {name: value.item() if hasattr(value, "item") else value for name, value in about.items()}
-    with house():
-        for name, made in draw_all(reduced, rows).items():
-            save(made, out / name, about, NOTES[name].format(level=100 * float(reduced.attrs["level"])))
+    level = 100 * float(answer.reduced.attrs["level"])
+    return {name: (made, NOTES[name].format(level=level)) for name, made in draw_all(answer.reduced, answer.rows).items()}
+
+
+def about(answer: Answer) -> dict[str, Any]:
+    """The origin that stands in and under each figure."""
+    origin, seed = json.loads(answer.reduced.attrs["analysis"]), answer.reduced.attrs["seed"]
+    told = {"git_commit": origin["git_commit"], "model_id": origin["subject"], "model_revision": origin["model_revision"]}
+    return told | {"n": answer.reduced.sizes["image"], "seed": seed.item() if hasattr(seed, "item") else seed}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.sinks.finding import paragraph
+    from analysis.sinks.told import told
+
+    return paragraph(answer.reduced, answer.rows, answer.found), told(answer.reduced, answer.rows)
 
 
 if __name__ == "__main__":

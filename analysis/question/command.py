@@ -1,0 +1,75 @@
+"""What the command of every question does: data are measured or read, tested, drawn and told; each step leaves its file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from analysis.question.question import Question, by_name, under_figures
+from analysis.telling.pages import tell
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question has found, for its figures and its words.
+
+    Parameters
+    ----------
+    reduced : the reduced data, as they lie in their file
+    found : the results file
+    config : the options that both were made with
+    """
+
+    reduced: xr.Dataset
+    found: Mapping[str, Any]
+    config: Any
+
+    @cached_property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The results by name."""
+        return by_name(self.found["results"])
+
+    @property
+    def level(self) -> float:
+        """Coverage of the intervals, percent."""
+        return 100 * float(self.found["provenance"]["config"]["level"])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the line under a figure of recorded images tells."""
+        return under_figures(self.reduced, self.found)
+
+
+def run_question(
+    question: Question,
+    config: Any,
+    measure: Callable[[Any], xr.Dataset],
+    test: Callable[[xr.Dataset, Any, str], str],
+    figures: Callable[[Answer], "Mapping[str, tuple[Figure, str]]"],
+    words: Callable[[Answer], tuple[str, str]],
+    about: Callable[[Answer], Mapping[str, Any]] = lambda answer: answer.about,
+) -> None:
+    """Measure or, for a redraw, read; test, draw, tell, and say at the end what was found. An interrupted run goes on from its files.
+
+    Parameters
+    ----------
+    config : with the fields `out`, `page` and `redraw`
+    measure, test : as in `Question.answer`
+    figures : by file name, each figure with the note under it
+    words : the paragraph for the page, and what the command says at its end
+    about : the origin that stands in and under each figure
+    """
+    answer = Answer(*question.answer(config, measure, test))
+    from analysis.plots.style import house, save  # only now: a redraw that is refused need not wait for matplotlib
+
+    with house():
+        for name, (made, note) in figures(answer).items():
+            save(made, answer.config.out / name, about(answer), note)
+    paragraph, said = words(answer)
+    tell(question.name, paragraph, answer.config.page, answer.config.out)
+    print(said)  # noqa: T201  what the command says at its end
