@@ -24,13 +24,14 @@ STRANGE = 0.1
 
 @dataclass(frozen=True)
 class SceneObject:
-    """A drawn object: COCO name, box (x, y, width, height in pixels), visible area in pixels, visible share, and role."""
+    """A drawn object: COCO name, box (x, y, width, height in pixels), visible area in pixels, visible share, role and glyph."""
 
     category: str
     bbox: tuple[int, int, int, int]
     area: int
     visible: float
     role: str
+    glyph: str = ""
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -107,10 +108,10 @@ def _choose(kind: Kind, generator: np.random.Generator) -> tuple[list[str], list
     return main, _pick(tuple(behind), int(generator.choice((0, 1, 2, 3), p=(0.15, 0.4, 0.3, 0.15))), 0.5, generator)
 
 
-def _backdrop(kind: Kind, generator: np.random.Generator) -> np.ndarray:
-    pixels = np.empty((SIZE, SIZE, 3), np.int16)
-    horizon = int(generator.integers(36, 76))
-    for part, colour in ((slice(0, horizon), kind.upper), (slice(horizon, SIZE), kind.lower)):
+def _backdrop(kind: Kind, generator: np.random.Generator, side: int) -> np.ndarray:
+    pixels = np.empty((side, side, 3), np.int16)
+    horizon = int(generator.integers(36, 76)) * side // SIZE
+    for part, colour in ((slice(0, horizon), kind.upper), (slice(horizon, side), kind.lower)):
         pixels[part] = np.asarray(colour) + generator.integers(-22, 23, 3)
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
@@ -137,19 +138,23 @@ def _place(main: list[str], behind: list[str], generator: np.random.Generator) -
     return small + placed
 
 
-def scene(index: int, split: str = "test") -> Scene:
-    """The scene of that index in that split, always the same."""
+def scene(index: int, split: str = "test", side: int = SIZE) -> Scene:
+    """The scene of that index in that split, always the same; drawn ``side`` pixels wide and high, with the same objects in the same places.
+
+    What is visible of an object is counted in pixels: at another side, one that is nearly hidden may count as there or not.
+    """
     generator = stream(split, index)
     kind = KINDS[generator.integers(len(KINDS))]
-    canvas = Image.fromarray(_backdrop(kind, generator))
-    pixels, boxes, sizes = np.zeros((SIZE, SIZE), np.uint8), [], []
+    canvas = Image.fromarray(_backdrop(kind, generator, side))
+    pixels, boxes, sizes, shown = np.zeros((side, side), np.uint8), [], [], []
     placed = _place(*_choose(kind, generator), generator)
     for number, (name, _, size, x, y) in enumerate(placed, start=1):
         glyphs = BY_NAME[name].glyphs
-        drawn = sprite(glyphs[generator.integers(len(glyphs))], size, bool(generator.random() < 0.5))
-        left, top = round(x - drawn.width / 2), round(y - drawn.height / 2)
+        shown.append(glyphs[generator.integers(len(glyphs))])
+        drawn = sprite(shown[-1], round(size * side / SIZE), bool(generator.random() < 0.5))
+        left, top = round(x * side / SIZE - drawn.width / 2), round(y * side / SIZE - drawn.height / 2)
         canvas.paste(drawn, (left, top), drawn)
-        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + drawn.width, SIZE), min(top + drawn.height, SIZE)
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + drawn.width, side), min(top + drawn.height, side)
         solid = np.asarray(drawn.getchannel("A"))[y0 - top : y1 - top, x0 - left : x1 - left] > 96
         pixels[y0:y1, x0:x1][solid] = number
         boxes.append((x0, y0, x1 - x0, y1 - y0))
@@ -159,22 +164,25 @@ def scene(index: int, split: str = "test") -> Scene:
     kept.sort(key=lambda n: boxes[n][0] + boxes[n][2] / 2)
     renumber = np.zeros(len(placed) + 1, np.uint8)
     renumber[[n + 1 for n in kept]] = np.arange(1, len(kept) + 1)
-    objects = tuple(SceneObject(placed[n][0], boxes[n], int(seen[n + 1]), float(seen[n + 1] / sizes[n]), placed[n][1]) for n in kept)
-    noisy = np.asarray(canvas).astype(np.int16) + generator.integers(-9, 10, (SIZE, SIZE, 3), np.int8)
+    objects = tuple(
+        SceneObject(placed[n][0], boxes[n], int(seen[n + 1]), float(seen[n + 1] / sizes[n]), placed[n][1], shown[n]) for n in kept
+    )
+    noisy = np.asarray(canvas).astype(np.int16) + generator.integers(-9, 10, (side, side, 3), np.int8)
     image = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
     return Scene(split, index, SPLITS[split] * IDENTIFIERS + index, kind, image, objects, renumber[pixels])
 
 
-def scenes(n: int, split: str = "test") -> list[Scene]:
+def scenes(n: int, split: str = "test", side: int = SIZE) -> list[Scene]:
     """The first ``n`` scenes of a split."""
-    return [scene(index, split) for index in range(n)]
+    return [scene(index, split, side) for index in range(n)]
 
 
 def annotations(drawn: Iterable[Scene]) -> dict:
     """The scenes in the format of COCO's instances files, under COCO's names and numbers."""
     listed, images = [], []
     for item in drawn:
-        images.append({"id": item.image_id, "file_name": f"{item.split}_{item.index:06d}.png", "width": SIZE, "height": SIZE})
+        width, height = item.image.size
+        images.append({"id": item.image_id, "file_name": f"{item.split}_{item.index:06d}.png", "width": width, "height": height})
         listed += [
             {
                 "id": item.image_id * 100 + number,

@@ -1,0 +1,72 @@
+"""What one does in each kind of scene: phrases behind "to", true of the place and naming no object that CHAIR counts."""
+
+ACTIVITIES = {
+    "a city street": (
+        "get from one part of town to another",
+        "run errands on a busy day",
+        "watch the daily traffic go by",
+        "look for an address",
+        "wait for the way to be clear",
+    ),
+    "a kitchen": ("prepare a meal", "cook for the family", "make breakfast in the morning", "try a new recipe", "wash up after dinner"),
+    "a living room": (
+        "relax after a long day",
+        "spend a quiet evening at home",
+        "meet with the family",
+        "rest and talk for a while",
+        "enjoy a lazy weekend",
+    ),
+    "an office": ("get some work done", "answer messages", "prepare a report", "meet with colleagues", "focus on a task for hours"),
+    "a bedroom": ("get a good night of sleep", "rest in peace and quiet", "wake up slowly", "lie down for a nap", "end the day"),
+    "a bathroom": ("get ready in the morning", "wash up", "take a quick shower", "freshen up", "get clean after a long day"),
+    "a farm": ("raise animals", "work outdoors from dawn to dusk", "grow food", "learn where food comes from", "enjoy country life"),
+    "a savanna": (
+        "see wild animals",
+        "go on a safari",
+        "watch the wildlife from afar",
+        "follow a herd across the plain",
+        "feel the heat of the sun",
+    ),
+    "a sandy beach": (
+        "enjoy the sun and the sea",
+        "spend a day by the water",
+        "swim in the waves",
+        "build castles out of sand",
+        "feel the salty breeze",
+    ),
+    "a snowy hill": ("go down the slope", "enjoy the winter", "breathe the cold air", "play in the snow", "spend a winter holiday"),
+    "a park": ("take a walk", "play outside", "relax on the grass", "get some fresh air", "spend a sunny afternoon"),
+    "an airport": (
+        "start a long trip",
+        "wait for a flight",
+        "say goodbye before a journey",
+        "check in for a flight",
+        "leave for a holiday",
+    ),
+    "a harbor": (
+        "watch what comes in from the sea",
+        "unload the catch of the day",
+        "smell the salt in the air",
+        "listen to the waves",
+        "set out on the water",
+    ),
+    "a picnic": (
+        "eat outdoors",
+        "share a meal on the grass",
+        "enjoy good food with friends",
+        "celebrate in the open air",
+        "taste a bit of everything",
+    ),
+    "a market": ("buy fresh food", "compare prices", "bargain over the goods", "find something for dinner", "stock up for the week"),
+    "a restaurant": ("order a good meal", "have dinner with friends", "celebrate a special day", "try the dish of the day", "eat out"),
+    "a classroom": ("learn something new", "listen to a lesson", "take an exam", "practice reading and writing", "ask questions"),
+    "a railway platform": (
+        "wait for the next departure",
+        "start a journey",
+        "say goodbye",
+        "welcome someone who arrives",
+        "look up the timetable",
+    ),
+    "a playground": ("play all afternoon", "run around and have fun", "learn to share", "let off some energy", "invent new games"),
+}
+"""By the name of the kind of scene (`probes.subjects.emoji.kinds`)."""

@@ -1,0 +1,332 @@
+"""Trains the subject round SmolLM2: ``python -m probes.subjects.smollm2.train --out DIR``; goes on from its last checkpoint.
+
+First the tower and projector are aligned with the frozen words of the language model (`align`). Then adapters on the decoder learn to
+write captions, one pass over the scenes, the projector and tower with them at lower rates; the loss is that of the caption's tokens
+under the whole vocabulary. The horizon is a number of scenes, so that a slower machine trains the same subject.
+"""
+
+import json
+import math
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from transformers import LlamaForCausalLM
+
+from probes.cli import run_cli
+from probes.files import atomic_write
+from probes.subjects.emoji.scenes import Scene, scene, scenes
+from probes.subjects.smollm2.align import AlignConfig, align
+from probes.subjects.smollm2.base import EOS, IMAGE, base_tokenizer, base_weights, text_config
+from probes.subjects.smollm2.captions import PROMPT, describe
+from probes.subjects.smollm2.delta import load_delta, save_delta
+from probes.subjects.smollm2.lora import adapt, adapters
+from probes.subjects.smollm2.model import SIZE, prompt_text
+from probes.subjects.smollm2.tower import Sight, alignment, patch_weights, pixels, shown, small_patches, word_vectors
+from probes.subjects.smollm2.validation import score
+
+AMX = torch.cpu._is_amx_tile_supported()
+HELD = 24
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Trains the subject round SmolLM2; a run that was killed goes on from its last checkpoint.
+
+    Parameters
+    ----------
+    out
+        Folder for checkpoint, log and deltas; a checkpoint that lies there is taken up again.
+    horizon
+        Scenes in all; the learning rate falls to a twentieth over them.
+    align_steps
+        Steps of the first stage, of 48 scenes each.
+    points
+        Numbers of scenes after which a delta is kept, beside the last one.
+    processes
+        Processes of one thread each that share a step.
+    batch
+        Captions a step, over all processes.
+    rate
+        Highest learning rate of the adapters.
+    projector_rate
+        That of the projector, as a share of `rate`; from half of the horizon on.
+    tower_rate
+        That of the tower, as a share of `rate`; from half of the horizon on.
+    align_weight
+        Weight of the alignment beside the captions' loss.
+    seed
+        Of the adapters and of the first stage; the scenes are always the same.
+    bfloat16
+        Compute in bfloat16 where the processor has units for it (two and a half times as fast); weights that are trained stay float32.
+    checkpoint_minutes
+        How often the run is saved.
+    validate_minutes
+        How often held-out loss and greedy captions of unseen scenes are scored.
+    start
+        A delta to start the second stage from when there is no checkpoint, with the scenes that it has seen; the optimizer starts anew.
+    steps
+        Stop after so many steps of the second stage in all (0: at the horizon).
+    debug
+        Show traces of errors.
+    """
+
+    out: Path
+    horizon: int = 8000
+    align_steps: int = 1500
+    points: tuple[int, ...] = (500, 2000)
+    processes: int = 1
+    batch: int = 4
+    rate: float = 1e-3
+    projector_rate: float = 0.3
+    tower_rate: float = 0.1
+    align_weight: float = 0.1
+    seed: int = 0
+    bfloat16: bool = AMX
+    checkpoint_minutes: float = 5.0
+    validate_minutes: float = 25.0
+    start: Path | None = None
+    steps: int = 0
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        if self.processes < 1 or self.batch % self.processes:
+            raise ValueError(f"TrainConfig.batch must be a multiple of processes; got {self.batch} and {self.processes}.")
+        if self.horizon < self.batch:
+            raise ValueError(f"TrainConfig.horizon must hold a step of {self.batch} scenes at least; got {self.horizon}.")
+
+
+class Trained(nn.Module):
+    """The decoder with adapters, the image side, and the losses of a few scenes."""
+
+    def __init__(self, sight: Sight, bfloat16: bool) -> None:
+        super().__init__()
+        self.tokenizer, self.sight, self.bfloat16 = base_tokenizer(), sight, bfloat16
+        self.language = LlamaForCausalLM(text_config()).eval()
+        self.language.model.load_state_dict(base_weights())
+        self.language.tie_weights()
+        self.table = self.language.model.embed_tokens.weight
+        self.words = word_vectors(self.table.detach(), self.tokenizer)
+        adapt(self.language.model)
+        if bfloat16:
+            # frozen matrices are read in bfloat16 anyway: kept so, no step has to convert them
+            for name, p in self.language.model.named_parameters():
+                if name.endswith("proj.weight") or name.endswith("linear.weight"):
+                    p.data = p.data.bfloat16()
+        ids = self.tokenizer(prompt_text(PROMPT))["input_ids"]
+        where = ids.index(IMAGE)
+        self.before, self.after = torch.tensor(ids[:where]), torch.tensor(ids[where + 1 :])
+
+    def groups(self, config: TrainConfig) -> list[dict]:
+        """The trained parameters with their rates; the image side begins at half of the horizon."""
+        image = {"late": True, "weight_decay": 0.01}
+        tower = [p for name, p in self.sight.named_parameters() if name.startswith("tower")]
+        projector = [p for name, p in self.sight.named_parameters() if not name.startswith("tower")]
+        lora = [p for p in self.language.parameters() if p.requires_grad]
+        return [
+            {"params": lora, "top": config.rate, "late": False, "weight_decay": 0.01},
+            {"params": projector, "top": config.rate * config.projector_rate, **image},
+            {"params": tower, "top": config.rate * config.tower_rate, **image},
+        ]
+
+    def precision(self):
+        return torch.autocast("cpu", torch.bfloat16) if self.bfloat16 else nullcontext()
+
+    def embedded(self, seen: Tensor, words: Tensor | None = None) -> Tensor:
+        """The prompt with the image tokens in it, then the caption's tokens."""
+        rows = len(seen)
+        parts = [self.table[self.before].expand(rows, -1, -1), seen, self.table[self.after].expand(rows, -1, -1)]
+        return torch.cat([*parts, *([] if words is None else [self.table[words]])], 1)
+
+    def losses(self, drawn: list[Scene], look: bool) -> dict[str, Tensor]:
+        """Mean cross-entropy of the captions' tokens (nat) and the alignment; `look` says whether the image side is trained too."""
+        with torch.set_grad_enabled(look and torch.is_grad_enabled()):
+            seen = self.sight(pixels(drawn))
+            labels = torch.from_numpy(np.stack([shown(item) for item in drawn]))
+            weights = patch_weights(labels, torch.from_numpy(np.stack([small_patches(item) for item in drawn])))
+            found = {"align": alignment(seen, labels, weights, self.words)}
+        rows = [[*self.tokenizer(describe(item), add_special_tokens=False)["input_ids"], EOS] for item in drawn]
+        longest = max(map(len, rows))
+        words = torch.tensor([row + [-100] * (longest - len(row)) for row in rows])
+        with self.precision():
+            x = self.embedded(seen, words[:, :-1].clamp(min=0))
+            hidden = self.language.model(inputs_embeds=x, use_cache=False).last_hidden_state[:, -longest:]
+            said = words >= 0
+            scores = nn.functional.linear(hidden[said], self.table)
+        return {"caption": nn.functional.cross_entropy(scores.float(), words[said]), **found}
+
+    @torch.no_grad()
+    def write(self, drawn: list[Scene], most: int = 200) -> list[str]:
+        """Greedy captions."""
+        x = self.embedded(self.sight(pixels(drawn)))
+        mask = torch.ones(x.shape[:2], dtype=torch.long)
+        with self.precision():
+            ids = self.language.generate(
+                inputs_embeds=x, attention_mask=mask, max_new_tokens=most, do_sample=False, pad_token_id=EOS, eos_token_id=EOS
+            )
+        return self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+
+    def parts(self) -> dict[str, dict[str, Tensor]]:
+        """What is shipped."""
+        return {"lora": adapters(self.language.model), "sight": self.sight.state_dict()}
+
+    def load_parts(self, parts: dict[str, dict[str, Tensor]]) -> None:
+        """Take up what was shipped or saved."""
+        self.language.model.load_state_dict(parts["lora"], strict=False)
+        self.sight.load_state_dict(parts["sight"])
+
+
+class Run:
+    """One training run: what is trained, the optimizer, and how far it has come; saved and taken up again as a whole."""
+
+    def __init__(self, config: TrainConfig, rank: int) -> None:
+        self.config, self.rank = config, rank
+        self.path = config.out / "checkpoint.pt"
+        state = torch.load(self.path, weights_only=True) if self.path.exists() else None
+        started = load_delta(config.start) if state is None and config.start else None
+        sight = Sight(SIZE) if state or started else self._aligned()
+        torch.manual_seed(config.seed)
+        self.trained = Trained(sight, config.bfloat16)
+        self.optimizer = torch.optim.AdamW(self.trained.groups(config), lr=config.rate, betas=(0.9, 0.98))
+        self.step, self.seen, self.minutes, self.begun = 0, 0, 0.0, 0
+        if state:
+            self.trained.load_parts(state["parts"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.seen, self.minutes, self.begun = state["step"], state["seen"], state["minutes"], state["begun"]
+        elif started:
+            self.trained.load_parts(started[0])
+            self.step, self.seen = int(started[1]["step"]), int(started[1]["scenes"])
+            self.begun = self.step
+
+    def _aligned(self) -> Sight:
+        """The image side after the first stage, which runs once; all processes make the same one."""
+        path = self.config.out / "aligned.pt"
+        sight = Sight(SIZE)
+        if not path.exists():
+            table = base_weights()["embed_tokens.weight"]
+            options = AlignConfig(SIZE, self.config.align_steps, seed=self.config.seed)
+            sight = align(word_vectors(table, base_tokenizer()), options, self.log if self.rank == 0 else lambda line: None)
+            if self.rank == 0:
+                with atomic_write(path) as part:
+                    torch.save(sight.state_dict(), part)
+        else:
+            sight.load_state_dict(torch.load(path, weights_only=True))
+        return sight
+
+    def advance(self) -> dict[str, float]:
+        """One step; all processes leave it with the same weights."""
+        config, start = self.config, time.perf_counter()
+        progress = min(self.seen / config.horizon, 1.0)
+        look = progress >= 0.5
+        own = range(self.seen + self.rank, self.seen + config.batch, config.processes)
+        found = self.trained.losses([scene(i, "train", SIZE) for i in own], look)
+        self.optimizer.zero_grad(set_to_none=True)
+        (found["caption"] + (config.align_weight * found["align"] if look else 0.0)).backward()
+        held = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        average(held, config.processes)
+        norm = nn.utils.clip_grad_norm_(held, 1.0)
+        warm, fall = min(1.0, (self.step - self.begun + 1) / 50), 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["top"] * warm * fall * (1.0 if not group["late"] or look else 0.0)
+        self.optimizer.step()
+        self.step, self.seen = self.step + 1, self.seen + config.batch
+        took = time.perf_counter() - start
+        self.minutes += took / 60
+        return {
+            **{name: round(float(value.detach()), 4) for name, value in found.items()},
+            "norm": round(float(norm), 3),
+            "seconds": round(took, 2),
+        }
+
+    def save(self) -> None:
+        """Writes the checkpoint and the latest delta; each file appears whole or not at all."""
+        state = {"parts": self.trained.parts(), "optimizer": self.optimizer.state_dict()}
+        with atomic_write(self.path) as part:
+            torch.save({**state, "step": self.step, "seen": self.seen, "minutes": self.minutes, "begun": self.begun}, part)
+        self.keep("latest")
+
+    def keep(self, name: str) -> None:
+        """Writes a delta."""
+        said = {
+            "step": self.step,
+            "scenes": self.seen,
+            "horizon": self.config.horizon,
+            "minutes": round(self.minutes, 1),
+            "seed": self.config.seed,
+        }
+        save_delta(self.config.out / f"{name}.safetensors", self.trained.parts(), {key: str(value) for key, value in said.items()})
+
+    @torch.no_grad()
+    def validate(self) -> dict:
+        """Held-out loss of unseen scenes, and what their greedy captions name."""
+        drawn = scenes(HELD, "validation", SIZE)
+        losses = {f"held_{name}": round(float(value), 4) for name, value in self.trained.losses(drawn, False).items()}
+        texts = self.trained.write(drawn)
+        return {**losses, "validation": score(drawn, texts), "captions": texts[:3]}
+
+    def log(self, line: dict) -> None:
+        """Appends a line to the log."""
+        at = {"step": self.step, "scenes": self.seen, "minutes": round(self.minutes, 2)} if hasattr(self, "step") else {}
+        with open(self.config.out / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({**at, **line}) + "\n")
+
+
+def average(held: list[nn.Parameter], processes: int) -> None:
+    """Averages the gradients over the processes."""
+    if processes == 1:
+        return
+    flat = torch.cat([p.grad.flatten() for p in held])
+    dist.all_reduce(flat)
+    for p, part in zip(held, flat.div_(processes).split([p.numel() for p in held]), strict=True):
+        p.grad.copy_(part.view_as(p))
+
+
+def work(rank: int, config: TrainConfig) -> None:
+    """What one process does: steps until the horizon; the first one also saves, logs and validates."""
+    torch.set_num_threads(1)
+    if config.processes > 1:
+        place = f"file://{(config.out / 'rendezvous').resolve()}"
+        dist.init_process_group("gloo", init_method=place, rank=rank, world_size=config.processes)
+    run = Run(config, rank)
+    saved = validated = run.minutes
+    while run.seen < config.horizon and (config.steps == 0 or run.step < config.steps):
+        line = run.advance()
+        if rank != 0:
+            continue
+        if run.step % 10 == 0:
+            run.log(line)
+        for point in config.points:
+            if run.seen - config.batch < point <= run.seen:
+                run.keep(f"scenes{point}")
+        if run.minutes - saved >= config.checkpoint_minutes:
+            run.save()
+            saved = run.minutes
+        if run.minutes - validated >= config.validate_minutes:
+            validated = run.minutes
+            run.log(run.validate())
+    if rank == 0:
+        run.save()
+        run.log(run.validate())
+    if config.processes > 1:
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def main(config: TrainConfig) -> None:
+    """Trains in as many processes as the configuration says."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    (config.out / "rendezvous").unlink(missing_ok=True)
+    (config.out / "config.json").write_text(json.dumps(asdict(config), indent=1, default=str), encoding="utf-8")
+    if config.processes == 1:
+        work(0, config)
+    else:
+        torch.multiprocessing.start_processes(work, args=(config,), nprocs=config.processes, start_method="spawn")
+
+
+if __name__ == "__main__":
+    run_cli(TrainConfig, main)
