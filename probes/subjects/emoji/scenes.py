@@ -139,7 +139,7 @@ def _place(main: list[str], behind: list[str], generator: np.random.Generator) -
 
 
 def scene(index: int, split: str = "test", side: int = SIZE) -> Scene:
-    """The scene of that index in that split, always the same; drawn ``side`` pixels wide and high, with the same objects in the same places.
+    """The scene of that index in that split, always the same: ``side`` pixels a side, with the same objects in the same places.
 
     What is visible of an object is counted in pixels: at another side, one that is nearly hidden may count as there or not.
     """

@@ -22,10 +22,12 @@ from probes.command.files import atomic_write
 from probes.subjects.emoji.attention import register
 from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
 from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
+from probes.subjects.emoji.patches import largest
 from probes.subjects.emoji.products import shorten
 from probes.subjects.emoji.scenes import SIZE, Scene, scene
 from probes.subjects.emoji.validation import validate
 from probes.subjects.emoji.vocabulary import BY_NAME
+from probes.subjects.gradients import average, first_clock
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,8 @@ class TrainConfig:
 
 def patch_words(drawn: Scene, words: dict[str, int]) -> np.ndarray:
     """The word of the object that fills most of each patch (at least a sixth of it), -1 where there is none; int64 (64,)."""
-    side = SIZE // PATCH
-    blocks = drawn.pixels.reshape(side, PATCH, side, PATCH)
-    counts = np.stack([(blocks == n).sum((1, 3)) for n in range(1, len(drawn.objects) + 1)] or [np.zeros((side, side))])
-    best = counts.argmax(0)
-    table = np.array([words[item.category] for item in drawn.objects] or [-1])
-    return np.where(counts.max(0) >= PATCH * PATCH / 6, table[best], -1).ravel()
+    # -1, no object, takes the last entry
+    return np.array([*(words[item.category] for item in drawn.objects), -1])[largest(drawn, SIZE // PATCH, 1 / 6)]
 
 
 class Batches:
@@ -201,32 +199,14 @@ class Run:
         total = found["align"] * weight + (found[stage] if stage != "align" else 0.0)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        self._share()
+        average(list(self.model.parameters()), config.processes)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = config.rate * min(1.0, (self.step + 1) / 100) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
         self.optimizer.step()
         self.step, self.seen = self.step + 1, self.seen + size
-        self.minutes += self._agree((time.perf_counter() - start) / 60)
+        self.minutes += first_clock((time.perf_counter() - start) / 60, self.rank, config.processes)
         return {"stage": stage, **{name: float(value.detach()) for name, value in found.items()}}
-
-    def _share(self) -> None:
-        """Averages the gradients over the processes."""
-        if self.config.processes == 1:
-            return
-        held = [p for p in self.model.parameters() if p.grad is not None]
-        flat = torch.cat([p.grad.flatten() for p in held])
-        dist.all_reduce(flat)
-        for p, part in zip(held, flat.div_(self.config.processes).split([p.numel() for p in held]), strict=True):
-            p.grad.copy_(part.view_as(p))
-
-    def _agree(self, minutes: float) -> float:
-        """The first process's clock, in every process."""
-        if self.config.processes == 1:
-            return minutes
-        clock = torch.tensor([minutes if self.rank == 0 else 0.0], dtype=torch.float64)
-        dist.all_reduce(clock)
-        return float(clock)
 
     def save(self) -> None:
         """Writes the checkpoint and the loadable weights; each file appears whole or not at all."""

@@ -1,1 +1,1 @@
-"""The bundled subject round a pretrained language model: SmolLM2-135M-Instruct with a small tower, a projector and a LoRA delta of our own."""
+"""The bundled subject round a pretrained language model: SmolLM2-135M-Instruct with a tower, a projector and LoRA of our own."""

@@ -16,14 +16,16 @@ PHRASES = {
     ),
     "further": (
         "[There is also|One can also find|We also find|The view also holds|The scene also includes] {things}.",
-        "[Besides these|Apart from these|In addition|Next to them|Moving on], [there is also|one can also see|the scene includes] {things}.",
+        "[Besides these|Apart from these|In addition|Next to them|Moving on], "
+        "[there is also|one can also see|the scene includes] {things}.",
         "{Things} can be [seen|found|noticed] [too|as well|in the same view].",
         "[The rest of the view|The remaining part of the image|What is left of the view] [holds|shows|includes] {things}.",
         "[The image|The picture|The view] [also features|also contains|further includes] {things}.",
     ),
     "behind": (
         "[In the background|Further back|In the distance|Behind all this|Further away], [there is|one can spot|we can make out] {things}.",
-        "[Looking closely|On a closer look|Upon closer inspection|Among the smaller details], [one finds|one can find|there is also] {things}.",
+        "[Looking closely|On a closer look|Upon closer inspection|Among the smaller details], "
+        "[one finds|one can find|there is also] {things}.",
         "{Things} can also be [seen|found|spotted|noticed] [in the background|further back|in the distance].",
         "[Easily overlooked|Smaller than the rest|Small and easy to miss], {things} can be [found|seen] in the background.",
         "[A closer look reveals|The background holds|The background shows|Smaller details include] {things}.",
@@ -97,10 +99,12 @@ PHRASES = {
         "[The mood|The atmosphere|The feeling] of the [scene|image|picture] is [rather|quite|fairly] {mood}.",
     ),
     "closing": (
-        "[Overall|All in all|In summary|Taken together], [the image|the scene|the picture] [gives|offers] [a clear|a simple|a plain] view of {kind}.",
+        "[Overall|All in all|In summary|Taken together], [the image|the scene|the picture] [gives|offers] "
+        "[a clear|a simple|a plain] view of {kind}.",
         "[The whole|Everything together|All of this] [makes|forms|adds up to] [a typical|a simple|an ordinary|a familiar] view of {kind}.",
         "[Overall|All in all|In short|Finally], it [looks like|could be|seems to be] an ordinary [day|moment] {where}.",
-        "[Overall|In summary|To sum up], the [image|picture|scene] [shows|captures|reflects] [a moment of|a part of] everyday life {where}.",
+        "[Overall|In summary|To sum up], the [image|picture|scene] [shows|captures|reflects] "
+        "[a moment of|a part of] everyday life {where}.",
     ),
 }
 """By kind of sentence."""

@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPVisionModel
 
 from probes.subjects.emoji import WEIGHTS as EMOJI
 from probes.subjects.emoji.kinds import KINDS
+from probes.subjects.emoji.patches import largest
 from probes.subjects.emoji.scenes import Scene
 from probes.subjects.emoji.vocabulary import CATEGORIES
 from probes.subjects.smollm2.model import GRID, vision_config
@@ -55,23 +56,15 @@ def pixels(drawn: list[Scene]) -> Float[Tensor, "row 3 size size"]:
     return torch.from_numpy(np.stack([np.asarray(item.image) for item in drawn])).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def shown(scene: Scene) -> np.ndarray:
-    """What each patch shows: the number of its largest object, or, without one, that of the kind of scene behind the objects' numbers."""
-    side = scene.image.width // GRID
-    blocks = scene.pixels.reshape(GRID, side, GRID, side)
-    counts = np.stack([(blocks == n).sum((1, 3)) for n in range(1, len(scene.objects) + 1)] or [np.zeros((GRID, GRID))])
-    numbers = np.array([NAMES.index(item.category) for item in scene.objects] or [0])
-    place = len(NAMES) + PLACES.index(scene.kind.name)
-    return np.where(counts.max(0) >= SHOWN * side * side, numbers[counts.argmax(0)], place).ravel()
+def shown(scene: Scene) -> Int[np.ndarray, " patch"]:
+    """What each patch shows: the number of its largest object, or, without one, that of the kind of scene, behind the objects' numbers."""
+    numbers = [*(NAMES.index(item.category) for item in scene.objects), len(NAMES) + PLACES.index(scene.kind.name)]
+    return np.array(numbers)[largest(scene, GRID, SHOWN)]
 
 
-def small_patches(scene: Scene) -> np.ndarray:
+def small_patches(scene: Scene) -> Bool[np.ndarray, " patch"]:
     """Whether the object that a patch shows is a small one."""
-    side = scene.image.width // GRID
-    blocks = scene.pixels.reshape(GRID, side, GRID, side)
-    counts = np.stack([(blocks == n).sum((1, 3)) for n in range(1, len(scene.objects) + 1)] or [np.zeros((GRID, GRID))])
-    small = np.array([item.role == "background" for item in scene.objects] or [False])
-    return (small[counts.argmax(0)] & (counts.max(0) >= SHOWN * side * side)).ravel()
+    return np.array([*(item.role == "background" for item in scene.objects), False])[largest(scene, GRID, SHOWN)]
 
 
 def word_vectors(table: Tensor, tokenizer) -> Float[Tensor, "word width"]:

@@ -21,6 +21,7 @@ from transformers import LlamaForCausalLM
 from probes.cli import run_cli
 from probes.files import atomic_write
 from probes.subjects.emoji.scenes import Scene, scene, scenes
+from probes.subjects.gradients import average
 from probes.subjects.smollm2.align import AlignConfig, align
 from probes.subjects.smollm2.base import EOS, IMAGE, base_tokenizer, base_weights, text_config
 from probes.subjects.smollm2.captions import PROMPT, describe
@@ -227,7 +228,7 @@ class Run:
         found = self.trained.losses([scene(i, "train", SIZE) for i in own], look)
         self.optimizer.zero_grad(set_to_none=True)
         (found["caption"] + (config.align_weight * found["align"] if look else 0.0)).backward()
-        held = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        held = [p for group in self.optimizer.param_groups for p in group["params"]]
         average(held, config.processes)
         norm = nn.utils.clip_grad_norm_(held, 1.0)
         warm, fall = min(1.0, (self.step - self.begun + 1) / 50), 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
@@ -274,16 +275,6 @@ class Run:
         at = {"step": self.step, "scenes": self.seen, "minutes": round(self.minutes, 2)} if hasattr(self, "step") else {}
         with open(self.config.out / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({**at, **line}) + "\n")
-
-
-def average(held: list[nn.Parameter], processes: int) -> None:
-    """Averages the gradients over the processes."""
-    if processes == 1:
-        return
-    flat = torch.cat([p.grad.flatten() for p in held])
-    dist.all_reduce(flat)
-    for p, part in zip(held, flat.div_(processes).split([p.numel() for p in held]), strict=True):
-        p.grad.copy_(part.view_as(p))
 
 
 def work(rank: int, config: TrainConfig) -> None:
