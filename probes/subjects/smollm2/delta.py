@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from probes.cli import BadInput
-from probes.files import atomic_write
+from probes.command.cli import BadInput
+from probes.command.files import atomic_write
 from probes.subjects.smollm2.base import SHA256
 
 
@@ -35,9 +35,8 @@ def load_delta(path: str | os.PathLike) -> tuple[dict[str, dict[str, Tensor]], d
     except Exception as error:  # safetensors has an error of its own for a torn header
         raise BadInput(f"subject smollm2: {path} cannot be read ({error}); take it from the repository again.") from error
     if said.get("base") != SHA256:
-        raise BadInput(
-            f"subject smollm2: {path.name} was trained on the base {said.get('base', 'unknown')[:12]}, not on {SHA256[:12]}; it does not fit."
-        )
+        base = said.get("base", "unknown")[:12]
+        raise BadInput(f"subject smollm2: {path.name} was trained on the base {base}, not on {SHA256[:12]}; it does not fit.")
     parts: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")

@@ -1,6 +1,7 @@
 """Templates with choices: ``The [dog|cat] sleeps.`` says one of two sentences."""
 
 import re
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -30,16 +31,12 @@ def fill(text: str, **slots: str) -> str:
     return text.format(**slots, **capital)
 
 
-def pattern(template: str) -> str:
-    """A regular expression of every sentence that a template can say; each slot is a group ``(.+?)``."""
+def expansions(template: str) -> list[str]:
+    """Every sentence that a template can say, its slots unfilled."""
     parts = CHOICE.split(template)
-    expressions = [_slots(part) if i % 2 == 0 else "(?:" + "|".join(map(_slots, part.split("|"))) + ")" for i, part in enumerate(parts)]
-    return "".join(expressions)
+    choices = [part.split("|") if i % 2 else [part] for i, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in product(*choices)]
 
 
 def _one(choices: list[str], generator: np.random.Generator) -> str:
     return choices[int(generator.integers(len(choices)))]
-
-
-def _slots(text: str) -> str:
-    return re.sub(r"\\\{\w+\\\}", "(.+?)", re.escape(text))

