@@ -1,4 +1,4 @@
-"""`python -m analysis.score_cost`: what scoring costs; the code is `analysis.efficiency.scoring`."""
+"""`python -m analysis.score_cost`: what scoring costs against COCO at its full size; the code is `analysis.efficiency.scoring`."""
 
 if __name__ == "__main__":
     from analysis.efficiency.scoring import ScoreCostConfig, main

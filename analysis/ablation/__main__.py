@@ -1,4 +1,6 @@
-"""`python -m analysis.ablation`: runs the cells that are missing, compares them, draws, and writes the page's tables.
+"""`python -m analysis.ablation`: detectors, policies, places, layers, doses: which of them does the work?
+
+Runs the cells that are missing, compares them, draws, and writes the page's tables.
 
 Each finished cell is a file in --store. `--only CELL` runs one again; `--redraw` makes figures and tables from ablation.nc and
 ablation.json alone.

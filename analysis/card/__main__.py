@@ -1,4 +1,4 @@
-"""Computes the bundled subject's card: ``python -m analysis.card [--scenes 500] [--out docs/]``.
+"""`python -m analysis.card`: the bundled subject's card, what it says of 500 unseen scenes, how well, and whether it has sinks.
 
 Writes docs/subject.json and the tables between the markers of docs/subject.md. What smoothing does to the subject comes last, and is
 no part of how the subject was made.

@@ -1,4 +1,4 @@
-"""What KVSmooth and recording cost: ratios to plain sdpa generate, all measured in one process, interleaved.
+"""`python -m analysis.efficiency`: what KVSmooth and recording cost, as ratios to plain sdpa generate, measured in turn in one process.
 
 `python -m analysis.efficiency --json OUT` builds a random Llama of about 100 M parameters, lets every arm generate the same number of
 tokens after the same prompt, round after round in an order that rotates, and reports the median over rounds of time(arm) / time(plain) of

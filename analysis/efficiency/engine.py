@@ -21,7 +21,7 @@ from tqdm import tqdm
 from analysis.engine.local import LocalEngine
 from analysis.engine.ray_cluster import RayEngine
 from analysis.engine.work import Batch, Maker, Worker
-from probes.command.cli import BadInput, quiet, run_cli
+from probes.command.cli import BadInput, quiet
 from probes.command.files import write_bytes
 from probes.options import check_positive
 
@@ -177,9 +177,3 @@ def lines(told: dict[str, Any]) -> list[str]:
         rows.append(f"processors busy with other things before an arm: {statistics.median(busy):.0%} (most {max(busy):.0%})")
     rows.append("every arm said the same" if told["same_captions"] else "the arms did not say the same")
     return rows
-
-
-if __name__ == "__main__":
-    from analysis.efficiency import engine  # under its own name: what is pickled in __main__ is not found by a worker
-
-    run_cli(engine.EngineCostConfig, engine.perform)

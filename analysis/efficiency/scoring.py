@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from probes.command.cli import BadInput, run_cli
+from probes.command.cli import BadInput
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
 from probes.options import check_positive
@@ -199,7 +199,3 @@ def main(config: ScoreCostConfig) -> None:
     if config.out is not None:
         write_bytes(config.out, (json.dumps(results, indent=1) + "\n").encode())
     print(table(results))  # noqa: T201  what the command says at its end
-
-
-if __name__ == "__main__":
-    run_cli(ScoreCostConfig, main)

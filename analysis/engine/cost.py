@@ -1,6 +1,7 @@
-"""`python -m analysis.engine.cost`: what a second worker brings; the code is `analysis.efficiency.engine`."""
+"""`python -m analysis.engine.cost`: what a second worker brings, in captions a minute; the code is `analysis.efficiency.engine`."""
 
 if __name__ == "__main__":
+    # from there: what is pickled in __main__ is not found by a worker
     from analysis.efficiency.engine import EngineCostConfig, perform
     from probes.command.cli import run_cli
 

@@ -1,4 +1,6 @@
-"""`python -m analysis.mediation`: patches batch by batch, compares over images, draws, tells (docs/findings.md).
+"""`python -m analysis.mediation`: how much of the effect passes through attention rows, and how much past them?
+
+Patches batch by batch, compares over images, draws, tells (docs/findings.md).
 
 Each finished batch is a file in --store. `--redraw` draws from mediation.nc and mediation.json alone, without a model.
 """

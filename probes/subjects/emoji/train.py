@@ -1,4 +1,4 @@
-"""Trains the bundled subject: ``python -m probes.subjects.emoji.train --out DIR --minutes 75 --seed 0``.
+"""`python -m probes.subjects.emoji.train --out DIR --minutes 75 --seed 0`: trains the bundled subject.
 
 Three stages by elapsed time: patches are aligned with the words of the objects they show; then short lists of objects; then long
 captions with a list now and then. The alignment stays as an auxiliary loss. A run that was killed goes on from its last checkpoint.

@@ -1,0 +1,24 @@
+"""`python -m analysis`: the commands that there are, the questions first, each with a line; `--help` behind one lists its options."""
+
+from dataclasses import dataclass
+
+from analysis.regenerate.__main__ import QUESTIONS
+from probes.command.cli import run_cli
+from probes.command.listing import commands, listed
+
+
+@dataclass(frozen=True)
+class ListConfig:
+    """The commands of analysis, each with a line; it has no options."""
+
+
+def main(config: ListConfig) -> None:
+    """Print them."""
+    found = commands("analysis")
+    questions = {name: found.pop(name) for name in (f"analysis.{question}" for question in QUESTIONS)}
+    print(listed("Questions: python -m", questions))  # noqa: T201  what the command says
+    print(listed("\nAll else: python -m", found))  # noqa: T201
+
+
+if __name__ == "__main__":
+    run_cli(ListConfig, main)

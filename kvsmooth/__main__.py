@@ -1,0 +1,34 @@
+"""`python -m kvsmooth`: what the method can be made of, by its registries, each with a line."""
+
+import sys
+
+from kvsmooth.mixes import MIXES
+from kvsmooth.policies import POLICIES
+from kvsmooth.presets import PRESETS
+from kvsmooth.sinks import SINKS
+
+WAYS = {
+    "Sink detectors: KVSmooth(score=...); python -m kvsmooth.sinks.<name> draws one": SINKS,
+    "Rate policies: KVSmooth(policy=...)": POLICIES,
+    "Mixes: KVSmooth(mix=...)": MIXES,
+}
+
+
+def main(words: list[str]) -> int:
+    """Print them; the exit status."""
+    if words and words[0] not in ("-h", "--help"):
+        print(f"python -m kvsmooth: it has no options; got {words[0]}.", file=sys.stderr)  # noqa: T201  the one line that it says
+        return 2
+    told = {title: {name: entry.__doc__.partition("\n")[0] for name, entry in registry.items()} for title, registry in WAYS.items()}
+    told["Presets: KVSmooth.preset(...)"] = {name: f"{_options(preset.options)}. {preset.source}" for name, preset in PRESETS.items()}
+    width = max(len(name) for lines in told.values() for name in lines)
+    print("\n\n".join("\n".join([title, *(f"  {n:{width}}  {line}" for n, line in lines.items())]) for title, lines in told.items()))  # noqa: T201
+    return 0
+
+
+def _options(options: dict[str, float | int]) -> str:
+    return ", ".join(f"{name}={value:g}" for name, value in options.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
