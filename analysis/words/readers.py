@@ -95,7 +95,8 @@ class Exact:
 
 
 def reader(mode: str = "auto") -> Reader:
-    """The reader by its name; "auto" is exact where NLTK and its data are found, and says so where they are not.
+    """The reader by its name; "auto" is exact where NLTK and its data are found, and says so where they are not. A version of
+    NLTK that splits words otherwise than the published programs' is told.
 
     Raises
     ------
@@ -106,10 +107,13 @@ def reader(mode: str = "auto") -> Reader:
     if mode == "bundled":
         return Bundled()
     try:
-        return Exact()
+        exact = Exact()
     except BadInput:
         if mode == "exact":
             raise
+    else:
+        tagging.tell_of_version()
+        return exact
     missing = f"words are read without a tagger (bundled), close to the published numbers but not equal; for exact ones {tagging.WAY_OUT}."
     warnings.warn(missing, Notice, stacklevel=2)
     return Bundled()

@@ -3,16 +3,23 @@
 The tokens are those of ``nltk.word_tokenize`` and the tags those of ``nltk.pos_tag``; a plain sentence is split without NLTK's
 chain of substitutions, and nothing is tagged behind the last token that is asked for. NLTK's data are the user's: they are looked
 for on NLTK's own search path.
+
+The public programs were published with NLTK before 3.9.3. Since then it splits words at dashes, since 3.10.1 also otherwise at apostrophes,
+so that a caption's length changes, and now and then its objects: such a version is told (`tell_of_version`).
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from analysis.words.tagger_rows import RowModel
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 
+VERSIONS = "nltk>=3.9,<3.9.3"
+"""Those that split words as the public programs did."""
+SPLIT_AS_PUBLISHED = {"people—two": ["people—two"], "a 'cat'": ["a", "'cat", "'"]}
 DATA = ("punkt_tab", "averaged_perceptron_tagger_eng")
 WAY_OUT = f"run `python -m nltk.downloader {' '.join(DATA)}`, or set NLTK_DATA to the folder that holds them"
 PLAIN = re.compile(r"[a-z]+(?:-[a-z]+)*(?:,? [a-z]+(?:-[a-z]+)*)*\.?")
@@ -82,6 +89,21 @@ def require() -> None:
     _loaded()
 
 
+def tell_of_version() -> None:
+    """One Notice where the installed NLTK splits words otherwise than the public programs' did.
+
+    Raises
+    ------
+    BadInput : NLTK or its data are not there
+    """
+    _, splitter, _ = _loaded()
+    if any(splitter.tokenize(text) != expected for text, expected in SPLIT_AS_PUBLISHED.items()):
+        import nltk
+
+        told = f"NLTK {nltk.__version__} splits words at dashes or apostrophes otherwise than that of the published programs, so that"
+        warnings.warn(f"{told} lengths and a few objects may differ; for theirs run `pip install '{VERSIONS}'`.", Notice, stacklevel=3)
+
+
 def marks() -> tuple[str, ...]:
     """What tells one version of NLTK and its models from another.
 
@@ -102,7 +124,8 @@ def _loaded() -> tuple[Any, Any, Any]:
         from nltk.tag import PerceptronTagger
         from nltk.tokenize import NLTKWordTokenizer, PunktTokenizer
     except ImportError:
-        raise BadInput("Exact words need NLTK, which is not installed; run `pip install 'nltk>=3.9'`, or choose bundled words.") from None
+        told = f"which is not installed or another version; run `pip install '{VERSIONS}'`, or choose bundled words."
+        raise BadInput(f"Exact words need NLTK 3.9, {told}") from None
     try:
         tagger = PerceptronTagger()
         tagger.model = RowModel(tagger.model.weights, tagger.classes)

@@ -1,8 +1,11 @@
 """Exact words against the public algorithm written out with NLTK's own calls; refusals where its data are absent; places of words."""
 
 import json
+import re
 import sys
+import tomllib
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -179,8 +182,48 @@ def test_without_data_exact_is_refused_and_auto_gives_notice(monkeypatch):
 @pytest.mark.usefixtures("unloaded")
 def test_without_nltk_exact_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "nltk.tag", None)
-    with pytest.raises(BadInput, match=r"which is not installed; run `pip install 'nltk>=3\.9'`"):
+    with pytest.raises(BadInput, match=r"is not installed or another version; run `pip install 'nltk>=3\.9,<3\.9\.3'`"):
         Exact()
+
+
+DASHES = "Four people—two of them children—sit at a table beside a cat – a black one – and a dog."
+LATER = {
+    "since 3.9.3": ("PUNCTUATION", (re.compile(r"[\u2012-\u2015]"), r" \g<0> ")),
+    "since 3.10.1": ("STARTING_QUOTES", (re.compile(r"(?i)(?<!\w)(')(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"), r"\1 ")),
+}
+
+
+def test_a_dash_does_not_split_words_as_in_the_published_programs(nltk_data):
+    if nltk_data:
+        read = [word.text for word in Exact().words(DASHES)]
+        assert read[:6] == ["four", "people—two", "of", "them", "children—sit", "at"]
+        assert [synonyms()[word] for word in read if word in synonyms()] == ["dining table", "cat", "dog"]
+    else:
+        assert_refused()
+
+
+@pytest.mark.parametrize("version", LATER)
+def test_a_version_of_nltk_that_splits_otherwise_is_told(nltk_data, monkeypatch, recwarn, version):
+    from nltk.tokenize import NLTKWordTokenizer
+
+    if not nltk_data:
+        assert_refused()
+        return
+    assert reader("exact").mode == "exact"
+    assert not recwarn, "the pinned version is told"
+    rules, rule = LATER[version]
+    monkeypatch.setattr(NLTKWordTokenizer, rules, [*getattr(NLTKWordTokenizer, rules), rule])
+    for mode in ("exact", "auto"):
+        with pytest.warns(Notice, match=r"^NLTK [\d.]+ splits words at dashes or apostrophes .* `pip install 'nltk>=3\.9,<3\.9\.3'`\.$"):
+            assert reader(mode).mode == "exact"
+
+
+def test_the_extra_installs_the_version_that_is_asked_for():
+    root = Path(__file__).parents[3]
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["exact"] == [tagging.VERSIONS]
+    pinned = re.search(r"^nltk==(.+)$", (root / "constraints.txt").read_text(), re.MULTILINE)[1]
+    assert tuple(map(int, pinned.split("."))) < (3, 9, 3)
 
 
 @pytest.mark.usefixtures("unloaded")
