@@ -21,7 +21,7 @@ class AlignConfig:
     """Options of the alignment: image side (pixels), steps, scenes a step, highest rate of projector and tower, seed."""
 
     size: int = 168
-    steps: int = 1500
+    steps: int = 1200
     batch: int = 48
     rate: float = 2e-3
     tower_rate: float = 5e-4
