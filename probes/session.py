@@ -62,7 +62,7 @@ def record(
     Raises
     ------
     BadInput : an item or option cannot be used, or `out` holds a recording with other settings
-    Unsupported : the model, or this way of decoding, cannot be recorded
+    Unsupported : the model, this way of decoding, or an arm cannot be recorded; before anything is, where no pass is needed to tell
     """
     session = Session(
         subject,
@@ -122,6 +122,10 @@ class Session:
         if self.captions is not None and (missing := [n for n in numbers if n not in self.captions]):
             raise BadInput(f"record: captions must hold every image_id; {missing[0]} is missing.")
         refuse(self.subject.model, self.generate)
+        for arm in self.arms.values():
+            if arm is not None:
+                with arm(self.subject.model):  # what it refuses without a pass is refused now, not when the arms before it are recorded
+                    pass
 
     def recordings(self, progress: bool = True) -> Iterator[xr.Dataset]:
         """Record what is missing; yield every recording, those that lay there already too.

@@ -102,6 +102,18 @@ class Answerer:
         seconds = (time.perf_counter() - begun) / len(queries)
         return [Said(text, len(row), seconds, report) for text, row in zip(texts, rows, strict=True)]
 
+    def step(self, query: Query, method: Any) -> None:
+        """One query by a method, up to and with the first decoding step: whatever stands against it is raised here.
+
+        Parameters
+        ----------
+        method : as `Answering.method`; that of the options counts for nothing here
+        """
+        inputs = self.subject.encode([Item(query.image_id, query.image, query.prompt)])
+        with torch.inference_mode(), nullcontext() if method is None else method(self.subject.model):
+            # at least two tokens: the first comes from the prompt, which nothing smooths
+            self.subject.model.generate(**inputs, do_sample=False, num_beams=1, min_new_tokens=2, max_new_tokens=2, disable_compile=True)
+
     def describe(self) -> dict[str, Any]:
         """What decided the answers besides the queries, as JSON-able data: options, the model's revision, the checkpoint's settings."""
         kept = self.subject.speaker.generation_config.to_diff_dict()

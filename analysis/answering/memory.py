@@ -76,7 +76,7 @@ def estimate(subject: str, dtype: str, batch_size: int, prompt_tokens: int, new_
     for name, value in {"batch_size": batch_size, "prompt_tokens": prompt_tokens, "new_tokens": new_tokens}.items():
         if value < 1:
             raise BadInput(f"estimate.{name} must be at least 1; got {value}.")
-    model = _without_weights(subject, getattr(torch, dtype))
+    model = without_weights(subject, getattr(torch, dtype))
     text, each = model.config.get_text_config(), getattr(torch, dtype).itemsize
     width, inner = text.hidden_size, getattr(text, "intermediate_size", None) or getattr(text, "ffn_dim", None) or 4 * text.hidden_size
     return Memory(
@@ -89,12 +89,18 @@ def estimate(subject: str, dtype: str, batch_size: int, prompt_tokens: int, new_
 
 def prompt_tokens(subject: str, items: list[Item]) -> int:
     """Positions of the longest of these prompts, the image's tokens among them: its processor is loaded, its weights are not."""
-    model = _without_weights(subject, torch.float32)
+    model = without_weights(subject, torch.float32)
     encoded = Subject(subject, model, processor_of(subject, type(model.config))).encode(items)
     return encoded["input_ids"].shape[1]
 
 
-def _without_weights(subject: str, dtype: torch.dtype) -> Any:
+def without_weights(subject: str, dtype: torch.dtype) -> Any:
+    """The subject's model, as its configuration says, with tensors that hold nothing.
+
+    Raises
+    ------
+    BadInput : there is no such subject, or its family cannot be told from the configuration alone
+    """
     folder, source, pinned = locate(subject)
     from transformers import AutoConfig, AutoModelForImageTextToText
 

@@ -59,7 +59,7 @@ class Asking:
         questions = sum(len(batch) for batch in batches)
         with (
             tqdm(total=questions, desc=self.method.name, unit="answer", disable=not sys.stderr.isatty()) as bar,
-            closing(engine.run(make, self._payloads(batches, source))) as outcomes,
+            closing(engine.run(make, self.payloads(batches, source))) as outcomes,
         ):
             for outcome in outcomes:
                 lines = [_line(items[one.key], one) for one in outcome]
@@ -75,7 +75,13 @@ class Asking:
     def _there(self) -> dict[str, Line]:
         return {key: line for key, line in self.captions.read().items() if not (line.error and self.retry)}
 
-    def _payloads(self, batches: Sequence[tuple[Asked, ...]], source: Source) -> Iterator[Batch]:
+    def payloads(self, batches: Sequence[tuple[Asked, ...]], source: Source) -> Iterator[Batch]:
+        """The batches with their images, as an engine takes them.
+
+        Raises
+        ------
+        BadInput : an image is not the one of the plan
+        """
         for batch in batches:
             yield Batch(tuple(item.key for item in batch), tuple(_query(item, source) for item in batch))
 

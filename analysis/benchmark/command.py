@@ -19,8 +19,11 @@ def perform(config: BenchmarkConfig) -> None:
     quiet()
     if config.dry_run:
         from analysis.benchmark.foretold import foretold
+        from analysis.benchmark.trial import refuse_without_weights
 
-        print(foretold(planned(config)))  # noqa: T201  what a dry run is for
+        run = planned(config)
+        refuse_without_weights(run.plan.subject, run.plan.dtype, run.methods)
+        print(foretold(run))  # noqa: T201  what a dry run is for
         return
     with alone(config.out):
         found = answered_and_scored(config)
@@ -33,10 +36,12 @@ def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
     from analysis.benchmark.planning import looked_at, plan_file, planned
     from analysis.benchmark.scoring import measured_of, scored
     from analysis.benchmark.store import Captions
+    from analysis.benchmark.trial import refuse_without_weights
 
     run = planned(config)
     config = run.config
     if not config.rescore:
+        refuse_without_weights(run.plan.subject, run.plan.dtype, run.methods)
         if run.new:
             plan = looked_at(run.plan, run.benchmark.source)
             run = replace(run, plan=replace(plan, revision=_revision(config.subject, plan.revision)))
@@ -91,11 +96,14 @@ def _ask(run: Any, asking: list) -> None:
         raise BadInput(f"subject {config.subject}: is now {now}, the plan has {run.plan.revision}; restore it, or choose another --out.")
     _tell_versions(run.plan)
     from analysis.answering.answering import Answering
+    from analysis.benchmark.trial import try_a_step
     from analysis.engine import engine
 
     options = {name: getattr(config, name) for name in ("subject", "device", "dtype", "max_new_tokens", "sample", "temperature", "seed")}
     gpus = 0 if config.engine == "ray" and run.plan.device == "cpu" else None  # or each of the workers would wait for a GPU
     works = engine(config.engine, address=config.address, workers=config.workers, gpus_per_worker=gpus)
+    first = next(waiting[0].payloads(waiting[0].missing()[:1], run.benchmark.source))
+    try_a_step([one.method for one in waiting], Answering(**options), works, first)
     for one in waiting:
         one.run(Answering(**options, method=one.method.options), works, run.benchmark.source)
 

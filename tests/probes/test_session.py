@@ -249,6 +249,12 @@ def test_beams_are_refused_before_anything_is_computed(subject, items, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+def test_an_arm_that_does_not_serve_is_refused_before_those_before_it_are_recorded(subject, items, tmp_path):
+    with pytest.raises(Unsupported, match="must lie below 12"):
+        record(subject, items, {"baseline": None, "late": KVSmooth(layers=[99])}, out=tmp_path, **OPTIONS)
+    assert not list(tmp_path.rglob("*"))
+
+
 def test_a_whole_generation_configuration_is_refused_before_anything_is_computed(subject, items, tmp_path):
     with pytest.raises(Unsupported, match="one by one"):
         record(subject, items, out=tmp_path, generate={"generation_config": GenerationConfig(num_beams=2)}, **OPTIONS)
