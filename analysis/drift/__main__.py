@@ -50,9 +50,10 @@ def measure(config: DriftConfig) -> xr.Dataset:
     reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)
     if config.image_folder is None:
         from analysis.captions.counts import caption_counts
-        from probes.subjects.emoji import annotations, scenes
+        from probes.subjects.bundled import own_scenes
+        from probes.subjects.emoji import annotations
 
-        reduced["caption_counts"] = caption_counts(recordings["free"]["caption"], annotations(scenes(config.images)))
+        reduced["caption_counts"] = caption_counts(recordings["free"]["caption"], annotations(own_scenes(config.subject, config.images)))
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
 

@@ -18,9 +18,10 @@ def annotations_of(config: ObservedConfig, path: Path | None) -> Mapping:
     if path is None:
         if config.image_folder is not None:
             raise BadInput("--image-folder: objects of these images are not known; give their annotations (--annotations, COCO's format).")
-        from probes.subjects.emoji import annotations, scenes
+        from probes.subjects.bundled import own_scenes
+        from probes.subjects.emoji import annotations
 
-        return annotations(scenes(config.images))
+        return annotations(own_scenes(config.subject, config.images))
     try:
         found = json.loads(path.read_text())
         return {name: list(found[name]) for name in ("images", "annotations", "categories")}

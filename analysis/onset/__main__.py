@@ -50,10 +50,11 @@ def measure(config: OnsetConfig) -> xr.Dataset:
     from analysis.captions.mentions import mention_table
     from analysis.onset.reduce import reduce
     from analysis.onset.series import VARIABLES
-    from probes.subjects.emoji import annotations, scenes
+    from probes.subjects.bundled import own_scenes
+    from probes.subjects.emoji import annotations
 
     recording = observed(config, ("free",), variables=VARIABLES)["free"]
-    table = mention_table(recording, annotations(scenes(config.images)))
+    table = mention_table(recording, annotations(own_scenes(config.subject, config.images)))
     reduced = reduce(recording, table, min_steps=config.min_steps, seed=config.seed, level=config.level)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 

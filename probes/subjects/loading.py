@@ -8,16 +8,17 @@ from typing import Any
 import torch
 
 from probes.command.cli import BadInput, first_sentence
+from probes.subjects.bundled import BUNDLED, DEFAULT, bundled
 from probes.subjects.processor import load_processor
-from probes.subjects.subject import BUNDLED, Subject
+from probes.subjects.subject import Subject
 
 DTYPES = ("float32", "bfloat16", "float16")
 # kinds of files that `from_pretrained` reads
 READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 
 
-def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32") -> Subject:
-    """Load "emoji" (bundled), a folder that `save_pretrained` wrote, or a model of the hub.
+def load_subject(name: str = DEFAULT, device: str = "cpu", dtype: str = "float32") -> Subject:
+    """Load a bundled subject ("emoji", "smollm2", "smollm2@early"), a folder that `save_pretrained` wrote, or a model of the hub.
 
     Parameters
     ----------
@@ -30,6 +31,12 @@ def load_subject(name: str = BUNDLED, device: str = "cpu", dtype: str = "float32
     BadInput : one line that says what is wrong and what to do
     """
     check_placement(device, dtype)
+    own = bundled(name)
+    if own is not None and own.load is not None:
+        if device == "auto":
+            raise BadInput(f"subject {name}: it is put together on one device; name it instead of auto.")
+        model, processor = own.load(name)
+        return Subject(name, model.to(device, getattr(torch, dtype)).eval(), processor, revision_of(name))
     folder, source, pinned = locate(name)
     from transformers import AutoModelForImageTextToText
 
@@ -59,6 +66,9 @@ def processor_of(name: str, config: type) -> Any:
     ------
     BadInput : there is none, or it cannot be loaded
     """
+    own = bundled(name)
+    if own is not None and own.processor is not None:
+        return own.processor()
     _, source, pinned = locate(name)
     try:
         return load_processor(source, config, **pinned)
@@ -75,6 +85,9 @@ def revision_of(name: str) -> str:
     ------
     BadInput : there is no such subject
     """
+    own = bundled(name)
+    if own is not None and own.revision is not None:
+        return own.revision(name)
     folder, source, pinned = locate(name)
     if folder is not None:
         return _files_hash(folder)
@@ -138,18 +151,20 @@ def why(error: Exception, folder: Path | None) -> str:
         return f"it does not fit ({text}); take a smaller dtype, or device auto to spread it."
     if folder is not None:
         return f"the model in {folder} cannot be loaded ({text}); save it again with save_pretrained."
-    return f"neither {BUNDLED} nor a folder, and the hub does not give it ({text}); check the name, the network and HF_HUB_OFFLINE."
+    known = " nor ".join(BUNDLED)
+    return f"neither {known} nor a folder, and the hub does not give it ({text}); check the name, the network and HF_HUB_OFFLINE."
 
 
 def _folder(name: str) -> Path | None:
-    if name == BUNDLED:
-        from probes.subjects.emoji import WEIGHTS as folder
+    own = bundled(name)
+    if own is not None and own.folder is not None:
+        folder = own.folder
     else:
         folder = Path(name).expanduser()
         if not folder.exists() and not name.startswith(("/", ".", "~")):
             return None
     if not folder.is_dir():
-        raise BadInput(f"subject {name}: there is no folder {folder}; give {BUNDLED}, a folder of a saved model, or a hub id.")
+        raise BadInput(f"subject {name}: there is no folder {folder}; give {' or '.join(BUNDLED)}, a folder of a saved model, or a hub id.")
     if not (folder / "config.json").is_file():
         empty = "the folder is empty" if not any(folder.iterdir()) else "the folder has no config.json"
         raise BadInput(f"subject {name}: {empty} ({folder}); save a model and its processor there with save_pretrained.")

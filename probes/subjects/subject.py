@@ -10,11 +10,10 @@ from torch import Tensor
 
 from probes.command.cli import BadInput, first_sentence
 from probes.objects import ObjectVocabulary, object_vocabulary
+from probes.subjects.bundled import bundled, own_scenes
 from probes.subjects.coco import coco_forms
 from probes.subjects.item import PROMPT, Item
 from probes.tracing.tracing import Tracing
-
-BUNDLED = "emoji"
 
 
 @dataclass(frozen=True)
@@ -23,11 +22,11 @@ class Subject:
 
     Attributes
     ----------
-    name : "emoji", a folder or a hub id
+    name : of a bundled subject ("emoji", "smollm2"), a folder or a hub id
     model : in evaluation mode
     processor : makes its inputs; has a `tokenizer`
     revision : hub commit, or a hash of the model's files on disk
-    forms : by object, the words that a caption says for it; None: COCO's eighty names, of the bundled subject those that it knows
+    forms : by object, the words that a caption says for it; None: COCO's eighty names, of a bundled subject those that it knows
     """
 
     name: str
@@ -58,17 +57,13 @@ class Subject:
         return self.processor.tokenizer
 
     def items(self, n: int, prompt: str = PROMPT) -> list[Item]:
-        """The first `n` unseen scenes of the bundled subject.
+        """The first `n` unseen scenes of a bundled subject.
 
         Raises
         ------
         BadInput : another subject has no images of its own
         """
-        if self.name != BUNDLED:
-            raise BadInput(f"subject {self.name} brings no images: give a folder of images (--image-folder).")
-        from probes.subjects.emoji import scenes
-
-        return [Item(scene.image_id, scene.image, prompt) for scene in scenes(n)]
+        return [Item(scene.image_id, scene.image, prompt) for scene in own_scenes(self.name, n)]
 
     def encode(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Inputs of `generate` for a batch, padded on the left, on the model's device (of a model on several: where it takes them in).
@@ -156,11 +151,8 @@ class Subject:
 
 
 def _forms(name: str) -> dict[str, tuple[str, ...]]:
-    if name == BUNDLED:
-        from probes.subjects.emoji.vocabulary import object_forms
-
-        return object_forms()
-    return coco_forms()
+    found = bundled(name)
+    return coco_forms() if found is None else dict(found.forms())
 
 
 def _chat(image: Any, prompt: str) -> list[dict]:

@@ -1,0 +1,85 @@
+"""The subjects that the project brings, and the scenes that each of them describes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probes.command.cli import BadInput
+
+if TYPE_CHECKING:
+    from probes.subjects.emoji import Scene
+
+DEFAULT = "emoji"
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A subject that needs no download.
+
+    Attributes
+    ----------
+    name : as commands take it
+    side : of its scenes, pixels
+    forms : by object, the words that its captions say
+    folder : where an ordinary saved model lies; None for one that is put together when it is loaded
+    load : by name, the model (float32, on the CPU) and its processor, where it has no folder
+    processor : its processor alone, where it has no folder
+    revision : by name, a hash of all that decides an answer, where it has no folder
+    points : whether a point of training may be named behind an @
+    """
+
+    name: str
+    side: int
+    forms: Callable[[], Mapping[str, tuple[str, ...]]]
+    folder: Path | None = None
+    load: Callable[[str], tuple[Any, Any]] | None = None
+    processor: Callable[[], Any] | None = None
+    revision: Callable[[str], str] | None = None
+    points: bool = False
+
+    def scenes(self, n: int, split: str = "test") -> "list[Scene]":
+        """The first `n` scenes of a split; the test scenes were never trained on."""
+        from probes.subjects.emoji import scenes
+
+        return scenes(n, split, self.side)
+
+
+def _emoji() -> Bundled:
+    from probes.subjects.emoji import WEIGHTS
+    from probes.subjects.emoji.scenes import SIZE
+    from probes.subjects.emoji.vocabulary import object_forms
+
+    return Bundled("emoji", SIZE, object_forms, folder=WEIGHTS)
+
+
+def _smollm2() -> Bundled:
+    from probes.subjects.smollm2 import loading, words
+    from probes.subjects.smollm2.model import SIZE, build_processor
+
+    made = {"load": loading.load, "processor": build_processor, "revision": loading.revision}
+    return Bundled("smollm2", SIZE, words.object_forms, **made, points=True)
+
+
+BUNDLED: dict[str, Callable[[], Bundled]] = {"emoji": _emoji, "smollm2": _smollm2}
+"""By name; a further subject is one folder and one entry. Each is imported when it is asked for."""
+
+
+def bundled(name: str) -> Bundled | None:
+    """The bundled subject of that name, with or without a point of training ("smollm2@early"); None for a folder or a model of the hub."""
+    base, _, point = name.partition("@")
+    found = BUNDLED[base]() if base in BUNDLED else None
+    return found if found is None or not point or found.points else None
+
+
+def own_scenes(name: str, n: int, split: str = "test") -> "list[Scene]":
+    """The first `n` scenes of a bundled subject.
+
+    Raises
+    ------
+    BadInput : another subject has none
+    """
+    found = bundled(name)
+    if found is None:
+        raise BadInput(f"subject {name}: it brings no images; give a folder of images (--image-folder).")
+    return found.scenes(n, split)
