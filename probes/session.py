@@ -253,6 +253,7 @@ class Session:
             "position_fed": int(trace.prompt_lengths[row]) - 1 + np.arange(n),
             "n_steps": np.array(n),
             "caption": np.array(self.subject.text(predicted), dtype=object),
+            "file_name": np.array(item.file, dtype=object),
         }
         channels = {str(layer): list(found) for layer, found in zip(trace.layers, self.sink_channels, strict=False) if found}
         attributes = {

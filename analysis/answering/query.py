@@ -7,7 +7,8 @@ from typing import Any
 from PIL import Image
 
 from probes.command.cli import BadInput
-from probes.subjects.item import PROMPT
+from probes.command.values import whole
+from probes.subjects.item import PROMPT, check_prompt
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,10 @@ class Query:
     def __post_init__(self):
         if not self.key:
             raise BadInput("Query.key must say something; it is empty.")
-        if isinstance(self.image_id, bool) or not isinstance(self.image_id, int) or self.image_id < 0:
-            raise BadInput(f"Query.image_id must be an integer from 0 on; got {self.image_id!r} (query {self.key}).")
+        object.__setattr__(self, "image_id", whole(self.image_id, "Query.image_id", where=f"query {self.key}"))
         if not isinstance(self.image, Image.Image | str | Path):
             raise BadInput(f"Query.image must be a PIL image or a path; got {type(self.image).__name__} (query {self.key}).")
-        if not self.prompt.strip():
-            raise BadInput(f"Query.prompt must say something; it is empty (query {self.key}).")
+        check_prompt(self.prompt, "Query.prompt", f"query {self.key}")
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def _query(item: Asked, source: Source) -> Query:
 
 def _line(item: Asked, outcome: Outcome) -> Line:
     if outcome.error:
-        return Line(item.key, item.image_id, item.prompt, batch=outcome.batch, error=outcome.error)
+        return Line(item.key, item.image_id, item.prompt, batch=outcome.batch, error=outcome.error, file_name=item.file)
     said = outcome.result
     rate = None if said.report is None else said.report.get("lambda_mean")
-    return Line(item.key, item.image_id, item.prompt, said.text, said.tokens, said.seconds, outcome.batch, rate)
+    return Line(item.key, item.image_id, item.prompt, said.text, said.tokens, said.seconds, outcome.batch, rate, file_name=item.file)

@@ -25,6 +25,7 @@ class Line:
     batch : how many were generated together
     rate : mean smoothing rate of the batch; None without a method
     error : why it was set aside; "" if it was not
+    file_name : of the image, as the plan has it; "" in files of earlier versions
     """
 
     key: str
@@ -36,10 +37,11 @@ class Line:
     batch: int = 1
     rate: float | None = None
     error: str = ""
+    file_name: str = ""
 
 
 TYPES = {
-    **dict.fromkeys(("key", "prompt", "caption", "error"), str),
+    **dict.fromkeys(("key", "prompt", "caption", "error", "file_name"), str),
     **dict.fromkeys(("image_id", "tokens", "batch"), int),
     **{"seconds": int | float, "rate": int | float | None},
 }
@@ -109,7 +111,7 @@ def alone(folder: Path) -> Iterator[None]:
 def _told(line: Line) -> dict[str, Any]:
     told = asdict(line)
     told["seconds"] = round(line.seconds, 4)
-    left_out = {"error": "", "rate": None}
+    left_out = {"error": "", "rate": None, "file_name": ""}
     return {name: value for name, value in told.items() if name not in left_out or value != left_out[name]}
 
 

@@ -108,8 +108,10 @@ def _encoded(value: Any, where: str) -> bytes:
 
 
 def _decoded(source: Any, where: str) -> Image.Image:
+    from probes.subjects.pixels import rgb  # here: it comes with torch, which scoring does not need
+
     with _harmless(where), Image.open(source, formats=FORMATS) as image:
-        return image.convert("RGB")
+        return rgb(image, where)
 
 
 @contextmanager
@@ -120,6 +122,8 @@ def _harmless(where: str) -> Iterator[None]:
             # between once and twice its bound Pillow only warns
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
+    except BadInput:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadInput(f"{where}: the image has more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down.") from None
     except Exception:  # of damaged files Pillow raises what its parsers happen to meet

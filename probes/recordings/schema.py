@@ -102,6 +102,7 @@ VARIABLES: dict[str, Variable] = {
     "position_fed": Variable(TOKEN, "int64", "1", "position of token_fed in its own sequence without padding, from 0"),
     "n_steps": Variable(CAPTION, "int64", "1", "steps of the caption, the one that predicted its end included"),
     "caption": Variable(CAPTION, "str", "1", "the predicted tokens as text, special tokens left out"),
+    "file_name": Variable(CAPTION, "str", "1", "of the image's file, without its folder; empty where the image came without a file"),
 }
 
 ATTRIBUTES: dict[str, str] = {

@@ -1,6 +1,7 @@
 """What is probed: the bundled subject, folders, models of the hub."""
 
-from probes.subjects.item import Item, items_in
+from probes.subjects.folder import items_in
+from probes.subjects.item import Item
 from probes.subjects.loading import load_subject
 from probes.subjects.subject import Subject
 

@@ -43,6 +43,7 @@ def test_images_are_recorded_in_both_arms(subject_folder, image_folder, tmp_path
     recording = read_folder(tmp_path / "free")
     assert recording.sizes["arm"] == 2
     assert recording.image.values.tolist() == [0, 1]
+    assert recording.file_name.values.tolist() == [["scene_000.png", "scene_001.png"]] * 2
     assert json.loads(recording.attrs["config"])["arms"]["kvsmooth"]["lambda_ref"] == 0.7
     assert run(words("--images", "2", "--no-smooth", "--regime", "replay", subject=subject_folder, images=image_folder, out=tmp_path)) == 0
     assert read_folder(tmp_path / "replay").arm.values.tolist() == ["baseline"]
@@ -248,12 +249,3 @@ def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder
     assert read_folder(tmp_path / "free").sizes["image"] == 4
     assert len(list(tmp_path.rglob("*.nc"))) == 8
     assert not list(tmp_path.rglob("*.tmp"))
-
-
-def test_a_picture_of_any_mode_is_taken(subject, tmp_path):
-    from probes.subjects import Item
-
-    for mode in ("L", "RGBA", "P", "CMYK"):
-        suffix = "jpg" if mode == "CMYK" else "png"
-        Image.new(mode, (30, 20)).save(tmp_path / f"{mode}.{suffix}")
-        assert Item(0, tmp_path / f"{mode}.{suffix}").pixels().mode == "RGB"

@@ -52,6 +52,7 @@ def test_everything_is_asked_once_in_the_plans_batches(asking):
     asking.run(talker, LocalEngine(), SOURCE)
     assert talker.asked == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
     assert told(asking) == {str(i): f"{i} of {1 if i == 6 else 3}" for i in range(7)}
+    assert {line.file_name for line in asking.captions.read().values()} == {item.file for item in asking.plan.items}
     again = Talker()
     asking.run(again, LocalEngine(), SOURCE)
     assert again.asked == []

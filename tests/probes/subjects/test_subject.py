@@ -1,5 +1,6 @@
 """Subjects: how they are loaded, what they make of items, which items they refuse."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from probes.command.cli import BadInput
-from probes.subjects import Item, Subject, items_in, load_subject
+from probes.subjects import Item, Subject, load_subject
 from probes.subjects.emoji import WEIGHTS
 from probes.subjects.loading import revision_of
 
@@ -86,14 +87,44 @@ def test_text_and_tokens_are_each_others_inverse(subject):
     [
         (dict(image_id=-1, image="a.png"), "image_id must be an integer from 0 on; got -1"),
         (dict(image_id=True, image="a.png"), "image_id must be an integer"),
+        (dict(image_id=1.0, image="a.png"), "image_id must be an integer from 0 on; got 1.0"),
+        (dict(image_id="1", image="a.png"), "image_id must be an integer"),
+        (dict(image_id=np.float64(1), image="a.png"), "image_id must be an integer"),
+        (dict(image_id=2**63, image="a.png"), "image_id must be at most 9223372036854775807; got 9223372036854775808"),
         (dict(image_id=0, image=np.zeros((2, 2))), "image must be a PIL image or a path; got ndarray"),
         (dict(image_id=0, image=None), "got NoneType"),
-        (dict(image_id=0, image="a.png", prompt="  "), "prompt must say something"),
+        (dict(image_id=0, image="a.png", prompt="  "), "prompt must say something; it is empty"),
+        (dict(image_id=0, image="a.png", prompt=b"What?"), "prompt must say something; it is of type bytes"),
+        (dict(image_id=0, image="a.png", prompt="What\udcff?"), r"Item.prompt must be UTF-8; it is not at character 5: 'What\\udcff\?'"),
     ],
 )
 def test_items_that_cannot_be_are_refused(given, complaint):
-    with pytest.raises(BadInput, match=complaint):
-        Item(**given)
+    with pytest.raises(BadInput, match=complaint) as caught:
+        unpacked(**given)
+    assert "\n" not in str(caught.value)
+
+
+def unpacked(image_id, image, prompt="What?") -> Item:
+    """By hand, since here annotations are checked before any line of the constructor runs."""
+    item = object.__new__(Item)
+    vars(item).update(image_id=image_id, image=image, prompt=prompt)
+    item.__post_init__()
+    return item
+
+
+def test_numbers_of_numpy_are_numbers():
+    for kind in (np.int64, np.uint8, np.int32):
+        item = unpacked(kind(5), "a.png")
+        assert (item.image_id, type(item.image_id)) == (5, int)
+    assert Item(2**63 - 1, "a.png").image_id == 2**63 - 1
+
+
+def test_an_item_knows_the_name_of_its_file(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a b.png")
+    with Image.open(tmp_path / "a b.png") as opened:
+        assert [Item(0, image).file for image in (tmp_path / "a b.png", str(tmp_path / "a b.png"), opened)] == ["a b.png"] * 3
+    assert Item(0, Image.new("RGB", (4, 4))).file == ""
+    assert Item(0, Path("x/\x1b[31ma\udcff.png")).file == "\\x1b[31ma\\udcff.png"
 
 
 def test_a_missing_image_is_named():
@@ -118,16 +149,16 @@ def test_what_is_wrong_with_an_image_is_said(tmp_path):
     content = bytearray((tmp_path / "odd.dds").read_bytes())
     content[80:84] = bytes(4)  # flags of the pixels: none, which raises NotImplementedError, as damaged AVIF files raise RuntimeError
     (tmp_path / "odd.dds").write_bytes(content)
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
     damaged = dict.fromkeys(("torn.png", "odd.dds"), "cut off or damaged")
-    for name, trouble in {**damaged, "text.png": "in no format that Pillow knows", ".": "a folder"}.items():
+    others = {
+        "text.png": "in no format that Pillow knows",
+        ".": "a folder",
+        "pipe.png": "a pipe or a device",
+        "loop.png": "a link that leads back to itself",
+        "n" * 300 + ".png": r"out of reach \(File name too long\)",
+    }
+    for name, trouble in {**damaged, **others}.items():
         with pytest.raises(BadInput, match=f"the image cannot be read .*it is {trouble}"):
             Item(1, tmp_path / name).pixels()
-
-
-def test_images_are_numbered_as_in_coco_or_in_order(tmp_path):
-    for name in ("COCO_val2014_000000000042.png", "COCO_val2014_000000000007.png"):
-        Image.new("RGB", (4, 4)).save(tmp_path / name)
-    assert [item.image_id for item in items_in(tmp_path)] == [7, 42]
-    Image.new("RGB", (4, 4)).save(tmp_path / "cat.png")
-    (tmp_path / "notes.txt").write_text("no image")
-    assert [item.image_id for item in items_in(tmp_path)] == [0, 1, 2]
