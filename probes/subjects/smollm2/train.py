@@ -1,4 +1,4 @@
-"""Trains the subject round SmolLM2: ``python -m probes.subjects.smollm2.train --out DIR``; goes on from its last checkpoint.
+"""`python -m probes.subjects.smollm2.train --out DIR`: trains the subject round SmolLM2; goes on from its last checkpoint.
 
 First the tower and projector are aligned with the frozen words of the language model (`align`). Then adapters on the decoder learn to
 write captions, one pass over the scenes, the projector and tower with them at lower rates; the loss is that of the caption's tokens
