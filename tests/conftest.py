@@ -1,9 +1,13 @@
-"""Settings that every test shares: one thread (two busy torch processes spin-wait each other out), no hub, no proxy, a fixed seed."""
+"""Settings that every test shares: one thread (two busy torch processes spin-wait each other out), no hub, no proxy, a fixed seed.
+
+torch and transformers are loaded by the tests that need them, not here.
+"""
 
 import os
 import signal
+import sys
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"  # servers of the tests are never behind a proxy
@@ -12,17 +16,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
-import torch
-import transformers
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# the same examples in every run: what fails here fails there too (pytest --hypothesis-profile=default looks for new ones)
-settings.register_profile("same", derandomize=True)
+# the same examples in every run: what fails here fails there too (pytest --hypothesis-profile=default looks for new ones); and none is
+# timed, as a busy machine is slow at anything
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
-torch.set_num_threads(1)
-transformers.logging.set_verbosity_error()
 
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    torch.manual_seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+    if "transformers" in sys.modules:
+        sys.modules["transformers"].logging.set_verbosity_error()

@@ -12,7 +12,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-HOUSE = Path(__file__).resolve().parents[2] / "figures" / "house.mplstyle"
+HOUSE = Path(__file__).resolve().with_name("house.mplstyle")
 COLUMN, PAGE = 3.4, 7.0  # inches
 
 # Okabe and Ito's palette, which colour-blind readers tell apart; an arm has the same colour in every figure
@@ -36,8 +36,8 @@ SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
 @contextmanager
 def house() -> Iterator[None]:
-    """The house style, for the time of the block; matplotlib's own where the style file was not installed."""
-    with matplotlib.style.context(str(HOUSE)) if HOUSE.exists() else matplotlib.rc_context({"svg.hashsalt": "kvsmooth"}):
+    """The house style, for the time of the block."""
+    with matplotlib.style.context(str(HOUSE)):
         yield
 
 

@@ -23,11 +23,11 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
     Parameters
     ----------
     out : folder of the results that the text is of. The project's own page tells what lies in the project's own figures: a trial whose
-        results go elsewhere leaves it as it is, and says so in a `Notice`
+        results go elsewhere leaves it as it is, and says so in a `Notice`; so does an installed package, which has no such page
 
     Raises
     ------
-    BadInput : the page is missing or lacks the marks
+    BadInput : a page that was asked for is missing, or the page lacks the marks
     """
     if spared(page, PAGE, out, question):
         return
@@ -39,8 +39,14 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
 
 
 def spared(page: Path, ours: Path, out: Path | None, question: str) -> bool:
-    """Whether the page is the project's own and the results are not in the project's own figures, which a `Notice` then says."""
-    if page != ours or out in (None, FIGURES / question):
+    """Whether the page is the project's own and either is not here or tells of other results than these, which a `Notice` then says."""
+    if page != ours:
+        return False
+    if not page.exists():
+        told = f"{page} is not here, so its paragraph is not written; run from a checkout, or give a page by --page."
+        warnings.warn(told, Notice, stacklevel=3)
+        return True
+    if out in (None, FIGURES / question):
         return False
     warnings.warn(f"{page} is left as it is, since the results are in {out}; give another page by --page.", Notice, stacklevel=3)
     return True
