@@ -149,8 +149,9 @@ def refuse(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
     if options.get("generation_config") is not None:
         raise Unsupported("generation_config: recording takes its options one by one, such as eos_token_id=2 or do_sample=True.")
     config = getattr(model, "generation_config", None)
-    for name, neutral in (("num_beams", 1), ("num_return_sequences", 1), ("assistant_model", None), ("prompt_lookup_num_tokens", None)):
+    one = {"num_beams": 1, "num_return_sequences": 1, "guidance_scale": 1, "assistant_model": None, "prompt_lookup_num_tokens": None}
+    for name, neutral in one.items():
         value = options.get(name, getattr(config, name, None))
         if value is not None and value != neutral:
-            shown = value if isinstance(value, int) else type(value).__name__
+            shown = value if isinstance(value, int | float) else type(value).__name__
             raise Unsupported(f"{name}={shown}: recording follows one sequence a row and one token a step; generate with {name}={neutral}.")

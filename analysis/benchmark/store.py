@@ -23,7 +23,7 @@ class Line:
     tokens : generated
     seconds : the item's share of its batch's time
     batch : how many were generated together
-    rate : mean smoothing rate of the batch; None without a method
+    rate : mean smoothing rate of the batch, over the tokens of its answers; None without a method
     error : why it was set aside; "" if it was not
     file_name : of the image, as the plan has it; "" in files of earlier versions
     """

@@ -3,12 +3,13 @@
 import functools
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
 from kvsmooth.decoding.refusals import option, refuse_generation
 from kvsmooth.decoding.stream import Stream
+from kvsmooth.decoding.text import Text, ends_of
 from kvsmooth.errors import Unsupported
 
 
@@ -21,12 +22,29 @@ class Call:
     ids : its token ids and attention mask, where it was given any
     stream : the stream it feeds, once the first pass has begun
     thread : the thread that it runs in
+    ends : its end tokens
+    guided : it runs a branch beside its text, for classifier-free guidance
     """
 
-    def __init__(self, prompt: int | None, ids: tuple[torch.Tensor, torch.Tensor | None] | None):
-        self.prompt, self.ids = prompt, ids
+    def __init__(self, module: torch.nn.Module, given: Mapping):
+        self.prompt, self.ids = chunked_prompt(module, given), given_ids(given)
         self.stream: Stream | None = None
         self.thread = threading.get_ident()
+        self.ends = ends_of(option(module, given, "eos_token_id"))
+        self.guided = option(module, given, "guidance_scale") not in (None, 1)
+        prompts = self.ids[0] if self.ids is not None else given.get("inputs_embeds")
+        self._prompts = 1 if prompts is None else len(prompts)
+        # rows that a text or a criterion of the caller's ended have only padding behind, put there where there are end tokens too
+        otherwise = given.get("stopping_criteria") or option(module, given, "stop_strings")
+        padding = ends_of(option(module, given, "pad_token_id")) or self.ends
+        self._padding = padding[0] if otherwise and self.ends else None
+
+    def tell(self, text: Text, result: object) -> None:
+        """Tell a text what this call has returned."""
+        tokens = getattr(result, "sequences", result)
+        if isinstance(tokens, torch.Tensor) and tokens.dim() == 2:
+            text.said = tokens[:, 0 if self.ids is None else self.ids[0].shape[1] :].detach().cpu()
+            text.padding, text.prompts = self._padding, self._prompts
 
 
 class Calls(list[Call]):
@@ -37,6 +55,10 @@ class Calls(list[Call]):
     """
 
     ended = False
+
+    def __init__(self, returned: Callable[[Call, object], None]):
+        super().__init__()
+        self.returned = returned
 
     def check(self) -> None:
         """Refuse a call that begins after the block, or beside another thread's.
@@ -85,12 +107,14 @@ def announce(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
                 given |= given.pop(parameter.name, {})
         calls.check()
         refuse_generation(module, given)
-        call = Call(chunked_prompt(module, given), given_ids(given))
+        call = Call(module, given)
         calls.append(call)
         try:
-            return generate(*args, **kwargs)
+            result = generate(*args, **kwargs)
         finally:
             calls.remove(call)
+        calls.returned(call, result)
+        return result
 
     module.generate = announced
     return functools.partial(setattr, module, "generate", own) if own else functools.partial(delattr, module, "generate")

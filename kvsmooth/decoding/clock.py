@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from transformers import Cache
 
-from kvsmooth.decoding.calls import Calls, announce
+from kvsmooth.decoding.calls import Call, Calls, announce
 from kvsmooth.decoding.refusals import refuse_pass, refuse_right_padding
 from kvsmooth.decoding.stream import Stream
+from kvsmooth.decoding.text import ends_of
 from kvsmooth.errors import Unsupported
 
 
@@ -48,17 +49,18 @@ class Clock:
         self._streams: weakref.WeakKeyDictionary[Cache, Stream] = weakref.WeakKeyDictionary()
         self._unbound: Stream | None = None  # a prompt whose cache the decoder makes itself
         self._compiled: Stream | None = None  # begun by a compiled prompt, and so tied to no cache
-        self._calls = Calls()
+        self._calls = Calls(self._returned)
+        self._passes = 0
         self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None  # those of the present pass
         self.on_stream: Callable[[Stream], None] = lambda stream: None
         self._undo: list = []
+        self._ends = ends_of(getattr(getattr(model, "generation_config", None), "eos_token_id", None))
         self._parameters = list(inspect.signature(type(decoder).forward).parameters)[1:]
 
     def __enter__(self) -> "Clock":
         self._undo.append(self.decoder.register_forward_pre_hook(self._before_pass, with_kwargs=True).remove)
         self._undo.append(self.decoder.register_forward_hook(self._after_pass).remove)
-        if self.needs_ids or self.needs_tokens or self.needs_mask:
-            self._undo.append(self.model.register_forward_pre_hook(self._read_ids, with_kwargs=True).remove)
+        self._undo.append(self.model.register_forward_pre_hook(self._read_ids, with_kwargs=True).remove)
         for module in self.model.modules():
             if callable(getattr(module, "generate", None)):
                 self._undo.append(announce(module, self._calls))
@@ -73,16 +75,16 @@ class Clock:
         self._calls.end(clean=kind is None)
 
     def _read_ids(self, model, args, kwargs) -> None:
+        if torch.compiler.is_compiling() and not (self.needs_ids or self.needs_tokens or self.needs_mask):
+            return
         ids = kwargs.get("input_ids", args[0] if args else None)
         self.mask = kwargs.get("attention_mask")
         self._ids = None if ids is None else (ids, self.mask)
 
-    def _newest_tokens(self, ids: torch.Tensor | None) -> torch.Tensor:
-        """Ids of the newest tokens, from the model's own call, else from the decoder's."""
+    def _newest_tokens(self, ids: torch.Tensor | None) -> torch.Tensor | None:
+        """Ids of the newest tokens, from the model's own call, else from the decoder's; None where only embeddings are fed."""
         ids = ids if self._ids is None else self._ids[0]
-        if ids is None:
-            raise Unsupported("KVSmooth needs the ids of the tokens fed while decoding; got embeddings only: pass input_ids to the model.")
-        return ids[:, -1]
+        return None if ids is None else ids[:, -1]
 
     def _before_pass(self, decoder, args, kwargs) -> None:
         given = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
@@ -107,10 +109,18 @@ class Clock:
                 self._check_padding(given.get("attention_mask"), stream)
             if self.needs_tokens:
                 self.tokens = self._newest_tokens(tokens)
+                if self.tokens is None:
+                    raise Unsupported(
+                        "KVSmooth needs the ids of the tokens fed while decoding; got embeddings only: pass input_ids to the model."
+                    )
             stream.decoded = self.decoded = True
             # counting would change a compiled graph's guards at every step, and a static cache needs no count
             if not torch.compiler.is_compiling():
                 stream.feed(length)
+                stream.text.feed(self._newest_tokens(tokens))
+        if not torch.compiler.is_compiling():
+            self._passes += 1
+            stream.last = self._passes
 
     @staticmethod
     def _check_padding(mask: object, stream: Stream) -> None:
@@ -120,6 +130,8 @@ class Clock:
 
     def _after_pass(self, decoder, args, result) -> None:
         self.cache = self._ids = self.mask = None
+        if self._calls and self._calls[-1].stream is not None and not torch.compiler.is_compiling():
+            self.stream = self._calls[-1].stream  # not a branch's: a compiled step asks for the latest
         if self._unbound is None or torch.compiler.is_compiling():
             return
         caches = (part for part in (result if isinstance(result, tuple) else result.values()) if isinstance(part, Cache))
@@ -131,7 +143,10 @@ class Clock:
     def _compiled_stream(self, length: int) -> Stream:
         """The stream of a compiled pass: that of the last prompt, since nothing here may depend on the identity of a cache."""
         if length > 1:
+            if self._calls and self._calls[-1].guided:
+                raise Unsupported("KVSmooth cannot tell the branches of guidance apart in a compiled model; run the model uncompiled.")
             self.stream = self._compiled = Stream(0, length)
+            self.stream.text.ends = self._ends
             self.on_stream(self.stream)
         if self.stream is None:
             raise Unsupported("KVSmooth needs to see the prompt of a compiled model inside the `with`; run the prompt there too.")
@@ -150,13 +165,22 @@ class Clock:
             start = 0 if cache is None else int(cache.get_seq_length())
             call.stream = self._begin(cache, Stream(start, call.prompt or length))
             call.stream.ids = next(([outer.ids] for outer in self._calls if outer.ids is not None), [])
+            call.stream.aside = any(outer.stream is not None for outer in self._calls[:-1])
             return call.stream
         stream = None if cache is None else self._streams.get(cache)
         if call is not None and stream is call.stream:
             if stream.ready and length > 1:
                 raise Unsupported("KVSmooth follows one token a step and this decoding feeds several; switch assisted generation off.")
             return stream
-        return self._stream_of_loop(cache, stream, length)
+        stream = self._stream_of_loop(cache, stream, length)
+        stream.aside = stream.aside or call is not None
+        return stream
+
+    def _returned(self, call: Call, result: object) -> None:
+        """Learn what a call of `generate` has written; a compiled one says on which stream by being the latest."""
+        stream = call.stream or (self._compiled if self.stream is self._compiled else None)
+        if stream is not None:
+            call.tell(stream.text, result)
 
     def _stream_of_loop(self, cache: Cache | None, stream: Stream | None, length: int) -> Stream:
         held = 0 if cache is None else _held(cache, stream, length)
@@ -181,6 +205,8 @@ class Clock:
     def _begin(self, cache: Cache | None, stream: Stream) -> Stream:
         """Tie a stream to its cache, beam search included."""
         if stream.state is None:
+            stream.began = self._passes
+            stream.text.ends = self._calls[-1].ends if self._calls else self._ends
             self.on_stream(stream)
         if cache is None:
             self._unbound = stream

@@ -119,7 +119,7 @@ class Smoothing:
     def _begin(self, stream: Stream) -> None:
         prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
         stream.state = BandState(self.method, self.band, self.angles, prompt_groups)
-        self.run.begin(stream.state)
+        self.run.begin(stream)
 
 
 def _explicit_output(probabilities, value):

@@ -1,7 +1,10 @@
 """One batch of sequences on one cache: how much of its prompt was fed, and what the method keeps of it."""
 
+from collections.abc import Sequence
+
 import torch
 
+from kvsmooth.decoding.text import Text
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import token_groups
 
@@ -18,6 +21,9 @@ class Stream:
     decoded : a decode step was seen
     ids : pieces of the prompt's (token ids, attention mask), for detectors that ask where the image is
     state : what the method keeps; it follows the cache through beam search
+    text : which of the tokens fed are the text's
+    began, last : numbers of its first and latest pass, among all passes of the block
+    aside : it decoded beside a running `generate` that writes on another stream
     """
 
     def __init__(self, start: int, prompt: int):
@@ -25,6 +31,9 @@ class Stream:
         self.ready, self.decoded = prompt == 0, False
         self.ids: list[tuple[torch.Tensor, torch.Tensor | None]] = []
         self.state = None
+        self.text = Text()
+        self.began = self.last = 0
+        self.aside = False
 
     def feed(self, tokens: int) -> None:
         """Count the tokens of a pass."""
@@ -33,6 +42,7 @@ class Stream:
 
     def reorder(self, rows: torch.Tensor) -> None:
         """Row i goes on as what row rows[i] was."""
+        self.text.reorder(rows)
         if self.state is not None:
             self.state.reorder(rows)
 
@@ -47,3 +57,17 @@ class Stream:
                 f"got {ids.shape[1]}: pass input_ids (and the attention_mask) of the whole prompt to the model."
             )
         return token_groups(model, ids, None if mask is None else mask[:, :total])
+
+
+def writing(streams: Sequence[Stream]) -> list[Stream]:
+    """Those that write a text, in their order: no branch beside one, such as the negative prompt of guidance or a distorted image.
+
+    Inside `generate` the call says which stream it writes on. In loops of one's own a branch began between two passes of the text, which
+    began first, and is fed the text's tokens.
+    """
+    texts = [stream for stream in streams if not stream.aside]
+    return [stream for stream in texts if not any(_beside(stream, text) for text in texts)]
+
+
+def _beside(branch: Stream, text: Stream) -> bool:
+    return text.began < branch.began < text.last and branch.text.follows(text.text)

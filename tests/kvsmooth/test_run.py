@@ -130,6 +130,17 @@ def test_a_run_outlives_its_block_without_states_and_model():
         assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_a_run_prints_its_report():
+    model, inputs = zoo.build("llama")
+    with KVSmooth(**MOVING)(model) as run:
+        before = repr(run)
+        model.generate(**inputs, max_new_tokens=STEPS + 1)
+    assert before.startswith("Run(generations=0, steps=0, tokens=0, layers=[0, 1, 2], rows=0, lambda_mean=None")
+    for name, value in run.report().items():
+        assert f"{name}={value:.4g}" in repr(run) if isinstance(value, float) else f"{name}={value}" in repr(run)
+    assert "\n" not in repr(run)
+
+
 def stop_at(length):
     def stop(input_ids, scores):
         if input_ids.shape[1] == length:

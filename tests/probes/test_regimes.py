@@ -123,3 +123,13 @@ def test_lengths_count_the_end_token():
     tokens = torch.tensor([[5, 2, 0], [5, 6, 7], [3, 5, 2]])
     assert lengths(tokens, (2, 3)).tolist() == [2, 3, 1]
     assert lengths(tokens, ()).tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("by_the_model", [False, True])
+def test_guidance_is_refused_by_its_name(by_the_model):
+    """Its second forward would be read as the text's next step."""
+    model, inputs = build("llama", batch=1)
+    given = {} if by_the_model else {"guidance_scale": 1.5}
+    model.generation_config.guidance_scale = 1.5 if by_the_model else None
+    with pytest.raises(Unsupported, match=r"guidance_scale=1\.5: recording follows one sequence a row and one token a step"):
+        record_inputs(model, inputs, **given)
