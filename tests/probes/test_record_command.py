@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from PIL import Image
 from transformers import LlamaConfig, LlamaForCausalLM, LlavaProcessor
 
 from analysis.drift.__main__ import DriftConfig
