@@ -23,4 +23,8 @@ class Block(AbstractContextManager, ContextDecorator):
         return yielded
 
     def __exit__(self, *exception) -> bool | None:
+        if not self._open:
+            raise RuntimeError(
+                "This block is not open: its `with` has ended already, or has not begun; leave it once for each time it was entered."
+            )
         return self._open.pop().__exit__(*exception)

@@ -1,6 +1,7 @@
 """Options as JSON-able data, for provenance: small whatever they hold."""
 
 from dataclasses import fields, is_dataclass
+from numbers import Integral, Real
 
 import torch
 
@@ -14,6 +15,8 @@ def described(value: object) -> object:
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Integral | Real):  # numpy's numbers, which JSON does not know
+        return int(value) if isinstance(value, Integral) else float(value)
     if hasattr(value, "describe"):
         return value.describe()
     if is_dataclass(value):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
 
@@ -22,6 +22,7 @@ from kvsmooth.presets import PRESETS
 from kvsmooth.rope import pair_angles
 from kvsmooth.run import Run
 from kvsmooth.sinks import RowEntropy
+from kvsmooth.whole import whole
 
 CHOICES = {
     "previous": ("smoothed", "raw"),
@@ -102,13 +103,13 @@ class KVSmooth:
             raise ValueError(f"KVSmooth.lambda_ref must lie in [0, 1]; got {self.lambda_ref!r}.")
         if not (_number(self.margin) and self.margin >= 0):
             raise ValueError(f"KVSmooth.margin must be at least 0; got {self.margin!r}.")
-        if not _whole(self.window) or self.window < 1:
+        if not whole(self.window) or self.window < 1:
             raise ValueError(f"KVSmooth.window must be a positive integer; got {self.window!r}.")
-        if not _whole(self.mix_seed):
+        if not whole(self.mix_seed):
             raise ValueError(f"KVSmooth.mix_seed must be an integer; got {self.mix_seed!r}.")
         if self.layers is not None:
             layers = tuple(self.layers) if isinstance(self.layers, Iterable) else (self.layers,)
-            if not layers or not all(map(_whole, layers)) or len(set(layers)) < len(layers) or min(layers) < 0:
+            if not layers or not all(map(whole, layers)) or len(set(layers)) < len(layers) or min(layers) < 0:
                 raise ValueError(f"KVSmooth.layers must be None or distinct layer numbers from 0; got {self.layers!r}.")
             object.__setattr__(self, "layers", tuple(sorted(layers)))
         for name in ("keys", "values", "output", "exact"):
@@ -196,7 +197,3 @@ class KVSmooth:
 
 def _number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -9,6 +9,7 @@ from kvsmooth.errors import Unsupported
 GROUPS = ("bos", "system", "image", "prompt", "generated", "self")
 """Groups of keys; `generated` and `self` (the query's own position) exist only while decoding."""
 
+VISUAL = ("image_token_id", "video_token_id")
 PADDING = -1
 BOS, SYSTEM, IMAGE, PROMPT, GENERATED, SELF = range(len(GROUPS))
 
@@ -19,8 +20,8 @@ def token_groups(
     """Index into `GROUPS` of every prompt position, -1 for padding.
 
     bos is the first visible position that holds `bos_token_id` (none where the family has no such token or does not use it); image is
-    every position of `image_token_id`; system is other text before the first image token, prompt other text after it. Without an
-    image all text but BOS is prompt.
+    every position of `image_token_id` or `video_token_id`, what the model sees; system is other text before the first of these, prompt
+    other text after it. Without an image all text but BOS is prompt.
 
     Parameters
     ----------
@@ -35,9 +36,9 @@ def token_groups(
         raise Unsupported("token_groups needs at least one token; got none: pass input_ids beside inputs_embeds.")
     visible = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.to(input_ids.device).bool()
     groups = torch.full_like(input_ids, PROMPT)
-    image_token = getattr(model.config, "image_token_id", None)
-    if image_token is not None:
-        image = (input_ids == image_token) & visible
+    seen = [token for name in VISUAL if (token := getattr(model.config, name, None)) is not None]
+    if seen:
+        image = torch.isin(input_ids, torch.tensor(seen, device=input_ids.device)) & visible
         has_image = image.any(1, keepdim=True)
         groups[(image.cumsum(1) == 0) & has_image] = SYSTEM
         groups[image] = IMAGE

@@ -8,6 +8,7 @@ import torch
 
 from kvsmooth.policies.first_pass import FirstPass, Schedule, check_first
 from kvsmooth.policies.policy import Setting
+from kvsmooth.whole import whole
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Random:
     name: ClassVar[str] = "random"
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
+
+    def __post_init__(self):
+        if not whole(self.seed):
+            raise ValueError(f"Random.seed must be an integer; got {self.seed!r}.")
 
     def start(self, setting: Setting) -> Schedule:
         """A table of draws, as many as the longest row of the first pass had steps."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from kvsmooth.policies.first_pass import FirstPass, Schedule, rearranged
 from kvsmooth.policies.policy import Setting
+from kvsmooth.whole import whole
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Shifted:
     name: ClassVar[str] = "shifted"
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
+
+    def __post_init__(self):
+        if not whole(self.seed):
+            raise ValueError(f"Shifted.seed must be an integer; got {self.seed!r}.")
 
     def start(self, setting: Setting) -> Schedule:
         """The table turned round."""

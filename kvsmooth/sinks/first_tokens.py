@@ -9,6 +9,7 @@ from torch import Tensor
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import ordinals, without_padding
 from kvsmooth.sinks.seen import Seen
+from kvsmooth.whole import whole
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class FirstTokens(Detector):
     unit: ClassVar[str] = "1"
 
     def __post_init__(self):
-        if self.n_sink < 1:
-            raise ValueError(f"FirstTokens.n_sink must be a positive integer; got {self.n_sink}.")
+        if not whole(self.n_sink) or self.n_sink < 1:
+            raise ValueError(f"FirstTokens.n_sink must be a positive integer; got {self.n_sink!r}.")
 
     def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
         """1 for the first `n_sink` visible positions, else 0."""

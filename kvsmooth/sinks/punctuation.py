@@ -11,6 +11,7 @@ from torch import Tensor
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
 from kvsmooth.sinks.seen import Seen
+from kvsmooth.whole import whole
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Punctuation(Detector):
         object.__setattr__(self, "ids", tuple(self.ids))
         if not self.ids:
             raise ValueError("Punctuation.ids must name token ids; got none: use Punctuation.of(tokenizer).")
+        if not all(map(whole, self.ids)):
+            raise ValueError(f"Punctuation.ids must be integers; got {next(one for one in self.ids if not whole(one))!r}.")
 
     @classmethod
     def of(cls, tokenizer) -> "Punctuation":

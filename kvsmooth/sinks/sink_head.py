@@ -9,6 +9,7 @@ from torch import Tensor
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import shown
 from kvsmooth.sinks.seen import Seen
+from kvsmooth.whole import whole
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class SinkHead(Detector):
     unit: ClassVar[str] = "1"
 
     def __post_init__(self):
-        if self.n_sink < 1:
-            raise ValueError(f"SinkHead.n_sink must be a positive integer; got {self.n_sink}.")
+        if not whole(self.n_sink) or self.n_sink < 1:
+            raise ValueError(f"SinkHead.n_sink must be a positive integer; got {self.n_sink!r}.")
 
     def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
         """Mass, in [0, 1]; 0 for padding."""

@@ -11,6 +11,7 @@ from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
 from kvsmooth.sinks.seen import Seen
+from kvsmooth.whole import whole
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class VisualSink(Detector):
     def __post_init__(self):
         if self.channels is not None:
             object.__setattr__(self, "channels", tuple(self.channels))
-            if not self.channels or min(self.channels) < 0:
+            if not self.channels or not all(map(whole, self.channels)) or min(self.channels) < 0:
                 raise ValueError(f"VisualSink.channels must be None or channel numbers from 0; got {self.channels}.")
         if self.energy is not None and not 0 <= self.energy < 1:
             raise ValueError(f"VisualSink.energy must lie in [0, 1); got {self.energy}.")

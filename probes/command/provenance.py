@@ -8,6 +8,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ def as_plain(value: Any) -> Any:
         return value.as_posix()
     if value is None or isinstance(value, str | int | float | bool):
         return value
+    if isinstance(value, Integral | Real):  # numpy's numbers, which JSON does not know
+        return int(value) if isinstance(value, Integral) else float(value)
     return repr(value)
 
 

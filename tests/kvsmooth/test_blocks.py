@@ -25,6 +25,21 @@ def test_a_block_kept_under_a_name_serves_again_with_a_run_of_its_own():
     assert model.config._attn_implementation == "sdpa"
 
 
+def test_a_block_that_is_not_open_says_so():
+    model, inputs = zoo.build("llama")
+    block = METHOD(model)
+    with pytest.raises(RuntimeError, match="This block is not open"):
+        block.__exit__(None, None, None)
+    with block as run:
+        model.generate(**inputs, max_new_tokens=3)
+    with pytest.raises(RuntimeError, match="its `with` has ended already"):
+        block.__exit__(None, None, None)
+    with block:
+        model.generate(**inputs, max_new_tokens=3)
+    assert len(run.rates) == 2
+    assert model.config._attn_implementation == "sdpa"
+
+
 def test_a_block_decorates_a_function():
     model, inputs = zoo.build("llama")
 

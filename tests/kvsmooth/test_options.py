@@ -3,14 +3,16 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 
 import kvsmooth
 from kvsmooth import KVSmooth, Unsupported
-from kvsmooth.policies import Constant, FirstPass, Inverse, Percentile, Setting
+from kvsmooth.described import described
+from kvsmooth.policies import Constant, FirstPass, Inverse, Percentile, Permuted, Random, Setting, Shifted
 from kvsmooth.presets import PRESETS
-from kvsmooth.sinks import RowEntropy, Seen
+from kvsmooth.sinks import FirstTokens, Punctuation, RowEntropy, Seen, SinkHead, VisualSink
 from tests import zoo
 
 FIRST = FirstPass(torch.rand(2, 1, 1), torch.tensor([2]))
@@ -49,15 +51,47 @@ def test_a_wrong_option_is_named_with_its_law(change, message):
         (Inverse(), {"of": Percentile}, r"Inverse.of must be a policy, such as Percentile\(\); got <class"),
         (FIRST, {"steps": FIRST.steps.float()}, "FirstPass.steps must be integers; got torch.float32"),
         (FIRST, {"steps": [2]}, "FirstPass.steps must be a tensor; got list"),
+        (KVSmooth(), {"window": 15.0}, "KVSmooth.window must be a positive integer; got 15.0"),
+        (KVSmooth(), {"window": True}, "KVSmooth.window must be a positive integer; got True"),
+        (KVSmooth(), {"layers": (1, 2.5)}, "KVSmooth.layers must be None or distinct layer numbers"),
+        (KVSmooth(), {"mix_seed": 0.5}, "KVSmooth.mix_seed must be an integer; got 0.5"),
+        (FirstTokens(), {"n_sink": 1.5}, "FirstTokens.n_sink must be a positive integer; got 1.5"),
+        (SinkHead(), {"n_sink": True}, "SinkHead.n_sink must be a positive integer; got True"),
+        (VisualSink((1,)), {"channels": (1.5,)}, "VisualSink.channels must be None or channel numbers from 0"),
+        (Punctuation((1,)), {"ids": (3, 1.5)}, "Punctuation.ids must be integers; got 1.5"),
+        (Shifted(FIRST), {"seed": 0.5}, "Shifted.seed must be an integer; got 0.5"),
+        (Permuted(FIRST), {"seed": True}, "Permuted.seed must be an integer; got True"),
+        (Random(FIRST), {"seed": None}, "Random.seed must be an integer; got None"),
     ],
 )
 def test_a_part_of_another_type_is_named(whole, change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        changed(whole, **change)
+    assert "\n" not in str(caught.value)
+
+
+def changed(whole, **change):
     """Unpacked by hand, since here annotations are checked before any line of the constructor runs."""
     other = object.__new__(type(whole))
     vars(other).update({field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)} | change)
-    with pytest.raises(ValueError, match=message) as caught:
-        other.__post_init__()
-    assert "\n" not in str(caught.value)
+    other.__post_init__()
+    return other
+
+
+@pytest.mark.parametrize(
+    ("whole", "change"),
+    [
+        (KVSmooth(), {"window": np.int64(15), "layers": np.arange(3, 5), "mix_seed": np.uint8(1), "lambda_ref": np.float32(0.5)}),
+        (FirstTokens(), {"n_sink": np.int32(2)}),
+        (VisualSink((1,)), {"channels": np.array([1, 2])}),
+        (Permuted(FIRST), {"seed": np.int64(3)}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_numbers_of_numpy_are_numbers_and_are_described_as_such(whole, change):
+    told = described(changed(whole, **change))
+    for name, value in change.items():
+        assert json.loads(json.dumps(told))[name] == (value.tolist() if isinstance(value, np.ndarray) else value)
 
 
 def test_options_of_parts_are_checked_too():

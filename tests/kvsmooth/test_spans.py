@@ -44,6 +44,17 @@ def test_a_family_without_bos_has_no_bos_group():
     assert GROUPS[groups[0, 0]] == "system"
 
 
+@pytest.mark.parametrize("name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "llava_onevision"])
+def test_a_video_is_seen_as_an_image_is(name):
+    """Video tokens alone, and beside an image's: system text is what stands before the first of both."""
+    model, _ = zoo.build(name)
+    ids = [zoo.BOS, 5, zoo.VIDEO, zoo.VIDEO, 9, 4]
+    for prompt in (ids, [*ids, zoo.IMAGE, zoo.IMAGE, 7]):
+        groups = token_groups(model, torch.tensor([prompt]))
+        expected = ["bos", "system", "image", "image", "prompt", "prompt", "image", "image", "prompt"][: len(prompt)]
+        assert [GROUPS[group] for group in groups[0].tolist()] == expected
+
+
 def test_no_tokens_are_refused():
     model, _ = zoo.build("llama")
     with pytest.raises(Unsupported, match="needs at least one token"):
