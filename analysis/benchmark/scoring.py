@@ -52,14 +52,17 @@ def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]]
     if not any(answered.values()):
         raise BadInput(f"{config.out}: there is no answer to score; run without --rescore.")
     counted = {name: [line for line in found if measured.counts(line.image_id)] for name, found in answered.items()}
-    records = {name: _records(measured, found) for name, found in counted.items() if found}
+    records, notes = {}, {}
+    for name, found in counted.items():
+        if found:
+            records[name], notes[name] = _records(name, measured, found)
     if not records:
         raise BadInput(f"{config.benchmark} counts no image of this plan ({'; '.join(measured.notes)}); choose others.")
     home, origin = folder_of(config.out, config.benchmark), _origin(run, measured)
     for one in run.methods:
         if one.name in records:
             found = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
-            told = Scored(measured.metric, found, records[one.name], config.level, measured.notes)
+            told = Scored(measured.metric, found, records[one.name], config.level, [*measured.notes, *notes[one.name]])
             about = {**origin, "method": {"name": one.name, "options": one.describe()}}
             write_bytes(home / "scores" / f"{one.file}.json", as_text(told, about).encode())
     if BASELINE in records:
@@ -78,7 +81,7 @@ def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]]
             "benchmark": config.benchmark,
             "mode": measured.metric.mode,
             "subject": run.plan.subject,
-            "notes": list(measured.notes),
+            "notes": [*measured.notes, *(f"{name}: {note}" for name, told in notes.items() for note in told)],
             "questions": len(run.plan.items),
             "images": len({item.image_id for item in run.plan.items}),
         },
@@ -87,8 +90,15 @@ def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]]
     return read_results(path)
 
 
-def _records(measured: Measured, lines: Sequence[Line]) -> Sequence[Record]:
-    return measured.metric.records([measured.answer(line) for line in lines])
+def _records(name: str, measured: Measured, lines: Sequence[Line]) -> tuple[Sequence[Record], list[str]]:
+    """A method's records, and what was told of its answers."""
+    from analysis.score.notes import noted
+
+    with noted() as notes:
+        try:
+            return measured.metric.records([measured.answer(line) for line in lines]), notes
+        except BadInput as error:
+            raise BadInput(f"{name}: {error}") from error
 
 
 def _in_order(plan: Plan, lines: Mapping[str, Line]) -> list[Line]:

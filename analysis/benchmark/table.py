@@ -79,7 +79,7 @@ def _published(benchmark: str) -> list[str]:
 
 
 def _told(found: Found) -> list[str]:
-    notes = [f"Note: {note}." for note in found["about"]["notes"]]
+    notes = [f"Note: {note.removesuffix('.')}." for note in found["about"]["notes"]]
     aside = found["set_aside"]
     if aside:
         first = aside[0]

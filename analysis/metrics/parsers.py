@@ -2,8 +2,11 @@
 
 A rule gets the answer as decoded and the question's label, and gives "yes", "no", or "" (neither: wrong whatever the label). Only "vcd"
 looks at the label: under it an answer can be right on both labels ("not yes"), so its numbers cannot be set beside the others'.
+
+None of them is made for an answer that says neither word, such as a caption: it is a yes, or wrong. `says_neither` finds such answers.
 """
 
+import re
 from collections.abc import Callable
 
 Parser = Callable[[str, str], str]
@@ -47,6 +50,17 @@ MODES = {
     "vcd": "vcd: substring, label-dependent",
     "exact": "exact: one word, label-free",
 }
+
+
+TAKEN = {"pope": "yes", "opera": "yes", "vcd": "wrong", "exact": "wrong"}
+"""What a rule takes an answer for that says neither yes nor no."""
+
+_EITHER = re.compile(r"\b(?:yes|no|not|cannot)\b|n['’]t\b", re.IGNORECASE)
+
+
+def says_neither(text: str) -> bool:
+    """Whether an answer holds none of the words "yes", "no", "not", "cannot" and "...n't", in upper or lower case."""
+    return _EITHER.search(text) is None
 
 
 def _denied(text: str, words: set[str]) -> str:

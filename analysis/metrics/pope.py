@@ -4,6 +4,7 @@ Li et al. 2023, "Evaluating Object Hallucination in Large Vision-Language Models
 the parser (`analysis.metrics.parsers`); the averages over the strategies are means (`analysis.metrics.polling`).
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +12,9 @@ from typing import Any, ClassVar
 
 from analysis.datasets.pope_question import PopeQuestion
 from analysis.metrics.metric import Answer
-from analysis.metrics.parsers import MODES, PARSERS
+from analysis.metrics.parsers import MODES, PARSERS, TAKEN, says_neither
 from analysis.metrics.polling import Polled, Polling, Table, strategies_of
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 
 MISSING = ("error", "leave")
 
@@ -83,7 +84,7 @@ class Pope(Polling):
         Raises
         ------
         BadInput : an answer to what was not asked, or twice to one question, or of another image than the question; a question
-            without answer, unless `missing` is "leave"
+            without answer, unless `missing` is "leave"; answers of which none says yes or no
         """
         read, found = PARSERS[self.parser], {}
         for answer in answers:
@@ -97,7 +98,20 @@ class Pope(Polling):
             polled = Polled(asked, read(answer.text, asked.label))
             found[answer.key] = PopeRecord(asked.image_id, polled, self._table.count([polled]))
         self._complete(found)
+        self._tell_of_neither(answers, list(found.values()))
         return list(found.values())
+
+    def _tell_of_neither(self, answers: Sequence[Answer], records: Sequence[PopeRecord]) -> None:
+        silent = [answer.text for answer in answers if says_neither(answer.text)]
+        if silent and len(silent) == len(answers):
+            told = f"none of the {len(answers):,} answers says yes or no, so that there is nothing to score"
+            raise BadInput(f"{told}; the first: {silent[0][:60]!r}; ask for one of the two words.")
+        # the one rule that wants the bare word leaves more of them unread
+        unread = [answer.text for answer, one in zip(answers, records, strict=True) if not one.polled.prediction]
+        if neither := unread or silent:
+            share = f"{len(neither):,} of {len(answers):,} answers ({100 * len(neither) / len(answers):.1f} %)"
+            told = f"{share} are neither yes nor no and taken for {TAKEN[self.parser]} (rule {self.parser})"
+            warnings.warn(f"{told}; the first: {neither[0][:60]!r}.", Notice, stacklevel=3)
 
     @property
     def _example(self) -> str:

@@ -3,11 +3,11 @@
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.metrics.aggregate import compare, score
 from analysis.metrics.metric import Answer, Metric, Record
+from analysis.score.notes import noted
 from analysis.score.options import Scoring
 from analysis.score.results import Scored
 from probes.command.cli import BadInput, Notice
@@ -22,10 +22,12 @@ def scored(config: Scoring) -> Scored:
     ------
     BadInput : a file cannot be used; the message says which and where
     """
-    with _noted() as notes:
+    with noted() as notes:
         files = {HERE: config.captions} | ({OTHER: config.against} if config.against is not None else {})
         answers = {name: config.read(path) for name, path in files.items()}
         for name, path in files.items():
+            if not answers[name]:
+                raise BadInput(f"{path}: holds no answer, so that there is nothing to score; was it written to its end?")
             config.notes(path, answers[name])
         prepared = config.prepared(answers[HERE], answers.get(OTHER, []))
         metric = prepared.metric
@@ -64,22 +66,6 @@ class Watched(Sequence[Answer]):
         return iter(tqdm(self.answers, desc=self.title, unit="answer", disable=None, leave=False))
 
 
-@contextmanager
-def _noted() -> Iterator[list[str]]:
-    """Collects the notices that come up, and lets them be told afterwards as ever: a results file holds them too."""
-    notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", Notice)
-        try:
-            yield notes
-        finally:
-            said = list(caught)
-    for warning in said:
-        if issubclass(warning.category, Notice):
-            notes.append(str(warning.message))
-        warnings.warn(warning.message, warning.category, stacklevel=2)
-
-
 def _records(metric: Metric, answers: Sequence[Answer], path: Path) -> Sequence[Record]:
     try:
         return metric.records(Watched(answers, metric.name))
@@ -93,7 +79,11 @@ def _counted(records: Sequence[Record], path: Path) -> list[Record]:
     for reason, times in sorted(why.items()):
         if reason:
             warnings.warn(f"{path}: {times:,} of {len(records):,} answers passed over, {reason}.", Notice, stacklevel=2)
-    return [record for record in records if _counts(record)]
+    counted = [record for record in records if _counts(record)]
+    if not counted:
+        first = max(why, key=why.__getitem__)
+        raise BadInput(f"{path}: none of its {len(records):,} answers counts ({first}); give those that are asked for.")
+    return counted
 
 
 def _counts(record: Record) -> bool:

@@ -87,8 +87,17 @@ def test_captions_serve_every_benchmark_that_asks_the_same(options):
 @pytest.mark.slow
 def test_pope_from_its_question_files(options, pope, capsys):
     config = BenchmarkConfig(**options | {"annotations": None}, benchmark="pope", questions=pope, methods=("baseline",))
-    perform(config)
+    with pytest.raises(BadInput, match=r"^baseline: none of the 18 answers says yes or no, .*; ask for one of the two words\.$"):
+        perform(config)  # the bundled subject can only describe
+    path = config.out / "captions" / "baseline.jsonl"
+    lines = [json.loads(line) | {"caption": ("Yes.", "No.", "Hm.")[i % 3]} for i, line in enumerate(path.read_text().splitlines())]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.warns(Notice, match=r"6 of 18 answers \(33\.3 %\) are neither yes nor no and taken for yes"):
+        perform(replace(config, rescore=True))
     found = results(config.out, "pope")
+    (note,) = found["about"]["notes"]
+    assert note == "baseline: 6 of 18 answers (33.3 %) are neither yes nor no and taken for yes (rule pope); the first: 'Hm.'."
+    assert f"Note: {note}\n" in (config.out / "pope" / "table.md").read_text()
     assert found["about"]["questions"] == 3 * 3 * 2
     assert {"pope/accuracy/baseline", "pope/f1/adversarial/baseline"} <= values(found).keys()
     assert all(line["prompt"].startswith("Is there a") for line in captions(config.out))
@@ -98,8 +107,9 @@ def test_pope_from_its_question_files(options, pope, capsys):
 @pytest.mark.slow
 def test_pope_from_questions_that_are_built(options):
     config = BenchmarkConfig(**options, benchmark="pope", images=2, methods=("baseline",), prompt="{question} Answer yes or no.")
-    perform(config)
-    assert results(config.out, "pope")["about"]["questions"] == 2 * 3 * 6
+    with pytest.raises(BadInput, match="none of the 36 answers says yes or no"):
+        perform(config)  # after it has asked: the bundled subject can only describe
+    assert len(captions(config.out)) == 2 * 3 * 6
     assert all(line["prompt"].endswith("in the image? Answer yes or no.") for line in captions(config.out))
 
 

@@ -109,16 +109,16 @@ def test_an_unknown_image_is_an_error_or_empty(capsys, tmp_path, options):
     assert found["metrics"]["chair_i"] == pytest.approx(expected["chair_i"])
 
 
-def test_an_empty_file_is_nan_with_reasons(capsys, tmp_path, options):
-    said = tmp_path / "said.jsonl"
-    said.write_text("")
-    ended = score(capsys, "chair", "--captions", said, *options, "--json", tmp_path / "out.json")
-    assert ended.status == 0, ended
-    found = strictly(tmp_path / "out.json")
-    assert set(found["metrics"].values()) == {None}
-    assert set(found["reasons"]) == set(found["metrics"])
-    assert found["captions"] == []
-    assert "there is no caption" in ended.out
+@pytest.mark.parametrize("content", ["", "\n\n", "[]"])
+@pytest.mark.parametrize("place", ["--captions", "--against"])
+def test_a_file_without_an_answer_is_refused(capsys, tmp_path, options, content, place):
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text(content)
+    said = write_captions(tmp_path / "said.jsonl")
+    files = {"--captions": said, "--against": said} | {place: empty}
+    line = refused(capsys, "chair", *(word for pair in files.items() for word in pair), *options, "--json", tmp_path / "out.json")
+    assert line.endswith(f"{empty}: holds no answer, so that there is nothing to score; was it written to its end?")
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_captions_without_an_object_have_no_chair_i(capsys, tmp_path, options):

@@ -126,10 +126,33 @@ def test_pope_refuses_answers_to_what_was_not_asked(capsys, tmp_path, questions)
         ([{"question_id": 99, "answer": "no"}], "'popular/99' was not asked"),
         ([{"question_id": 1, "answer": "no"}, {"question_id": 1, "answer": "yes"}], "line 2.*answered twice"),
         ([{"question_id": 1}], "line 1: no answer"),
-        ([], "12 of 12 questions have no answer"),
+        ([], "holds no answer"),
     ):
         line = refused(capsys, "pope", "--questions", one, "--answers", write_lines(tmp_path / "said.jsonl", rows))
         assert re.search(told, line), line
+
+
+def test_answers_that_say_neither_are_told_and_refused_where_there_is_no_other(capsys, tmp_path, questions):
+    one, said, out = questions / "coco_pope_popular.json", tmp_path / "said.jsonl", tmp_path / "out.json"
+    command = ("pope", "--questions", one, "--answers", said, "--json", out)
+    # under POPE's own rule such answers are all a yes, and half of the questions' truth is yes
+    write_lines(said, ({"question_id": n, "answer": "A dog beside a car, snowy."} for n in range(1, 13)))
+    for parser in ("pope", "opera", "vcd", "exact"):
+        line = refused(capsys, *command, "--parser", parser)
+        assert "none of the 12 answers says yes or no" in line
+        assert "'A dog beside a car, snowy.'" in line
+    assert not out.exists()
+    some = ["YES!", "There is none.", "I can’t see one", "A dog.", *["No."] * 8]
+    write_lines(said, ({"question_id": n, "answer": text} for n, text in enumerate(some, 1)))
+    ended = score(capsys, *command)
+    assert ended.status == 0, ended
+    told = "2 of 12 answers (16.7 %) are neither yes nor no and taken for yes (rule pope); the first: 'There is none.'."
+    assert any(told in note for note in ended.notices)
+    assert told in strictly(out)["notes"]
+    ended = score(capsys, *command, "--parser", "exact")  # of the bare word alone: with a full stop it is none
+    assert any("12 of 12 answers (100.0 %) are neither yes nor no and taken for wrong (rule exact)" in note for note in ended.notices)
+    write_lines(said, ({"question_id": n, "answer": "no"} for n in range(1, 13)))
+    assert score(capsys, *command, "--parser", "exact").err == ""
 
 
 def test_opope_searches_captions_for_the_objects_asked_about(capsys, tmp_path):
@@ -170,6 +193,13 @@ def test_opope_of_unknown_images_and_of_several_sources(capsys, tmp_path):
     torn = tmp_path / "torn.json"
     torn.write_text(json.dumps({"image_id": 1, "objects": "dog"}))
     assert "'objects' must be a list of names" in refused(capsys, "opope", "--captions", captions, "--objects", torn)
+
+
+def test_opope_of_images_that_are_not_asked_about_is_refused(capsys, tmp_path):
+    objects = write_lines(tmp_path / "objects.json", ({"image_id": i, "objects": names} for i, names in OBJECTS.items()))
+    captions = write_captions(tmp_path / "said.jsonl", {7: "A dog."})
+    line = refused(capsys, "opope", "--captions", captions, "--objects", objects, "--unknown", "empty", "--missing", "leave")
+    assert "none of its 1 answers counts (no question is asked about this image)" in line
 
 
 def test_opope_compares_two_models_on_the_same_questions(capsys, tmp_path):
