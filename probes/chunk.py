@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from probes.command.cli import BadInput
+from probes.command.values import check_text
 from probes.recordings.store import Store
+from probes.regimes import replayable
 from probes.subjects import Item, Subject
 from probes.tracing.tokens import end_tokens, free_captions
 
@@ -46,6 +49,36 @@ class Chunk:
             # mixed, not added: seed 0 at item 16 must not be seed 16 at item 0
             torch.manual_seed(int(np.random.SeedSequence([seed, self.start]).generate_state(1, np.uint64)[0]))
             yield
+
+
+def given_captions(
+    subject: Subject, captions: Mapping[int, str | Sequence[int]], numbers: Sequence[int], longest: int, options: Mapping[str, Any]
+) -> dict[int, str | list[int]]:
+    """Captions for a replay, each a text or plain token ids, looked at before anything is generated.
+
+    Parameters
+    ----------
+    numbers : of the images that need one
+    longest : tokens of a caption, its end among them
+    options : of `generate`
+
+    Raises
+    ------
+    BadInput : one is missing, empty, longer than `longest`, or holds what is no token
+    """
+    if missing := [number for number in numbers if number not in captions]:
+        raise BadInput(f"record: captions must hold every image_id; {missing[0]} is missing.")
+    ends = end_tokens(subject.speaker, options)
+    found: dict[int, str | list[int]] = {}
+    for number, caption in captions.items():
+        if isinstance(caption, bytes) or not (isinstance(caption, str) or hasattr(caption, "__iter__")):
+            raise BadInput(f"record: captions must be texts or token ids; got {type(caption).__name__} (image {number}).")
+        if isinstance(caption, str):
+            check_text(caption, f"record: the caption of image {number}")
+        said = () if not len(caption) else subject.tokens(caption) if isinstance(caption, str) else caption
+        tokens = replayable(subject.model, said, ends, longest, f"image {number}")
+        found[number] = caption if isinstance(caption, str) else tokens
+    return found
 
 
 def recorded_captions(free: Store, baseline: str | None, chunk: Chunk, settings: Mapping[str, Any]) -> list[list[int]] | None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from probes import DEFAULT_BATCH
 from probes.command.cli import BadInput
+from probes.command.values import is_whole, whole
 from probes.objects import ObjectVocabulary
 from probes.patching import patched
 from probes.subjects.item import Item
@@ -73,6 +74,7 @@ def fork(
     """
     from tqdm import tqdm
 
+    batch_size = whole(batch_size, "fork.batch_size", least=1)
     objects = subject.objects if objects is None else objects
     captions = _checked(items, captions, steps, end_tokens(subject.tracing.speaker))
     forms = [_independent(said) for said in objects.tokens]
@@ -98,8 +100,8 @@ def fork(
         before = captions[item][:step]
         for j, said in enumerate(forms):
             if said:
-                whole = [sum(float(known[item, before + path[:k]][at[path[k]]]) for k in range(len(path))) for path in said]
-                name[i, j] = np.logaddexp.reduce(whole)
+                names = [sum(float(known[item, before + path[:k]][at[path[k]]]) for k in range(len(path))) for path in said]
+                name[i, j] = np.logaddexp.reduce(names)
                 first[i, j] = np.logaddexp.reduce([float(known[item, before][at[token]]) for token in objects.first[j]])
     where = np.array([(items[item].image_id, step) for item, step in forks], dtype=np.int64).reshape(-1, 2)
     return Forks(where[:, 0], where[:, 1], objects.names, name, first)
@@ -152,6 +154,6 @@ def _checked(items: Sequence[Item], captions: Sequence, steps: Sequence, ends: S
     for item, caption, its in zip(items, cut, steps, strict=True):
         if its and not caption:
             raise BadInput(f"fork.captions must hold a token or more where there are forks; that of image {item.image_id} is empty.")
-        if wrong := [step for step in its if not 0 <= step < len(caption)]:
+        if wrong := [step for step in its if not is_whole(step) or not 0 <= step < len(caption)]:
             raise BadInput(f"fork.steps must lie from 0 to {len(caption) - 1} in the caption of image {item.image_id}; got {wrong[0]}.")
     return cut

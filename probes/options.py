@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from probes import DEFAULT_BATCH
 from probes.command.cli import BadInput, quiet
+from probes.command.values import is_whole
 
 if TYPE_CHECKING:
     from probes.subjects import Item, Subject
@@ -19,7 +20,18 @@ def check_positive(options: Any, *names: str) -> None:
     ------
     BadInput : one is not
     """
-    _check(options, names, lambda value: value >= 1 and value % 1 == 0, "a positive integer", "positive integers")
+    _check(options, names, lambda value: is_whole(value) and value >= 1, "a positive integer", "positive integers")
+
+
+def check_seed(options: Any) -> None:
+    """The field `seed` is a whole number from 0 on.
+
+    Raises
+    ------
+    BadInput : it is not
+    """
+    _check(options, ("seed",), is_whole, "a whole number")
+    check_not_negative(options, "seed")
 
 
 def check_not_negative(options: Any, *names: str) -> None:
@@ -94,7 +106,7 @@ class SubjectOptions:
 
     def __post_init__(self):
         check_positive(self, "images", "batch_size", "max_new_tokens")
-        check_not_negative(self, "seed")
+        check_seed(self)
 
 
 @dataclass(frozen=True)

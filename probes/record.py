@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from probes.command.cli import BadInput, run_cli
-from probes.options import ImageOptions, check_above_zero, check_rates
+from probes.command.values import check_temperature
+from probes.options import ImageOptions, check_rates
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class RecordConfig(ImageOptions):
     def __post_init__(self):
         super().__post_init__()
         check_rates(self, "lambda_ref")
-        check_above_zero(self, "temperature")
+        check_temperature(self.temperature, "RecordConfig.temperature")
 
     def arms(self) -> dict[str, Any]:
         """The baseline, and KVSmooth unless it is switched off."""

@@ -13,6 +13,7 @@ from transformers import LogitsProcessorList
 from kvsmooth import Unsupported
 from kvsmooth.spans import IMAGE, token_groups
 from probes.command.cli import BadInput
+from probes.command.values import whole, whole_tokens
 from probes.dependency import image_free
 from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
@@ -68,9 +69,10 @@ def record_inputs(
     model : the model, or its `Tracing` where it is used more than once
     inputs : what `model.generate` takes: `input_ids` "row position", left-padded, `attention_mask`, pixels
     arm : None, or a method: called with the model it gives a context manager that yields its run
-    captions : replay: the tokens that each row is made to predict, up to its first end token; None lets the arm choose (free running)
+    captions : replay: the tokens that each row is made to predict, up to its first end token, `max_new_tokens` at most; None lets the arm
+        choose (free running)
     recorders : names in `RECORDERS`
-    max_new_tokens : bound of the steps; captions are cut to it
+    max_new_tokens : bound of the steps
     sink_channels : by layer; found on the prompts of this very batch if None
     objects : what the recorders "lens" and "layer_lens" look for
     options : further options of `generate`, one by one; beams, assistants and a whole `generation_config` are refused
@@ -78,18 +80,19 @@ def record_inputs(
     Raises
     ------
     Unsupported : the model, the cache or the way of decoding cannot be recorded
-    BadInput : a caption is empty
+    BadInput : a caption is empty, longer than `max_new_tokens`, or holds what is no token; or there is not one a row
     OutOfStep : a read would have been booked to the wrong step
     """
     tracing = model if isinstance(model, Tracing) else Tracing(model)
     refuse(tracing.speaker, options)
+    max_new_tokens = whole(max_new_tokens, "record_inputs.max_new_tokens", least=1)
     ends = end_tokens(tracing.speaker, options)
     ids = inputs["input_ids"]
     mask = inputs.get("attention_mask")
     if captions is not None:
-        captions = [until_end(caption, ends)[:max_new_tokens] for caption in captions]
-        if not all(captions):
-            raise BadInput("record_inputs.captions must hold at least one token a row; one is empty.")
+        if len(captions) != len(ids):
+            raise BadInput(f"record_inputs.captions must hold one caption a row; got {len(captions)} for {len(ids)} rows.")
+        captions = [replayable(tracing.model, caption, ends, max_new_tokens, f"row {row}") for row, caption in enumerate(captions)]
         max_new_tokens = max(map(len, captions))
         # the same call as in free running: only the choice is taken away
         options |= {
@@ -136,6 +139,28 @@ def _image_free(asking, tracing, inputs, captions, end, arm, options) -> None:
             recorder.without_image(number, logits)
 
     image_free(tracing, inputs, captions, end, visit, arm, **options)
+
+
+def replayable(model: torch.nn.Module, caption: Sequence[int], ends: Sequence[int], longest: int, where: str) -> list[int]:
+    """The tokens of a caption up to its first end token, as a replay forces them.
+
+    Parameters
+    ----------
+    longest : tokens
+    where : whose caption it is
+
+    Raises
+    ------
+    BadInput : there is none, more than `longest`, or what is no token of the model
+    """
+    vocabulary = len(model.get_input_embeddings().weight)
+    tokens = whole_tokens(until_end(caption, ends, where), "a token of a caption", vocabulary - 1, where)
+    if not tokens:
+        raise BadInput(f"record: captions must hold at least one token; that of {where} is empty.")
+    if len(tokens) > longest:
+        told = f"record: the caption of {where} has {len(tokens)} tokens and max_new_tokens is {longest}"
+        raise BadInput(f"{told}; raise that, or shorten the caption.")
+    return tokens
 
 
 def refuse(model: torch.nn.Module, options: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import GENERATED, PADDING, token_groups
 from probes.command.cli import BadInput
+from probes.command.values import whole_tokens
 from probes.subjects.item import Item
 from probes.tracing.tracing import Tracing
 
@@ -133,7 +134,7 @@ def with_captions(
     mask = torch.ones_like(ids) if mask is None else mask
     pad = getattr(getattr(model, "generation_config", None), "pad_token_id", None)
     pad = pad if isinstance(pad, int) else 0
-    tails = [torch.as_tensor([int(token) for token in caption], dtype=ids.dtype, device=ids.device) for caption in captions]
+    tails = [torch.as_tensor(whole_tokens(caption, "with_captions.captions"), dtype=ids.dtype, device=ids.device) for caption in captions]
     extended = {
         **inputs,
         "input_ids": _joined(ids, tails, pad),

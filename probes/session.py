@@ -11,9 +11,10 @@ import xarray as xr
 
 from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
-from probes.chunk import Chunk, recorded_captions, spoken_captions
+from probes.chunk import Chunk, given_captions, recorded_captions, spoken_captions
 from probes.command.cli import BadInput
 from probes.command.provenance import as_json, as_plain, digest, git_commit, program_name, versions
+from probes.command.values import check_temperature, whole
 from probes.reading import read_recorded
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recordings.recording import labelled, merge
@@ -45,7 +46,8 @@ def record(
     arms : by name, None (the baseline) or a method such as `KVSmooth()`; the baseline alone if None
     regime : "free" each arm chooses its tokens; "replay" one caption an image is fed to every arm, so that tokens are identical
     out : folder of the recordings; what lies there whole is not redone. None keeps the recordings in memory only
-    captions : replay: by image_id, a text or token ids; the baseline's own free captions if None
+    captions : replay: by image_id, a text or token ids, with its end at most `max_new_tokens` of them; the baseline's own free captions if
+        None
     batch_size : items a batch; decides the numbers in the last digits
     max_new_tokens : bound of the steps of a caption
     recorders : names in `probes.recorders.RECORDERS`; all by default
@@ -107,9 +109,6 @@ class Session:
             "items must have different image_ids": len(set(numbers)) == len(numbers),
             "arms must name at least one arm, such as {'baseline': None}": bool(self.arms),
             f"regime must be one of {', '.join(REGIMES)}; got {self.regime}": self.regime in REGIMES,
-            f"batch_size must be a positive integer; got {self.batch_size}": self.batch_size >= 1,
-            f"seed must be 0 or more; got {self.seed}": self.seed >= 0,
-            f"max_new_tokens must be a positive integer; got {self.max_new_tokens}": self.max_new_tokens >= 1,
             f"recorders must be among {', '.join(RECORDERS)}; got {', '.join(self.recorders)}": (
                 bool(self.recorders) and set(self.recorders) <= RECORDERS.keys()
             ),
@@ -117,11 +116,13 @@ class Session:
         }.items():
             if not holds:
                 raise BadInput(f"record: {law}.")
-        if empty := [n for n, caption in (self.captions or {}).items() if not len(caption)]:
-            raise BadInput(f"record: captions must not be empty; that of image {empty[0]} is.")
-        if self.captions is not None and (missing := [n for n in numbers if n not in self.captions]):
-            raise BadInput(f"record: captions must hold every image_id; {missing[0]} is missing.")
+        for name, least in {"batch_size": 1, "max_new_tokens": 1, "seed": 0}.items():
+            object.__setattr__(self, name, whole(getattr(self, name), f"record.{name}", least))
+        if self.generate.get("temperature") is not None:
+            check_temperature(self.generate["temperature"], "record.generate['temperature']")
         refuse(self.subject.model, self.generate)
+        if self.captions is not None:
+            object.__setattr__(self, "captions", given_captions(self.subject, self.captions, numbers, self.max_new_tokens, self.generate))
         for arm in self.arms.values():
             if arm is not None:
                 with arm(self.subject.model):  # what it refuses without a pass is refused now, not when the arms before it are recorded
@@ -209,7 +210,7 @@ class Session:
         """The captions that a replay feeds to every arm: given ones, those of a free recording beside this one, or the model's own."""
         if self.captions is not None:
             given = [self.captions[item.image_id] for item in chunk.items]
-            return [self.subject.tokens(caption) if isinstance(caption, str) else list(caption) for caption in given]
+            return [self.subject.tokens(caption) if isinstance(caption, str) else caption for caption in given]
         free = Store(None if self.out is None else Path(self.out) / "free")
         baseline = next((name for name, arm in self.arms.items() if arm is None), None)
         decisive = {name: self.settings[name] for name in self.settings.keys() - {"regime", "captions", "recorders", "objects"}}

@@ -12,6 +12,7 @@ from analysis.answering.query import Query, Said
 from analysis.answering.sampling import Gumbel
 from probes.command.cli import BadInput
 from probes.command.provenance import as_plain
+from probes.command.values import check_temperature, whole
 from probes.subjects import Item, Subject, load_subject
 from probes.tracing.tokens import end_tokens, free_captions
 
@@ -51,10 +52,9 @@ class Answering:
     seed: int = 0
 
     def __post_init__(self):
-        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
-            raise BadInput(f"Answering.max_new_tokens must be an integer from 1 on; got {self.max_new_tokens!r}.")
-        if not 0 < self.temperature < float("inf"):
-            raise BadInput(f"Answering.temperature must be above 0 and finite; got {self.temperature}.")
+        object.__setattr__(self, "max_new_tokens", whole(self.max_new_tokens, "Answering.max_new_tokens", least=1))
+        object.__setattr__(self, "seed", whole(self.seed, "Answering.seed"))
+        check_temperature(self.temperature, "Answering.temperature")
         if self.method is not None and (isinstance(self.method, type) or not callable(self.method)):
             raise BadInput(f"Answering.method must be None or a method, such as KVSmooth(); got {self.method!r}.")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from analysis.benchmark.names import BASELINE, BENCHMARKS, DEVICES, DTYPES, ENGINES, MODES, PARSERS, PARTS, SPLIT
 from probes.command.cli import BadInput
-from probes.options import check_level, check_not_negative, check_positive
+from probes.command.values import check_temperature
+from probes.options import check_level, check_positive, check_seed
 
 CHOICES = {"benchmark": BENCHMARKS, "engine": ENGINES, "mode": MODES, "dtype": DTYPES, "part": PARTS, "parser": PARSERS}
 """What may be said of options that are one of a few names."""
@@ -94,11 +95,9 @@ class BenchmarkConfig:
         if not re.fullmatch(DEVICES, self.device, re.ASCII):
             raise BadInput(f"BenchmarkConfig.device must be cpu, cuda, cuda:<n> or auto; got {self.device[:40]!r}.")
         check_positive(self, "images", "workers", "batch_size", "max_new_tokens")
-        check_not_negative(self, "seed")
+        check_seed(self)
         check_level(self)
-        if not 0 < self.temperature < float("inf"):
-            told = f"BenchmarkConfig.temperature must be positive and finite; got {self.temperature}"
-            raise BadInput(f"{told}; leave out --sample for greedy decoding.")
+        check_temperature(self.temperature, "BenchmarkConfig.temperature")
         if self.prompt is not None and not self.prompt.strip():
             raise BadInput("BenchmarkConfig.prompt must say something; it is empty.")
         if not self.methods:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from analysis.metrics.metric import Answer, Metric
-from probes.options import check_level, check_not_negative
+from probes.options import check_level, check_seed
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Scoring(ABC):
 
     def __post_init__(self):
         check_level(self)
-        check_not_negative(self, "seed")
+        check_seed(self)
         if self.json is not None and not self.json.is_dir():
             for name in (field.name for field in fields(self) if field.name != "json"):
                 if same_file(self.json, getattr(self, name)):

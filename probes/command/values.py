@@ -2,14 +2,24 @@
 
 import operator
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from probes.command.cli import BadInput
 
+TEMPERATURES = (1e-6, 1e6)
 LARGEST = 2**63 - 1
 """Of the numbers that files of results and recordings can hold."""
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer: Python's, numpy's or a tensor's, each of which can be an index; no float, and no truth value."""
+    try:
+        return not isinstance(value, bool | np.bool_) and operator.index(value) is not None
+    except TypeError:
+        return False
 
 
 def whole(value: Any, name: str, least: int = 0, most: int = LARGEST, where: str = "") -> int:
@@ -25,17 +35,12 @@ def whole(value: Any, name: str, least: int = 0, most: int = LARGEST, where: str
     ------
     BadInput : a float (also a whole one), a truth value, a text, or a number outside the bounds
     """
-    try:
-        # whatever counts, numpy's integers too, can be an index; a float cannot
-        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < least:
+    if not is_whole(value) or value < least:
         law = {0: "an integer from 0 on", 1: "a positive integer"}.get(least, f"an integer from {least} on")
         raise BadInput(f"{name} must be {law}; got {value!r}{where and f' ({where})'}.")
-    if number > most:
-        raise BadInput(f"{name} must be at most {most}; got {number}{where and f' ({where})'}.")
-    return number
+    if value > most:
+        raise BadInput(f"{name} must be at most {most}; got {value}{where and f' ({where})'}.")
+    return operator.index(value)
 
 
 def whole_tokens(tokens: Iterable[Any], name: str, most: int = LARGEST, where: str = "") -> list[int]:
@@ -46,6 +51,18 @@ def whole_tokens(tokens: Iterable[Any], name: str, most: int = LARGEST, where: s
     BadInput : one is no integer from 0 to `most`
     """
     return [whole(token, name, most=most, where=where) for token in tokens]
+
+
+def check_temperature(value: Any, name: str) -> None:
+    """Refuse a temperature of sampling that float32 cannot divide logits by: outside the bounds a draw is the likeliest token, or uniform.
+
+    Raises
+    ------
+    BadInput
+    """
+    coldest, hottest = TEMPERATURES
+    if not (isinstance(value, Real) and not isinstance(value, bool) and coldest <= value <= hottest):
+        raise BadInput(f"{name} must lie from {coldest:g} to {hottest:g}; got {value!r}: for the likeliest token do not sample.")
 
 
 def check_text(text: str, name: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from probes.command.cli import BadInput, first_sentence
+from probes.command.values import whole
 from probes.objects import ObjectVocabulary, object_vocabulary
 from probes.subjects.bundled import bundled, own_scenes
 from probes.subjects.coco import coco_forms
@@ -63,7 +64,7 @@ class Subject:
         ------
         BadInput : another subject has no images of its own
         """
-        return [Item(scene.image_id, scene.image, prompt) for scene in own_scenes(self.name, n)]
+        return [Item(scene.image_id, scene.image, prompt) for scene in own_scenes(self.name, whole(n, "Subject.items.n"))]
 
     def encode(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Inputs of `generate` for a batch, padded on the left, on the model's device (of a model on several: where it takes them in).

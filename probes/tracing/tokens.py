@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import LogitsProcessor
 
+from probes.command.values import whole
+
 
 @runtime_checkable
 class Hearer(Protocol):
@@ -89,7 +91,20 @@ def lengths(tokens: Int[Tensor, "row step"], ends: Sequence[int]) -> Int[Tensor,
     return torch.where(ended.any(1), ended.int().argmax(1) + 1, tokens.shape[1])
 
 
-def until_end(caption: Sequence[int], ends: Sequence[int]) -> list[int]:
-    """A caption up to and including its first end token."""
-    tokens = [int(token) for token in caption]
-    return next((tokens[: i + 1] for i, token in enumerate(tokens) if token in ends), tokens)
+def until_end(caption: Sequence[int], ends: Sequence[int], where: str = "") -> list[int]:
+    """A caption up to and including its first end token; what is behind that is not looked at.
+
+    Parameters
+    ----------
+    where : whose caption it is
+
+    Raises
+    ------
+    BadInput : a token is no integer from 0 on
+    """
+    tokens: list[int] = []
+    for token in caption:
+        tokens.append(whole(token, "a token of a caption", where=where))
+        if tokens[-1] in ends:
+            break
+    return tokens

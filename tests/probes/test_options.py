@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 from probes.command.cli import BadInput
@@ -14,6 +15,7 @@ from probes.options import (
     check_not_negative,
     check_positive,
     check_rates,
+    check_seed,
 )
 
 
@@ -25,7 +27,7 @@ class Some:
 @pytest.mark.parametrize(
     ("check", "held", "broken", "law"),
     [
-        (check_positive, (1, 500, None, (), (1, 2)), (0, -1, 1.5, math.nan, math.inf), "must be a positive integer"),
+        (check_positive, (1, 500, np.int64(3), None, (), (1, 2)), (0, -1, 1.5, 2.0, True, math.nan), "must be a positive integer"),
         (check_positive, (), ((3, 0), (1.5,)), "must be positive integers"),
         (check_not_negative, (0, 0.5, None, (0.0,)), (-1, math.nan, (0, -0.1)), "must be 0 or more"),
         (check_above_zero, (0.1, None), (0, -1, math.nan), "must be positive"),
@@ -40,6 +42,19 @@ def test_what_breaks_a_law_is_named(check, held, broken, law):
         bad = value[-1] if isinstance(value, tuple) else value
         with pytest.raises(BadInput, match=rf"^Some\.level {law}; got {bad}\.$"):
             check(Some(value), "level")
+
+
+@dataclass(frozen=True)
+class Seeded:
+    seed: Any
+
+
+def test_a_seed_is_a_whole_number_from_0_on():
+    for seed in (0, 3, np.int64(3)):
+        check_seed(Seeded(seed))
+    for seed, law in ((0.5, "a whole number"), (1.0, "a whole number"), (True, "a whole number"), (-1, "0 or more")):
+        with pytest.raises(BadInput, match=rf"^Seeded\.seed must be {law}; got {seed}\.$"):
+            check_seed(Seeded(seed))
 
 
 @pytest.mark.parametrize("name", ["images", "batch_size", "max_new_tokens"])

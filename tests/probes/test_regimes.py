@@ -46,10 +46,20 @@ def test_replay_reports_the_probability_of_the_forced_token_under_the_model():
     assert torch.allclose(trace.values["log_probability"][:, 0], logits[range(3), [40, 41, 42]], atol=1e-5)
 
 
-def test_captions_are_cut_to_the_bound():
+def test_a_caption_longer_than_the_bound_is_refused_and_not_cut():
     model, inputs = build("llama", batch=2)
-    trace = record_inputs(model, inputs, captions=CAPTIONS, max_new_tokens=2)
-    assert trace.tokens.tolist() == [CAPTIONS[0][:2], CAPTIONS[1][:2]]
+    with pytest.raises(
+        BadInput, match=rf"the caption of row 0 has {len(CAPTIONS[0])} tokens and max_new_tokens is 2; raise that, or shorten"
+    ):
+        record_inputs(model, inputs, captions=CAPTIONS, max_new_tokens=2)
+    trace = record_inputs(model, inputs, captions=[[40, 2, 9, 9], [41, 2, 8]], max_new_tokens=2, eos_token_id=2)
+    assert trace.tokens.tolist() == [[40, 2], [41, 2]], "what is behind the end is no part of a caption"
+
+
+def test_captions_and_rows_belong_together():
+    model, inputs = build("llama", batch=2)
+    with pytest.raises(BadInput, match="one caption a row; got 1 for 2 rows"):
+        record_inputs(model, inputs, captions=CAPTIONS[:1])
 
 
 def test_captions_end_at_their_first_end_token():
@@ -61,7 +71,7 @@ def test_captions_end_at_their_first_end_token():
 
 def test_an_empty_caption_is_refused():
     model, inputs = build("llama", batch=2)
-    with pytest.raises(BadInput, match="at least one token a row"):
+    with pytest.raises(BadInput, match="at least one token; that of row 1 is empty"):
         record_inputs(model, inputs, captions=[[5], []])
 
 

@@ -219,6 +219,9 @@ def test_other_settings_do_not_go_into_the_same_folder(free, subject, items, tmp
     assert files(out) == before
 
 
+REST = dict.fromkeys(range(1, 5), "A cat.")
+
+
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
@@ -226,12 +229,23 @@ def test_other_settings_do_not_go_into_the_same_folder(free, subject, items, tmp
         ({"items": "twice"}, "different image_ids"),
         ({"regime": "fork"}, "regime must be one of free, replay; got fork"),
         ({"batch_size": 0}, "batch_size must be a positive integer"),
-        ({"seed": -1}, "seed must be 0 or more; got -1"),
+        ({"seed": -1}, "seed must be an integer from 0 on; got -1"),
         ({"max_new_tokens": 0}, "max_new_tokens must be a positive integer"),
         ({"recorders": ("heat",)}, "recorders must be among entropy, mass"),
         ({"captions": {}}, "captions are for the regime replay"),
         ({"captions": {0: "a"}, "regime": "replay"}, "captions must hold every image_id; 1 is missing"),
-        ({"captions": {0: ""}, "regime": "replay"}, "captions must not be empty; that of image 0 is"),
+        ({"captions": {0: "", **REST}, "regime": "replay"}, "captions must hold at least one token; that of image 0 is empty"),
+        ({"captions": {0: [], **REST}, "regime": "replay"}, "captions must hold at least one token; that of image 0 is empty"),
+        ({"captions": {0: [7, -3], **REST}, "regime": "replay"}, r"a token of a caption must be an integer from 0 on; got -3 \(image 0\)"),
+        ({"captions": {0: [7, 9999], **REST}, "regime": "replay"}, r"a token of a caption must be at most \d+; got 9999 \(image 0\)"),
+        ({"captions": {0: [7] * 5, **REST}, "regime": "replay"}, "caption of image 0 has 5 tokens and max_new_tokens is 4; raise that"),
+        ({"captions": {0: "A cat and a dog.", **REST}, "regime": "replay"}, "caption of image 0 has 7 tokens and max_new_tokens is 4"),
+        ({"captions": {0: "A \udcff.", **REST}, "regime": "replay"}, "the caption of image 0 must be UTF-8; it is not at character 3"),
+        (
+            {"generate": {"do_sample": True, "temperature": 1e-300}},
+            r"temperature'\] must lie from 1e-06 to 1e\+06; got 1e-300: for the likel",
+        ),
+        ({"generate": {"do_sample": True, "temperature": float("nan")}}, "must lie from 1e-06 to"),
         ({"arms": {"../up": None}}, "arm names must be fit for a folder"),
     ],
 )

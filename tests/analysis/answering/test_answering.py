@@ -106,10 +106,12 @@ def test_a_damaged_image_spoils_its_own_item_only(bundled, queries, tmp_path):
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        (dict(max_new_tokens=0), "max_new_tokens must be an integer from 1 on; got 0"),
+        (dict(max_new_tokens=0), "Answering.max_new_tokens must be a positive integer; got 0"),
         (dict(max_new_tokens=True), "max_new_tokens must be"),
-        (dict(temperature=0.0), "temperature must be above 0 and finite; got 0.0"),
-        (dict(temperature=float("nan")), "temperature must be above 0"),
+        (dict(temperature=0.0), r"temperature must lie from 1e-06 to 1e\+06; got 0.0"),
+        (dict(temperature=1e-300), "temperature must lie"),
+        (dict(seed=-1), "Answering.seed must be an integer from 0 on; got -1"),
+        (dict(temperature=float("nan")), "temperature must lie"),
         (dict(method=KVSmooth), "got <class"),
         (dict(method="kvsmooth"), r"method must be None or a method, such as KVSmooth\(\); got 'kvsmooth'"),
     ],
