@@ -53,7 +53,7 @@ class TestRedraw:
 
     def test_loads_no_model_code(self, folder):
         code = (
-            "import sys; from analysis import drift; from pathlib import Path\n"
+            "import sys; from analysis.drift import __main__ as drift; from pathlib import Path\n"
             f"drift.main(drift.DriftConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
             "assert not {'torch', 'transformers', 'nnsight', 'scipy.stats'} & set(sys.modules), 'more was loaded than drawing needs'"
         )
