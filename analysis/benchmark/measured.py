@@ -10,12 +10,12 @@ from analysis.metrics.metric import Answer, Metric
 
 def of_an_image(line: Line) -> Answer:
     """A caption: an image has one, so that it needs no key."""
-    return Answer(line.image_id, line.caption)
+    return Answer(line.image_id, line.caption, file=line.file_name)
 
 
 def of_a_question(line: Line) -> Answer:
     """An answer to one of several questions about an image."""
-    return Answer(line.image_id, line.caption, line.key)
+    return Answer(line.image_id, line.caption, line.key, line.file_name)
 
 
 @dataclass(frozen=True)

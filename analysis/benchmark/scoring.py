@@ -62,7 +62,8 @@ def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]]
     for one in run.methods:
         if one.name in records:
             found = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
-            told = Scored(measured.metric, found, records[one.name], config.level, [*measured.notes, *notes[one.name]])
+            files = [line.file_name for line in counted[one.name]]
+            told = Scored(measured.metric, found, records[one.name], config.level, [*measured.notes, *notes[one.name]], files=files)
             about = {**origin, "method": {"name": one.name, "options": one.describe()}}
             write_bytes(home / "scores" / f"{one.file}.json", as_text(told, about).encode())
     if BASELINE in records:

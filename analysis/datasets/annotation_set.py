@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from analysis.words.readers import Reader
-from analysis.words.words import synonyms
+from analysis.words.vocabulary import Vocabulary, chair
 from probes.command.cli import BadInput
 
 
@@ -41,23 +41,25 @@ class AnnotationSet(Protocol):
         """CHAIR's objects of each image: the nodes of its instances, and of its captions through the reader."""
 
 
-def category_nodes(names: Iterable[str]) -> frozenset[str]:
-    """CHAIR's nodes of annotated categories.
+def category_nodes(names: Iterable[str], vocabulary: Vocabulary | None = None) -> frozenset[str]:
+    """CHAIR's nodes of annotated categories, by its own synonym table if no other is given.
 
     Raises
     ------
-    BadInput : a category that CHAIR's synonym table does not have
+    BadInput : a category that the synonym table does not have
     """
-    table = synonyms()
-    unknown = sorted(name for name in names if name not in table)
+    vocabulary, names = chair() if vocabulary is None else vocabulary, list(names)
+    unknown = sorted(name for name in names if name not in vocabulary.table)
+    if unknown and vocabulary.key:
+        raise BadInput(f"the category {unknown[0]!r} is not in {vocabulary.name}; add a line that begins with it, or use its words.")
     if unknown:
         raise BadInput(f"the category {unknown[0]!r} is none of COCO's 80 objects, CHAIR cannot score it; annotate with COCO's names.")
-    return frozenset(table[name] for name in names)
+    return frozenset(vocabulary.table[name] for name in names)
 
 
 def caption_nodes(captions: Iterable[str], reader: Reader) -> frozenset[str]:
     """CHAIR's nodes of what captions name."""
-    table = synonyms()
+    table = reader.vocabulary.table
     return frozenset(table[word.text] for caption in captions for word in reader.words(caption) if word.text in table)
 
 
@@ -65,4 +67,7 @@ def truth_of(
     instances: Mapping[int, tuple[str, ...]], captions: Mapping[int, tuple[str, ...]], reader: Reader
 ) -> dict[int, frozenset[str]]:
     """The union of both, for the images of `instances`."""
-    return {image_id: category_nodes(names) | caption_nodes(captions.get(image_id, ()), reader) for image_id, names in instances.items()}
+    return {
+        image_id: category_nodes(names, reader.vocabulary) | caption_nodes(captions.get(image_id, ()), reader)
+        for image_id, names in instances.items()
+    }

@@ -78,7 +78,7 @@ class Coco:
         BadInput : a category that is none of COCO's
         """
         annotated = self.instances(ids)
-        table = {name: category_nodes([name]) for names in annotated.values() for name in names}
+        table = {name: category_nodes([name], reader.vocabulary) for names in annotated.values() for name in names}
         store = NodeStore(self.path.with_name(f"{self.path.stem}-words-{reader.mode}-{reader.key}.sqlite"))
         named = store.nodes(list(annotated), self.captions, reader) if self.has_captions else {}
         return {i: named.get(i, frozenset()).union(*(table[name] for name in names)) for i, names in annotated.items()}

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from analysis.datasets.annotation_set import caption_nodes
 from analysis.words.readers import Reader
-from analysis.words.words import synonyms
 from probes.command.cli import BadInput, Notice
 
 TOGETHER = 200
@@ -57,7 +56,7 @@ class NodeStore:
     ) -> dict[int, frozenset[str]]:
         with closing(sqlite3.connect(self.path, timeout=60)) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS node (image_id INTEGER PRIMARY KEY, names TEXT)")
-            found = _kept(connection, ids)
+            found = _kept(connection, ids, reader)
             missing = [image_id for image_id in ids if image_id not in found]
             with tqdm(total=len(missing), desc="people's captions", disable=not missing or not sys.stderr.isatty()) as bar:
                 for part in parts(missing, TOGETHER):
@@ -76,8 +75,8 @@ def parts(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
-def _kept(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, frozenset[str]]:
-    known = {node: node for node in synonyms().values()}
+def _kept(connection: sqlite3.Connection, ids: Sequence[int], reader: Reader) -> dict[int, frozenset[str]]:
+    known = {node: node for node in reader.vocabulary.table.values()}
     found = {}
     for part in parts(ids):
         rows = connection.execute(f"SELECT image_id, names FROM node WHERE image_id IN ({','.join('?' * len(part))})", part)

@@ -14,7 +14,6 @@ from jaxtyping import Float
 
 from analysis.metrics.metric import Answer, must_be_known
 from analysis.words.readers import Bundled, Reader
-from analysis.words.words import synonyms
 
 COUNTS = ("captions", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "objects", "length")
 RATIOS = {
@@ -163,7 +162,7 @@ class Chair:
 def score_caption(caption: str, truth: Iterable[str], image_id: int = 0, reader: Reader | None = None) -> ChairRecord:
     """The record of one caption against the objects that are in its image (COCO's names); bundled words if there is no reader."""
     reader = Bundled() if reader is None else reader
-    table, there, read = synonyms(), frozenset(truth), reader.words(caption)
+    table, there, read = reader.vocabulary.table, frozenset(truth), reader.words(caption)
     mentions = tuple(
         Mention(w.text, table[w.text], w.start, w.end, table[w.text] not in there, (w.first, w.last)) for w in read if w.text in table
     )
@@ -183,7 +182,8 @@ def ground_truth(annotations: Mapping, captions: Iterable[tuple[int, str]] = (),
     reader
         Of the captions' words; bundled if there is none.
     """
-    table, reader = synonyms(), Bundled() if reader is None else reader
+    reader = Bundled() if reader is None else reader
+    table = reader.vocabulary.table
     names = {category["id"]: table[category["name"]] for category in annotations["categories"]}
     found: dict[int, set[str]] = {image["id"]: set() for image in annotations["images"]}
     for item in annotations["annotations"]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from analysis.words import tagging
 from analysis.words.readers import Reader
+from analysis.words.vocabulary import Vocabulary, chair
 from analysis.words.words import ANIMALS, TOKEN, Word, forms, lowered, merge, without_seats
 
 DATA = Path(__file__).parent / "data" / "halbench"
@@ -91,6 +92,11 @@ class NounReader:
         decides = (*sorted(DATA.glob("*.[jt]*")), Path(__file__))
         told = [self.mode, self.tokens.key, *(f"{path.name}:{path.read_text()}" for path in decides)]
         return hashlib.sha256("\0".join(told).encode()).hexdigest()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """CHAIR's, which knows every object by COCO's name."""
+        return chair()
 
     def merged(self, caption: str) -> list[Word]:
         """Lemmas with two-word objects merged."""

@@ -4,7 +4,7 @@ Counts are kept apart from ratios so that images can be resampled and exchanged 
 """
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,11 +25,13 @@ class Answer:
     image_id : the image that it was said of
     text : as decoded, nothing stripped
     key : of the question, unique in a benchmark, such as "random/17" (POPE) or "1005" (AMBER); "" where an image has one question
+    file : the image's file, as whoever asked names it; "" where only its number is known. It decides nothing
     """
 
     image_id: int
     text: str
     key: str = ""
+    file: str = field(default="", compare=False)
 
 
 @runtime_checkable

@@ -25,12 +25,13 @@ class AmberScoring(Scoring):
     def read(self, path: Path) -> list[Answer]:
         """Answers by the id of their annotation, as AMBER's owners ask for them: {"id": 1, "response": "..."}."""
         from analysis.datasets.files import json_objects, number_of, text_of
+        from analysis.datasets.image_names import file_of
         from analysis.score.answers import text_field
 
         found = []
         for where, item in json_objects(path):
             id = number_of(item, "id" if "id" in item or "image_id" not in item else "image_id", where)
-            found.append(Answer(id, text_of(item, text_field(item, where), where), str(id)))
+            found.append(Answer(id, text_of(item, text_field(item, where), where), str(id), file_of(item)))
         return found
 
     def notes(self, path: Path, answers: Sequence[Answer]) -> None:

@@ -12,17 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.datasets.files import json_objects, number_in, number_of, text_of
+from analysis.datasets.files import json_objects, text_of
+from analysis.datasets.image_names import fields, file_of, image_of
 from analysis.metrics.metric import Answer
 from probes.command.cli import BadInput, Notice
 
-FILES = ("image", "image_path", "file_name")
-IMAGES = ("image_id", "id", *FILES)
 TEXTS = ("caption", "response", "answer", "text", "output")
 SAME = 3
 """So many images or more with one and the same text are told."""
-
-_OF_COCO = re.compile(r"(?:^|[/\\])(?:COCO_[a-z]+20\d\d_)?(\d{12})(?:\.[A-Za-z]{3,4})?$", re.ASCII)
 
 
 def read_answers(path: Path) -> list[Answer]:
@@ -32,28 +29,10 @@ def read_answers(path: Path) -> list[Answer]:
     ------
     BadInput : the file, a line or a field cannot be used; it says which
     """
-    return [Answer(image_of(found, where), text_of(found, text_field(found, where), where)) for where, found in json_objects(path)]
-
-
-def image_of(found: dict[str, Any], where: str) -> int:
-    """The image's id: a whole number, or the last digits of a file name. The name of one of COCO's files outdoes a mere `id`, which then
-    numbers the lines.
-
-    Raises
-    ------
-    BadInput : no field of `IMAGES`, or it holds neither; or `image_id` says another image than the name of COCO's file beside it
-    """
-    name = next((name for name in IMAGES if name in found), None)
-    if name is None:
-        raise BadInput(f"{where}: which image is it? One of {', '.join(IMAGES)} is needed; got {_names(found)}.")
-    beside = next(((file, int(told[1])) for file in FILES if (told := _OF_COCO.search(str(found.get(file, ""))))), None)
-    if name == "id" and beside is not None:
-        return beside[1]
-    named = number_in(found[name]) if isinstance(found[name], str) else None
-    image_id = number_of(found, name, where) if named is None else named
-    if beside is not None and beside[1] != image_id:
-        raise BadInput(f"{where}: {name!r} says image {image_id} and {beside[0]!r} says image {beside[1]}; remove the wrong one.")
-    return image_id
+    return [
+        Answer(image_of(found, where), text_of(found, text_field(found, where), where), file=file_of(found))
+        for where, found in json_objects(path)
+    ]
 
 
 def text_field(found: dict[str, Any], where: str) -> str:
@@ -65,13 +44,13 @@ def text_field(found: dict[str, Any], where: str) -> str:
     """
     name = next((name for name in TEXTS if name in found), None)
     if name is None:
-        raise BadInput(f"{where}: what was said? One of {', '.join(TEXTS)} is needed; got {_names(found)}.")
+        raise BadInput(f"{where}: what was said? One of {', '.join(TEXTS)} is needed; got {fields(found)}.")
     return name
 
 
 def tell_of_repeats(path: Path, answers: Sequence[Answer]) -> None:
-    """Notices of images that are captioned more than once (every line counts, as in the reference), and of captions that are all the same
-    text: nobody should find out later.
+    """Notices of images that are captioned more than once (every line counts, as in the reference), of captions that are all the same text,
+    and of different files whose names give one number: nobody should find out later.
     """
     per_image = Counter(answer.image_id for answer in answers)
     several = sum(times > 1 for times in per_image.values())
@@ -83,7 +62,15 @@ def tell_of_repeats(path: Path, answers: Sequence[Answer]) -> None:
     if len(per_image) >= SAME and len({answer.text for answer in answers}) == 1:
         told = f"{path}: all {len(answers):,} captions are the same text ({answers[0].text[:60]!r}); is this a file of questions?"
         warnings.warn(told, Notice, stacklevel=2)
+    names: dict[int, str] = {}
+    for answer in answers:
+        first = names.setdefault(answer.image_id, answer.file) if answer.file else ""
+        if first and _stem(first) != _stem(answer.file):
+            told = f"{path}: {first!r} and {answer.file!r} are both read as image {answer.image_id}; give image_id beside the names."
+            warnings.warn(told, Notice, stacklevel=2)
+            break
 
 
-def _names(found: dict[str, Any]) -> str:
-    return ", ".join(repr(name[:40]) for name in list(found)[:8]) or "an empty object"
+def _stem(file: str) -> str:
+    """A file's name without folders, ending, and what COCO's older names begin with."""
+    return re.sub(r"^COCO_[a-z]+20\d\d_", "", file.replace("\\", "/").rpartition("/")[2]).partition(".")[0]

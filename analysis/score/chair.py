@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from analysis.metrics.metric import Answer
 from analysis.score.coco import CocoScoring
@@ -12,11 +13,18 @@ from analysis.score.options import Prepared
 class ChairScoring(CocoScoring):
     """CHAIR_s, CHAIR_i, recall, precision, F1 and length of captions of COCO images."""
 
+    synonyms: Path | None = None
+    """own table of words, in CHAIR's format: a line an object, its name first, then the words that name it, "dog, puppy, hound"; left out:
+    CHAIR's table of COCO's 80 objects"""
+
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """CHAIR with the instances and human captions of the images that are captioned."""
         from analysis.metrics.chair import Chair
         from analysis.words.readers import reader
+        from analysis.words.vocabulary import read_synonyms
 
-        read, held = reader(self.mode), self.annotated(answers, against)
+        own = None if self.synonyms is None else read_synonyms(self.synonyms)
+        read, held = reader(self.mode, own), self.annotated(answers, against)
         truth = held.truth(sorted({answer.image_id for answer in (*answers, *against)}), read)
-        return Prepared(Chair(truth, read, unknown=self.unknown), {"annotations": held.key})
+        data = {"annotations": held.key} | ({} if own is None else {"synonyms": own.key})
+        return Prepared(Chair(truth, read, unknown=self.unknown), data)

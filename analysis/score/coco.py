@@ -11,6 +11,8 @@ from analysis.score.options import Mode, Scoring, Unknown
 if TYPE_CHECKING:
     from analysis.datasets.annotation_set import AnnotationSet
 
+COCOS = ("instances_", "captions_")
+"""How COCO's own files begin, of which the folder is asked for."""
 SCENES = Path("emoji")
 """In place of a folder: the scenes of the bundled subject."""
 
@@ -20,7 +22,8 @@ class CocoScoring(Scoring):
     """Scoring against COCO's annotation files."""
 
     annotations: Path
-    """folder with COCO's instances_*.json and captions_*.json, as COCO distributes them; or emoji, the bundled subject's unseen scenes"""
+    """folder with COCO's instances_*.json and captions_*.json, as COCO distributes them; a file of JSON lines {"image_id": 1, "objects":
+    ["dog", ...]} that hold all that is in an image; or emoji, the bundled subject's unseen scenes"""
     cache: Path | None = None
     """folder of what is kept of the annotations between runs; by default in the user's cache folder"""
     mode: Mode = "auto"
@@ -34,7 +37,7 @@ class CocoScoring(Scoring):
 
 
 def annotated(annotations: Path, cache: Path | None, ids: Iterable[int]) -> "AnnotationSet":
-    """COCO's annotations, from the cache where they were read before; or the bundled subject's unseen scenes of these ids.
+    """COCO's annotations, from the cache where they were read before; lists of objects; or the bundled subject's scenes of these ids.
 
     Raises
     ------
@@ -48,6 +51,10 @@ def annotated(annotations: Path, cache: Path | None, ids: Iterable[int]) -> "Ann
         unseen = {number: name for name, number in SPLITS.items() if name != "train"}
         places = [divmod(image_id, IDENTIFIERS) for image_id in sorted(set(ids))]
         return emoji_coco([scene(index, unseen[split]) for split, index in places if split in unseen])
+    if annotations.is_file() and not annotations.name.startswith(COCOS):
+        from analysis.datasets.object_lists import open_object_lists
+
+        return open_object_lists(annotations)
     from analysis.datasets.coco import open_coco
 
     return open_coco(annotations, cache=cache)

@@ -43,9 +43,12 @@ class HalBenchScoring(CocoScoring):
     def read(self, path: Path) -> list[Answer]:
         """What the file says, in its order."""
         from analysis.datasets.files import text_of
+        from analysis.datasets.image_names import file_of
         from analysis.score.answers import text_field
 
-        return [Answer(image_id, text_of(item, text_field(item, where), where)) for where, item, image_id in self.said(path)]
+        return [
+            Answer(image_id, text_of(item, text_field(item, where), where), file=file_of(item)) for where, item, image_id in self.said(path)
+        ]
 
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """Object HalBench with the instances and human captions of the images that are answered."""
@@ -67,7 +70,7 @@ class HalBenchScoring(CocoScoring):
         BadInput : no image is told, and there is no --questions, or other ones
         """
         from analysis.datasets.files import json_objects
-        from analysis.score.answers import IMAGES, image_of
+        from analysis.datasets.image_names import IMAGES, image_of
 
         items = list(json_objects(path))
         if self.questions is None or any(name in item for _, item in items for name in IMAGES):

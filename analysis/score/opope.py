@@ -56,7 +56,9 @@ class OpopeScoring(Scoring):
         if self.questions is not None:
             return read_pope(self.questions), {"questions": sha256(question_files(self.questions))}
         if self.objects is not None:
-            found, data = read_objects(self.objects), {"objects": sha256([self.objects])}
+            from analysis.datasets.object_lists import open_object_lists
+
+            found, data = dict(open_object_lists(self.objects).objects), {"objects": sha256([self.objects])}
         else:
             from analysis.score.coco import annotated
 
@@ -72,24 +74,3 @@ class OpopeScoring(Scoring):
                 f"image {unknown[0]}; give the annotations that hold them, remove these lines, or pass them over by --unknown empty."
             )
         return sorted(set(ids) & set(found))
-
-
-def read_objects(path: Path) -> dict[int, tuple[str, ...]]:
-    """The objects of images in POPE's own format, in its order.
-
-    Raises
-    ------
-    BadInput : a line without image or list of names, or an image twice
-    """
-    from analysis.datasets.files import json_objects
-    from analysis.score.answers import image_of
-
-    found: dict[int, tuple[str, ...]] = {}
-    for where, line in json_objects(path):
-        image_id, names = image_of(line, where), line.get("objects")
-        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-            raise BadInput(f"{where}: 'objects' must be a list of names.")
-        if image_id in found:
-            raise BadInput(f"{where}: image {image_id} was there before; keep one line an image.")
-        found[image_id] = tuple(names)
-    return found

@@ -57,7 +57,7 @@ def read_pope_answers(path: str | Path, questions: Sequence[PopeQuestion]) -> li
                 question = _same_object(asked[key], line, where)
             if question.key in found:
                 raise BadInput(f"{where}: question {question.key!r} is answered twice; remove one of the two.")
-            found[question.key] = Answer(question.image_id, _said(line, question, where), question.key)
+            found[question.key] = Answer(question.image_id, _said(line, question, where), question.key, question.image)
         if ordered and ordered < len(_sisters(questions, of_file, file)):
             sisters = _sisters(questions, of_file, file)
             raise BadInput(f"{file}: {ordered} answers in the order of the questions, which are {len(sisters)}; the file may be cut off.")

@@ -33,6 +33,7 @@ class Scored:
     notes : what a reader must know: repeated lines, ids that are not in the set, what was left out
     comparison : each measure of both files and their paired difference; empty if there is no other file
     data : hashes of the annotations that the ground truth was made of
+    files : the names of the images' files, one a record; "" or nothing where they are not known
     """
 
     metric: Metric
@@ -42,6 +43,7 @@ class Scored:
     notes: Sequence[str] = ()
     comparison: Sequence[Row] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    files: Sequence[str] = ()
 
     def __post_init__(self):
         if not 0 < self.level < 1:
@@ -63,7 +65,7 @@ def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
         "notes": list(scored.notes),
         "provenance": provenance,
         "comparison": [asdict(row) for row in scored.comparison],
-        "captions": [record.as_dict() for record in scored.records],
+        "captions": _captions(scored),
     }
     parts = [f' "{name}": {_listed(value) if name in LISTS else _json(value)}' for name, value in document.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"
@@ -101,6 +103,14 @@ def strict(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _captions(scored: Scored) -> list[dict[str, Any]]:
+    found = [record.as_dict() for record in scored.records]
+    if not any(scored.files):
+        return found
+    pairs = zip(found, scored.files, strict=True)  # behind image_id, which comes first
+    return [{"image_id": one.pop("image_id"), "file_name": file, **one} if file else one for one, file in pairs]
 
 
 def _json(value: Any) -> str:

@@ -7,13 +7,14 @@ who decides whether a form is a noun or a verb. A result says which of them it c
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from analysis.words import tagging
-from analysis.words.words import DATA, Word, forms, lowered, merge, merged, without_seats, words
+from analysis.words.vocabulary import Vocabulary, chair
+from analysis.words.words import DATA, Pairs, Word, forms, lowered, merge, merged, with_pairs, without_seats, words
 from probes.command.cli import BadInput, Notice
 
 MODES = ("auto", "exact", "bundled")
@@ -39,6 +40,10 @@ class Reader(Protocol):
     def key(self) -> str:
         """A hash of all that decides."""
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Which words name which object."""
+
     def merged(self, caption: str) -> Sequence[Word]:
         """Lemmas with two-word objects merged; their number is CHAIR's length."""
 
@@ -50,20 +55,22 @@ class Reader(Protocol):
 class Bundled:
     """The words without a tagger: a form is read as a noun if the table knows it as one, else as a verb."""
 
+    vocabulary: Vocabulary = field(default_factory=chair)
+
     mode: ClassVar[str] = "bundled"
 
     @property
     def key(self) -> str:
         """A hash of the tables and the rules."""
-        return _hash(self.mode)
+        return _hash(self.mode, *_own(self.vocabulary))
 
     def merged(self, caption: str) -> list[Word]:
         """Lemmas with two-word objects merged."""
-        return merged(caption)
+        return merged(caption, self.vocabulary.pairs)
 
     def words(self, caption: str) -> list[Word]:
         """The same without ``seat`` beside ``toilet``."""
-        return words(caption)
+        return words(caption, self.vocabulary.pairs)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class Exact:
     BadInput : NLTK or its data are not there
     """
 
+    vocabulary: Vocabulary = field(default_factory=chair)
+
     mode: ClassVar[str] = "exact"
 
     def __post_init__(self) -> None:
@@ -83,20 +92,20 @@ class Exact:
     @property
     def key(self) -> str:
         """A hash of the tables, the rules, NLTK's version and its data."""
-        return _hash(self.mode, *tagging.marks())
+        return _hash(self.mode, *tagging.marks(), *_own(self.vocabulary))
 
     def merged(self, caption: str) -> list[Word]:
         """Lemmas with two-word objects merged."""
-        return list(_exact(caption))
+        return list(_exact(caption, self.vocabulary.pairs))
 
     def words(self, caption: str) -> list[Word]:
         """The same without ``seat`` beside ``toilet``."""
-        return without_seats(_exact(caption))
+        return without_seats(_exact(caption, self.vocabulary.pairs))
 
 
-def reader(mode: str = "auto") -> Reader:
-    """The reader by its name; "auto" is exact where NLTK and its data are found, and says so where they are not. A version of
-    NLTK that splits words otherwise than the published programs' is told.
+def reader(mode: str = "auto", vocabulary: Vocabulary | None = None) -> Reader:
+    """The reader by its name, with CHAIR's synonyms if no others are given; "auto" is exact where NLTK and its data are found, and says so
+    where they are not. A version of NLTK that splits words otherwise than the published programs' is told.
 
     Raises
     ------
@@ -104,10 +113,11 @@ def reader(mode: str = "auto") -> Reader:
     """
     if mode not in MODES:
         raise BadInput(f"words must be one of {', '.join(MODES)}; got {mode!r}.")
+    vocabulary = chair() if vocabulary is None else vocabulary
     if mode == "bundled":
-        return Bundled()
+        return Bundled(vocabulary)
     try:
-        exact = Exact()
+        exact = Exact(vocabulary)
     except BadInput:
         if mode == "exact":
             raise
@@ -116,15 +126,16 @@ def reader(mode: str = "auto") -> Reader:
         return exact
     missing = f"words are read without a tagger (bundled), close to the published numbers but not equal; for exact ones {tagging.WAY_OUT}."
     warnings.warn(missing, Notice, stacklevel=2)
-    return Bundled()
+    return Bundled(vocabulary)
 
 
 @lru_cache(maxsize=8)
-def _exact(caption: str) -> tuple[Word, ...]:
+def _exact(caption: str, further: Pairs) -> tuple[Word, ...]:
     text, place = lowered(caption)
     tokens = tagging.tokens(text)
     lemmas = _lemmas([token.text for token in tokens])
-    return tuple(merge((lemma, place[token.start], place[token.end - 1] + 1) for lemma, token in zip(lemmas, tokens, strict=True)))
+    placed = ((lemma, place[token.start], place[token.end - 1] + 1) for lemma, token in zip(lemmas, tokens, strict=True))
+    return tuple(merge(placed, with_pairs(further)))
 
 
 def _lemmas(texts: list[str]) -> list[str]:
@@ -143,11 +154,15 @@ def _listed() -> frozenset[str]:
     return frozenset().union(*forms().values())
 
 
+def _own(vocabulary: Vocabulary) -> tuple[str, ...]:
+    return (f"synonyms {vocabulary.key}",) if vocabulary.key else ()
+
+
 @lru_cache(maxsize=4)
 def _hash(*marks: str) -> str:
     found = hashlib.sha256("\0".join(marks).encode())
     here = Path(__file__).parent
-    code = (here / f"{name}.py" for name in ("words", "readers", "tagging", "tagger_rows"))
+    code = (here / f"{name}.py" for name in ("words", "vocabulary", "readers", "tagging", "tagger_rows"))
     for path in (DATA / "object_forms.json", DATA / "synonyms.txt", *code):
         found.update(path.read_bytes())
     return found.hexdigest()[:16]

@@ -25,6 +25,9 @@ ANIMALS = ("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "z
 # Forms that a tagger reads as a noun or an adjective nearly always, though the table knows them as verbs only.
 NOT_VERBS = frozenset(("parking", "potted", "stove", "scissors", "training", "moped"))
 
+Pairs = tuple[tuple[str, str], ...]
+"""Two words, and what they are read as, of several such."""
+
 
 class Word(NamedTuple):
     """A word after merging.
@@ -106,19 +109,25 @@ def without_seats(merged: Sequence[Word]) -> list[Word]:
     return [word for word in merged if word.text != "seat" or "toilet" not in found]
 
 
-def merged(caption: str) -> list[Word]:
-    """The caption's lemmas with two-word objects merged; their number is CHAIR's length."""
-    return list(_merged(caption))
+def merged(caption: str, further: Pairs = ()) -> list[Word]:
+    """The caption's lemmas with two-word objects merged, `further` ones too; their number is CHAIR's length."""
+    return list(_merged(caption, further))
 
 
-def words(caption: str) -> list[Word]:
+def words(caption: str, further: Pairs = ()) -> list[Word]:
     """The caption's lemmas with two-word objects merged, and every ``seat`` dropped where a ``toilet`` is named."""
-    return without_seats(_merged(caption))
+    return without_seats(_merged(caption, further))
+
+
+def with_pairs(further: Pairs) -> Mapping[str, str]:
+    """CHAIR's two-word objects, and further ones."""
+    return two_words() | dict(further) if further else two_words()
 
 
 @lru_cache(maxsize=8)
-def _merged(caption: str) -> tuple[Word, ...]:
+def _merged(caption: str, further: Pairs) -> tuple[Word, ...]:
     # kept for a moment: a caption is read by its score and again by what asks where its mentions are
     text, place = lowered(caption)
     found = TOKEN.finditer(text)
-    return tuple(merge((lemma(match.group()), place[match.start()], place[match.end() - 1] + 1) for match in found))
+    lemmas = ((lemma(match.group()), place[match.start()], place[match.end() - 1] + 1) for match in found)
+    return tuple(merge(lemmas, with_pairs(further)))

@@ -16,6 +16,7 @@ from analysis.datasets.coco_files import AnnotationFile
 from analysis.datasets.emoji import write_coco
 from analysis.datasets.synthetic_coco import CocoSize, synthetic_captions, write_synthetic_coco
 from analysis.words.readers import Bundled
+from analysis.words.vocabulary import Vocabulary, chair
 from probes.command.cli import BadInput, Notice
 
 
@@ -27,6 +28,7 @@ class Counting:
     key: str = "first"
     stop: int = 10**9
     mode: str = "counting"
+    vocabulary: Vocabulary = field(default_factory=chair)
 
     def merged(self, caption):
         return Bundled().merged(caption)
