@@ -54,12 +54,13 @@ def test_chair_from_cocos_files_to_the_table_and_again_without_asking(options, c
     assert {row["where"]["method"] for row in found["results"]} == {"baseline", "kvsmooth", "kvsmooth - baseline"}
     assert [one["scored"] for one in found["methods"]] == [4, 4]
     line = captions(config.out, "kvsmooth")[0]
-    assert set(line) == {"key", "image_id", "prompt", "caption", "tokens", "seconds", "batch", "rate"}
+    assert set(line) == {"key", "image_id", "file_name", "prompt", "caption", "tokens", "seconds", "batch", "rate"}
     assert line["prompt"] == "Please describe this image in detail."
     score = json.loads((config.out / "chair" / "scores" / "baseline.json").read_text())
     assert score["metrics"].keys() == score["intervals"].keys()
     assert score["n"] == {"answers": 4, "images": 4}
     assert len(score["captions"]) == 4
+    assert all(re.fullmatch(r"COCO_val2014_\d{12}\.jpg", one["file_name"]) for one in score["captions"])
     assert score["metrics"]["chair_i"] == pytest.approx(values(found)["chair/chair_i/baseline"], abs=1e-6)
     plan = json.loads((config.out / "plan.json").read_text())
     assert [item["image_id"] for item in plan["items"]] == sorted(item["image_id"] for item in plan["items"])
