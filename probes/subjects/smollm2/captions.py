@@ -1,7 +1,8 @@
 """The captions that the subject is trained on: five to nine sentences, all of them true of the scene.
 
-An opening names the place and the first large objects, in reading order. Then come the other large objects and, in any order, where
-objects are, how large, which colour, how many, how two of them lie to each other, what one does in such a place. Late there is a
+An opening names the place and the first large objects, in reading order. Then come the other large objects and, in any order and each
+at most once, where an object is, how large, which colour, how many, how two of them lie to each other, what one does in such a place;
+of objects that have been told of least. Late there is a
 sentence on the small objects in the background, nearly always, since nearly every scene has some; most captions end with a closing
 sentence. Nothing that is absent is ever named: what the trained subject makes up is its own.
 """
@@ -24,7 +25,6 @@ NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 LENGTHS = {5: 0.05, 6: 0.1, 7: 0.25, 8: 0.35, 9: 0.25}
 # kinds of sentence between the opening and the closing, by how often they are asked for
 FILLERS = {"place": 1.2, "colour": 1.2, "side": 1.2, "height": 0.9, "count": 0.9, "activity": 0.9, "larger": 0.7, "size": 0.6, "mood": 0.5}
-TWICE = ("place", "colour", "side", "height")
 SYNONYM, CLOSING, BEHIND, NOTHING = 0.25, 0.85, 0.95, 0.3
 # shares of the image's side: how far apart two objects must be, or how much larger one, before a caption compares them
 APART, LARGER = 0.1, 0.08
@@ -47,7 +47,8 @@ class Writer:
     scene: Scene
     generator: np.random.Generator
     named: list[str] = field(default_factory=list)
-    said: set[tuple[str, ...]] = field(default_factory=set)
+    told: Counter[str] = field(default_factory=Counter)
+    used: set[str] = field(default_factory=set)
     chosen: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,7 +85,7 @@ class Writer:
     def say(self, kind: str, **slots: str) -> str:
         """A sentence of that kind."""
         place = self.scene.kind
-        return fill(pick(PHRASES[kind], self.generator), kind=place.name, where=place.where, **slots)
+        return fill(pick(PHRASES[kind], self.generator, self.used), kind=place.name, where=place.where, **slots)
 
 
 def describe(scene: Scene) -> str:
@@ -110,49 +111,49 @@ def describe(scene: Scene) -> str:
 
 
 def _fillers(writer: Writer, count: int) -> list[str]:
-    """So many sentences on what has been named, their kinds drawn at random."""
-    weights, used, found = dict(FILLERS), Counter(), []
+    """So many sentences on what has been named, of different kinds, drawn at random."""
+    weights, found = dict(FILLERS), []
     while weights and len(found) < count:
         kinds = list(weights)
         share = np.array([weights[kind] for kind in kinds])
         kind = kinds[int(writer.generator.choice(len(kinds), p=share / share.sum()))]
         text = SENTENCES[kind](writer)
-        used[kind] += 1
-        if text is None or kind not in TWICE or used[kind] == 2:
-            del weights[kind]
+        del weights[kind]
         if text is not None:
             found.append(text)
     return found
 
 
-def _pair(writer: Writer, kind: str, measure, least: float) -> tuple[str, str] | None:
-    """The words of two objects that differ enough in a measure, the smaller value first; no pair twice for the same kind."""
+def _pair(writer: Writer, measure, least: float) -> tuple[str, str] | None:
+    """The words of two objects that differ enough in a measure, the smaller value first; of those told of least."""
     known = writer.single()
-    pairs = [
-        (a, b)
-        for a in known
-        for b in known
-        if measure(b) - measure(a) >= least * writer.size and (kind, a.category, b.category) not in writer.said
-    ]
-    if not pairs:
+    pair = _least(writer, [(a, b) for a in known for b in known if measure(b) - measure(a) >= least * writer.size])
+    return pair and (writer.noun(pair[0].category), writer.noun(pair[1].category))
+
+
+def _least(writer: Writer, groups: list[tuple[SceneObject, ...]]) -> tuple[SceneObject, ...] | None:
+    """One of the groups of objects that have been told of least so far; they count as told of from here on."""
+    if not groups:
         return None
-    a, b = pairs[int(writer.generator.integers(len(pairs)))]
-    writer.said.add((kind, a.category, b.category))
-    return writer.noun(a.category), writer.noun(b.category)
+    often = [sum(writer.told[item.category] for item in group) for group in groups]
+    free = [group for group, times in zip(groups, often, strict=True) if times == min(often)]
+    chosen = free[int(writer.generator.integers(len(free)))]
+    writer.told.update(item.category for item in chosen)
+    return chosen
 
 
 def _side(writer: Writer) -> str | None:
-    pair = _pair(writer, "side", lambda item: item.centre[0], APART)
+    pair = _pair(writer, lambda item: item.centre[0], APART)
     return writer.say("side", a=_head(pair[0]), b=_head(pair[1])) if pair else None
 
 
 def _height(writer: Writer) -> str | None:
-    pair = _pair(writer, "height", lambda item: item.centre[1], APART)
+    pair = _pair(writer, lambda item: item.centre[1], APART)
     return writer.say("height", a=_head(pair[0]), b=_head(pair[1])) if pair else None
 
 
 def _larger(writer: Writer) -> str | None:
-    pair = _pair(writer, "larger", lambda item: max(item.bbox[2:]), LARGER)
+    pair = _pair(writer, lambda item: max(item.bbox[2:]), LARGER)
     return writer.say("larger", a=_head(pair[1]), b=_head(pair[0])) if pair else None
 
 
@@ -168,28 +169,24 @@ def _count(writer: Writer) -> str | None:
     return writer.say("many", n=NUMBERS[writer.counts[name]], many=plural_of(name, noun))
 
 
-def _one(writer: Writer, kind: str, fits=lambda item: True) -> SceneObject | None:
-    """One of the named objects that has not been told of in this way."""
-    known = [item for item in writer.single() if (kind, item.category) not in writer.said and fits(item)]
-    if not known:
-        return None
-    item = known[int(writer.generator.integers(len(known)))]
-    writer.said.add((kind, item.category))
-    return item
+def _one(writer: Writer, fits=lambda item: True) -> SceneObject | None:
+    """One of the named objects that have been told of least."""
+    found = _least(writer, [(item,) for item in writer.single() if fits(item)])
+    return found and found[0]
 
 
 def _place(writer: Writer) -> str | None:
-    item = _one(writer, "place")
+    item = _one(writer)
     return item and writer.say("place", a=_head(writer.noun(item.category)), place=place(item, writer.size))
 
 
 def _size(writer: Writer) -> str | None:
-    item = _one(writer, "size", lambda item: size(item, writer.size) is not None)
+    item = _one(writer, lambda item: size(item, writer.size) is not None)
     return item and writer.say("size", a=_head(writer.noun(item.category)), size=size(item, writer.size))
 
 
 def _colour(writer: Writer) -> str | None:
-    item = _one(writer, "colour", lambda item: item.role == "main" and item.category != "person" and colour(item.glyph) is not None)
+    item = _one(writer, lambda item: item.role == "main" and item.category != "person" and colour(item.glyph) is not None)
     return item and writer.say("colour", a=_head(writer.noun(item.category)), colour=colour(item.glyph))
 
 

@@ -19,9 +19,11 @@ def phrasings(templates: tuple[str, ...]) -> int:
     return sum(prod(map(len, alternatives(template))) for template in templates)
 
 
-def pick(templates: tuple[str, ...], generator: np.random.Generator) -> str:
-    """One of the templates, each of its choices made at random."""
-    template = templates[int(generator.integers(len(templates)))]
+def pick(templates: tuple[str, ...], generator: np.random.Generator, used: set[str]) -> str:
+    """One of the templates that have not been used, each of its choices made at random; it counts as used from here on."""
+    free = [template for template in templates if template not in used]
+    template = free[int(generator.integers(len(free)))]
+    used.add(template)
     return CHOICE.sub(lambda match: _one(match.group(1).split("|"), generator), template)
 
 

@@ -74,7 +74,7 @@ class TrainConfig:
     """
 
     out: Path
-    horizon: int = 8000
+    horizon: int = 5000
     align_steps: int = 1200
     points: tuple[int, ...] = (500, 2000)
     processes: int = 1

@@ -16,8 +16,15 @@ def test_choices_are_expanded():
 def test_a_pick_is_one_of_the_expansions_and_every_one_comes_up():
     templates = ("[The|A] {a} [sleeps|runs].", "It rains.")
     generator = np.random.default_rng(0)
-    found = {pick(templates, generator) for _ in range(200)}
+    found = {pick(templates, generator, set()) for _ in range(200)}
     assert found == {said for template in templates for said in expansions(template)}
+
+
+def test_a_template_is_picked_once():
+    used: set[str] = set()
+    generator = np.random.default_rng(0)
+    assert {pick(("One.", "Two."), generator, used), pick(("One.", "Two."), generator, used)} == {"One.", "Two."}
+    assert used == {"One.", "Two."}
 
 
 def test_a_slot_with_a_capital_begins_a_sentence():
