@@ -1,18 +1,23 @@
 """One entry for every command: a frozen dataclass is the options, the help text and the provenance."""
 
 import contextlib
+import dataclasses
 import errno
 import io
 import itertools
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from probes.command.talk import complain, undying_streams
+
 Config = TypeVar("Config")
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+NARROWEST = 40  # columns
 
 
 class BadInput(ValueError):
@@ -42,17 +47,19 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     program, debug = program_name(), "--debug" in argv
-    try:
-        config = _parse(config_class, argv, program)
-        with _notices_in_one_line(program):
-            main(config)
-    except KeyboardInterrupt:
-        _leave(f"{program}: interrupted; finished work is kept, the same command goes on from it.", INTERRUPTED)
-    except (ValueError, OSError) as error:
-        if debug or not _is_bad_input(error):
-            raise
-        _leave(f"{program}: {one_line(error)}", BAD_INPUT)
-    sys.exit(DONE)
+    with undying_streams():
+        try:
+            config = _parse(config_class, argv, program)
+            with _notices_in_one_line(program):
+                main(config)
+                sys.stdout.flush()  # a full disk behind it is told as any other
+        except KeyboardInterrupt:
+            _leave(f"{program}: interrupted; finished work is kept, the same command goes on from it.", INTERRUPTED)
+        except (ValueError, OSError) as error:
+            if debug or not _is_bad_input(error):
+                raise
+            _leave(f"{program}: {one_line(error)}", BAD_INPUT)
+        sys.exit(DONE)
 
 
 def quiet(progress: bool = True) -> None:
@@ -108,7 +115,7 @@ def _notices_in_one_line(program: str) -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, Notice):
-                print(f"{program}: {message}", file=sys.stderr)  # noqa: T201  a command may speak
+                complain(f"{program}: {message}")
             else:
                 usual(message, category, *where, **more)
 
@@ -121,12 +128,38 @@ def _parse(config_class: type[Config], argv: list[str], program: str) -> Config:
 
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(config_class, args=argv, prog=program)
+        with contextlib.redirect_stderr(complaint), _wide_enough():
+            config = tyro.cli(config_class, args=argv, prog=program)
     except SystemExit as error:
         if error.code in (DONE, None):  # --help
             raise
         raise BadInput(_unboxed(complaint.getvalue())) from error
+    _check_texts(config)
+    return config
+
+
+@contextlib.contextmanager
+def _wide_enough() -> Iterator[None]:
+    """Within the block a terminal is told to be at least `NARROWEST` columns wide: in a few of them tyro looks for a layout for ever."""
+    before = os.environ.get("COLUMNS")
+    if shutil.get_terminal_size().columns >= NARROWEST:
+        yield
+        return
+    os.environ["COLUMNS"] = str(NARROWEST)
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS")
+        os.environ.update({} if before is None else {"COLUMNS": before})
+
+
+def _check_texts(config: Any) -> None:
+    """Refuse texts with bytes that are no UTF-8, which no file of results can hold; a path may have such a name."""
+    for field in dataclasses.fields(config) if dataclasses.is_dataclass(config) else ():
+        given = getattr(config, field.name)
+        for text in given if isinstance(given, tuple | list) else (given,):
+            if isinstance(text, str) and not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+                raise BadInput(f"--{field.name.replace('_', '-')} must be UTF-8; got {text[:80]!r}.")
 
 
 def _unboxed(text: str) -> str:
@@ -146,5 +179,5 @@ def _is_bad_input(error: Exception) -> bool:
 
 
 def _leave(line: str, status: int) -> None:
-    print(line, file=sys.stderr)  # noqa: T201  the one line that a command says
+    complain(line)
     sys.exit(status)

@@ -17,6 +17,11 @@ def say(text: str) -> None:
     print("\n".join(map(printable, text.split("\n"))))  # noqa: T201  a command may speak
 
 
+def complain(line: str) -> None:
+    """Print one line on standard error, safe as those of `say`."""
+    print(printable(line), file=sys.stderr)  # noqa: T201  a command may speak
+
+
 @contextmanager
 def undying_streams() -> Iterator[None]:
     """Within the block, standard output and error take every character, and go on in silence when nobody reads them any more.
