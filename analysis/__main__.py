@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from analysis.regenerate.__main__ import QUESTIONS
 from probes.command.cli import run_cli
 from probes.command.listing import commands, listed
+from probes.command.talk import say
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ def main(config: ListConfig) -> None:
     """Print them."""
     found = commands("analysis")
     questions = {name: found.pop(name) for name in (f"analysis.{question}" for question in QUESTIONS)}
-    print(listed("Questions: python -m", questions))  # noqa: T201  what the command says
-    print(listed("\nAll else: python -m", found))  # noqa: T201
+    say(listed("Questions: python -m", questions))
+    say(listed("\nAll else: python -m", found))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from kvsmooth.mixes import MIXES
 from kvsmooth.policies import POLICIES
 from kvsmooth.presets import PRESETS
 from kvsmooth.sinks import SINKS
+from kvsmooth.told import tell
 
 WAYS = {
     "Sink detectors: KVSmooth(score=...); python -m kvsmooth.sinks.<name> draws one": SINKS,
@@ -17,12 +18,13 @@ WAYS = {
 def main(words: list[str]) -> int:
     """Print them; the exit status."""
     if words and words[0] not in ("-h", "--help"):
-        print(f"python -m kvsmooth: it has no options; got {words[0]}.", file=sys.stderr)  # noqa: T201  the one line that it says
+        print(f"python -m kvsmooth: it has no options; got {words[0]!a}.", file=sys.stderr)  # noqa: T201  the one line that it says
         return 2
     told = {title: {name: entry.__doc__.partition("\n")[0] for name, entry in registry.items()} for title, registry in WAYS.items()}
     told["Presets: KVSmooth.preset(...)"] = {name: f"{_options(preset.options)}. {preset.source}" for name, preset in PRESETS.items()}
     width = max(len(name) for lines in told.values() for name in lines)
-    print("\n\n".join("\n".join([title, *(f"  {n:{width}}  {line}" for n, line in lines.items())]) for title, lines in told.items()))  # noqa: T201
+    parts = ("\n".join([title, *(f"  {name:{width}}  {line}" for name, line in lines.items())]) for title, lines in told.items())
+    tell("\n\n".join(parts) + "\n")
     return 0
 
 

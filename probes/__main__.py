@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from probes.command.cli import run_cli
 from probes.command.listing import commands, first_line, listed
+from probes.command.talk import say
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,9 @@ def main(config: ListConfig) -> None:
     """Print them."""
     from probes.recorders import RECORDERS
 
-    print(listed("Commands: python -m", commands("probes")))  # noqa: T201  what the command says
+    say(listed("Commands: python -m", commands("probes")))
     lines = {name: first_line(recorder.__doc__, name) for name, recorder in RECORDERS.items()}
-    print(listed("\nRecorders: python -m probes.record --recorders", lines))  # noqa: T201
+    say(listed("\nRecorders: python -m probes.record --recorders", lines))
 
 
 if __name__ == "__main__":

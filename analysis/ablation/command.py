@@ -13,6 +13,7 @@ from analysis.question.question import Question, by_name, read_results
 from analysis.telling.pages import spared
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
+from probes.command.talk import say
 
 QUESTION = Question("ablation", kept=("level", "seed", "margin_f1"), encoding=encoding, opened=checked)
 
@@ -30,7 +31,7 @@ def perform(config: AblationConfig) -> None:
 
     _, found, config = QUESTION.answer(config, measured, compare)
     draw(found, config)
-    print(summary(found))  # noqa: T201  what the command says at its end
+    say(summary(found))
     if failed:
         from analysis.cells.gather import told
 

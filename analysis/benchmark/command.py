@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.benchmark.config import BenchmarkConfig
 from probes.command.cli import BadInput, Notice, quiet
+from probes.command.talk import say
 
 
 def perform(config: BenchmarkConfig) -> None:
@@ -23,7 +24,7 @@ def perform(config: BenchmarkConfig) -> None:
 
         run = planned(config)
         refuse_without_weights(run.plan.subject, run.plan.dtype, run.methods)
-        print(foretold(run))  # noqa: T201  what a dry run is for
+        say(foretold(run))
         return
     with alone(config.out):
         found = answered_and_scored(config)
@@ -85,7 +86,7 @@ def show(config: BenchmarkConfig, found: dict[str, Any]) -> None:
     text = markdown(found)
     write_bytes(home / "table.md", text.encode())
     draw(found, home)
-    print(text)  # noqa: T201  what the command says at its end
+    say(text)
 
 
 def _ask(run: Any, asking: list) -> None:

@@ -28,6 +28,7 @@ from kvsmooth import KVSmooth
 from probes.command.cli import BadInput, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
+from probes.command.talk import say
 from probes.options import check_positive
 from probes.regimes import record_inputs
 
@@ -234,7 +235,7 @@ def main(config: EfficiencyConfig) -> None:
     else:
         results = measure(config)
         text = table(results)
-    sys.stdout.write(text + "\n")
+    say(text)
     if config.json is not None:
         write_bytes(config.json, (json.dumps(results, indent=1) + "\n").encode())
 

@@ -23,6 +23,7 @@ from analysis.engine.ray_cluster import RayEngine
 from analysis.engine.work import Batch, Maker, Worker
 from probes.command.cli import BadInput, quiet
 from probes.command.files import write_bytes
+from probes.command.talk import say
 from probes.options import check_positive
 
 PATIENCE = 300.0  # seconds that a worker waits for the others to be made
@@ -156,7 +157,7 @@ def perform(config: EngineCostConfig) -> None:
             rounds.append({arm: found[arm] for arm in arms})
     told = summary(rounds)
     for line in lines(told):
-        print(line)  # noqa: T201  a command may speak
+        say(line)
     if config.json is not None:
         made = provenance({name: value for name, value in asdict(config).items() if name != "json"})
         write_bytes(config.json, (json.dumps({**told, "provenance": made}, indent=1) + "\n").encode())

@@ -20,6 +20,7 @@ from typing import Any
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
+from probes.command.talk import say
 from probes.options import check_positive
 
 BARS = {"cold": 240.0, "warm": 20.0, "memory": 2e9}
@@ -198,4 +199,4 @@ def main(config: ScoreCostConfig) -> None:
     results = measure(config)
     if config.out is not None:
         write_bytes(config.out, (json.dumps(results, indent=1) + "\n").encode())
-    print(table(results))  # noqa: T201  what the command says at its end
+    say(table(results))

@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis.question.question import Question, by_name, under_figures
 from analysis.telling.pages import tell
+from probes.command.talk import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,4 +73,4 @@ def run_question(
             save(made, answer.config.out / name, about(answer), note)
     paragraph, said = words(answer)
     tell(question.name, paragraph, answer.config.page, answer.config.out)
-    print(said)  # noqa: T201  what the command says at its end
+    say(said)

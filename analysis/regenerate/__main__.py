@@ -17,6 +17,7 @@ from analysis.regenerate.screen import Screen
 from probes.command.cli import run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import git_commit
+from probes.command.talk import say
 from probes.options import check_positive
 
 
@@ -99,7 +100,7 @@ def main(config: RegenerateConfig) -> None:
     if not (config.redraw or config.only):
         kind = "scratch" if scratch else "again"  # their times are different claims: neither takes the other's place
         write_bytes(config.out / "regenerate" / f"{kind}.json", record(config, ended, wall, scratch).encode())
-    print(summary(ended, wall))  # noqa: T201  what the command says at its end
+    say(summary(ended, wall))
     if any(one.status for one in ended):
         raise SystemExit(1)
 

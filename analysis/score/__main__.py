@@ -14,6 +14,7 @@ from analysis.score.halbench import HalBenchScoring
 from analysis.score.opope import OpopeScoring
 from analysis.score.pope import PopeScoring
 from probes.command.cli import run_cli
+from probes.command.talk import say
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def main(config: ScoreConfig) -> None:
     found = scored(asked)
     if asked.json is not None:
         write_bytes(asked.json, as_text(found, origin(asked, found.data)).encode())
-    print(told(found))  # noqa: T201  what the command says at its end
+    say(told(found))
 
 
 if __name__ == "__main__":

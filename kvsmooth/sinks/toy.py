@@ -4,14 +4,13 @@ The first token and one in the middle are sinks in every sense of the field at o
 and of a direction of their own, their values drained, their hidden states massive in one channel, and their own rows diffuse.
 """
 
-import sys
-
 import torch
 
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.sinks.seen import Seen
 from kvsmooth.sinks.whole import whole
+from kvsmooth.told import tell
 
 TOKENS, HEADS, CHANNELS, WIDTH = 24, 2, 16, 512
 SINKS_AT = (0, 9)
@@ -77,4 +76,4 @@ def drawing(detector: Detector, seen: Seen | None = None) -> str:
 
 def draw(detector: Detector) -> None:
     """Write the drawing of a detector on the planted layer to standard output."""
-    sys.stdout.write(drawing(detector))
+    tell(drawing(detector))

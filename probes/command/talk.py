@@ -4,7 +4,7 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -42,7 +42,7 @@ def undying_streams() -> Iterator[None]:
             setattr(sys, name, stream)
 
 
-def _ours(stream: TextIO | None, original: TextIO | None) -> bool:
+def _ours(stream: Any, original: Any) -> bool:
     """Whether a stream is the one that the process began with; what a test or a notebook has put there is left alone."""
     return stream is original and isinstance(stream, io.TextIOWrapper) and type(_raw(stream)) is io.FileIO
 

@@ -20,6 +20,7 @@ import xarray as xr
 from probes.command.cli import BadInput, Notice
 from probes.command.files import sweep, write_bytes
 from probes.command.provenance import as_plain
+from probes.command.talk import printable
 from probes.recordings.netcdf import Part, TornFile, read_part, write
 from probes.recordings.schema import as_dataset
 
@@ -87,7 +88,7 @@ class Store:
         try:
             found = read_part(path, variables)
         except TornFile as error:
-            log.warning("%s", error)
+            log.warning("%s", printable(str(error)))
             return None
         if found.attributes.get("data_hash") != data_hash:
             raise BadInput(f"{path} was recorded from another image or prompt with the same number; give another folder (--out).")

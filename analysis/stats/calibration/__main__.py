@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes.command.cli import run_cli
+from probes.command.talk import say
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def main(config: CalibrationConfig) -> None:
             bar.set_description(simulation.name)
             found += run(simulation, count, seed=config.seed, tick=bar.update)
     tell("calibration", table(found, config.seed), config.page)
-    print(outside(found))  # noqa: T201  what the command says at its end
+    say(outside(found))
 
 
 if __name__ == "__main__":
