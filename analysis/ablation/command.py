@@ -73,4 +73,4 @@ def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
     if config.page.is_file() and not spared(config.page, AblationConfig.page, config.out, "ablation"):
         beside = QUESTION.results(config.out.parent / f"{config.out.name}_half")
         other = read_results(beside) if beside.is_file() else None
-        write_bytes(config.page, filled(config.page.read_text(), found, other).encode())
+        write_bytes(config.page, filled(config.page.read_text(encoding="utf-8"), found, other).encode())

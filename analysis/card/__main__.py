@@ -121,7 +121,7 @@ def captions(subject: Subject, condition: Condition, n: int, config: CardConfig)
         part = range(start, min(start + config.batch, n))
         kept = config.cache and config.cache / f"{subject.revision[:12]}-{condition.name.replace(' ', '-')}-{part.start}-{part.stop}.json"
         if kept and kept.exists():
-            texts += json.loads(kept.read_text())
+            texts += json.loads(kept.read_text(encoding="utf-8"))
             continue
         inputs = subject.encode([Item(i, condition.image(i)) for i in part])
         with condition.arm(subject.model):
@@ -164,7 +164,7 @@ def main(config: CardConfig) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     write_bytes(config.out / "subject.json", (json.dumps(_finite(card), indent=1) + "\n").encode())
     page = config.out / "subject.md"
-    text = page.read_text() if page.exists() else ""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
     write_bytes(page, filled(text, markdown(measured, others, said, sinks)).encode())
 
 

@@ -96,7 +96,7 @@ class Store:
         """
         path = self.place(cell).result
         try:
-            found = json.loads(path.read_text())
+            found = json.loads(path.read_text(encoding="utf-8"))
             return {
                 **found,
                 "captions": list(found["captions"]),

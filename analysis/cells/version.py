@@ -39,7 +39,7 @@ def code_version(*roots: str) -> str:
 @cache
 def meaning(path: Path) -> str:
     """A module's code without comments, blank lines, quotation style and docstrings."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
@@ -51,7 +51,7 @@ def meaning(path: Path) -> str:
 def _imports(path: Path) -> tuple[str, ...]:
     """The modules of kvsmooth that a module imports, by `from kvsmooth.a import b`, where b may be a module too."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("kvsmooth"):
             found += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
     return tuple(found)

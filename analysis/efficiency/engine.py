@@ -112,9 +112,9 @@ def busy_share(seconds: float) -> float | None:
     stat = Path("/proc/stat")
     if not stat.exists():
         return None
-    before = [int(part) for part in stat.read_text().split("\n", 1)[0].split()[1:9]]
+    before = [int(part) for part in stat.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:9]]
     time.sleep(seconds)
-    spent = [int(part) - one for part, one in zip(stat.read_text().split("\n", 1)[0].split()[1:9], before, strict=True)]
+    spent = [int(part) - one for part, one in zip(stat.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:9], before, strict=True)]
     return 1 - (spent[3] + spent[4]) / max(1, sum(spent))
 
 

@@ -118,7 +118,7 @@ def check_memory(lengths: tuple[int, ...]) -> None:
 def available_memory() -> int | None:
     """Bytes that a new process may take, as far as the system says; None where it does not."""
     try:
-        with open("/proc/meminfo") as told:
+        with open("/proc/meminfo", encoding="utf-8") as told:
             return next(int(line.split()[1]) * 1024 for line in told if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         names = os.sysconf_names

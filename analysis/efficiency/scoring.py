@@ -107,7 +107,7 @@ def measure(config: ScoreCostConfig) -> dict[str, Any]:
         size = CocoSize.scaled(config.share)
         files = sorted(write_synthetic_coco(folder / "annotations", size, config.seed).iterdir())
         said = synthetic_captions(_image_ids(files), config.captions, config.seed)
-        (folder / "captions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+        (folder / "captions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said), encoding="utf-8")
         progress.update()
         peer = spent([sys.executable, "-c", PEER, *map(str, files)])
         progress.update()

@@ -50,7 +50,7 @@ def object_tokens(tokenizer: Any) -> dict[int, str]:
     tokenizer does not know has none.
     """
     table = synonyms()
-    forms = json.loads((DATA / "object_forms.json").read_text())["forms"]
+    forms = json.loads((DATA / "object_forms.json").read_text(encoding="utf-8"))["forms"]
     names = {form: table[lemma(form)] for kind in forms.values() for form in kind if lemma(form) in table}
     names |= {word: name for word, name in table.items() if word == word.strip()}
     names |= {pair: table[read] for pair, read in two_words().items() if read in table and pair.split()[0] not in ("baby", "adult")}

@@ -28,7 +28,7 @@ class Noun(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _forms() -> dict[str, str]:
-    return json.loads((DATA / "noun_forms.json").read_text())["forms"]
+    return json.loads((DATA / "noun_forms.json").read_text(encoding="utf-8"))["forms"]
 
 
 def noun_lemma(form: str) -> str:

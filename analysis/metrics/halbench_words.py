@@ -22,7 +22,7 @@ DATA = Path(__file__).parent / "data" / "halbench"
 @lru_cache(maxsize=1)
 def synonyms() -> dict[str, str]:
     """Every word of the refined table and the object (COCO's name) that it stands for."""
-    rows = [line.split(", ") for line in (DATA / "synonyms.txt").read_text().splitlines()]
+    rows = [line.split(", ") for line in (DATA / "synonyms.txt").read_text(encoding="utf-8").splitlines()]
     return {word: row[0] for row in rows for word in row}
 
 
@@ -42,7 +42,7 @@ def object_parts() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _added() -> dict[str, str]:
-    return json.loads((DATA / "noun_forms.json").read_text())["forms"]
+    return json.loads((DATA / "noun_forms.json").read_text(encoding="utf-8"))["forms"]
 
 
 def lemma(form: str) -> str:
@@ -90,7 +90,7 @@ class NounReader:
     def key(self) -> str:
         """A hash of the tables, the rules and the tokens."""
         decides = (*sorted(DATA.glob("*.[jt]*")), Path(__file__))
-        told = [self.mode, self.tokens.key, *(f"{path.name}:{path.read_text()}" for path in decides)]
+        told = [self.mode, self.tokens.key, *(f"{path.name}:{path.read_text(encoding='utf-8')}" for path in decides)]
         return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
     @property

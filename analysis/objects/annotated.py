@@ -23,7 +23,7 @@ def annotations_of(config: ObservedConfig, path: Path | None) -> Mapping:
 
         return annotations(own_scenes(config.subject, config.images))
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         return {name: list(found[name]) for name in ("images", "annotations", "categories")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: cannot be read as COCO's instances ({type(error).__name__}); give such a file (--annotations).") from error

@@ -97,7 +97,7 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
         with atomic_write(target) as temporary, matplotlib.rc_context({"svg.hashsalt": "kvsmooth"}):
             fig.savefig(temporary, format=kind, metadata=about)
             if kind == "svg":
-                temporary.write_text(_numbered_clips(temporary.read_text()))
+                temporary.write_text(_numbered_clips(temporary.read_text(encoding="utf-8")), encoding="utf-8")
         written.append(target)
     return written
 

@@ -170,7 +170,7 @@ def read_results(path: Path) -> dict[str, Any]:
     BadInput : the file is damaged
     """
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         by_name(found["results"])
         float(found["provenance"]["config"]["level"])
     except (ValueError, KeyError, TypeError) as error:

@@ -65,7 +65,7 @@ class Watched:
             os.close(self._ours)
             self._ours = None
         self._file.close()
-        lines = [text for text in self.log.read_text(errors="replace").splitlines() if text.strip()]
+        lines = [text for text in self.log.read_text(errors="replace", encoding="utf-8").splitlines() if text.strip()]
         return lines[-1].strip() if lines else ""
 
 

@@ -79,7 +79,7 @@ def read_captions(path: Path, numbers: Sequence[int]) -> dict[int, str | list[in
     BadInput : no such file, other content, or an image without a caption
     """
     try:
-        found = {int(number): caption for number, caption in json.loads(path.read_text()).items()}
+        found = {int(number): caption for number, caption in json.loads(path.read_text(encoding="utf-8")).items()}
     except OSError as error:
         raise BadInput(f"--captions {path}: cannot be read ({error.strerror}); give a JSON object of image_id: caption.") from error
     except (ValueError, AttributeError, TypeError) as error:
@@ -100,7 +100,7 @@ def open_store(store: Path, settings: Mapping[str, Any]) -> None:
     path, wanted = store / "settings.json", json.loads(json.dumps(as_plain(settings)))
     if path.exists():
         try:
-            there = dict(json.loads(path.read_text()))
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise BadInput(f"{path}: is damaged; remove {store} and run the same command again.") from error
         for name, value in wanted.items():

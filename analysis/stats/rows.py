@@ -74,7 +74,7 @@ def _line(item: Any) -> str:
 
 def read_json(path: str | Path) -> dict[str, Any]:
     """A results file as nested dictionaries and lists."""
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def plain(value: Any) -> Any:

@@ -53,7 +53,7 @@ def spared(page: Path, ours: Path, out: Path | None, question: str) -> bool:
 
 
 def _put(question: str, text: str, page: Path) -> None:
-    before = page.read_text()
+    before = page.read_text(encoding="utf-8")
     marked = re.compile(rf"(<!-- {re.escape(question)} -->\n).*?(<!-- /{re.escape(question)} -->)", re.DOTALL)
     after, count = marked.subn(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", before)
     if count != 1:

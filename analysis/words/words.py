@@ -48,13 +48,13 @@ class Word(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _forms() -> dict[str, dict[str, str]]:
-    return json.loads((DATA / "object_forms.json").read_text())["forms"]
+    return json.loads((DATA / "object_forms.json").read_text(encoding="utf-8"))["forms"]
 
 
 @lru_cache(maxsize=1)
 def synonyms() -> dict[str, str]:
     """Every word of the synonym table and the object (COCO's name) that it stands for."""
-    rows = [line.strip().split(", ") for line in (DATA / "synonyms.txt").read_text().splitlines()]
+    rows = [line.strip().split(", ") for line in (DATA / "synonyms.txt").read_text(encoding="utf-8").splitlines()]
     return {word: row[0] for row in rows for word in row}
 
 

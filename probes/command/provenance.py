@@ -94,5 +94,5 @@ def digest(parts: Iterable[str | bytes]) -> str:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=20, encoding="utf-8")
     return done.stdout.strip()

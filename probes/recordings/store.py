@@ -131,7 +131,7 @@ def _keep(path: Path, content: Mapping[str, Any]) -> None:
 
 def _load(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:

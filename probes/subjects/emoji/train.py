@@ -222,7 +222,7 @@ class Run:
 
     def log(self, line: dict) -> None:
         """Appends a line to the log."""
-        with open(self.config.out / "log.jsonl", "a") as file:
+        with open(self.config.out / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self.step, "minutes": round(self.minutes, 3), "seen": self.seen, **line}) + "\n")
 
 
@@ -259,7 +259,7 @@ def main(config: TrainConfig) -> None:
     """Trains in as many processes as the configuration says."""
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / "rendezvous").unlink(missing_ok=True)
-    (config.out / "config.json").write_text(json.dumps({**asdict(config), "out": str(config.out)}, indent=1))
+    (config.out / "config.json").write_text(json.dumps({**asdict(config), "out": str(config.out)}, indent=1), encoding="utf-8")
     if config.processes == 1:
         work(0, config)
     else:
