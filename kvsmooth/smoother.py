@@ -12,6 +12,7 @@ from kvsmooth.block import Block
 from kvsmooth.decoding.attention import decoder_of, owned_attention
 from kvsmooth.decoding.clock import Clock
 from kvsmooth.decoding.hidden import HiddenStates
+from kvsmooth.decoding.refusals import refuse_training
 from kvsmooth.decoding.sight import check_score, needs_of
 from kvsmooth.decoding.stage import Smoothing
 from kvsmooth.described import described
@@ -172,6 +173,7 @@ class KVSmooth:
         decoder = decoder_of(model)
         band = self.band(len(decoder.layers))
         angles = pair_angles(decoder, band) if self.rope == "before" and self.keys else None
+        refuse_training(model)
         run = Run(band, self.bounds)
         needs = needs_of(self.score)
         clock = Clock(

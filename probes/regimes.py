@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import LogitsProcessorList
 
 from kvsmooth import Unsupported
+from kvsmooth.decoding.refusals import refuse_training
 from kvsmooth.spans import IMAGE, token_groups
 from probes.command.cli import BadInput
 from probes.command.values import whole, whole_tokens
@@ -164,12 +165,14 @@ def replayable(model: torch.nn.Module, caption: Sequence[int], ends: Sequence[in
 
 
 def refuse(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
-    """Raise for ways of decoding in which a row is not one sequence, or a step not one token, and for options given as one object.
+    """Raise for ways of decoding in which a row is not one sequence, or a step not one token, for options given as one object, and for a
+    model in train mode.
 
     Raises
     ------
     Unsupported
     """
+    refuse_training(model)
     # its end tokens, bounds and beams would count beside those of the recording itself, and only some of them could be looked up
     if options.get("generation_config") is not None:
         raise Unsupported("generation_config: recording takes its options one by one, such as eos_token_id=2 or do_sample=True.")

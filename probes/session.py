@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from kvsmooth.decoding.attention import innermost_decoder
 from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, given_captions, recorded_captions, spoken_captions
@@ -178,7 +179,7 @@ class Session:
             "subject": self.subject.name,
             "model_revision": self.subject.revision,
             "dtype": str(model.dtype).removeprefix("torch."),
-            "attention_implementation": model.get_decoder().config._attn_implementation,
+            "attention_implementation": innermost_decoder(model).config._attn_implementation,
             "device": model.device.type,
             "regime": self.regime,
             "captions": None if self.captions is None else digest([as_json(self.captions)]),

@@ -19,6 +19,19 @@ PREFIX = "kvsmooth_"  # must not contain "flash", "sdpa", "flex" or "paged": tra
 _active: set[str] = set()
 
 
+def innermost_decoder(model: torch.nn.Module) -> torch.nn.Module | None:
+    """The stack of layers that writes the text, None if there is none.
+
+    `get_decoder()` of some families gives a whole language model, head and all, that holds the stack in its turn (BLIP-2 on OPT, Llama 4).
+    """
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+    while decoder is not None and not hasattr(decoder, "layers"):
+        inner = decoder.get_decoder() if hasattr(decoder, "get_decoder") else None
+        # a causal model that finds no decoder gives itself
+        decoder = getattr(decoder, "model", None) if inner is decoder else inner
+    return decoder
+
+
 def decoder_of(model: torch.nn.Module) -> torch.nn.Module:
     """The stack of self-attention layers that writes the text, wherever the family keeps it.
 
@@ -34,9 +47,8 @@ def decoder_of(model: torch.nn.Module) -> torch.nn.Module:
         raise Unsupported(
             f"KVSmooth needs a decoder-only language model; {name} is an encoder-decoder, whose visual keys are the encoder's."
         )
-    decoder = model.get_decoder()
-    layers = getattr(decoder, "layers", None)
-    attentions = [] if layers is None else [getattr(layer, "self_attn", None) for layer in layers]
+    decoder = innermost_decoder(model)
+    attentions = [] if decoder is None else [getattr(layer, "self_attn", None) for layer in decoder.layers]
     if not attentions or any(getattr(attention, "layer_idx", None) is None for attention in attentions):
         raise Unsupported(f"KVSmooth needs self-attention over a KV cache in every decoder layer; {name} has other layers or no decoder.")
     if not decoder._can_set_attn_implementation():

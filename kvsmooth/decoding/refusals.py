@@ -19,6 +19,22 @@ def option(module: torch.nn.Module, given: Mapping, name: str):
     return getattr(getattr(module, "generation_config", None), name, None)
 
 
+def refuse_training(model: torch.nn.Module) -> None:
+    """Refuse a model that is set to be trained: it drops out at random, and under gradient checkpointing its layers are given no cache.
+
+    Raises
+    ------
+    Unsupported
+    """
+    training = next((path for path, module in model.named_modules() if module.training), None)
+    if training is not None:
+        what = f"its part {training} is" if training else "it is"
+        raise Unsupported(
+            f"{type(model).__name__} cannot be followed while {what} in train mode: it drops out at random, and keeps no cache under "
+            "gradient checkpointing; call model.eval() first (model.gradient_checkpointing_disable() undoes the latter for good)."
+        )
+
+
 def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
     """Refuse a call of `generate` before anything runs.
 
@@ -33,6 +49,7 @@ def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
         raise Unsupported(f"KVSmooth cannot follow assisted generation, which rolls the cache back; leave {assisted[0]} out.")
     if option(module, given, "use_cache") is False:
         raise Unsupported("KVSmooth smooths the KV cache and use_cache=False keeps none; leave use_cache out.")
+    refuse_training(module)
     implementation = option(module, given, "cache_implementation")
     if implementation is not None and any(kind in implementation for kind in ("quantized", "offloaded", "paged")):
         raise Unsupported(f"KVSmooth cannot edit a cache of cache_implementation={implementation!r}; {EDITABLE}.")

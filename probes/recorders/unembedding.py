@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kvsmooth import Unsupported
+from kvsmooth.decoding.attention import innermost_decoder
 
 AFTER_LAYERS = ("norm", "final_layer_norm", "project_out")
 """What decoders call the modules between their last layer and the output embeddings, in the order in which they are applied."""
@@ -31,7 +32,7 @@ class Unembedding:
 
     def __init__(self, speaker: nn.Module):
         self.head = speaker.get_output_embeddings()
-        decoder = speaker.get_decoder()
+        decoder = innermost_decoder(speaker)
         self.modules = [module for name in AFTER_LAYERS if (module := getattr(decoder, name, None)) is not None]
         self.candidates = _behind_head(decoder.config)
         self.behind: Callable[[Tensor], Tensor] | None = None

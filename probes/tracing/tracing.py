@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from kvsmooth import Unsupported
+from kvsmooth.decoding.attention import innermost_decoder
+from kvsmooth.decoding.refusals import refuse_training
 from probes.tracing.collector import StepCollector
 from probes.tracing.rows import Substitution
 from probes.tracing.tokens import Listener
@@ -85,6 +87,7 @@ class Tracing:
         """
         import nnsight
 
+        refuse_training(self.model)
         options = {"disable_compile": True, **options, "streamer": Listener(collector)}
         with warnings.catch_warnings():
             # the loop is open because the model decides when it ends
@@ -108,6 +111,7 @@ class Tracing:
         visit : called with (layer, hidden, query, key, value, mask, scaling, softcap, causal); causal: without a mask, a query sees the
             keys up to itself
         """
+        refuse_training(self.model)
         options = {"max_new_tokens": 1, "min_new_tokens": 0, "do_sample": False, "use_cache": False, "disable_compile": True}
         with self._wrapped.trace(fn="generate") as tracer:  # noqa: SIM117  nnsight takes the block as it is written
             with tracer.invoke(**inputs, **options):
@@ -142,9 +146,8 @@ class Tracing:
 
 
 def _decoder(model: nn.Module, paths: dict[int, str]) -> nn.Module:
-    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
-    layers = getattr(decoder, "layers", None)
-    if id(decoder) not in paths or layers is None or any(not hasattr(layer, "self_attn") for layer in layers):
+    decoder = innermost_decoder(model)
+    if decoder is None or id(decoder) not in paths or any(not hasattr(layer, "self_attn") for layer in decoder.layers):
         raise Unsupported(
             f"{type(model).__name__} has no decoder of self-attention layers (get_decoder().layers[i].self_attn): it cannot be recorded."
         )

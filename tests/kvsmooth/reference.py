@@ -40,7 +40,7 @@ def mixed(mix, newest, previous, lam):
 class Reference(LogitsProcessor):
     def __init__(self, model, cache, inputs, options):
         self.model, self.cache, self.options = model, cache, options
-        self.decoder = model.get_decoder()
+        self.decoder = zoo.decoder_of(model)
         self.inputs = inputs
         self.queues = defaultdict(lambda: deque(maxlen=options.window))
         self.weights, self.raw, self.outputs = {}, {}, {}
@@ -205,13 +205,15 @@ class Reference(LogitsProcessor):
 def built(name: str, attn: str, batch: int, dtype: torch.dtype):
     """A model of the zoo and its inputs, both in this precision."""
     model, inputs = zoo.build(name, attn=attn, batch=batch)
-    return model.to(dtype), {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
+    if dtype != model.dtype:  # a cast to what it is would still cut the imaginary parts off Llama 4's rotations
+        model = model.to(dtype)
+    return model, {key: value.to(dtype) if value.is_floating_point() else value for key, value in inputs.items()}
 
 
 def reference(name: str, options, batch: int = 1, tokens: int = 8, dtype: torch.dtype = torch.float32):
     """Greedy generation with smoothing by hand; gives (logits "step row token", rates "step layer row")."""
     model, inputs = built(name, "eager", batch, dtype)
-    decoder = model.get_decoder()
+    decoder = zoo.decoder_of(model)
     cache = DynamicCache(config=decoder.config)
     slow = Reference(model, cache, inputs, options)
     handles = []

@@ -209,7 +209,7 @@ def test_a_text_goes_on_where_torch_stops_compiling(monkeypatch, name, steps):
         now = next(passes, False)
         monkeypatch.setattr(torch.compiler, "is_compiling", lambda: now)
 
-    hook = model.get_decoder().register_forward_pre_hook(compiling, with_kwargs=True)
+    hook = zoo.decoder_of(model).register_forward_pre_hook(compiling, with_kwargs=True)
     with method(model) as run:
         model.generate(**inputs, max_new_tokens=8)
     hook.remove()

@@ -23,7 +23,7 @@ def plain(name, attn, batch=2, tokens=8):
 
 
 @pytest.mark.parametrize("attn", ["sdpa", "eager"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *zoo.ALSO])
 def test_neutral_options_are_the_identity(name, attn):
     logits, sequences = plain(name, attn)
     exact, run, _ = smoothed(name, KVSmooth(**NEUTRAL), 2, attn=attn)
@@ -88,7 +88,7 @@ def test_half_precision_scores_are_those_of_single_precision():
 def masks_received(model, inputs, block):
     """The attention mask that each decoder layer gets, prompt pass and decode step."""
     masks, handles = [], []
-    for layer in model.get_decoder().layers:
+    for layer in zoo.decoder_of(model).layers:
         hook = layer.self_attn.register_forward_pre_hook(lambda m, args, kwargs: masks.append(kwargs["attention_mask"]), with_kwargs=True)
         handles.append(hook)
     with block:
@@ -104,7 +104,7 @@ def test_masks_are_those_of_the_implementation_found(name, attn):
     model, inputs = zoo.build(name, attn=attn, batch=2)
     plain_masks = masks_received(model, inputs, contextlib.nullcontext())
     ours = masks_received(model, inputs, KVSmooth(**NEUTRAL)(model))
-    assert len(ours) == len(plain_masks) == 2 * len(model.get_decoder().layers)
+    assert len(ours) == len(plain_masks) == 2 * len(zoo.decoder_of(model).layers)
     for mine, found in zip(ours, plain_masks, strict=True):
         assert (mine is None and found is None) or (mine.dtype == found.dtype and torch.equal(mine, found))
 

@@ -8,7 +8,7 @@ from kvsmooth.policies import Constant, Inverse, Top
 from kvsmooth.sinks import RowEntropy
 from tests.kvsmooth.cases import FAMILIES as MOSTLY_SLOW
 from tests.kvsmooth.reference import reference, smoothed
-from tests.zoo import FAMILIES
+from tests.zoo import ALSO, FAMILIES
 
 # rates that move at once: a short queue and no clip
 BASE = {"lambda_ref": 0.5, "margin": 0.5, "window": 4, "layers": (0, 1, 2)}
@@ -70,7 +70,7 @@ def test_every_family_equals_the_reference(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *ALSO])
 def test_every_family_equals_the_reference_in_a_padded_batch_and_on_the_fast_path(name):
     assert_equal_to_reference(name, {}, 2, ("sdpa", "eager"), (True, False))
 

@@ -16,10 +16,10 @@ from kvsmooth.spans import IMAGE, token_groups
 from probes.dependency import divergences, without_image
 from probes.regimes import record_inputs
 from probes.tracing.tokens import Forcing
-from tests.zoo import FAMILIES, PAD, build
+from tests.zoo import FAMILIES, PAD, build, decoder_of
 
 QUICK = ("llava", "qwen2_vl")
-PIXELS_NEEDED = ("instructblip", "instructblip_opt")
+PIXELS_NEEDED = ("instructblip", "blip2_opt")
 BLIND = ("llama", "qwen3", "mistral")
 SEEING = [family for family in FAMILIES if family not in (*PIXELS_NEEDED, *BLIND)]
 CAPTIONS = [[7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5]]
@@ -82,7 +82,7 @@ def test_the_second_pass_leaves_everything_else_as_it_was():
             with_it.values[name],
         ) or torch.allclose(value, with_it.values[name], equal_nan=True, atol=0), name
     assert not model._forward_hooks
-    assert model.get_decoder().config._attn_implementation == "sdpa"
+    assert decoder_of(model).config._attn_implementation == "sdpa"
     again = record_inputs(model, inputs, arm, captions=without.tokens.tolist(), recorders=RECORDERS)
     assert torch.allclose(again.values["dependency_jsd"], with_it.values["dependency_jsd"], atol=1e-6)
 

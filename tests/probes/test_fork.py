@@ -51,7 +51,7 @@ def items():
 
 
 def arms(model):
-    layers = range(len(model.get_decoder().layers))
+    layers = range(len(zoo.decoder_of(model).layers))
     return {"baseline": None, "after": KVSmooth(layers=layers, window=2), "recompute": KVSmooth(layers=layers, timing="recompute")}
 
 

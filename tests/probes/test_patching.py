@@ -11,7 +11,7 @@ from probes.patching import NothingPatched, patched
 from probes.regimes import record_inputs
 from probes.tracing.rows import RecordedRows, Substitution, attention_output, clamped
 from probes.tracing.tracing import Tracing
-from tests.zoo import FAMILIES, build
+from tests.zoo import FAMILIES, build, decoder_of
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5, 9])
 FEW = ("llava",)
@@ -51,7 +51,7 @@ def test_an_arm_with_its_own_rows_or_its_own_visual_mass_is_itself(family, arm):
 @pytest.mark.parametrize("family", TIERS)
 def test_foreign_rows_act_as_in_a_plain_attention_function_that_uses_them(family, attn):
     model, inputs = build(family, attn=attn, batch=2)
-    n_layers = len(model.get_decoder().layers)
+    n_layers = len(decoder_of(model).layers)
     rows = patched(model, inputs, CAPTIONS, methods(n_layers)["after"], keep_rows=True).rows
     found = patched(model, inputs, CAPTIONS, rows=rows)
     baseline = patched(model, inputs, CAPTIONS)
@@ -85,7 +85,7 @@ def plainly_patched(model, inputs, rows: RecordedRows, attn: str) -> torch.Tenso
         base = AttentionInterface._global_mapping["sdpa"]
     AttentionInterface.register("plainly", attend)
     AttentionMaskInterface.register("plainly", ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
-    model.get_decoder().set_attn_implementation("plainly")
+    decoder_of(model).set_attn_implementation("plainly")
     longest = max(map(len, CAPTIONS))
     forced = torch.tensor([[*caption, *[0] * (longest - len(caption))] for caption in CAPTIONS])
     logits, prompt = [], inputs["input_ids"].shape[1]

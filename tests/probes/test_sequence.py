@@ -11,7 +11,7 @@ from probes.command.cli import BadInput
 from probes.regimes import record_inputs
 from probes.sequence import LayerView, layers_of, texts, with_captions
 from probes.tracing.tracing import Tracing
-from tests.zoo import FAMILIES, build
+from tests.zoo import FAMILIES, build, decoder_of
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5])
 FEW = ("llava", "gemma3")
@@ -29,7 +29,7 @@ def views(model, inputs) -> list[LayerView]:
 def plain_hooks(model) -> dict[int, torch.Tensor]:
     """The input of every layer; transformers' `hidden_states` lack what Qwen3-VL adds to it between layers."""
     seen: dict[int, torch.Tensor] = {}
-    for i, layer in enumerate(model.get_decoder().layers):
+    for i, layer in enumerate(decoder_of(model).layers):
 
         def note(module, given, named, i=i):
             seen[i] = (given[0] if given else named["hidden_states"]).clone()
@@ -47,7 +47,7 @@ def test_a_layer_is_what_transformers_own_outputs_say_it_is(family, attn):
     said = slow.generate(**whole, max_new_tokens=1, output_attentions=True, return_dict_in_generate=True, use_cache=True)
     model, _ = build(family, attn=attn, batch=2)
     found = views(model, whole)
-    assert [view.layer for view in found] == list(range(len(slow.get_decoder().layers)))
+    assert [view.layer for view in found] == list(range(len(decoder_of(slow).layers)))
     for view in found:
         real = view.visible
         probabilities, maps = view.probabilities(), said.attentions[0][view.layer]

@@ -1,7 +1,7 @@
 """Tiny random-weight models of every family, with inputs ready for `generate`: no hub, no processor, no weights on disk.
 
 Every claim of equality in this project is tested on all of them. Weights are drawn with a standard deviation of 0.25, so that
-attention rows and logits are far from uniform. Each decoder has 3 layers (Gemma3: 4, sliding and full in turn).
+attention rows and logits are far from uniform. Each decoder has 3 layers (Gemma3 and Llama 4: 4, of two kinds in turn).
 
 A batch of two holds a shorter second prompt, left-padded, with an image of its own.
 """
@@ -10,14 +10,31 @@ from collections.abc import Callable
 
 import torch
 
-from tests.zoo import gemma, idefics, instructblip, internvl, llava, qwen_vl, text_only
+from tests.zoo import blip, gemma, idefics, internvl, llama4, llava, qwen_vl, text_only
 from tests.zoo.parts import BOS, EOS, IMAGE, PAD, TEXT, VIDEO, VISION_END, VISION_START, VOCABULARY
 
-__all__ = ["BOS", "EOS", "FAMILIES", "IMAGE", "PAD", "TEXT", "VIDEO", "VISION_END", "VISION_START", "VOCABULARY", "build"]
+__all__ = [
+    "ALSO",
+    "BOS",
+    "EOS",
+    "FAMILIES",
+    "IMAGE",
+    "PAD",
+    "TEXT",
+    "VIDEO",
+    "VISION_END",
+    "VISION_START",
+    "VOCABULARY",
+    "build",
+    "decoder_of",
+]
 
 FAMILIES: dict[str, Callable] = {
-    family.__name__: family for module in (llava, qwen_vl, instructblip, idefics, gemma, internvl, text_only) for family in module.FAMILIES
+    family.__name__: family for module in (llava, qwen_vl, blip, idefics, gemma, internvl, text_only) for family in module.FAMILIES
 }
+
+ALSO: dict[str, Callable] = {family.__name__: family for family in llama4.FAMILIES}
+"""Families that only the tests of the main guarantees run on, to keep the suite short."""
 
 
 def build(name: str, attn: str = "sdpa", seed: int = 0, batch: int = 1):
@@ -25,7 +42,7 @@ def build(name: str, attn: str = "sdpa", seed: int = 0, batch: int = 1):
 
     Parameters
     ----------
-    name : a key of `FAMILIES`
+    name : a key of `FAMILIES` or `ALSO`
     attn : "sdpa" or "eager", for the whole model
     seed : weights and pixels depend on it alone; pixels of the first row also on nothing else
     batch : rows; every second one has a shorter prompt
@@ -35,7 +52,7 @@ def build(name: str, attn: str = "sdpa", seed: int = 0, batch: int = 1):
     model (float32, eval, greedy, never ends by itself), inputs for `model.generate(**inputs, max_new_tokens=n)`
     """
     torch.manual_seed(seed)
-    model_class, config, inputs = FAMILIES[name](batch)
+    model_class, config, inputs = {**FAMILIES, **ALSO}[name](batch)
     config._attn_implementation = attn
     torch.manual_seed(seed + 1)
     model = model_class(config).eval()
@@ -50,3 +67,8 @@ def build(name: str, attn: str = "sdpa", seed: int = 0, batch: int = 1):
             part.generation_config.bos_token_id = BOS
             part.generation_config.do_sample = False
     return model, inputs
+
+
+def decoder_of(model: torch.nn.Module) -> torch.nn.Module:
+    """The module that holds the text's layers, found by its looks; `get_decoder()` may give a model around it."""
+    return next(module for module in model.get_decoder().modules() if hasattr(module, "layers"))

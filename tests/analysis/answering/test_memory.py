@@ -28,7 +28,7 @@ def test_the_bundled_subject_needs_what_is_foretold(dtype):
     assert (told.weights, told.cache) == held(subject.model, inputs, 9)
 
 
-@pytest.mark.parametrize("family", ["gemma3", "instructblip_opt", "qwen2_5_vl"])
+@pytest.mark.parametrize("family", ["gemma3", "blip2_opt", "qwen2_5_vl"])
 def test_families_need_what_is_foretold(family, tmp_path):
     # sliding windows beside full layers; a decoder of other names; fewer key/value heads than query heads
     model, inputs = zoo.build(family, batch=2)

@@ -115,7 +115,7 @@ def test_like_layers_with_masks_of_their_own_are_each_scored_under_their_own():
     model, inputs = zoo.build("gemma3", batch=2)
     method = KVSmooth(**{**MOVING, "layers": range(4)}, score=RowEntropy(normalise=True))
     expected, run, _ = smoothed("gemma3", method, 2)
-    config = model.get_decoder().config
+    config = zoo.decoder_of(model).config
     types, config.layer_types = config.layer_types, None
     with method(model) as blind:
         config.layer_types = types  # the model knows the kinds of its layers, the method has not seen them

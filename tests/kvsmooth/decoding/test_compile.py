@@ -13,7 +13,7 @@ PROGRAM = """
 import json, sys, traceback
 import torch, torch._dynamo, transformers
 from transformers import StaticCache
-from tests.zoo import build
+from tests.zoo import build, decoder_of
 from kvsmooth import KVSmooth
 from kvsmooth.policies import FirstPass, Inverse, Permuted, TokenClass, Top
 from kvsmooth.sinks import KeyOutlier, RowEntropy, SinkGap, VisualSink
@@ -55,7 +55,7 @@ def graphs(what, name, options):
     with torch.no_grad(), method(model) as run:
         tokens = loop(model, model, model, inputs)
     torch._dynamo.utils.counters.clear()
-    decoder = model.get_decoder()
+    decoder = decoder_of(model)
     if what != "decoder":
         forward = torch.compile(model.forward, fullgraph=True, backend="aot_eager")
     else:

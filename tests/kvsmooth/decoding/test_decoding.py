@@ -12,7 +12,7 @@ from tests.kvsmooth.reference import smoothed
 
 
 @pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *zoo.ALSO])
 def test_left_padded_batch_equals_singles(name, attn):
     logits, run, _ = smoothed(name, METHOD, 2, attn=attn)
     for row in range(2):
@@ -45,7 +45,7 @@ def test_a_prompt_in_chunks_on_other_text_models(name):
 def test_the_embeddings_of_a_prompt_in_chunks(name):
     """Image families cannot take their pixels in chunks; the language model alone takes embeddings by hand."""
     model, inputs = zoo.build(name)
-    embeds, decoder = model.get_input_embeddings()(inputs["input_ids"]), model.get_decoder()
+    embeds, decoder = model.get_input_embeddings()(inputs["input_ids"]), zoo.decoder_of(model)
     runs = []
     for pieces in ([embeds], embeds.split(4, 1)):
         cache = DynamicCache(config=decoder.config)

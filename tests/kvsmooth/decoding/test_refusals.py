@@ -35,7 +35,7 @@ def test_the_model_is_restored_after_success_and_after_an_exception(name, attn):
     model, inputs = zoo.build(name, attn=attn)
     expected = model.generate(**inputs, max_new_tokens=4)
     before = state_of(model)  # after a first pass, which leaves hooks of transformers' own
-    cache = DynamicCache(config=model.get_decoder().config)
+    cache = DynamicCache(config=zoo.decoder_of(model).config)
     with METHOD(model):
         model.generate(**inputs, max_new_tokens=4, past_key_values=cache)
         assert state_of(model) != before
@@ -110,8 +110,27 @@ def test_other_attention_implementations():
     refused(model, r'needs "sdpa" or "eager" attention; got \'flex_attention\': call model.set_attn_implementation\("sdpa"\) first')
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_train_mode(checkpointing):
+    model, inputs = zoo.build("llava")
+    if checkpointing:
+        model.activation_checkpointing_enable()
+    model.train()
+    refused(model, r"LlavaForConditionalGeneration cannot be followed while it is in train mode: .*; call model\.eval\(\) first")
+    model.eval()
+    model.get_decoder().train()
+    refused(model, r"while its part model\.language_model is in train mode")
+    model.eval()
+    with METHOD(model) as run:
+        model.generate(**inputs, max_new_tokens=3)
+        model.train()
+        with pytest.raises(Unsupported, match="while it is in train mode"):
+            model.generate(**inputs, max_new_tokens=3)
+    assert len(run.rates) == 2, "after model.eval() a checkpoint is kept of nothing, and the cache is whole"
+
+
 def test_rope_before_without_rotary_embeddings():
-    model, _ = zoo.build("instructblip_opt")
+    model, _ = zoo.build("blip2_opt")
     refused(model, 'KVSmooth.rope must be "after" for OPTDecoder', KVSmooth(layers=(0,), rope="before"))
 
 

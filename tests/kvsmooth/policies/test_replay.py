@@ -25,7 +25,7 @@ class Forced:
 
 
 def options(model):
-    return {"lambda_ref": 0.5, "margin": 0.4, "window": 4, "layers": range(len(model.get_decoder().layers))}
+    return {"lambda_ref": 0.5, "margin": 0.4, "window": 4, "layers": range(len(zoo.decoder_of(model).layers))}
 
 
 def two_passes(name, policies, **changes):
@@ -105,7 +105,7 @@ def test_token_classes_without_token_ids_are_refused():
     model, inputs = zoo.build("llama")
     first = FirstPass(torch.full((4, 3, 1), 0.5), torch.tensor([4]))
     policy = TokenClass(first, torch.zeros(4, 1, dtype=torch.long), torch.zeros(zoo.VOCABULARY, dtype=torch.long))
-    decoder, embed = model.get_decoder(), model.get_input_embeddings()
+    decoder, embed = zoo.decoder_of(model), model.get_input_embeddings()
     with KVSmooth(**options(model), policy=policy)(model), torch.no_grad():
         cache = decoder(inputs_embeds=embed(inputs["input_ids"]), use_cache=True).past_key_values
         with pytest.raises(Unsupported, match="needs the ids of the tokens fed while decoding; got embeddings only: pass input_ids"):

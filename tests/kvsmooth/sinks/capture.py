@@ -77,7 +77,7 @@ def _fed_back(model, inputs, said) -> dict:
 def of(model, inputs, said) -> Text:
     """One pass over prompt and what was said but its last token."""
     extended = _fed_back(model, inputs, said)
-    decoder, taken, hidden = model.get_decoder(), {}, {}
+    decoder, taken, hidden = zoo.decoder_of(model), {}, {}
 
     def attend(module, query, key, value, mask, **kwargs):
         taken[module.layer_idx] = query, key, value, mask, kwargs["scaling"], kwargs.get("softcap")
@@ -121,7 +121,7 @@ def eager_rows(name: str, inputs, said) -> list[torch.Tensor]:
 
         return hook
 
-    decoder = model.get_decoder()
+    decoder = zoo.decoder_of(model)
     handles = [layer.self_attn.register_forward_hook(keep(i)) for i, layer in enumerate(decoder.layers)]
     model(**extended, use_cache=False)
     for handle in handles:

@@ -22,7 +22,7 @@ MOSTLY_SLOW = [pytest.param(name, marks=() if name in KINDS else pytest.mark.slo
 FAST = ("llava", "gemma3")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in zoo.FAMILIES if name not in FAST]
 # sliding windows, positions of several sections, a prefix seen from both sides, a hole in the mask
-MASKS = [pytest.param(name, marks=pytest.mark.slow) for name in ("mistral", "qwen3_vl", "paligemma", "instructblip_opt")]
+MASKS = [pytest.param(name, marks=pytest.mark.slow) for name in ("mistral", "qwen3_vl", "paligemma", "blip2_opt")]
 
 
 class Spy:
@@ -45,7 +45,7 @@ def detector(name):
 def watched(name, batch=2, attn="eager", exact=True, static=False, **outputs):
     """The spy's views by (step, layer), the model's own outputs, its inputs and its cache, at rates of zero."""
     model, inputs = zoo.build(name, attn=attn, batch=batch)
-    layers = range(len(model.get_decoder().layers))
+    layers = range(len(zoo.decoder_of(model).layers))
     spy = Spy()
     # one layer at a time, so that views come in the order of layers
     method = KVSmooth(layers=layers, policy=Constant(0.0), score=spy, timing="recompute", exact=exact)
@@ -59,7 +59,7 @@ def watched(name, batch=2, attn="eager", exact=True, static=False, **outputs):
         return before_layer
 
     for layer in layers:
-        model.get_decoder().layers[layer].register_forward_pre_hook(keep(layer), with_kwargs=True)
+        zoo.decoder_of(model).layers[layer].register_forward_pre_hook(keep(layer), with_kwargs=True)
     with method(model):
         out = model.generate(**inputs, max_new_tokens=STEPS + 1, return_dict_in_generate=True, **generation, **outputs)
     assert len(spy.seen) == STEPS * len(layers)
@@ -128,7 +128,7 @@ def test_a_live_detector_scores_a_padded_batch_as_its_rows_alone_and_on_every_ca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["gemma3", "instructblip_opt"])
+@pytest.mark.parametrize("family", ["gemma3", "blip2_opt"])
 @pytest.mark.parametrize("name", LIVE)
 def test_a_live_detector_agrees_on_other_families(name, family):
     assert_batches_and_caches_agree(family, name)
@@ -243,7 +243,7 @@ def test_needs_that_nobody_knows_are_refused_at_once():
 
 def test_what_was_not_seen_is_refused_in_one_line():
     model, inputs = zoo.build("llama")
-    ids, embed, decoder = inputs["input_ids"], model.get_input_embeddings(), model.get_decoder()
+    ids, embed, decoder = inputs["input_ids"], model.get_input_embeddings(), zoo.decoder_of(model)
     needs_prompt = KVSmooth(layers=(0, 1), score=detector("bos_cosine"))
     needs_tokens = KVSmooth(layers=(0, 1), score=detector("punctuation"))
     with torch.no_grad():

@@ -7,6 +7,7 @@ import torch
 import transformers
 
 from kvsmooth.spans import token_groups
+from tests.zoo import decoder_of
 
 GROUPS = ("bos", "system", "image", "prompt", "generated", "self")
 
@@ -32,7 +33,7 @@ def slow_statistics(model, inputs, arm, tokens, monkeypatch):
     """What the recorders should say: {variable: {(step, layer, row): number or list}}; `model` runs on eager attention."""
     last_layer = []
     hook = (
-        model.get_decoder()
+        decoder_of(model)
         .layers[-1]
         .register_forward_hook(lambda _, __, out: last_layer.append((out if isinstance(out, torch.Tensor) else out[0]).clone()))
     )

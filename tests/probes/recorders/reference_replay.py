@@ -9,6 +9,7 @@ from transformers import LogitsProcessorList
 
 from probes.tracing.tokens import Forcing
 from tests.probes.recorders.reference import raw_pairs
+from tests.zoo import decoder_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Replayed:
 def replayed(model, inputs, captions, arm, monkeypatch) -> Replayed:
     """Force the captions on a model with eager attention."""
     outputs: list[list[torch.Tensor]] = []
-    layers = model.get_decoder().layers
+    layers = decoder_of(model).layers
 
     def note(number):
         def hook(module, given, output):

@@ -20,7 +20,7 @@ OBJECTS = ObjectVocabulary(
     (((17,),), ((23,), (31, 8)), ((17, 9),), ()),
 )
 FIRST = ((17,), (23, 31), (17,), ())
-FAST = ("llava", "instructblip_opt")
+FAST = ("llava", "blip2_opt")
 
 
 def of_logits(logits):

@@ -6,7 +6,7 @@ import torch
 from kvsmooth import KVSmooth
 from probes.regimes import record_inputs
 from tests.probes.recorders.reference import slow_statistics
-from tests.zoo import FAMILIES, build
+from tests.zoo import ALSO, FAMILIES, build, decoder_of
 
 TOKENS = 4
 
@@ -27,11 +27,11 @@ def assert_equal(trace, found, name):
 
 @pytest.mark.parametrize("arm", ["baseline", "kvsmooth"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, *ALSO])
 def test_recorded_numbers_equal_those_of_eager_maps_and_hidden_states(family, attention, arm, monkeypatch):
     model, inputs = build(family, attn=attention, batch=2)
     slow, _ = build(family, attn="eager", batch=2)
-    method = arms(len(model.get_decoder().layers))[arm]
+    method = arms(len(decoder_of(model).layers))[arm]
     found, new, run = slow_statistics(slow, inputs, method, TOKENS, monkeypatch)
 
     trace = record_inputs(model, inputs, method, max_new_tokens=TOKENS)
@@ -53,7 +53,7 @@ def test_recorded_numbers_equal_those_of_eager_maps_and_hidden_states(family, at
 def test_a_method_that_recomputes_is_recorded_by_the_rows_that_its_output_used(family, monkeypatch):
     model, inputs = build(family, batch=2)
     slow, _ = build(family, attn="eager", batch=2)
-    method = KVSmooth(layers=range(len(model.get_decoder().layers)), timing="recompute", window=3)
+    method = KVSmooth(layers=range(len(decoder_of(model).layers)), timing="recompute", window=3)
     found, new, _ = slow_statistics(slow, inputs, method, TOKENS, monkeypatch)
     trace = record_inputs(model, inputs, method, max_new_tokens=TOKENS)
     assert trace.tokens.tolist() == new.tolist()

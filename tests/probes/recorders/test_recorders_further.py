@@ -15,7 +15,7 @@ from probes.recordings.schema import LAGS
 from probes.regimes import record_inputs
 from probes.session import record
 from tests.probes.recorders.reference_replay import replayed
-from tests.zoo import FAMILIES, build
+from tests.zoo import FAMILIES, build, decoder_of
 
 QUICK = ("llava", "gemma3")
 NAMES = ("received", "displacement", "logits", "gain", "patches")
@@ -34,7 +34,7 @@ def arm_of(name, layers):
 def windows_of(model):
     """How many keys each layer lets a query see."""
     text = model.config.get_text_config()
-    layers = len(model.get_decoder().layers)
+    layers = len(decoder_of(model).layers)
     kinds = getattr(text, "layer_types", None) or ["sliding_attention"] * layers
     return [text.sliding_window if kind == "sliding_attention" and getattr(text, "sliding_window", None) else 10**9 for kind in kinds]
 
@@ -117,7 +117,7 @@ def check_gain(trace, found):
 def test_recorded_numbers_equal_those_of_maps_states_and_caches(family, arm, monkeypatch):
     model, inputs = build(family, batch=2)
     slow, _ = build(family, attn="eager", batch=2)
-    method = arm_of(arm, len(model.get_decoder().layers))
+    method = arm_of(arm, len(decoder_of(model).layers))
     found = replayed(slow, inputs, CAPTIONS, method, monkeypatch)
     monkeypatch.setitem(RECORDERS, "received", partial(Received, window=WINDOW))
     trace = record_inputs(model, inputs, method, captions=CAPTIONS, recorders=NAMES)
@@ -183,7 +183,7 @@ def test_recorders_agree_with_each_other_in_a_whole_recording(subject, items):
     assert np.allclose(moved[:, :, 1:], (norm**2 + before**2 - 2 * norm * before * cosine)[:, :, 1:], rtol=1e-3, atol=1e-3)
     # K~_t - K~_{t-1} = (1 - rate) (K_t - K~_{t-1}) and K~_t - K_t = rate (K~_{t-1} - K_t)
     smoothed = found.sel(arm="kvsmooth")
-    heads = subject.model.get_decoder().config.num_key_value_heads
+    heads = subject.decoder_of(model).config.num_key_value_heads
     whole = smoothed.norm_key * heads**0.5
     expected = (1 - smoothed.rate) / smoothed.rate * smoothed.change_key * whole
     acts = smoothed.rate.notnull()

@@ -8,7 +8,7 @@ from kvsmooth import KVSmooth, Unsupported
 from probes.recorders import DEFAULT_RECORDERS
 from probes.regimes import record_inputs
 from probes.tracing.tracing import Tracing
-from tests.zoo import FAMILIES, build
+from tests.zoo import FAMILIES, build, decoder_of
 
 TOKENS = 5
 BY_POSITION = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"}
@@ -24,7 +24,7 @@ def assert_same(one, other, tolerance=1e-5):
 def test_the_call_of_the_attention_function_has_the_label_that_is_expected(family):
     model, _ = build(family)
     labels = Tracing(model).call_labels
-    assert len(labels) == len(model.get_decoder().layers)
+    assert len(labels) == len(decoder_of(model).layers)
     assert set(labels) == {"attention_interface_1"}, "nnsight or transformers number the call differently now"
 
 
@@ -154,6 +154,19 @@ def test_what_cannot_be_recorded_is_refused_in_one_line(options, complaint):
         record_inputs(model, inputs, max_new_tokens=2, **options)
     assert "\n" not in str(caught.value)
     record_inputs(model, inputs, max_new_tokens=2)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_a_model_in_train_mode_is_refused(checkpointing):
+    model, inputs = build("llava")
+    if checkpointing:
+        model.activation_checkpointing_enable()
+    model.train()
+    with pytest.raises(Unsupported, match=r"while it is in train mode: .*; call model\.eval\(\) first"):
+        record_inputs(model, inputs, max_new_tokens=2)
+    with pytest.raises(Unsupported, match=r"while it is in train mode"):
+        Tracing(model).whole(inputs, lambda *seen: None)
+    assert record_inputs(model.eval(), inputs, max_new_tokens=2).n_steps.tolist() == [2]
 
 
 def test_models_without_a_decoder_over_a_cache_are_refused():

@@ -1,4 +1,4 @@
-"""InstructBLIP: a Q-Former asks the image, and its query tokens stand before the padding."""
+"""BLIP-2 and InstructBLIP: a Q-Former asks the image, and its query tokens stand before the padding."""
 
 import torch
 import transformers as hf
@@ -6,8 +6,8 @@ import transformers as hf
 from tests.zoo.parts import BOS, EOS, IMAGE, PAD, TEXT, VOCABULARY, left_padded
 
 
-def _instructblip(text_config, batch: int):
-    config = hf.InstructBlipConfig(
+def _blip(config_class, text_config, batch: int):
+    config = config_class(
         vision_config=dict(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8),
         qformer_config=dict(
             vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, encoder_hidden_size=16
@@ -20,21 +20,22 @@ def _instructblip(text_config, batch: int):
     tails = [[BOS, 5, 9, 7, 11, 13, 4] if row % 2 == 0 else [BOS, 5, 9, 13, 4] for row in range(batch)]
     text = left_padded(tails)
     images = torch.full((batch, 4), IMAGE)
-    inputs = {
+    return config, {
         "input_ids": torch.cat((images, text["input_ids"]), 1),
         "attention_mask": torch.cat((torch.ones_like(images), text["attention_mask"]), 1),
         "pixel_values": torch.randn(batch, 3, 16, 16),
-        "qformer_input_ids": torch.tensor([[3, 4, 5]] * batch),
-        "qformer_attention_mask": torch.ones(batch, 3, dtype=torch.long),
     }
-    return hf.InstructBlipForConditionalGeneration, config, inputs
 
 
 def instructblip(batch):
-    return _instructblip(hf.LlamaConfig(**TEXT), batch)
+    config, inputs = _blip(hf.InstructBlipConfig, hf.LlamaConfig(**TEXT), batch)
+    inputs["qformer_input_ids"] = torch.tensor([[3, 4, 5]] * batch)
+    inputs["qformer_attention_mask"] = torch.ones(batch, 3, dtype=torch.long)
+    return hf.InstructBlipForConditionalGeneration, config, inputs
 
 
-def instructblip_opt(batch):
+def blip2_opt(batch):
+    """Its `get_decoder()` gives OPT's whole causal model, not the stack of layers."""
     text = hf.OPTConfig(
         vocab_size=VOCABULARY,
         hidden_size=32,
@@ -48,7 +49,8 @@ def instructblip_opt(batch):
         eos_token_id=EOS,
         dropout=0.0,
     )
-    return _instructblip(text, batch)
+    config, inputs = _blip(hf.Blip2Config, text, batch)
+    return hf.Blip2ForConditionalGeneration, config, inputs
 
 
-FAMILIES = (instructblip, instructblip_opt)
+FAMILIES = (instructblip, blip2_opt)
