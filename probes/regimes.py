@@ -1,7 +1,7 @@
 """How the tokens come about while recording: free running, or the replay of a given caption."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from transformers import LogitsProcessorList
 from kvsmooth import Unsupported
 from kvsmooth.decoding.refusals import refuse_training
 from kvsmooth.spans import IMAGE, token_groups
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, first_sentence
 from probes.command.values import whole, whole_tokens
 from probes.dependency import image_free
 from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
 from probes.tracing.collector import StepCollector
+from probes.tracing.sound import Sound
 from probes.tracing.steps import Setting
 from probes.tracing.tokens import Forcing, Heard, end_tokens, lengths, until_end
 from probes.tracing.tracing import Tracing
@@ -80,8 +81,9 @@ def record_inputs(
 
     Raises
     ------
-    Unsupported : the model, the cache or the way of decoding cannot be recorded
-    BadInput : a caption is empty, longer than `max_new_tokens`, or holds what is no token; or there is not one a row
+    Unsupported : the model, the cache or the way of decoding cannot be recorded, or the model's scores are NaN
+    BadInput : a caption is empty, longer than `max_new_tokens`, or holds what is no token; or there is not one a row; or the prompts do
+        not hold as many image tokens as the model makes of the image
     OutOfStep : a read would have been booked to the wrong step
     """
     tracing = model if isinstance(model, Tracing) else Tracing(model)
@@ -96,16 +98,16 @@ def record_inputs(
         captions = [replayable(tracing.model, caption, ends, max_new_tokens, f"row {row}") for row, caption in enumerate(captions)]
         max_new_tokens = max(map(len, captions))
         # the same call as in free running: only the choice is taken away
-        options |= {
-            "logits_processor": LogitsProcessorList([Forcing(captions, max_new_tokens, ends[0] if ends else 0)]),
-            "do_sample": False,
-        }
+        options |= {"logits_processor": [Forcing(captions, max_new_tokens, ends[0] if ends else 0)], "do_sample": False}
+    sound = Sound(tracing.model)
+    options["logits_processor"] = LogitsProcessorList([sound, *options.get("logits_processor", ())])
     setting = Setting(token_groups(tracing.model, ids, mask), tracing.layers, max_new_tokens, sink_channels, objects, tracing.speaker)
     chosen = [RECORDERS[name](setting) for name in recorders]
     heard = Heard()
     collector = StepCollector(setting, [*chosen, heard], recompute=getattr(arm, "timing", "after") == "recompute")
-    with contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
+    with _image_tokens_told(), contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
         tracing.generate(dict(inputs), collector, max_new_tokens=max_new_tokens, **options)
+    sound.check()
     predicted = heard.tokens
     if predicted.shape[1] != collector.steps:
         raise RuntimeError(f"{predicted.shape[1]} tokens were generated in {collector.steps} recorded steps.")
@@ -130,6 +132,20 @@ def record_inputs(
         layers=tracing.layers,
         sink_channels=next((r.sink_channels for r in chosen if isinstance(r, Drift)), ()),
     )
+
+
+@contextlib.contextmanager
+def _image_tokens_told() -> Iterator[None]:
+    """Say in one line what transformers' own check of a prompt against its image finds."""
+    try:
+        yield
+    except ValueError as error:
+        if "image tokens do not match" not in str(error):
+            raise
+        raise BadInput(
+            f"the model's processor gives an image another number of tokens than the model does ({first_sentence(error)}); mend "
+            "processor_config.json, such as patch_size or image_seq_len."
+        ) from error
 
 
 def _image_free(asking, tracing, inputs, captions, end, arm, options) -> None:

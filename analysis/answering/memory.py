@@ -7,7 +7,7 @@ import torch
 
 from probes.command.cli import BadInput
 from probes.subjects import Item, Subject
-from probes.subjects.loading import DTYPES, locate, processor_of, why
+from probes.subjects.loading import DTYPES, config_of, locate, processor_of, why
 
 SPARE = 0.1
 
@@ -90,7 +90,7 @@ def estimate(subject: str, dtype: str, batch_size: int, prompt_tokens: int, new_
 def prompt_tokens(subject: str, items: list[Item]) -> int:
     """Positions of the longest of these prompts, the image's tokens among them: its processor is loaded, its weights are not."""
     model = without_weights(subject, torch.float32)
-    encoded = Subject(subject, model, processor_of(subject, type(model.config))).encode(items)
+    encoded = Subject(subject, model, processor_of(subject, model.config)).encode(items)
     return encoded["input_ids"].shape[1]
 
 
@@ -101,13 +101,13 @@ def without_weights(subject: str, dtype: torch.dtype) -> Any:
     ------
     BadInput : there is no such subject, or its family cannot be told from the configuration alone
     """
-    folder, source, pinned = locate(subject)
-    from transformers import AutoConfig, AutoModelForImageTextToText
+    folder, _, _ = locate(subject)
+    config = config_of(subject)
+    from transformers import AutoModelForImageTextToText
 
     try:
-        config = AutoConfig.from_pretrained(source, **pinned)
         with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(config, dtype=dtype)
+            return AutoModelForImageTextToText.from_config(config, dtype=dtype).eval()
     except Exception as error:  # each library has errors of its own
         raise BadInput(f"subject {subject}: {why(error, folder)}") from error
 

@@ -97,6 +97,7 @@ def _ask(run: Any, asking: list) -> None:
         raise BadInput(f"subject {config.subject}: is now {now}, the plan has {run.plan.revision}; restore it, or choose another --out.")
     _tell_versions(run.plan)
     from analysis.answering.answering import Answering
+    from analysis.answering.shared import Kept, Sharing
     from analysis.benchmark.trial import try_a_step
     from analysis.engine import engine
 
@@ -104,9 +105,10 @@ def _ask(run: Any, asking: list) -> None:
     gpus = 0 if config.engine == "ray" and run.plan.device == "cpu" else None  # or each of the workers would wait for a GPU
     works = engine(config.engine, address=config.address, workers=config.workers, gpus_per_worker=gpus)
     first = next(waiting[0].payloads(waiting[0].missing()[:1], run.benchmark.source))
-    try_a_step([one.method for one in waiting], Answering(**options), works, first)
+    kept = Kept()
+    try_a_step([one.method for one in waiting], Sharing(Answering(**options), kept), works, first)
     for one in waiting:
-        one.run(Answering(**options, method=one.method.options), works, run.benchmark.source)
+        one.run(Sharing(Answering(**options, method=one.method.options), kept), works, run.benchmark.source)
 
 
 def _revision(subject: str, planned: str) -> str:

@@ -3,11 +3,11 @@
 A method that does not serve the subject is told at once, and not when it is its turn, after a night of other methods' answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.answering.answering import Answerer, Answering
+from analysis.answering.answering import Answerer
 from analysis.answering.query import Query
 from analysis.benchmark.methods import Method
 from analysis.engine.tries import said
@@ -47,11 +47,11 @@ class Trial:
 
     Parameters
     ----------
-    answering : how the subject is asked
+    answering : makes the worker that asks the subject
     methods : by name
     """
 
-    answering: Answering
+    answering: Callable[[], Answerer]
     methods: Mapping[str, Any]
 
     def __call__(self) -> "Trying":
@@ -80,7 +80,7 @@ class Trying:
         return ""
 
 
-def try_a_step(methods: Sequence[Method], answering: Answering, engine: Engine, batch: Batch) -> None:
+def try_a_step(methods: Sequence[Method], answering: Callable[[], Answerer], engine: Engine, batch: Batch) -> None:
     """Take one step of each method, where answers will come from.
 
     Parameters

@@ -9,8 +9,11 @@ import torch
 
 from probes.command.cli import BadInput, first_sentence
 from probes.subjects.bundled import BUNDLED, DEFAULT, bundled
+from probes.subjects.configuration import configuration_of, refuse_adapter
+from probes.subjects.generation import settle_generation
 from probes.subjects.processor import load_processor
 from probes.subjects.subject import Subject
+from probes.subjects.weights import check_complete, check_finite
 
 DTYPES = ("float32", "bfloat16", "float16")
 # kinds of files that `from_pretrained` reads
@@ -36,31 +39,56 @@ def load_subject(name: str = DEFAULT, device: str = "cpu", dtype: str = "float32
         if device == "auto":
             raise BadInput(f"subject {name}: it is put together on one device; name it instead of auto.")
         model, processor = own.load(name)
+        check_finite(name, model)
         return Subject(name, model.to(device, getattr(torch, dtype)).eval(), processor, revision_of(name))
     folder, source, pinned = locate(name)
+    config = config_of(name)
     from transformers import AutoModelForImageTextToText
 
+    # shapes that do not fit are let through, so that they can be named; a model with such is refused like one with missing weights
+    told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
     placed = {"device_map": "auto"} if device == "auto" else {}
     try:
-        model = AutoModelForImageTextToText.from_pretrained(source, dtype=getattr(torch, dtype), **pinned, **placed)
+        model, info = AutoModelForImageTextToText.from_pretrained(
+            source, config=config, dtype=getattr(torch, dtype), **told, **pinned, **placed
+        )
     except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
         raise BadInput(f"subject {name}: {why(error, folder)}") from error
-    processor = processor_of(name, type(model.config))
+    check_complete(name, model, info)
+    check_finite(name, model)
+    processor = processor_of(name, config)
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise BadInput(
             f"subject {name}: there is no processor for images and text beside the model ({type(processor).__name__} was found)."
         )
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    settle_generation(name, model, processor.tokenizer)
     return Subject(name, (model if placed else model.to(device)).eval(), processor, revision_of(name))
 
 
-def processor_of(name: str, config: type) -> Any:
+def config_of(name: str) -> Any:
+    """A subject's configuration; no weights are loaded.
+
+    Raises
+    ------
+    BadInput : there is no such subject, or none that can be one
+    """
+    folder, source, pinned = locate(name)
+    try:
+        return configuration_of(name, source, **pinned)
+    except BadInput:
+        raise
+    except Exception as error:  # unknown names, no network: each library has errors of its own
+        raise BadInput(f"subject {name}: {why(error, folder)}") from error
+
+
+def processor_of(name: str, config: Any) -> Any:
     """The processor beside a subject's weights.
 
     Parameters
     ----------
-    config : class of the model's configuration
+    config : of the model
 
     Raises
     ------
@@ -71,7 +99,7 @@ def processor_of(name: str, config: type) -> Any:
         return own.processor()
     _, source, pinned = locate(name)
     try:
-        return load_processor(source, config, **pinned)
+        return load_processor(name, source, config, **pinned)
     except ImportError as error:
         raise BadInput(f"subject {name}: its processor needs a package that is not installed ({first_sentence(error)}).") from error
     except Exception as error:  # each library has errors of its own
@@ -91,12 +119,7 @@ def revision_of(name: str) -> str:
     folder, source, pinned = locate(name)
     if folder is not None:
         return _files_hash(folder)
-    from transformers import AutoConfig
-
-    try:
-        AutoConfig.from_pretrained(source, **pinned)  # so that the commit is known before the first load too
-    except Exception as error:  # unknown names, no network: each library has errors of its own
-        raise BadInput(f"subject {name}: {why(error, folder)}") from error
+    config_of(name)  # so that the commit is known before the first load too
     return _commit(source, **pinned)
 
 
@@ -165,6 +188,8 @@ def _folder(name: str) -> Path | None:
             return None
     if not folder.is_dir():
         raise BadInput(f"subject {name}: there is no folder {folder}; give {' or '.join(BUNDLED)}, a folder of a saved model, or a hub id.")
+    if (folder / "adapter_config.json").is_file():
+        refuse_adapter(name, folder / "adapter_config.json")
     if not (folder / "config.json").is_file():
         empty = "the folder is empty" if not any(folder.iterdir()) else "the folder has no config.json"
         raise BadInput(f"subject {name}: {empty} ({folder}); save a model and its processor there with save_pretrained.")

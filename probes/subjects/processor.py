@@ -1,10 +1,16 @@
 """A model's processor; without torchvision, the part of it that reads images and text."""
 
 import importlib.util
+import warnings
 from typing import Any
 
+from probes.command.cli import Notice
 
-def load_processor(source: str, config: type, **pinned: str) -> Any:
+CLASS_TOKEN = ("clip_vision_model",)
+"""Image towers with one position more than patches, by their `model_type`."""
+
+
+def load_processor(name: str, source: str, config: Any, **pinned: str) -> Any:
     """The processor that lies beside a model.
 
     Several families bring a processor for videos too, which needs torchvision; where that is not installed, theirs is loaded without it,
@@ -12,9 +18,14 @@ def load_processor(source: str, config: type, **pinned: str) -> Any:
 
     Parameters
     ----------
+    name : of the subject
     source : a folder or a hub id
-    config : class of the model's configuration
+    config : of the model
     pinned : `revision`
+
+    Warns
+    -----
+    Notice : the processor does not say how many tokens an image has, and is told by the model
 
     Raises
     ------
@@ -22,13 +33,51 @@ def load_processor(source: str, config: type, **pinned: str) -> Any:
     """
     from transformers import PROCESSOR_MAPPING, AutoImageProcessor, AutoProcessor, AutoTokenizer
 
-    kind = PROCESSOR_MAPPING.get(config, None)
+    kind = PROCESSOR_MAPPING.get(type(config), None)
     if importlib.util.find_spec("torchvision") is not None or kind is None or "video_processor" not in kind.get_attributes():
-        return AutoProcessor.from_pretrained(source, **pinned)
+        return counted(name, AutoProcessor.from_pretrained(source, **pinned), config, source, **pinned)
     makers = {"image_processor": AutoImageProcessor, "tokenizer": AutoTokenizer}
     parts = [makers[part].from_pretrained(source, **pinned) if part in makers else NoVideos() for part in kind.get_attributes()]
     options, rest = kind.get_processor_dict(source, **pinned)
-    return without_videos(kind).from_args_and_dict(parts, options, **rest)
+    return counted(name, without_videos(kind).from_args_and_dict(parts, options, **rest), config, source, **pinned)
+
+
+def counted(name: str, processor: Any, config: Any, source: str, **pinned: str) -> Any:
+    """A processor that knows how many tokens an image has; what older checkpoints do not write beside it is in the model's configuration.
+
+    Parameters
+    ----------
+    processor : changed in place
+
+    Warns
+    -----
+    Notice : what was taken from the model's configuration
+    """
+    written = type(processor).get_processor_dict(source, **pinned)[0] if hasattr(type(processor), "get_processor_dict") else {}
+    known = {key: value for key, value in _counts(config).items() if hasattr(processor, key) and written.get(key) is None}
+    # a default may be right, as it is where a tower has no class token
+    missing = {key: value for key, value in known.items() if getattr(processor, key) != value}
+    for key, value in missing.items():
+        setattr(processor, key, value)
+    if missing:
+        told = ", ".join(f"{key} {value}" for key, value in missing.items())
+        line = f"subject {name}: its processor does not say how many tokens an image has; taken from the model's configuration: {told}."
+        warnings.warn(line, Notice, stacklevel=4)
+    return processor
+
+
+def _counts(config: Any) -> dict[str, Any]:
+    """What decides the number of an image's tokens, by the name that processors have for it."""
+    found = {"num_query_tokens": getattr(config, "num_query_tokens", None)}
+    tower = getattr(config, "vision_config", None)
+    strategy = getattr(config, "vision_feature_select_strategy", None)
+    patch, side = getattr(tower, "patch_size", None), getattr(tower, "image_size", None)
+    if isinstance(patch, int) and strategy is not None:
+        extra = int(tower.model_type in CLASS_TOKEN)
+        found |= {"patch_size": patch, "vision_feature_select_strategy": strategy, "num_additional_image_tokens": extra}
+        if isinstance(side, int):
+            found["num_image_tokens"] = (side // patch) ** 2 + extra
+    return {key: value for key, value in found.items() if value is not None}
 
 
 class NoVideos(dict):

@@ -73,33 +73,52 @@ class Subject:
 
         Raises
         ------
-        BadInput : an image cannot be read, or a prompt comes out without the image's token
+        BadInput : an image cannot be read, the chat template or the processor fails, or a prompt comes out without the image's token
         """
         images = [item.pixels() for item in items]
         options = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
+        chats = [_chat(image, item.prompt) for image, item in zip(images, items, strict=True)]
+        templated = getattr(self.processor, "chat_template", None)
         try:
-            if getattr(self.processor, "chat_template", None):
-                chats = [_chat(image, item.prompt) for image, item in zip(images, items, strict=True)]
+            if templated:
                 rendering = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "processor_kwargs": options}
                 inputs = self.processor.apply_chat_template(chats, **rendering)
             else:
                 inputs = self.processor(images=images, text=[item.prompt for item in items], **options)
-        except ValueError as error:
-            first, last, reason = items[0].image_id, items[-1].image_id, first_sentence(error)
-            where = f"item {first}" if len(items) == 1 else f"items {first} to {last}"
-            out = (
-                "every prompt must come out with the image's token: write it into the prompt once, or give the processor a chat template "
-                "that does."
-                if "token" in reason
-                else "leave that image out."
-            )
-            raise BadInput(f"subject {self.name} does not take {where} ({reason}); {out}") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # a template raises what its author likes, and each processor has errors of its own
+            if templated:
+                self._check_template(chats[0])
+            raise BadInput(self._not_taken(items, error)) from error
         if not isinstance(inputs["input_ids"], Tensor):
             # SmolVLM's chats drop the option return_tensors
             inputs = inputs.convert_to_tensors("pt")
         self._check_image_tokens(inputs["input_ids"], items)
         inputs = {name: value for name, value in inputs.items() if isinstance(value, Tensor) and name != "labels"}
         return {name: self._placed(value) for name, value in {**inputs, **self._for_the_querying(items)}.items()}
+
+    def _not_taken(self, items: Sequence[Item], error: Exception) -> str:
+        first, last, reason = items[0].image_id, items[-1].image_id, first_sentence(error)
+        where = f"item {first}" if len(items) == 1 else f"items {first} to {last}"
+        if not isinstance(error, ValueError):
+            reason, out = f"{type(error).__name__}: {reason}", "mend the settings of its processor (processor_config.json)."
+        elif "token" in reason:
+            out = "every prompt must come out with the image's token: write it into the prompt once, or give the processor a chat template "
+            out += "that does."
+        else:
+            out = "leave that image out."
+        return f"subject {self.name} does not take {where} ({reason}); {out}"
+
+    def _check_template(self, chat: list[dict]) -> None:
+        """Refuse a chat template that cannot put a turn with an image, apart from all that is done with what it puts."""
+        try:
+            self.processor.apply_chat_template([chat], add_generation_prompt=True, tokenize=False)
+        except Exception as error:  # a template raises what its author likes
+            raise BadInput(
+                f"subject {self.name}: its chat template fails on a turn of an image and a prompt ({type(error).__name__}: "
+                f"{first_sentence(error)}); mend chat_template.jinja, or leave it out and write the image's token into the prompt."
+            ) from error
 
     def _for_the_querying(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """The prompts as a Q-Former reads them, where there is one.

@@ -6,9 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import LogitsProcessor
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from probes.command.values import whole
+from probes.tracing.sound import Sound
 
 
 @runtime_checkable
@@ -72,9 +73,16 @@ class Forcing(LogitsProcessor):
 
 
 def free_captions(model: Any, inputs: Mapping[str, Any], ends: Sequence[int], **options: Any) -> list[list[int]]:
-    """What the model says by itself, unrecorded: tokens of each row up to and including its end."""
-    heard = Heard()
+    """What the model says by itself, unrecorded: tokens of each row up to and including its end.
+
+    Raises
+    ------
+    Unsupported : its scores are NaN
+    """
+    heard, sound = Heard(), Sound(model)
+    options = {**options, "logits_processor": LogitsProcessorList([sound, *options.get("logits_processor", ())])}
     model.generate(**inputs, **options, disable_compile=True, streamer=Listener(heard))
+    sound.check()
     tokens = heard.tokens
     return [row[:length].tolist() for row, length in zip(tokens, lengths(tokens, ends), strict=True)]
 

@@ -11,6 +11,7 @@ from analysis.benchmark.trial import refuse_without_weights, try_a_step
 from analysis.engine import Batch, LocalEngine
 from kvsmooth import KVSmooth
 from probes.command.cli import BadInput
+from probes.subjects import load_subject
 from probes.subjects.emoji import scenes
 
 LATE = ("baseline", "kvsmooth:layers=99")
@@ -56,3 +57,17 @@ def test_a_question_that_the_subject_does_not_take_is_no_methods_fault(tmp_path)
     try_a_step(methods(["kvsmooth"]), Answering(), LocalEngine(), Batch(batch.keys[:1], batch.payloads[:1]))
     with pytest.raises(BadInput, match="must lie below 12"):
         try_a_step(methods(["kvsmooth:layers=99"]), Answering(), LocalEngine(), batch)
+
+
+def test_a_run_loads_its_subject_once_for_the_trial_and_all_methods(tmp_path, monkeypatch):
+    loads = []
+
+    def counted(*where):
+        loads.append(where)
+        return load_subject(*where)
+
+    monkeypatch.setattr("analysis.answering.shared.load_subject", counted)
+    monkeypatch.setattr("analysis.answering.answering.load_subject", counted)
+    perform(config(tmp_path, methods=("baseline", "kvsmooth", "constant:rate=0.5")))
+    assert loads == [("emoji", "cpu", "float32")]
+    assert len(list((tmp_path / "out" / "captions").glob("*.jsonl"))) == 3

@@ -1,0 +1,46 @@
+"""One loaded subject for all methods that are asked in one process."""
+
+from dataclasses import dataclass
+
+from analysis.answering.answering import Answerer, Answering
+from probes.subjects import Subject, load_subject
+
+
+class Kept:
+    """Loads a subject when it is first asked for, and gives the same one from then on; pickled, it leaves behind what it has loaded."""
+
+    def __init__(self):
+        self._loaded: dict[tuple[str, str, str], Subject] = {}
+
+    def __call__(self, name: str, device: str, dtype: str) -> Subject:
+        """The subject, as `load_subject` loads it.
+
+        Raises
+        ------
+        BadInput : it cannot be loaded, or not placed
+        """
+        key = (name, device, dtype)
+        if key not in self._loaded:
+            self._loaded[key] = load_subject(name, device, dtype)
+        return self._loaded[key]
+
+    def __reduce__(self):
+        return Kept, ()
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """An engine's maker whose workers in one process share their subject; in processes of their own each loads it.
+
+    Parameters
+    ----------
+    answering : how the subject is asked
+    kept : shared by all makers of a run
+    """
+
+    answering: Answering
+    kept: Kept
+
+    def __call__(self) -> Answerer:
+        """The worker."""
+        return Answerer(self.answering, self.kept(self.answering.subject, self.answering.device, self.answering.dtype))
