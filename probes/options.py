@@ -1,6 +1,6 @@
 """Options that many commands have, and their laws. A command's own options are a frozen dataclass on top of these."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,17 +118,25 @@ class ImageOptions(SubjectOptions):
     dtype: str = "float32"
     """float32, bfloat16 or float16"""
 
-    def subject_and_items(self) -> "tuple[Subject, list[Item]]":
+    def subject_and_items(self, items: "Sequence[Item] | None" = None) -> "tuple[Subject, list[Item]]":
         """The model, loaded without its library's talk, and the images that it is shown.
+
+        Parameters
+        ----------
+        items : where they are known already; None: those of the folder, or the bundled subject's scenes
 
         Raises
         ------
-        BadInput : an image cannot be read, or the subject not be loaded
+        BadInput : an image cannot be read, another subject is given no images, or the subject cannot be loaded
         """
         from probes.subjects import items_in, load_subject
+        from probes.subjects.bundled import own_scenes
+        from probes.subjects.item import Item
 
         quiet()
         # images first: they are checked in no time, a model takes its time to load
-        items = None if self.image_folder is None else items_in(self.image_folder, self.prompt)[: self.images]
-        subject = load_subject(self.subject, self.device, self.dtype)
-        return subject, items or subject.items(self.images, self.prompt)
+        if items is None and self.image_folder is None:
+            items = [Item(scene.image_id, scene.image, self.prompt) for scene in own_scenes(self.subject, self.images)]
+        elif items is None:
+            items = items_in(self.image_folder, self.prompt)[: self.images]
+        return load_subject(self.subject, self.device, self.dtype), list(items)

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.options import SubjectOptions, check_above_zero, check_level, check_positive, check_rates
+from probes.options import ImageOptions, check_above_zero, check_level, check_positive, check_rates
 
 
 @dataclass(frozen=True)
-class CellsConfig(SubjectOptions):
+class CellsConfig(ImageOptions):
     """Who describes what in every cell, where finished cells lie, and how the tests over images are made; a question adds its folder."""
 
     subject: str = "emoji"
-    """the bundled "emoji", or a folder with other weights of it"""
+    """a bundled subject (emoji, smollm2), a folder of a saved model, or a hub id"""
     images: int = 500
-    """how many scenes; the unit of every test"""
+    """how many images; the unit of every test"""
+    annotations: Path | None = None
+    """objects of the images of --image-folder, in COCO's instances format; a bundled subject brings its own"""
     store: Path = Path("recordings/ablation")
     """folder of finished cells; what lies there is not run again, whichever command asks"""
     only: tuple[str, ...] = ()
@@ -23,7 +25,7 @@ class CellsConfig(SubjectOptions):
     workers: int = 2
     """processes, of one thread each"""
     batch_size: int = 50
-    """scenes decoded together; two-pass policies exchange rates within a batch"""
+    """images decoded together; two-pass policies exchange rates within a batch"""
     lambda_ref: float = 0.7
     """centre of the paper's clip, in [0, 1]"""
     exact: bool = False

@@ -14,11 +14,9 @@ from analysis.cells.planning import material, task_list
 from analysis.cells.reduce import reduced
 from analysis.cells.setting import Setting
 from analysis.cells.workers import work
-from analysis.metrics.chair import ground_truth
 from analysis.question.question import made_by
 from probes.command.cli import BadInput, quiet
 from probes.command.files import sweep
-from probes.subjects.emoji import annotations
 
 
 def gathered(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) -> tuple[xr.Dataset, dict[str, str]]:
@@ -43,8 +41,7 @@ def gathered(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) ->
     missing = [cell.name for cell in made.plan if cell not in finished]
     if BASELINE in missing:
         raise BadInput(f"cell {BASELINE}: {failed.get(BASELINE, 'is not finished')} Nothing can be compared without it.")
-    truth = ground_truth(annotations(made.scenes))
-    images = [scene.image_id for scene in made.scenes]
+    truth, images = made.shown.truth, [item.image_id for item in made.shown.items]
     results = [made.store.read(cell) for cell in finished]
     origin = code | {
         "model_id": config.subject,

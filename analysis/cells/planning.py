@@ -1,4 +1,4 @@
-"""What a run needs before it begins: the subject, its scenes, the cells of the plan, and which of them are still to be run."""
+"""What a run needs before it begins: the subject, its images, the cells of the plan, and which of them are still to be run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from analysis.cells.run import Job
 from analysis.cells.setting import Setting
 from analysis.cells.store import Store
 from analysis.cells.workers import Task
+from analysis.question.images import Shown, shown
 from kvsmooth.decoding.attention import decoder_of
 from kvsmooth.sinks import SINKS
 from probes.command.cli import BadInput
 from probes.command.provenance import digest, versions
 from probes.subjects import Subject, load_subject
-from probes.subjects.emoji import Scene, scenes
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Material:
     job: Job
     store: Store
     plan: tuple[Cell, ...]
-    scenes: tuple[Scene, ...]
+    shown: Shown
     layers: int
 
 
@@ -39,24 +39,30 @@ def material(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) ->
 
     Raises
     ------
-    BadInput : the subject cannot be loaded, or the options name no cells
+    BadInput : the subject cannot be loaded or smoothed, its images or what is in them cannot be used, or the options name no cells
     """
-    subject = load_subject(config.subject, config.device)
-    drawn = tuple(scenes(config.images))
+    seen = shown(config, config.annotations)  # first: told at once, where a model takes its time to load
+    subject = load_subject(config.subject, config.device, config.dtype)
     base = {"lambda_ref": config.lambda_ref, "exact": config.exact}
-    job = Job(config.subject, config.images, config.prompt, config.batch_size, config.max_new_tokens, base, config.device)
+    own = seen.items if config.image_folder is not None else None
+    asked = (config.subject, len(seen.items), config.prompt, config.batch_size, config.max_new_tokens)
+    job = Job(*asked, base, config.device, config.dtype, own)
     setting = Setting(config.lambda_ref, len(decoder_of(subject.model).layers), detectors=own_options(subject))
     try:
         plan = tuple(cells(setting))
+        for cell in plan:
+            if cell.name == PAPER:
+                with cell.method(base)(subject.model):  # refused now, not when the baseline has described all images
+                    pass
     except ValueError as error:
         raise BadInput(str(error)) from error
     identity = {
         "revision": subject.revision,
-        "scenes": digest(scene.image.tobytes() for scene in drawn),
-        **{name: getattr(job, name) for name in ("images", "prompt", "batch_size", "max_new_tokens", "base", "device")},
+        "scenes": digest(item.pixels().tobytes() for item in seen.items),
+        **{name: getattr(job, name) for name in ("images", "prompt", "batch_size", "max_new_tokens", "base", "device", "dtype")},
         "versions": {name: versions().get(name) for name in ("torch", "transformers")},
     }
-    return Material(subject, job, Store(config.store, identity, plan), plan, drawn, setting.layers)
+    return Material(subject, job, Store(config.store, identity, plan), plan, seen, setting.layers)
 
 
 def own_options(subject: Subject) -> dict[str, dict]:

@@ -17,7 +17,7 @@ from analysis.cells.classes import token_classes
 from analysis.cells.names import RECEIPTS
 from kvsmooth.policies import FirstPass
 from probes.subjects import Item, Subject, load_subject
-from probes.subjects.emoji import scenes
+from probes.subjects.bundled import own_scenes
 from probes.tracing.tokens import end_tokens, lengths
 
 
@@ -27,10 +27,11 @@ class Job:
 
     Parameters
     ----------
-    subject, images, prompt : who describes what
+    subject, images, prompt : who describes how many images, asked for by what
     batch_size : images decoded together; two-pass policies exchange rates within such a batch
     max_new_tokens : longest caption, tokens
     base : options of `KVSmooth` that hold where a cell does not say otherwise
+    items : images of one's own; None: the bundled subject's scenes, which every process draws for itself
     """
 
     subject: str
@@ -40,6 +41,15 @@ class Job:
     max_new_tokens: int
     base: Mapping[str, Any]
     device: str = "cpu"
+    dtype: str = "float32"
+    items: tuple[Item, ...] | None = None
+
+    @property
+    def shown(self) -> tuple[Item, ...]:
+        """The images: those of one's own, or the first scenes of the bundled subject."""
+        if self.items is not None:
+            return self.items
+        return tuple(Item(scene.image_id, scene.image, self.prompt) for scene in own_scenes(self.subject, self.images))
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,8 @@ class Bench:
 
     def __init__(self, job: Job, subject: Subject | None = None):
         self.job = job
-        self.subject = subject or load_subject(job.subject, job.device)
-        items = [Item(scene.image_id, scene.image, job.prompt) for scene in scenes(job.images)]
+        self.subject = subject or load_subject(job.subject, job.device, job.dtype)
+        items = job.shown
         self.batches = [self.subject.encode(items[i : i + job.batch_size]) for i in range(0, len(items), job.batch_size)]
 
     @cached_property

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from analysis.objects.annotated import annotations_of
 from analysis.objects.counted import counted
 from analysis.question.command import Answer, run_question
+from analysis.question.images import shown
 from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, made_by
 from analysis.telling.pages import PAGE
@@ -58,7 +58,7 @@ class CouplingConfig(ObservedConfig):
     page: Path = PAGE
     """the page that gets the paragraph"""
     annotations: Path | None = None
-    """objects of the images, in COCO's instances format; the bundled subject brings its own"""
+    """objects of the images of --image-folder, in COCO's instances format; a bundled subject brings its own"""
 
 
 def main(config: CouplingConfig) -> None:
@@ -70,9 +70,9 @@ def measure(config: CouplingConfig) -> xr.Dataset:
     """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
     from analysis.coupling.reduce import VARIABLES, reduce
 
-    annotations = annotations_of(config, config.annotations)
-    recordings = observed(config, ("free", "replay"), variables=VARIABLES)
-    reduced = reduce(recordings, annotations, min_steps=config.min_steps, seed=config.seed)
+    seen = shown(config, config.annotations)
+    recordings = observed(config, ("free", "replay"), variables=VARIABLES, items=seen.items)
+    reduced = reduce(recordings, seen.annotations, min_steps=config.min_steps, seed=config.seed)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
 

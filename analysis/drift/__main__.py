@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from analysis.question.command import Answer, run_question
+from analysis.question.images import shown
 from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, compressed, made_by
 from analysis.telling.pages import PAGE
@@ -35,6 +36,8 @@ class DriftConfig(ObservedConfig):
     """folder of figures, drift.nc and drift.json"""
     page: Path = PAGE
     """the page that gets the paragraph"""
+    annotations: Path | None = None
+    """objects of the images of --image-folder, in COCO's instances format, for CHAIR of the captions; a bundled subject brings its own"""
 
 
 def main(config: DriftConfig) -> None:
@@ -46,14 +49,14 @@ def measure(config: DriftConfig) -> xr.Dataset:
     """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
     from analysis.drift.reduce import reduce
 
-    recordings = observed(config)
+    known = config.image_folder is None or config.annotations is not None  # images of one's own may come without their objects
+    seen = shown(config, config.annotations) if known else None
+    recordings = observed(config, items=None if seen is None else seen.items)
     reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)
-    if config.image_folder is None:
+    if seen is not None:
         from analysis.captions.counts import caption_counts
-        from probes.subjects.bundled import own_scenes
-        from probes.subjects.emoji import annotations
 
-        reduced["caption_counts"] = caption_counts(recordings["free"]["caption"], annotations(own_scenes(config.subject, config.images)))
+        reduced["caption_counts"] = caption_counts(recordings["free"]["caption"], seen.annotations)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
 

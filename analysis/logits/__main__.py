@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from analysis.objects.annotated import annotations_of
 from analysis.objects.counted import counted
 from analysis.objects.names import BIN
 from analysis.question.command import Answer, run_question
+from analysis.question.images import shown
 from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, compressed, made_by
 from analysis.telling.pages import PAGE
@@ -44,7 +44,7 @@ class LogitsConfig(ObservedConfig):
     page: Path = PAGE
     """the page that gets the paragraph"""
     annotations: Path | None = None
-    """objects of the images, in COCO's instances format; the bundled subject brings its own"""
+    """objects of the images of --image-folder, in COCO's instances format; a bundled subject brings its own"""
 
 
 def main(config: LogitsConfig) -> None:
@@ -56,9 +56,9 @@ def measure(config: LogitsConfig) -> xr.Dataset:
     """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
     from analysis.logits.reduce import VARIABLES, reduce
 
-    annotations = annotations_of(config, config.annotations)
-    recordings = observed(config, ("free", "replay"), variables=VARIABLES)
-    reduced = reduce(recordings, annotations, min_steps=config.min_steps, seed=config.seed, level=config.level)
+    seen = shown(config, config.annotations)
+    recordings = observed(config, ("free", "replay"), variables=VARIABLES, items=seen.items)
+    reduced = reduce(recordings, seen.annotations, min_steps=config.min_steps, seed=config.seed, level=config.level)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
 

@@ -1,4 +1,4 @@
-"""One batch of scenes through every world, and the files in which finished batches wait for the rest."""
+"""One batch of images through every world, and the files in which finished batches wait for the rest."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -12,28 +12,31 @@ from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
 from analysis.mediation.slots import object_tokens, sentence_ends, slots
 from analysis.mediation.worlds import worlds
+from analysis.question.images import Shown, shown
 from analysis.question.question import compressed
 from kvsmooth import KVSmooth
 from probes.chunk import Chunk, spoken_captions
 from probes.command.cli import BadInput
 from probes.command.files import atomic_write, sweep
-from probes.command.provenance import as_json, git_commit
-from probes.subjects import Item, Subject
+from probes.command.provenance import as_json, digest, git_commit
+from probes.subjects import Subject
 from probes.tracing.tokens import end_tokens
 
 # what decides the numbers of a batch; intervals and places of files do not
 DECISIVE = ("prompt", "where", "lambda_ref", "batch_size", "max_new_tokens", "device", "dtype")
 
 
-def batches(subject: Subject, config: MediationConfig, progress: bool = True) -> Iterator[xr.Dataset]:
-    """Every batch, patched now or read from `config.store`; each is kept there as soon as it is done."""
+def batches(subject: Subject, config: MediationConfig, seen: Shown | None = None, progress: bool = True) -> Iterator[xr.Dataset]:
+    """Every batch, patched now or read from `config.store`; each is kept there as soon as it is done.
+
+    Parameters
+    ----------
+    seen : the images and what is in them; None: as the options name them
+    """
     from tqdm import tqdm
 
-    from probes.subjects.emoji import scenes
-
-    drawn = scenes(config.images)
-    items = [Item(scene.image_id, scene.image, config.prompt) for scene in drawn]
-    truth = {scene.image_id: frozenset(scene.names) for scene in drawn}
+    seen = shown(config, config.annotations) if seen is None else seen
+    items = list(seen.items)
     settings = as_json({name: getattr(config, name) for name in DECISIVE} | {"model": subject.revision})
     folder = config.store / hashlib.sha256(settings.encode()).hexdigest()[:12]
     sweep(folder)
@@ -42,16 +45,18 @@ def batches(subject: Subject, config: MediationConfig, progress: bool = True) ->
         for start in range(0, len(items), config.batch_size):
             chunk = Chunk(subject, items, start, config.batch_size)
             path = folder / f"batch_{start:06d}_{len(chunk.items)}.nc"
+            told = [sorted(seen.truth[item.image_id]) for item in chunk.items]
+            content = digest([*chunk.hashes, as_json(told)])
             done = read(path)
-            if done is None:
-                done = one_batch(subject, chunk, truth, config).assign_attrs(git_commit=commit, settings=settings)
+            if done is None or done.attrs.get("content") != content:
+                done = one_batch(subject, chunk, seen.truth, config).assign_attrs(git_commit=commit, settings=settings, content=content)
                 write(done, path)
             yield done
             bar.update(len(chunk.items))
 
 
 def one_batch(subject: Subject, chunk: Chunk, truth: Mapping[int, frozenset[str]], config: MediationConfig) -> xr.Dataset:
-    """Means of every outcome in every world, for each scene of the batch, on the baseline's own caption.
+    """Means of every outcome in every world, for each image of the batch, on the baseline's own caption.
 
     Returns
     -------

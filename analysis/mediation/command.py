@@ -12,9 +12,10 @@ from analysis.mediation.effects import EFFECTS, results
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES
 from analysis.question.command import Answer, run_question
+from analysis.question.images import shown
 from analysis.question.question import Question, by_name, compressed, made_by
 from analysis.stats.rows import as_json as results_json
-from probes.command.cli import Notice, quiet
+from probes.command.cli import Notice
 from probes.command.provenance import as_json, git_commit
 
 if TYPE_CHECKING:
@@ -45,11 +46,10 @@ def measure(config: MediationConfig) -> xr.Dataset:
     """Per-image means of every outcome in every world."""
 
     from analysis.mediation.batches import batches
-    from probes.subjects import load_subject
 
-    quiet()
-    subject = load_subject(config.subject, config.device, config.dtype)
-    parts = list(batches(subject, config))
+    seen = shown(config, config.annotations)
+    subject, _ = config.subject_and_items(seen.items)
+    parts = list(batches(subject, config, seen))
     made = Counter(part.attrs["git_commit"] for part in parts)
     if older := sum(count for commit, count in made.items() if commit != git_commit()):
         warnings.warn(

@@ -5,19 +5,21 @@ from pathlib import Path
 
 from analysis.telling.pages import PAGE
 from probes import DEFAULT_BATCH
-from probes.options import SubjectOptions, check_level, check_rates
+from probes.options import ImageOptions, check_level, check_rates
 
 WHERE = ("all", "band")
 
 
 @dataclass(frozen=True)
-class MediationConfig(SubjectOptions):
+class MediationConfig(ImageOptions):
     """Does smoothing act through the attention rows or through the contents that they read? Patching of the subject's own captions."""
 
     subject: str = "emoji"
-    """the bundled "emoji", or a folder with other weights of it; its scenes say what is in an image"""
+    """a bundled subject (emoji, smollm2), a folder of a saved model, or a hub id; one that names COCO's objects"""
     images: int = 200
-    """how many scenes; the unit of every test"""
+    """how many images; the unit of every test"""
+    annotations: Path | None = None
+    """objects of the images of --image-folder, in COCO's instances format; a bundled subject brings its own"""
     out: Path = Path("figures/emoji/mediation")
     """folder of the figure, mediation.nc and mediation.json"""
     store: Path = Path("recordings/mediation")
@@ -31,11 +33,9 @@ class MediationConfig(SubjectOptions):
     lambda_ref: float = 0.7
     """KVSmooth's reference rate, in [0, 1]"""
     batch_size: int = DEFAULT_BATCH
-    """scenes decoded together"""
+    """images decoded together"""
     level: float = 0.95
     """coverage of the intervals"""
-    dtype: str = "float32"
-    """float32, bfloat16 or float16"""
 
     def __post_init__(self):
         super().__post_init__()

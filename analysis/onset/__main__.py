@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from analysis.question.command import Answer, run_question
+from analysis.question.images import shown
 from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, compressed, made_by
 from analysis.telling.pages import PAGE
-from probes.command.cli import BadInput, run_cli
+from probes.command.cli import run_cli
 from probes.command.provenance import as_json
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class OnsetConfig(ObservedConfig):
     """folder of figures, onset.nc and onset.json"""
     page: Path = PAGE
     """the page whose paragraph is written anew"""
+    annotations: Path | None = None
+    """objects of the images of --image-folder, in COCO's instances format; a bundled subject brings its own"""
 
 
 def main(config: OnsetConfig) -> None:
@@ -39,22 +42,14 @@ def main(config: OnsetConfig) -> None:
 
 
 def measure(config: OnsetConfig) -> xr.Dataset:
-    """Record what is missing of the free captions, find their mentions, and reduce.
-
-    Raises
-    ------
-    BadInput : the images are not those of the bundled subject, whose objects are known
-    """
-    if config.image_folder is not None:
-        raise BadInput("--image-folder: what is in these images is not known; this question needs the bundled subject's scenes.")
+    """Record what is missing of the free captions, find their mentions, and reduce."""
     from analysis.captions.mentions import mention_table
     from analysis.onset.reduce import reduce
     from analysis.onset.series import VARIABLES
-    from probes.subjects.bundled import own_scenes
-    from probes.subjects.emoji import annotations
 
-    recording = observed(config, ("free",), variables=VARIABLES)["free"]
-    table = mention_table(recording, annotations(own_scenes(config.subject, config.images)))
+    seen = shown(config, config.annotations)
+    recording = observed(config, ("free",), variables=VARIABLES, items=seen.items)["free"]
+    table = mention_table(recording, seen.annotations)
     reduced = reduce(recording, table, min_steps=config.min_steps, seed=config.seed, level=config.level)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 

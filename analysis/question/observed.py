@@ -16,6 +16,8 @@ from probes.options import ImageOptions, check_level, check_positive, check_rate
 if TYPE_CHECKING:
     import xarray as xr
 
+    from probes.subjects import Item
+
 
 KEPT = ("level", "seed", "min_steps")
 """Options that a redraw takes over from the run."""
@@ -44,7 +46,10 @@ class ObservedConfig(ImageOptions):
 
 
 def observed(
-    config: ObservedConfig, regimes: Iterable[str] = ("free", "replay"), variables: Sequence[str] | None = None
+    config: ObservedConfig,
+    regimes: Iterable[str] = ("free", "replay"),
+    variables: Sequence[str] | None = None,
+    items: "Sequence[Item] | None" = None,
 ) -> "dict[str, xr.Dataset]":
     """By regime, the recordings of baseline and KVSmooth; what is missing is recorded now, with every recorder but the lens by layer.
 
@@ -53,6 +58,7 @@ def observed(
     Parameters
     ----------
     variables : names of the schema that the question needs; of hundreds of images a few are read in seconds, all of them are not
+    items : the images, numbered as in their annotations; None: as the options name them
 
     Raises
     ------
@@ -62,7 +68,7 @@ def observed(
     from probes.recorders import SHARED_RECORDERS
     from probes.session import record
 
-    subject, items = config.subject_and_items()
+    subject, items = config.subject_and_items(items)
     arms = {"baseline": None, "kvsmooth": KVSmooth(lambda_ref=config.lambda_ref)}
     options: dict[str, Any] = {"out": config.recordings, "batch_size": config.batch_size, "max_new_tokens": config.max_new_tokens}
     options |= {"recorders": SHARED_RECORDERS, "variables": variables}

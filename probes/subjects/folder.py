@@ -27,12 +27,13 @@ def items_in(folder: str | Path, prompt: str = PROMPT) -> list[Item]:
         raise BadInput(f"{folder}: no image in this folder (of {', '.join(SUFFIXES)}).")
     for path in paths:
         check_file(path)
-    numbers = [_trailing_number(path.stem) for path in paths]
+    numbers = [trailing_number(path.stem) for path in paths]
     if None in numbers or len(set(numbers)) < len(numbers) or max(numbers) > LARGEST:
         numbers = list(range(len(paths)))
     return [Item(number, path, prompt) for number, path in zip(numbers, paths, strict=True)]
 
 
-def _trailing_number(stem: str) -> int | None:
+def trailing_number(stem: str) -> int | None:
+    """The digits at the end of a name, as a number; None without any."""
     digits = stem[len(stem.rstrip("0123456789")) :]
     return int(digits) if digits else None

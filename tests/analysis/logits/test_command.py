@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.logits import __main__ as command
-from analysis.objects.annotated import annotations_of
+from analysis.question.images import Shown
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.paired import sign_flip
 from analysis.telling.wording import number, signed
@@ -27,17 +27,6 @@ def test_numbers_are_told_with_interval_n_and_p():
     assert signed(-0.000123) == "−0.000123"
 
 
-def test_images_of_ones_own_need_annotations(tmp_path):
-    with pytest.raises(BadInput, match=r"objects of these images are not known; give their annotations \(--annotations"):
-        annotations_of(command.LogitsConfig(image_folder=tmp_path), None)
-    for content in ("{", "[]", '{"images": []}'):
-        (tmp_path / "a.json").write_text(content)
-        with pytest.raises(BadInput, match="cannot be read as COCO's instances"):
-            annotations_of(command.LogitsConfig(), tmp_path / "a.json")
-    (tmp_path / "a.json").write_text(json.dumps(annotations(3) | {"info": 1}))
-    assert annotations_of(command.LogitsConfig(), tmp_path / "a.json") == annotations(3)
-
-
 def test_a_redraw_without_files_says_what_to_run(tmp_path):
     with pytest.raises(BadInput, match=r"no such file to redraw from; run python -m analysis\.logits"):
         command.main(command.LogitsConfig(out=tmp_path, redraw=True))
@@ -47,8 +36,8 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
 def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     """From recordings to figures and paragraph; the redraw makes the same bytes without torch, and every number told is a result's."""
     made = recordings(images=8, steps=40, drop=3.0)
-    monkeypatch.setattr(command, "observed", lambda config, regimes, variables: {regime: made[regime] for regime in regimes})
-    monkeypatch.setattr(command, "annotations_of", lambda *given: annotations(8))
+    monkeypatch.setattr(command, "observed", lambda config, regimes, variables, items: {regime: made[regime] for regime in regimes})
+    monkeypatch.setattr(command, "shown", lambda *given: Shown((), annotations(8)))
     monkeypatch.setattr("analysis.question.families.cluster_bca", lambda s, n, **o: cluster_bca(s, n, **o | {"resamples": 199}))
     monkeypatch.setattr("analysis.question.families.sign_flip", lambda values, seed: sign_flip(values, draws=199, seed=seed))
     out, page = tmp_path / "out", tmp_path / "page.md"

@@ -52,5 +52,5 @@ def test_a_redraw_of_nothing_says_what_to_do(tmp_path):
 
 
 def test_images_of_unknown_content_are_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"--image-folder: .* needs the bundled subject's scenes"):
+    with pytest.raises(BadInput, match=r"what is in these images is not known; give their objects \(--annotations"):
         main(OnsetConfig(out=tmp_path / "out", image_folder=tmp_path))
