@@ -1,27 +1,25 @@
 """What the command does: runs missing cells, reduces them to ablation.nc, compares them in ablation.json, draws, fills the page."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from analysis.ablation.config import AblationConfig
 from analysis.cells.arms import Arms
 from analysis.cells.data import checked, encoding
-from analysis.question.question import Question, by_name, read_results
-from analysis.telling.pages import spared
+from analysis.question.command import Answer, run_question
+from analysis.question.question import Question, read_results
 from probes.command.cli import BadInput
-from probes.command.files import write_bytes
-from probes.command.talk import say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 QUESTION = Question("ablation", kept=("level", "seed", "margin_f1"), encoding=encoding, opened=checked)
 
 
 def perform(config: AblationConfig) -> None:
     """Run, reduce, compare, draw; each step leaves its file, so that an interrupted run goes on from it."""
-    from analysis.ablation.summary import summary
-
     failed: dict[str, str] = {}
 
     def measured(asked: AblationConfig) -> xr.Dataset:
@@ -29,9 +27,7 @@ def perform(config: AblationConfig) -> None:
         failed.update(told)
         return made
 
-    _, found, config = QUESTION.answer(config, measured, compare)
-    draw(found, config)
-    say(summary(found))
+    run_question(QUESTION, config, measured, compare, figures, words, about)
     if failed:
         from analysis.cells.gather import told
 
@@ -58,19 +54,27 @@ def compare(held: xr.Dataset, config: AblationConfig, checksum: str) -> str:
     return as_json(rows, {**json.loads(held.attrs["analysis"]), QUESTION.checksum: checksum}, cells=cells)
 
 
-def draw(found: Mapping[str, Any], config: AblationConfig) -> None:
-    """Write every figure as SVG and PNG, and what the page says; of a ladder round another centre too, where its folder lies beside."""
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
     from analysis.ablation.figures import NOTES, draw_all
-    from analysis.ablation.page import filled
-    from analysis.plots.style import house, save
 
-    rows, told = by_name(found["results"]), found["provenance"]
-    about = {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
-    with house():
-        for name, made in draw_all(found["cells"], rows).items():
-            note = NOTES[name].format(level=100 * told["config"]["level"], margin=told["config"]["margin_f1"])
-            save(made, config.out / name, about, note)
-    if config.page.is_file() and not spared(config.page, AblationConfig.page, config.out, "ablation"):
-        beside = QUESTION.results(config.out.parent / f"{config.out.name}_half")
-        other = read_results(beside) if beside.is_file() else None
-        write_bytes(config.page, filled(config.page.read_text(encoding="utf-8"), found, other).encode())
+    margin = answer.found["provenance"]["config"]["margin_f1"]
+    made = draw_all(answer.found["cells"], answer.rows)
+    return {name: (drawn, NOTES[name].format(level=answer.level, margin=margin)) for name, drawn in made.items()}
+
+
+def about(answer: Answer) -> dict[str, Any]:
+    """The origin that stands in and under each figure."""
+    told = answer.found["provenance"]
+    return {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """What the page says, of a ladder round another centre too where its folder lies beside; and what the command says at its end."""
+    from analysis.ablation.page import markdown
+    from analysis.ablation.summary import summary
+
+    out = answer.config.out
+    beside = QUESTION.results(out.parent / f"{out.name}_half")
+    other = read_results(beside) if beside.is_file() else None
+    return markdown(answer.found, other), summary(answer.found)

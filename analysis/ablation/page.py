@@ -1,4 +1,4 @@
-"""What docs/ablation.md says of the results, with all tables, and where in the page it stands."""
+"""What docs/ablation.md says of the results, with all tables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ from analysis.cells.names import BASELINE, PAPER
 from analysis.question.question import by_name
 from analysis.telling.wording import bracketed, p_value, signed
 
-START, END = "<!-- ablation:begin -->", "<!-- ablation:end -->"
 NONE = "–"
 COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "hazard", "precision", "recall", "f1", "length", "repeated_mentions")
 TITLES = {
@@ -27,13 +26,6 @@ LEAD = (
     "One bullet a family; the tables below have every cell. What is raised, lowered or told apart is so by a corrected test. Brackets: the "
     "difference to no smoothing, under *Guidance* KVSmooth minus the control."
 )
-
-
-def filled(page: str, found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> str:
-    """The page with new text and tables between its markers; `other`: results of the ladder round another centre."""
-    before, _, rest = (page if START in page else f"{page}\n{START}\n{END}\n").partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n{markdown(found, other)}\n{END}{after}"
 
 
 def markdown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> str:

@@ -1,4 +1,4 @@
-"""docs/findings.md: one paragraph a question, written from its results file by the command that made it."""
+"""Pages that commands write into: docs/findings.md and docs/ablation.md for the committed results, others beside what else was asked."""
 
 import fcntl
 import os
@@ -12,54 +12,80 @@ from probes.command.cli import BadInput, Notice
 from probes.command.files import write_bytes
 
 PAGE = Path("docs/findings.md")
+OURS = (PAGE, Path("docs/ablation.md"))
+"""The project's own pages, which tell of its own figures alone."""
 FIGURES = Path("figures/emoji")
 
 
-def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> None:
+def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> bool:
     """Put the paragraph of a question between its two marks on the page; the rest of the page stays as it is.
 
-    The marks are the comments `<!-- question -->` and `<!-- /question -->`, each on its own line.
+    The marks are the comments `<!-- question -->` and `<!-- /question -->`, each on its own line. A page of one's own gets them at its end,
+    and is made where there is none.
 
     Parameters
     ----------
     out : folder of the results that the text is of. The project's own page tells what lies in the project's own figures: a trial whose
         results go elsewhere leaves it as it is, and says so in a `Notice`; so does an installed package, which has no such page
 
+    Returns
+    -------
+    whether the paragraph stands there
+
     Raises
     ------
-    BadInput : a page that was asked for is missing, or the page lacks the marks
+    BadInput : the page cannot be read, has marks twice, or is the project's own and lacks them
     """
-    if spared(page, PAGE, out, question):
-        return
+    if page in OURS and _spared(page, out, question):
+        return False
+    page.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _alone(page.parent):
-            _put(question, text, page)
-    except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise BadInput(f"{page}: cannot be read ({type(error).__name__}); run from a checkout, or give the page by --page.") from error
-
-
-def spared(page: Path, ours: Path, out: Path | None, question: str) -> bool:
-    """Whether the page is the project's own and either is not here or tells of other results than these, which a `Notice` then says."""
-    if page != ours:
-        return False
-    if not page.exists():
-        told = f"{page} is not here, so its paragraph is not written; run from a checkout, or give a page by --page."
-        warnings.warn(told, Notice, stacklevel=3)
-        return True
-    if out in (None, FIGURES / question):
-        return False
-    warnings.warn(f"{page} is left as it is, since the results are in {out}; give another page by --page.", Notice, stacklevel=3)
+            before = page.read_text(encoding="utf-8") if page.exists() else f"# {page.stem.capitalize()}\n"
+            if page not in OURS and not re.search(f"<!-- /?{re.escape(question)} -->", before):
+                before = f"{before.rstrip()}\n\n## {question.capitalize()}\n<!-- {question} -->\n<!-- /{question} -->\n"
+            after = with_paragraph(before, question, moved(text, question, page, out), page)
+            if not page.exists() or after != page.read_text(encoding="utf-8"):
+                write_bytes(page, after.encode())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{page}: cannot be read or written ({type(error).__name__}); give another page by --page.") from error
     return True
 
 
-def _put(question: str, text: str, page: Path) -> None:
-    before = page.read_text(encoding="utf-8")
+def with_paragraph(page: str, question: str, text: str, where: Path) -> str:
+    """The page with a new paragraph between the marks of the question.
+
+    Raises
+    ------
+    BadInput : the marks are not there once
+    """
     marked = re.compile(rf"(<!-- {re.escape(question)} -->\n).*?(<!-- /{re.escape(question)} -->)", re.DOTALL)
-    after, count = marked.subn(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", before)
+    after, count = marked.subn(lambda found: f"{found[1]}{text.strip()}\n{found[2]}", page)
     if count != 1:
-        raise BadInput(f"{page}: needs the marks <!-- {question} --> and <!-- /{question} --> once, each on a line; found {count}.")
-    if after != before:
-        write_bytes(page, after.encode())
+        raise BadInput(f"{where}: needs the marks <!-- {question} --> and <!-- /{question} --> once, each on a line; found {count}.")
+    return after
+
+
+def moved(text: str, question: str, page: Path, out: Path | None) -> str:
+    """A paragraph that was written for the project's page and figures, with the links and names of where it stands and of its own files."""
+    if page in OURS or out is None:
+        return text
+    ours, here = (FIGURES / question).as_posix(), Path(os.path.relpath(out, page.parent)).as_posix()
+    text = text.replace(f"](../{ours}/", f"]({here}/").replace(f"{ours}/", f"{out.as_posix()}/")
+    docs = Path(os.path.relpath(PAGE.parent, page.parent)).as_posix()
+    return re.sub(r"\]\((?=[\w-]+\.md)", f"]({docs}/", text)
+
+
+def _spared(page: Path, out: Path | None, question: str) -> bool:
+    """Whether a page of the project is not here, or tells of other results than these, which a `Notice` then says."""
+    if not page.exists():
+        told = f"{page} is not here, so its paragraph is not written; run from a checkout, or give a page by --page."
+    elif out in (None, FIGURES / question):
+        return False
+    else:
+        told = f"{page} is left as it is, since the results are in {out}; give another page by --page."
+    warnings.warn(told, Notice, stacklevel=4)
+    return True
 
 
 @contextmanager

@@ -36,7 +36,7 @@ JOB = Job("emoji", 4, "Please describe this image in detail.", 2, 8, {"lambda_re
 def config(tmp_path, subject, monkeypatch):
     monkeypatch.setattr(planning, "load_subject", lambda *_: subject)
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- ablation:begin -->\nold\n<!-- ablation:end -->\nafter\n")
+    page.write_text("before\n<!-- ablation -->\nold\n<!-- /ablation -->\nafter\n")
     return AblationConfig(
         out=tmp_path / "out", store=tmp_path / "store", page=page, policies=("permuted",), places=("both", "keys"), **SMALL
     )
@@ -65,9 +65,9 @@ def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys):
     # both policies need the first pass of their own place, which the lists do not name
     assert counted == [BASELINE, PAPER, "first pass of permuted, keys only", "permuted", "permuted, keys only"]
     assert "5 cells run" in capsys.readouterr().out
-    opening = r"before\n<!-- ablation:begin -->\n\*\*KVSmooth [^*\n]+\.\*\*\n\n4 scenes, 5 cells"
+    opening = r"before\n<!-- ablation -->\n\*\*KVSmooth [^*\n]+\.\*\*\n\n4 scenes, 5 cells"
     assert re.match(opening, config.page.read_text())
-    assert config.page.read_text().endswith("<!-- ablation:end -->\nafter\n")
+    assert config.page.read_text().endswith("<!-- /ablation -->\nafter\n")
     drawn = contents(config.out)
     assert {"ablation.nc", "ablation.json", "cross.png", "cross.svg"} <= set(drawn)
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.ablation.config import AblationConfig
-from analysis.ablation.page import filled
+from analysis.ablation.page import markdown
 from analysis.question.question import by_name, read_results
-from analysis.telling.pages import PAGE, spared, tell
+from analysis.telling.pages import OURS, PAGE, tell, with_paragraph
 from probes.command.cli import BadInput, Notice
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +36,8 @@ def test_the_page_says_what_the_results_say(question):
 def test_the_ablations_page_says_what_its_results_say():
     page = (ROOT / "docs" / "ablation.md").read_text()
     other = read_results(ROOT / "figures" / "emoji" / "ablation_half" / "ablation.json")
-    assert filled(page, stored("ablation"), other) == page, "run python -m analysis.ablation --redraw"
+    text = markdown(stored("ablation"), other)
+    assert with_paragraph(page, "ablation", text, ROOT) == page, "run python -m analysis.ablation --redraw"
 
 
 def page_of(folder, names):
@@ -63,14 +63,34 @@ def test_questions_that_end_at_once_lose_no_paragraph(tmp_path):
 
 
 @pytest.mark.parametrize("page", ["none.md", "nowhere/findings.md"])
-def test_a_missing_page_is_named(tmp_path, page):
-    with pytest.raises(BadInput, match=r"cannot be read \(FileNotFoundError\); run from a checkout, or give the page by --page"):
-        tell("one", "text", tmp_path / page)
+def test_a_page_of_ones_own_is_made_and_gets_its_marks_at_its_end(tmp_path, page):
+    page = tmp_path / page
+    for question in ("one", "two", "one"):
+        assert tell(question, f"of {question}", page, tmp_path / question)
+    title = page.stem.capitalize()
+    assert page.read_text() == f"# {title}\n\n## One\n<!-- one -->\nof one\n<!-- /one -->\n\n## Two\n<!-- two -->\nof two\n<!-- /two -->\n"
 
 
-def test_a_page_without_the_marks_is_named(tmp_path):
-    with pytest.raises(BadInput, match="needs the marks <!-- three --> and <!-- /three --> once"):
-        tell("three", "text", page_of(tmp_path, ["one"]))
+def test_a_page_that_cannot_be_used_is_named(tmp_path, monkeypatch):
+    page = page_of(tmp_path, ["one", "one"])
+    with pytest.raises(BadInput, match="needs the marks <!-- one --> and <!-- /one --> once, each on a line; found 2"):
+        tell("one", "text", page)
+    page.write_bytes(b"\xff")
+    with pytest.raises(BadInput, match=r"cannot be read or written \(UnicodeDecodeError\); give another page by --page"):
+        tell("one", "text", page)
+    monkeypatch.chdir(tmp_path)
+    PAGE.parent.mkdir()
+    PAGE.write_text("# Findings\n")
+    with pytest.raises(BadInput, match="needs the marks <!-- one --> and <!-- /one --> once"):
+        tell("one", "text")
+
+
+def test_elsewhere_a_paragraph_names_its_own_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "Figures: `figures/emoji/one/`. ![a](../figures/emoji/one/a.png) [sinks](sinks.md) [site](https://a.b/c.md)"
+    tell("one", text, Path("out/mine-6/findings.md"), Path("out/mine-6/one"))
+    told = Path("out/mine-6/findings.md").read_text()
+    assert "Figures: `out/mine-6/one/`. ![a](one/a.png) [sinks](../../docs/sinks.md) [site](https://a.b/c.md)" in told
 
 
 def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
@@ -83,11 +103,11 @@ def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
     with pytest.warns(Notice, match="docs/findings.md is left as it is, since the results are in trial; give another page by --page"):
         tell("one", "of a trial", page, Path("trial"))
     assert page.read_text() == before
-    AblationConfig.page.touch()
+    (ablation,) = (page for page in OURS if page != PAGE)
+    ablation.touch()
     with pytest.warns(Notice, match="docs/ablation.md is left as it is"):
-        assert spared(AblationConfig.page, AblationConfig.page, Path("figures/emoji/ablation_half"), "ablation")
-    assert not spared(AblationConfig.page, AblationConfig.page, AblationConfig.out, "ablation")
-    assert not spared(Path("own.md"), AblationConfig.page, Path("trial"), "ablation")
+        assert not tell("ablation", "of a half", ablation, Path("figures/emoji/ablation_half"))
+    assert ablation.read_text() == ""
     tell("one", "of all scenes", page, Path("figures/emoji/one"))
     assert "of all scenes" in page.read_text()
     own = page_of(tmp_path, ["one"])
