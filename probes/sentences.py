@@ -8,3 +8,10 @@ def repeated_sentences(text: str) -> tuple[int, int]:
     parts = (" ".join(part.split()).lower() for part in re.split(r"[.!?]", text))
     sentences = [part for part in parts if part]
     return len(sentences), len(sentences) - len(set(sentences))
+
+
+def repeated_ngrams(text: str, n: int = 4) -> tuple[int, int]:
+    """How many runs of `n` words or marks a text has, and how many of them occurred before in it; whatever its capitals."""
+    words = re.findall(r"[\w'-]+|[^\w\s]", text.lower())
+    runs = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+    return len(runs), len(runs) - len(set(runs))

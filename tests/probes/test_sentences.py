@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.sentences import repeated_sentences
+from probes.sentences import repeated_ngrams, repeated_sentences
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,11 @@ from probes.sentences import repeated_sentences
 )
 def test_sentences_and_those_said_before(text, sentences, repeated):
     assert repeated_sentences(text) == (sentences, repeated)
+
+
+def test_runs_of_words_that_occurred_before_are_counted():
+    # a b c a b c a: of its four runs of four, "a b c a" comes twice
+    assert repeated_ngrams("a b c a b c a") == (4, 1)
+    assert repeated_ngrams("A spoon, a spoon, a spoon.") == (6, 2)
+    assert repeated_ngrams("too short") == (0, 0)
+    assert repeated_ngrams("a a a", n=2) == (2, 1)

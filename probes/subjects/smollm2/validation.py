@@ -2,7 +2,7 @@
 
 import re
 
-from probes.sentences import repeated_sentences
+from probes.sentences import repeated_ngrams, repeated_sentences
 from probes.subjects.emoji.scenes import Scene
 from probes.subjects.smollm2.words import named
 
@@ -13,7 +13,7 @@ def score(drawn: list[Scene], texts: list[str]) -> dict[str, float]:
     right = sum(len(set(m) & s.names) for m, s in zip(mentions, drawn, strict=True))
     absent = [[name not in s.names for name in m] for m, s in zip(mentions, drawn, strict=True)]
     small = [(o.category in m) for m, s in zip(mentions, drawn, strict=True) for o in s.objects if o.role == "background"]
-    sentences = [repeated_sentences(text) for text in texts]
+    sentences, runs = [repeated_sentences(text) for text in texts], [repeated_ngrams(text) for text in texts]
     return {
         "recall": right / max(sum(len(s.names) for s in drawn), 1),
         "recall_small": sum(small) / max(len(small), 1),
@@ -21,5 +21,6 @@ def score(drawn: list[Scene], texts: list[str]) -> dict[str, float]:
         "chair_s": sum(map(any, absent)) / max(len(drawn), 1),
         "chair_i": sum(map(sum, absent)) / max(sum(map(len, absent)), 1),
         "words": sum(len(re.findall(r"[\w-]+", text)) for text in texts) / max(len(texts), 1),
-        "repeated": sum(again for _, again in sentences) / max(sum(count for count, _ in sentences), 1),
+        "repeated_sentences": sum(again for _, again in sentences) / max(sum(count for count, _ in sentences), 1),
+        "repeated_4grams": sum(again for _, again in runs) / max(sum(count for count, _ in runs), 1),
     }
