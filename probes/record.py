@@ -4,7 +4,7 @@ import sys
 import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from probes.command.cli import BadInput, run_cli
 from probes.command.values import check_temperature
@@ -15,6 +15,11 @@ from probes.options import ImageOptions, check_rates
 class RecordConfig(ImageOptions):
     """Record what happens inside a vision-language model at every decoding step, with and without KVSmooth."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "--images 50 --out recordings/first",
+        "--images 50 --regime replay --recorders entropy mass --out recordings/few",
+        "--subject models/mine --image-folder photos --images 50 --out recordings/mine",
+    )
     regime: Literal["free", "replay"] = "free"
     """free: each arm generates; replay: the baseline's caption is fed to every arm"""
     out: Path = Path("recordings")

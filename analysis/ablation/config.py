@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from analysis.cells.config import CellsConfig
 from analysis.cells.names import PLACES, PLAN_NAMES
@@ -15,6 +15,15 @@ AXES = ("detectors", "policies", "mixes", "places", "timings", "ropes", "bands",
 class AblationConfig(CellsConfig):
     """Which part of KVSmooth does what: cells that change one thing at a time, or a cross product of lists, compared over images."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--plan ladder --images 60",
+        "--detectors key_norm sink_head --places keys both --images 60",
+        "--bands 3-6 7-10 --lambdas 0.5 0.9",
+        "--only permuted",
+        "--redraw",
+        "--subject models/mine --image-folder photos --annotations instances.json --plan ladder --images 50",
+    )
     out: Path = Path("figures/emoji/ablation")
     """folder of figures, ablation.nc and ablation.json"""
     page: Path = Path("docs/ablation.md")
@@ -22,7 +31,7 @@ class AblationConfig(CellsConfig):
     plan: str = "full"
     """full, ladder, places, dose, layers, detectors or options; lists below make a plan of their own instead"""
     detectors: tuple[str, ...] = ()
-    """list to cross: sink detectors"""
+    """list to cross: sink detectors; python -m kvsmooth names them, and the policies and mixes"""
     policies: tuple[str, ...] = ()
     """list to cross: rate policies"""
     mixes: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from analysis.benchmark.names import BASELINE, BENCHMARKS, DEVICES, DTYPES, ENGINES, MODES, PARSERS, PARTS, SPLIT
 from probes.command.cli import BadInput
@@ -17,6 +18,13 @@ CHOICES = {"benchmark": BENCHMARKS, "engine": ENGINES, "mode": MODES, "dtype": D
 class BenchmarkConfig:
     """A subject answers a benchmark once with each method: captions (resumable), scores with intervals, paired tests, table, figure."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "--out runs/few --images 8 --max-new-tokens 60",
+        "--out runs/first --dry-run",
+        "--out runs/first --methods baseline kvsmooth:lambda_ref=0.9,window=15 constant:rate=0.74",
+        "--benchmark opope --rescore --out runs/first",
+        '--benchmark pope --subject models/mine --questions POPE/coco --image-folder val2014 --prompt "{question} Yes?" --out runs/pope',
+    )
     benchmark: str = "chair"
     """chair, pope, opope, amber or halbench"""
     subject: str = "emoji"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.command.cli import BadInput
+from probes.command.files import note
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Captions:
             file.write(text.encode("utf-8", "replace"))
             file.flush()
             os.fsync(file.fileno())
+        note(self.path)
 
 
 @contextmanager

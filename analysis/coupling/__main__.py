@@ -6,7 +6,7 @@ Records what is missing, reduces it to `coupling.nc`, tests (`coupling.json`), d
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -53,6 +53,12 @@ QUESTION = Question("coupling", kept=KEPT, encoding=encoding)
 class CouplingConfig(ObservedConfig):
     """Row entropy against the ranks of objects at the same step, within captions: figures, tests, results."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 20",
+        "--redraw",
+        "--subject models/mine --image-folder photos --annotations instances.json --images 50",
+    )
     out: Path = Path("figures/emoji/coupling")
     """folder of figures, coupling.nc and coupling.json"""
     page: Path = PAGE

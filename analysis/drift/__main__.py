@@ -5,7 +5,7 @@ Records what is missing, reduces it to `drift.nc`, tests (`drift.json`), draws, 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import xarray as xr
 
@@ -32,6 +32,12 @@ NOTE = (
 class DriftConfig(ObservedConfig):
     """Entropy, visual mass and drift over decoding steps, with and without KVSmooth: figures, tests and a results file."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 20",
+        "--redraw",
+        "--subject models/mine --image-folder photos --annotations instances.json --images 50",
+    )
     out: Path = Path("figures/emoji/drift")
     """folder of figures, drift.nc and drift.json"""
     page: Path = PAGE

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from tqdm import tqdm
@@ -37,6 +38,7 @@ from probes.regimes import record_inputs
 class EfficiencyConfig:
     """Cost of KVSmooth and of recording, as ratios to plain sdpa generate."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("--json cost.json", "--prompt --json prompt.json", "--rounds 1 --new-tokens 32")
     json: Path | None = None
     """results file; printed only when left out"""
     prompt_tokens: int = 600

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tqdm import tqdm
 
@@ -34,6 +34,10 @@ ARMS = {"in_process": 0, "ray_1": 1, "ray_2": 2}
 class EngineCostConfig:
     """Captions a minute in this process, with one worker and with two on Ray, one thread each."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "--json cost.json",
+        "--images 40 --rounds 1",
+    )
     json: Path | None = None
     """results file; printed only when left out"""
     images: int = 240

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
@@ -34,6 +34,10 @@ PEER = "import json, sys\nfor path in sys.argv[1:]:\n    with open(path, 'rb') a
 class ScoreCostConfig:
     """Cost of scoring captions against COCO 2014, cold and warm."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "--out cost.json",
+        "--share 0.05 --captions 500 --rounds 1",
+    )
     out: Path | None = None
     """results file; printed only when left out"""
     share: float = 1.0

@@ -6,7 +6,7 @@ Records what is missing, reduces it to `logits.nc`, tests (`logits.json`), draws
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import xarray as xr
 
@@ -39,6 +39,12 @@ NOTES = {
 class LogitsConfig(ObservedConfig):
     """Logits, log-probabilities and ranks of objects over decoding steps, with and without KVSmooth: figures, tests, results."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 20",
+        "--redraw",
+        "--subject models/mine --image-folder photos --annotations instances.json --images 50",
+    )
     out: Path = Path("figures/emoji/logits")
     """folder of figures, logits.nc and logits.json"""
     page: Path = PAGE

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from analysis.telling.pages import PAGE
 from probes import DEFAULT_BATCH
@@ -14,6 +15,12 @@ WHERE = ("all", "band")
 class MediationConfig(ImageOptions):
     """Does smoothing act through the attention rows or through the contents that they read? Patching of the subject's own captions."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 20 --where band",
+        "--redraw",
+        "--subject models/mine --image-folder photos --annotations instances.json --images 50",
+    )
     subject: str = "emoji"
     """a bundled subject (emoji, smollm2), a folder of a saved model, or a hub id; one that names COCO's objects"""
     images: int = 200

@@ -6,7 +6,7 @@ Records what is missing, reduces it to `onset.nc`, tests (`onset.json`), draws, 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import xarray as xr
 
@@ -28,6 +28,12 @@ QUESTION = Question("onset", kept=KEPT, encoding=compressed)
 class OnsetConfig(ObservedConfig):
     """Attention, states and dependency on the image round hallucinated mentions; detectors of them; time to the first one."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 20",
+        "--redraw",
+        "--subject models/mine --image-folder photos --annotations instances.json --images 50",
+    )
     out: Path = Path("figures/emoji/onset")
     """folder of figures, onset.nc and onset.json"""
     page: Path = PAGE

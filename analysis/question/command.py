@@ -1,9 +1,8 @@
 """What the command of every question does: data are measured or read, tested, drawn and told; each step leaves its file."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -57,7 +56,7 @@ def run_question(
     words: Callable[[Answer], tuple[str, str]],
     about: Callable[[Answer], Mapping[str, Any]] = lambda answer: answer.about,
 ) -> None:
-    """Measure or, for a redraw, read; test, draw, tell, and say at the end what was found and what was written.
+    """Measure or, for a redraw, read; test, draw, tell, and say at the end what was found.
 
     An interrupted run goes on from its files. Committed files are written with the settings that they state alone (`placed`).
 
@@ -72,18 +71,9 @@ def run_question(
     answer = Answer(*question.answer(placed(question, config), measure, test))
     from analysis.plots.style import house, save  # only now: a redraw that is refused need not wait for matplotlib
 
-    out, page = answer.config.out, answer.config.page
     with house():
-        drawn = [path for name, (made, note) in figures(answer).items() for path in save(made, out / name, about(answer), note)]
+        for name, (made, note) in figures(answer).items():
+            save(made, answer.config.out / name, about(answer), note)
     paragraph, said = words(answer)
-    told = tell(question.name, paragraph, page, out)
+    tell(question.name, paragraph, answer.config.page, answer.config.out)
     say(said)
-    say(written(question, out, drawn, page if told else None))
-
-
-def written(question: Question, out: Path, drawn: Sequence[Path], page: Path | None) -> str:
-    """One line: which files a question has left where."""
-    stems = sorted({path.stem for path in drawn})
-    kinds = "|".join(sorted({path.suffix[1:] for path in drawn}))
-    told = f"Written to {out}: {question.data(out).name}, {question.results(out).name}, {', '.join(f'{stem}.{kinds}' for stem in stems)}"
-    return f"{told}; {question.name} in {page}." if page is not None else f"{told}."

@@ -6,7 +6,7 @@ Each question that looks at recorded steps takes these options, so that all of t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,12 @@ KEPT = ("level", "seed", "min_steps")
 class ObservedConfig(ImageOptions):
     """What is recorded, where, and how the tests over images are made; a question adds its own folder."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 20",
+        "--redraw",
+        "--subject models/mine --image-folder photos --images 50",
+    )
     recordings: Path = Path("recordings")
     """folder of the recordings; what lies there is not recorded again"""
     redraw: bool = False

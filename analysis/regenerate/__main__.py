@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from analysis.cells.names import PLAN_NAMES
 from analysis.regenerate.lanes import Ended, Job, run_jobs
@@ -69,6 +70,12 @@ class RegenerateConfig:
     out/<subject>-<images>/.
     """
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 60 --plan ladder",
+        "--only drift,onset",
+        "--redraw",
+    )
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
     images: int = 500

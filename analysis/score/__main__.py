@@ -4,7 +4,7 @@ Prints a table; `--json` writes measures, intervals and a record of every captio
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
@@ -21,6 +21,10 @@ from probes.command.talk import say
 class ScoreConfig:
     """Scores captions and answers that exist already; no model runs."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "chair --captions captions.jsonl --annotations coco/annotations --json scored.json",
+        "chair --captions captions.jsonl --annotations emoji --against others.jsonl",
+    )
     benchmark: OmitArgPrefixes[
         OmitSubcommandPrefixes[
             Annotated[ChairScoring, subcommand("chair")]

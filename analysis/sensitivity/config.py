@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from analysis.cells.config import CellsConfig
 from probes.options import check_above_zero, check_not_negative, check_positive, check_rates
@@ -11,6 +12,13 @@ from probes.options import check_above_zero, check_not_negative, check_positive,
 class SensitivityConfig(CellsConfig):
     """How much the choice of KVSmooth's options decides: each swept round its default, over the option and over the realised rate."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 60",
+        "--lambdas 0.5 0.7 0.9 --windows 15",
+        "--redraw",
+        "--subject models/mine --image-folder photos --annotations instances.json --images 50",
+    )
     out: Path = Path("figures/emoji/sensitivity")
     """folder of figures, sensitivity.nc and sensitivity.json"""
     page: Path = Path("docs/findings.md")

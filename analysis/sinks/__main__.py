@@ -7,7 +7,7 @@ Feeds each caption back whole, keeps what is needed of it in the store, reduces 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import xarray as xr
 
@@ -29,6 +29,13 @@ QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=i
 class SinksConfig(ImageOptions):
     """What the sink detectors agree on, what they predict, and what Observation 2 is worth: figures, tests and a results file."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--images 20",
+        "--captions captions.json --images 20",
+        "--redraw",
+        "--subject models/mine --image-folder photos --images 50",
+    )
     out: Path = Path("figures/emoji/sinks")
     """folder of figures, sinks.nc and sinks.json"""
     store: Path = Path("recordings/sinks")

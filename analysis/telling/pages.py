@@ -17,7 +17,7 @@ OURS = (PAGE, Path("docs/ablation.md"))
 FIGURES = Path("figures/emoji")
 
 
-def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> bool:
+def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> None:
     """Put the paragraph of a question between its two marks on the page; the rest of the page stays as it is.
 
     The marks are the comments `<!-- question -->` and `<!-- /question -->`, each on its own line. A page of one's own gets them at its end,
@@ -28,16 +28,12 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
     out : folder of the results that the text is of. The project's own page tells what lies in the project's own figures: a trial whose
         results go elsewhere leaves it as it is, and says so in a `Notice`; so does an installed package, which has no such page
 
-    Returns
-    -------
-    whether the paragraph stands there
-
     Raises
     ------
     BadInput : the page cannot be read, has marks twice, or is the project's own and lacks them
     """
     if page in OURS and _spared(page, out, question):
-        return False
+        return
     page.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _alone(page.parent):
@@ -47,9 +43,8 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
             after = with_paragraph(before, question, moved(text, question, page, out), page)
             if not page.exists() or after != page.read_text(encoding="utf-8"):
                 write_bytes(page, after.encode())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{page}: cannot be read or written ({type(error).__name__}); give another page by --page.") from error
-    return True
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{page}: no UTF-8 (byte {error.start}); save it as UTF-8, or give another page by --page.") from error
 
 
 def with_paragraph(page: str, question: str, text: str, where: Path) -> str:

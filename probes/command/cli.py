@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import inspect
 import io
 import itertools
 import os
@@ -12,7 +13,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from probes.command.talk import complain, undying_streams
+from probes.command.files import by_folder, noted
+from probes.command.talk import complain, say, undying_streams
 
 Config = TypeVar("Config")
 
@@ -33,11 +35,12 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
 
     Bad input is `BadInput`, options that do not parse or break their own law, `kvsmooth.Unsupported`, and whatever the operating
     system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`.
-    A `Notice` is one line on stderr too, and changes nothing else.
+    A `Notice` is one line on stderr too, and changes nothing else. The last line on stdout says which files were written where.
 
     Parameters
     ----------
-    config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces
+    config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces; `EXAMPLES`, where it has them,
+        are words of it that the help shows
     main : called with the parsed options
     argv : the words after the program's name; `sys.argv[1:]` if None
 
@@ -50,8 +53,10 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     with undying_streams():
         try:
             config = _parse(config_class, argv, program)
-            with _notices_in_one_line(program):
+            with _notices_in_one_line(program), noted() as written:
                 main(config)
+                if written:
+                    say(f"Written: {by_folder(written)}")
                 sys.stdout.flush()  # a full disk behind it is told as any other
         except KeyboardInterrupt:
             _leave(f"{program}: interrupted; finished work is kept, the same command goes on from it.", INTERRUPTED)
@@ -129,13 +134,22 @@ def _parse(config_class: type[Config], argv: list[str], program: str) -> Config:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint), _wide_enough():
-            config = tyro.cli(config_class, args=argv, prog=program)
+            config = tyro.cli(config_class, args=argv, prog=program, description=_described(config_class, program))
     except SystemExit as error:
         if error.code in (DONE, None):  # --help
             raise
         raise BadInput(_unboxed(complaint.getvalue())) from error
     _check_texts(config)
     return config
+
+
+def _described(config_class: type, program: str) -> str | None:
+    """What the help says of a command: its docstring, and its examples."""
+    examples = getattr(config_class, "EXAMPLES", ())
+    if not examples:
+        return None  # the docstring
+    lines = "\n".join(f"  {program} {words}".rstrip() for words in examples)
+    return f"{inspect.getdoc(config_class)}\n\nExamples:\n{lines}"
 
 
 @contextlib.contextmanager

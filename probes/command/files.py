@@ -1,11 +1,16 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; and which of them a command has written."""
 
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
+
+_WRITTEN: ContextVar[dict[Path, None] | None] = ContextVar("written", default=None)
+NAMED = 8
+"""Files of a folder that are told by name; more are counted."""
 
 
 @contextmanager
@@ -26,6 +31,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         _to_disk(temporary)
         os.replace(temporary, path)
+        note(path)
     except BaseException as error:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -38,6 +44,33 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Write `content` atomically."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
+
+
+@contextmanager
+def noted() -> Iterator[dict[Path, None]]:
+    """Within the block, the files that this process writes are noted, each once, in their order."""
+    written: dict[Path, None] = {}
+    token = _WRITTEN.set(written)
+    try:
+        yield written
+    finally:
+        _WRITTEN.reset(token)
+
+
+def note(path: Path) -> None:
+    """A file was written; those of `atomic_write` say so themselves."""
+    written = _WRITTEN.get()
+    if written is not None:
+        written[path] = None
+
+
+def by_folder(written: Iterable[Path]) -> str:
+    """One line: the folders of the files, and their names where they are few."""
+    folders: dict[Path, list[str]] = {}
+    for path in written:
+        folders.setdefault(path.parent, []).append(path.name)
+    told = [f"{folder} ({', '.join(names) if len(names) <= NAMED else f'{len(names)} files'})" for folder, names in folders.items()]
+    return "; ".join(told)
 
 
 def sweep(folder: str | os.PathLike) -> list[Path]:

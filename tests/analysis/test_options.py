@@ -1,7 +1,9 @@
 """Every command says what each of its options is."""
 
 import dataclasses
+import inspect
 import re
+import shlex
 
 import pytest
 
@@ -17,10 +19,11 @@ from analysis.logits.__main__ import LogitsConfig
 from analysis.mediation.config import MediationConfig
 from analysis.onset.__main__ import OnsetConfig
 from analysis.regenerate.__main__ import RegenerateConfig
+from analysis.score.__main__ import ScoreConfig
 from analysis.sensitivity.config import SensitivityConfig
 from analysis.sinks.__main__ import SinksConfig
 from analysis.stats.calibration.__main__ import CalibrationConfig
-from probes.command.cli import run_cli
+from probes.command.cli import _parse, run_cli
 from probes.record import RecordConfig
 
 QUESTIONS = (DriftConfig, LogitsConfig, SinksConfig, CouplingConfig, EntropyConfig, OnsetConfig, AblationConfig, MediationConfig)
@@ -44,3 +47,16 @@ def test_every_option_has_help(config, capsys, monkeypatch):
         # what is left of the entry without the option's names, its metavariable and its default
         text = re.sub(r"--[\w-]+,?|\{.*?\}\S*|\(default.*|\b[A-Z]+\b", "", told[option]).strip()
         assert re.search(r"[a-z]{2}", text), f"{config.__name__}.{field.name} has no help: {told[option]}"
+
+
+@pytest.mark.parametrize("config", [*QUESTIONS, SensitivityConfig, *OTHERS, ScoreConfig])
+def test_help_shows_examples_that_parse(config, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    assert config.EXAMPLES
+    for words in config.EXAMPLES:
+        _parse(config, shlex.split(words), "python -m it")
+    with pytest.raises(SystemExit):
+        _parse(config, ["--help"], "python -m it")
+    shown = capsys.readouterr().out
+    assert all(f"python -m it {words}".rstrip() in shown for words in config.EXAMPLES)
+    assert inspect.getdoc(config).splitlines()[0] in shown

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from probes.command.cli import run_cli
 from probes.command.talk import say
@@ -11,6 +12,10 @@ from probes.command.talk import say
 class CalibrationConfig:
     """Levels and coverages of all statistics by simulation, as a table on a page (two to three minutes)."""
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--share 0.1 --page trial.md",
+    )
     page: Path = Path("docs/statistics.md")
     """page with the marks of `calibration`, between which the table is written"""
     share: float = 1.0

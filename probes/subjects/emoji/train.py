@@ -10,6 +10,7 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -70,6 +71,7 @@ class TrainConfig:
         Show traces of errors.
     """
 
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("--out checkpoints/mine --minutes 10",)
     out: Path
     minutes: float = 75.0
     seed: int = 0

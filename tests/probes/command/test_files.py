@@ -14,7 +14,7 @@ import pytest
 
 from kvsmooth import KVSmooth, Unsupported
 from probes.command.cli import BadInput, Notice, run_cli
-from probes.command.files import atomic_write, sweep, write_bytes
+from probes.command.files import NAMED, atomic_write, by_folder, noted, sweep, write_bytes
 from probes.command.provenance import as_json, as_plain, git_commit, provenance
 from tests.processes import started
 
@@ -196,3 +196,40 @@ def test_an_interrupt_is_one_line_and_status_130(capsys):
 def test_help_needs_no_model_library():
     code = "import sys, probes.record; sys.exit(bool({'torch', 'nnsight', 'transformers', 'xarray'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=os.environ).returncode == 0
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Writes files."""
+
+    out: Path = Path("out")
+    """where"""
+    files: int = 2
+    """how many"""
+
+
+def writing(config):
+    for number in range(config.files):
+        write_bytes(config.out / "many" / f"{number}.txt", b"")
+    sys.stdout.write("the end\n")
+
+
+def test_a_command_ends_with_what_was_written_where(tmp_path, capsys):
+    for count, told in ((0, ""), (2, f"Written: {tmp_path}/many (0.txt, 1.txt)\n"), (9, f"Written: {tmp_path}/many (9 files)\n")):
+        with pytest.raises(SystemExit) as left:
+            run_cli(Writing, writing, ["--out", str(tmp_path), "--files", str(count)])
+        assert left.value.code == 0
+        assert capsys.readouterr().out == f"the end\n{told}"
+    assert NAMED < 9
+
+
+def test_files_are_noted_once_in_their_order_and_only_within_the_block(tmp_path):
+    write_bytes(tmp_path / "before", b"")
+    with noted() as written:
+        for name in ("b/one", "two", "b/one", "b/three"):
+            write_bytes(tmp_path / name, b"")
+        with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "torn"):
+            pass  # nothing is there to be renamed
+    write_bytes(tmp_path / "after", b"")
+    assert list(written) == [tmp_path / "b/one", tmp_path / "two", tmp_path / "b/three"]
+    assert by_folder(written) == f"{tmp_path}/b (one, three); {tmp_path} (two)"
