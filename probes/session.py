@@ -14,7 +14,8 @@ from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, given_captions, recorded_captions, spoken_captions
 from probes.command.cli import BadInput
-from probes.command.provenance import as_json, as_plain, digest, git_commit, program_name, versions
+from probes.command.plain import as_json, as_plain
+from probes.command.provenance import digest, git_commit, program_name, versions
 from probes.command.values import check_temperature, whole
 from probes.reading import read_recorded
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS

@@ -11,7 +11,7 @@ import torch
 from analysis.answering.query import Query, Said
 from analysis.answering.sampling import Gumbel
 from probes.command.cli import BadInput
-from probes.command.provenance import as_plain
+from probes.command.plain import as_plain
 from probes.command.values import check_temperature, whole
 from probes.subjects import Item, Subject, load_subject
 from probes.tracing.tokens import end_tokens, free_captions

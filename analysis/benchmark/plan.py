@@ -1,6 +1,5 @@
 """plan.json: everything that decides the captions of a run, so that it can be resumed and replayed."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from analysis.datasets.files import json_document
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
+from probes.command.plain import json_text
 
 SCHEMA = 1
 DECIDES = ("asks", "subject", "revision", "device", "dtype", "max_new_tokens", "sample", "temperature", "seed", "batch_size")
@@ -108,8 +108,8 @@ class Plan:
     def write(self, path: Path) -> None:
         """Write the plan, whole or not at all: one item a line."""
         told = {"schema": SCHEMA} | {name: value for name, value in asdict(self).items() if name != "items"}
-        items = ",\n  ".join(json.dumps({name: value for name, value in asdict(item).items() if value != ""}) for item in self.items)
-        head = json.dumps(told, indent=1)  # methods keep the order of the table
+        items = ",\n  ".join(json_text({name: value for name, value in asdict(item).items() if value != ""}) for item in self.items)
+        head = json_text(told, indent=1)  # methods keep the order of the table
         write_bytes(path, f'{head[:-2]},\n "items": [\n  {items}\n ]\n}}\n'.encode())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from probes.command.cli import BadInput
 from probes.command.files import note
+from probes.command.plain import json_text
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Captions:
 
     def append(self, lines: Iterable[Line]) -> None:
         """Write lines behind the others, on the disk when this returns; a part of a line that a killed run left is removed first."""
-        text = "".join(json.dumps(_told(line), ensure_ascii=False) + "\n" for line in lines)
+        text = "".join(json_text(_told(line), ensure_ascii=False) + "\n" for line in lines)
         if not text:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ from kvsmooth.policies import Constant
 from probes import load_subject
 from probes.command.cli import quiet, run_cli
 from probes.command.files import write_bytes
+from probes.command.plain import json_text
 from probes.command.provenance import provenance
 from probes.options import check_positive
 from probes.subjects.emoji import Scene, annotations, scenes
@@ -162,7 +163,7 @@ def main(config: CardConfig) -> None:
         "provenance": {**provenance(config), "subject": subject.revision},
     }
     config.out.mkdir(parents=True, exist_ok=True)
-    write_bytes(config.out / "subject.json", (json.dumps(_finite(card), indent=1) + "\n").encode())
+    write_bytes(config.out / "subject.json", (json_text(card, indent=1) + "\n").encode())
     page = config.out / "subject.md"
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     write_bytes(page, filled(text, markdown(measured, others, said, sinks)).encode())
@@ -173,15 +174,6 @@ def others_of(records: list[ChairRecord], baseline: list[ChairRecord]) -> dict[s
     one = {i: frozenset(m.object for m in record.mentions) for i, record in enumerate(records)}
     base = {i: frozenset(m.object for m in record.mentions) for i, record in enumerate(baseline)}
     return {"overlap_with_baseline": overlap(one, base)}
-
-
-def _finite(value):
-    """The same without NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from analysis.cells.run import Applied
 from analysis.cells.version import code_version, method_version
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
-from probes.command.provenance import as_json, digest
+from probes.command.plain import as_json, json_text
+from probes.command.provenance import digest
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def write_result(place: Place, cell: Cell, result: Mapping[str, Any], applied: S
     if place.rates is not None:
         write_bytes(place.rates, _packed(applied))
     told = {"name": cell.name, "family": cell.family, "options": cell.options, **result}
-    write_bytes(place.result, (json.dumps(told) + "\n").encode())
+    write_bytes(place.result, (json_text(told) + "\n").encode())
 
 
 def read_applied(path: Path) -> list[Applied]:

@@ -8,7 +8,6 @@ are those of the machine at hand; only the ratios are meant to travel.
 """
 
 import copy
-import json
 import multiprocessing
 import resource
 import statistics
@@ -28,6 +27,7 @@ from analysis.efficiency.prompt import PromptCost
 from kvsmooth import KVSmooth
 from probes.command.cli import BadInput, run_cli
 from probes.command.files import write_bytes
+from probes.command.plain import json_text
 from probes.command.provenance import provenance
 from probes.command.talk import say
 from probes.options import check_positive
@@ -239,7 +239,7 @@ def main(config: EfficiencyConfig) -> None:
         text = table(results)
     say(text)
     if config.json is not None:
-        write_bytes(config.json, (json.dumps(results, indent=1) + "\n").encode())
+        write_bytes(config.json, (json_text(results, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ of the same round. How busy the machine was with other things is measured before
 processor's time a caption says what of a slowdown is the arm's own.
 """
 
-import json
 import statistics
 import tempfile
 import time
@@ -141,6 +140,7 @@ def perform(config: EngineCostConfig) -> None:
     import torch
 
     from analysis.answering import Query
+    from probes.command.plain import json_text
     from probes.command.provenance import provenance
     from probes.subjects.emoji import scenes
 
@@ -164,7 +164,7 @@ def perform(config: EngineCostConfig) -> None:
         say(line)
     if config.json is not None:
         made = provenance({name: value for name, value in asdict(config).items() if name != "json"})
-        write_bytes(config.json, (json.dumps({**told, "provenance": made}, indent=1) + "\n").encode())
+        write_bytes(config.json, (json_text({**told, "provenance": made}, indent=1) + "\n").encode())
 
 
 def lines(told: dict[str, Any]) -> list[str]:

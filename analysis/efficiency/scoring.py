@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
+from probes.command.plain import json_text
 from probes.command.provenance import provenance
 from probes.command.talk import say
 from probes.options import check_positive
@@ -202,5 +203,5 @@ def main(config: ScoreCostConfig) -> None:
     """Measure, write, print."""
     results = measure(config)
     if config.out is not None:
-        write_bytes(config.out, (json.dumps(results, indent=1) + "\n").encode())
+        write_bytes(config.out, (json_text(results, indent=1) + "\n").encode())
     say(table(results))

@@ -18,7 +18,7 @@ from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, compressed, made_by
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.provenance import as_json
+from probes.command.plain import as_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,8 @@ from kvsmooth import KVSmooth
 from probes.chunk import Chunk, spoken_captions
 from probes.command.cli import BadInput
 from probes.command.files import atomic_write, sweep
-from probes.command.provenance import as_json, digest, git_commit
+from probes.command.plain import as_json
+from probes.command.provenance import digest, git_commit
 from probes.subjects import Subject
 from probes.tracing.tokens import end_tokens
 

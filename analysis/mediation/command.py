@@ -16,7 +16,8 @@ from analysis.question.images import shown
 from analysis.question.question import Question, by_name, compressed, made_by
 from analysis.stats.rows import as_json as results_json
 from probes.command.cli import Notice
-from probes.command.provenance import as_json, git_commit
+from probes.command.plain import as_json
+from probes.command.provenance import git_commit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

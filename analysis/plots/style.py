@@ -1,6 +1,5 @@
 """One look for every figure: a colour an arm, the house style, and files that say where their numbers come from."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -77,10 +76,11 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
     Byte-stable: fixed hash salt, no date. Files appear whole or not at all.
     """
     from probes.command.files import atomic_write
+    from probes.command.plain import as_json
 
     told = "\n".join(part for part in (note, line(provenance)) if part)
     fig.text(0.004, 0.03 / fig.get_figheight(), told, fontsize=5, color="0.35", ha="left", va="bottom", linespacing=1.3)
-    record = json.dumps(provenance, sort_keys=True)
+    record = as_json(provenance)
     metadata = {
         "svg": {"Date": None, "Creator": "kvsmooth", "Description": record},
         "png": {"Software": "kvsmooth", "Description": record},

@@ -17,7 +17,8 @@ import xarray as xr
 
 from probes.command.cli import BadInput
 from probes.command.files import atomic_write, write_bytes
-from probes.command.provenance import as_plain, provenance
+from probes.command.plain import as_plain
+from probes.command.provenance import provenance
 
 Config = TypeVar("Config")
 Encoding = Mapping[str, Mapping[str, Any]]

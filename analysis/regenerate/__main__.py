@@ -4,7 +4,6 @@ Questions run as commands of their own, in as many lanes as there are workers. W
 the same command goes on from there. A question that fails loses no other.
 """
 
-import json
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ from analysis.regenerate.lanes import Ended, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import run_cli
 from probes.command.files import write_bytes
+from probes.command.plain import json_text
 from probes.command.provenance import git_commit
 from probes.command.talk import complain, say
 from probes.options import check_positive
@@ -165,7 +165,7 @@ def record(config: RegenerateConfig, ended: Sequence[Ended], wall: float, scratc
         "cores": os.cpu_count(),
         "git_commit": git_commit(),
     }
-    return json.dumps(told, indent=1) + "\n"
+    return json_text(told, indent=1) + "\n"
 
 
 def summary(ended: Sequence[Ended], wall: float) -> str:

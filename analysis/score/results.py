@@ -1,20 +1,18 @@
 """The results file of a scoring: measures with intervals, why one is missing, and every record; fractions, unrounded, strict JSON."""
 
 import json
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from analysis.metrics.aggregate import Score
 from analysis.metrics.metric import Metric, Record
 from analysis.score.options import same_file
 from analysis.stats.rows import Row
 from probes.command.cli import BadInput
+from probes.command.plain import json_text
 
 LISTS = ("comparison", "captions")
 """Parts of the file that hold one item a line."""
@@ -64,7 +62,7 @@ def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
         "n": {"answers": score.answers, "images": score.images},
         "notes": list(scored.notes),
         "provenance": provenance,
-        "comparison": [asdict(row) for row in scored.comparison],
+        "comparison": list(scored.comparison),
         "captions": _captions(scored),
     }
     parts = [f' "{name}": {_listed(value) if name in LISTS else _json(value)}' for name, value in document.items()]
@@ -90,21 +88,6 @@ def must_be_writable(path: Path, read: Sequence[Path] = ()) -> None:
         pass
 
 
-def strict(value: Any) -> Any:
-    """What strict JSON can hold, unrounded: numpy values as numbers and lists, sets sorted, NaN and infinities as null."""
-    if isinstance(value, Mapping):
-        return {str(key): strict(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return strict(value.tolist())
-    if isinstance(value, set | frozenset):
-        return sorted(strict(item) for item in value)
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def _captions(scored: Scored) -> list[dict[str, Any]]:
     found = [record.as_dict() for record in scored.records]
     if not any(scored.files):
@@ -117,7 +100,7 @@ def _json(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):  # most records hold nothing that JSON cannot, and there are many
-        return json.dumps(strict(value), allow_nan=False)
+        return json_text(value)
 
 
 def _listed(values: Sequence[Any]) -> str:

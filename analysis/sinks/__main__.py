@@ -16,7 +16,7 @@ from analysis.question.question import Question, made_by
 from analysis.sinks.files import encoding, in_double
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.provenance import as_json, as_plain
+from probes.command.plain import as_json, as_plain
 from probes.options import ImageOptions, check_level
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import xarray as xr
 import analysis.stats
 from analysis.question.question import compressed
 from probes.command.files import atomic_write
-from probes.command.provenance import as_json, digest
+from probes.command.plain import as_json
+from probes.command.provenance import digest
 
 
 def kept(store: Path, texts: Sequence[dict[str, np.ndarray]], about: Any, make: Callable[[], xr.Dataset]) -> xr.Dataset:

@@ -15,7 +15,8 @@ from analysis.sinks.scores import detectors, look
 from analysis.sinks.targets import WINDOWS
 from probes.command.cli import BadInput, Notice
 from probes.command.files import atomic_write, sweep, write_bytes
-from probes.command.provenance import as_plain, git_commit
+from probes.command.plain import as_plain, json_text
+from probes.command.provenance import git_commit
 from probes.session import Session
 from probes.tracing.tokens import end_tokens, until_end
 
@@ -97,7 +98,7 @@ def open_store(store: Path, settings: Mapping[str, Any]) -> None:
     ------
     BadInput : they differ
     """
-    path, wanted = store / "settings.json", json.loads(json.dumps(as_plain(settings)))
+    path, wanted = store / "settings.json", as_plain(settings)
     if path.exists():
         try:
             there = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -107,7 +108,7 @@ def open_store(store: Path, settings: Mapping[str, Any]) -> None:
             if there.get(name) != value:
                 raise BadInput(f"{store} was filled with another {name}; give another folder (--store) or remove it.")
     else:
-        write_bytes(path, (json.dumps(wanted, indent=1, sort_keys=True) + "\n").encode())
+        write_bytes(path, (json_text(wanted, indent=1, sort_keys=True) + "\n").encode())
     sweep(store)
 
 

@@ -1,6 +1,5 @@
 """One result a row: what was estimated, how sure, by which test, out of how many tests; and the file that holds the rows."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -8,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from probes.command.plain import json_text
 
+DIGITS = 6
+"""Significant ones of a fraction in a results file."""
 ROLES = ("primary", "exploratory", "descriptive")
 
 
@@ -61,32 +62,17 @@ def as_json(rows: Iterable[Row], provenance: Mapping[str, Any], **more: Any) -> 
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise ValueError(f"as_json.rows must have different names; got {twice[0]!r} twice.")
-    listed = {"results": list(map(dataclasses.asdict, rows))} | {name: value for name, value in more.items() if isinstance(value, list)}
+    listed = {"results": list(rows)} | {name: value for name, value in more.items() if isinstance(value, list)}
     told = {"provenance": provenance} | {name: value for name, value in more.items() if not isinstance(value, list)}
     parts = [f' "{name}": [\n  ' + ",\n  ".join(map(_line, values)) + "\n ]" for name, values in listed.items()]
-    parts += [json.dumps({name: plain(value)}, indent=1, sort_keys=True, allow_nan=False)[1:-1].strip("\n") for name, value in told.items()]
+    parts += [json_text({name: value}, digits=DIGITS, indent=1, sort_keys=True)[1:-1].strip("\n") for name, value in told.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _line(item: Any) -> str:
-    return json.dumps(plain(item), allow_nan=False)
+    return json_text(item, digits=DIGITS)
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
     """A results file as nested dictionaries and lists."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def plain(value: Any) -> Any:
-    """What strict JSON can hold: numpy scalars and arrays as numbers and lists, six significant digits, NaN and infinities as null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value

@@ -1,18 +1,16 @@
 """Where a file came from: commit, versions, the full configuration."""
 
-import dataclasses
 import hashlib
 import importlib.metadata
-import json
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from probes.command.cli import program_name
+from probes.command.plain import as_plain
 
 PACKAGES = ("kvsmooth", "torch", "transformers", "nnsight", "numpy", "xarray", "scipy", "pandas")
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,30 +56,6 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def as_plain(value: Any) -> Any:
-    """Dataclasses, paths, arms and tuples as what JSON can hold; an object with `describe()` describes itself."""
-    if callable(getattr(value, "describe", None)) and not isinstance(value, type):
-        return as_plain(value.describe())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): as_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset | range):
-        return [as_plain(item) for item in value]
-    if isinstance(value, Path):
-        return value.as_posix()
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, Integral | Real):  # numpy's numbers, which JSON does not know
-        return int(value) if isinstance(value, Integral) else float(value)
-    return repr(value)
-
-
-def as_json(value: Any) -> str:
-    """`as_plain` as JSON text with sorted keys, so that equal configurations are equal strings."""
-    return json.dumps(as_plain(value), sort_keys=True)
 
 
 def digest(parts: Iterable[str | bytes]) -> str:

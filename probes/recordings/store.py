@@ -19,7 +19,7 @@ import xarray as xr
 
 from probes.command.cli import BadInput, Notice
 from probes.command.files import sweep, write_bytes
-from probes.command.provenance import as_plain
+from probes.command.plain import as_plain, json_text
 from probes.command.talk import printable
 from probes.recordings.netcdf import Part, TornFile, read_part, write
 from probes.recordings.schema import as_dataset
@@ -126,7 +126,7 @@ def _apart(name: str, there: Any, wanted: Any) -> str:
 
 def _keep(path: Path, content: Mapping[str, Any]) -> None:
     if not path.exists():
-        write_bytes(path, (json.dumps(as_plain(content), indent=1, sort_keys=True) + "\n").encode())
+        write_bytes(path, (json_text(content, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _load(path: Path) -> dict[str, Any] | None:

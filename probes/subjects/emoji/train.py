@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from probes.command.files import atomic_write
+from probes.command.plain import json_text
 from probes.subjects.emoji.attention import register
 from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
 from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
@@ -261,7 +262,7 @@ def main(config: TrainConfig) -> None:
     """Trains in as many processes as the configuration says."""
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / "rendezvous").unlink(missing_ok=True)
-    (config.out / "config.json").write_text(json.dumps({**asdict(config), "out": str(config.out)}, indent=1), encoding="utf-8")
+    (config.out / "config.json").write_text(json_text(config, indent=1), encoding="utf-8")
     if config.processes == 1:
         work(0, config)
     else:

@@ -8,7 +8,7 @@ under the whole vocabulary. The horizon is a number of scenes, so that a slower 
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from torch import nn
 
 from probes.command.cli import run_cli
 from probes.command.files import atomic_write
+from probes.command.plain import json_text
 from probes.subjects.emoji.scenes import scene, scenes
 from probes.subjects.gradients import average
 from probes.subjects.smollm2.align import AlignConfig, align
@@ -230,7 +231,7 @@ def main(config: TrainConfig) -> None:
     """Trains in as many processes as the configuration says."""
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / "rendezvous").unlink(missing_ok=True)
-    (config.out / "config.json").write_text(json.dumps(asdict(config), indent=1, default=str), encoding="utf-8")
+    (config.out / "config.json").write_text(json_text(config, indent=1), encoding="utf-8")
     if config.processes == 1:
         work(0, config)
     else:

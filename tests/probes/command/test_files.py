@@ -15,7 +15,8 @@ import pytest
 from kvsmooth import KVSmooth, Unsupported
 from probes.command.cli import BadInput, Notice, run_cli
 from probes.command.files import NAMED, atomic_write, by_folder, noted, sweep, write_bytes
-from probes.command.provenance import as_json, as_plain, git_commit, provenance
+from probes.command.plain import as_json, as_plain
+from probes.command.provenance import git_commit, provenance
 from tests.processes import started
 
 
