@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import bootstrap
 
-from analysis.metrics.chair import COUNTS, RATIOS, ChairRecord, count
+from analysis.metrics.chair import COUNTS, RATIOS, ChairRecord, count, ratios
+from analysis.stats.bootstrap import Statistic, cluster_bca, multiplicity_of_images
 from probes.sentences import repeated_sentences
 
 THIRDS = ("first", "middle", "last")
@@ -53,31 +53,24 @@ def shares(total: Float[np.ndarray, "*draw column"]) -> dict[str, Float[np.ndarr
     column = dict(zip(COLUMNS, np.moveaxis(np.asarray(total, dtype=float), -1, 0), strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {name: np.asarray(column[above] / column[below]) for name, (above, below) in SHARES.items()}
-        found["f1"] = np.asarray(2 * found["precision"] * found["recall"] / (found["precision"] + found["recall"]))
+    found["f1"] = ratios(np.asarray(total)[..., : len(COUNTS)])["f1"]
     found["late_minus_early"] = np.asarray(found["hallucinated_last_third"] - found["hallucinated_first_third"])
     return found
 
 
 def estimates(counts: Float[np.ndarray, "caption column"], draws: int, seed: int) -> dict[str, Estimate]:
     """Every measure with its 95 % interval; None where the measure does not vary or is undefined."""
-    whole = shares(counts.sum(0))
-    return {name: Estimate(name, float(value), _interval(counts, name, draws, seed), len(counts)) for name, value in whole.items()}
+    found = cluster_bca(_statistic(counts), len(counts), resamples=draws, seed=seed)
+    limits = [None if why else (float(low), float(high)) for low, high, why in zip(found.low, found.high, found.reason, strict=True)]
+    values = shares(counts.sum(0))
+    return {name: Estimate(name, float(values[name]), limit, len(counts)) for name, limit in zip(values, limits, strict=True)}
 
 
-def _interval(counts: Float[np.ndarray, "caption column"], name: str, draws: int, seed: int) -> tuple[float, float] | None:
-    def statistic(drawn, axis=-1):
-        return shares(counts[np.asarray(drawn).astype(int)].sum(-2))[name]
-
-    each = shares(counts.sum(0) - counts)[name]
-    if len(counts) < 2 or not np.isfinite(each).all() or np.ptp(each) == 0:
-        return None
-    images = np.arange(len(counts))
-    result = bootstrap((images,), statistic, n_resamples=draws, method="BCa", vectorized=True, batch=200, rng=np.random.default_rng(seed))
-    low, high = result.confidence_interval
-    return (float(low), float(high))
+def _statistic(counts: Float[np.ndarray, "caption column"]) -> Statistic:
+    return lambda drawn: np.stack([*shares(multiplicity_of_images(drawn, len(counts)) @ counts).values()])
 
 
 def overlap(one: Mapping[int, frozenset[str]], other: Mapping[int, frozenset[str]]) -> float:
     """Mean over images of shared over all objects that two captions of an image name; images where neither names one are left out."""
-    ratios = [len(one[i] & other[i]) / len(one[i] | other[i]) for i in one if one[i] | other[i]]
-    return float(np.mean(ratios)) if ratios else float("nan")
+    shared = [len(one[i] & other[i]) / len(one[i] | other[i]) for i in one if one[i] | other[i]]
+    return float(np.mean(shared)) if shared else float("nan")

@@ -8,10 +8,11 @@ import torch
 
 from analysis.card import claims as card_claims
 from analysis.card.__main__ import CardConfig, conditions, main, others_of, shuffled
-from analysis.card.counts import estimates, overlap, shares, table, third
+from analysis.card.counts import COLUMNS, estimates, overlap, shares, table, third
 from analysis.card.page import END, START, filled
 from analysis.card.sinks import LATER, received
 from analysis.metrics.chair import score_caption
+from analysis.stats.bootstrap import cluster_bca, ratio
 from probes.subjects.emoji import build, scenes
 from probes.subjects.emoji.captions import describe
 from probes.subjects.emoji.vocabulary import BY_NAME
@@ -48,6 +49,15 @@ def test_intervals_hold_the_estimate_and_repeat(counts):
     assert low < found["chair_i"].estimate < high
     assert estimates(many, draws=200, seed=3) == found
     assert found["chair_s"].interval is None
+
+
+def test_intervals_are_those_of_the_other_questions(counts):
+    """BCa over images of `analysis.stats`, of a measure that is a ratio of sums."""
+    many = np.tile(counts[:2], (20, 1))
+    above, below = (many[:, [COLUMNS.index(name)]] for name in ("hallucinated", "mentions"))
+    expected = cluster_bca(ratio(above, below), len(many), resamples=200, seed=3)
+    assert estimates(many, draws=200, seed=3)["chair_i"].interval == pytest.approx((expected.low[0], expected.high[0]), abs=1e-12)
+    assert all(one.interval is None for one in estimates(counts[:1], draws=50, seed=0).values())
 
 
 def test_overlap_is_jaccard_and_leaves_out_empty_pairs():
