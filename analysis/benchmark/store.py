@@ -1,6 +1,5 @@
 """captions/<method>.jsonl: one line an answer, appended batch by batch; a line that was cut off is dropped, others are never changed."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 from probes.command.cli import BadInput
 from probes.command.files import note
+from probes.command.lock import Held, held
 from probes.command.plain import json_text
 
 
@@ -94,21 +94,18 @@ class Captions:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder; nothing is left behind when the process ends, however it ends.
+    """Hold the folder; it is free again when the process ends, however it ends.
 
     Raises
     ------
     BadInput : another run holds it
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
+        with held(folder, wait=False):
+            yield
+    except Held:
         raise BadInput(f"{folder}: another run writes here; wait for it, or choose another --out.") from None
-    finally:
-        os.close(descriptor)
 
 
 def _told(line: Line) -> dict[str, Any]:

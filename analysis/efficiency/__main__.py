@@ -9,7 +9,6 @@ are those of the machine at hand; only the ratios are meant to travel.
 
 import copy
 import multiprocessing
-import resource
 import statistics
 import sys
 import time
@@ -169,6 +168,8 @@ def _peak_of(name: str, config: EfficiencyConfig, queue) -> None:
         time_arm(every, *build(small), small)
     model, inputs = build(config)
     time_arm(name, model, inputs, config)
+    import resource  # of POSIX alone
+
     queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
 
@@ -231,6 +232,7 @@ def table(results: dict) -> str:
 
 
 def main(config: EfficiencyConfig) -> None:
+    needs_posix("it measures memory as they tell it")
     if config.prompt:
         results = prompt_cost.measure(PromptCost(config.lengths, config.rounds, config.threads, config.memory))
         text = prompt_cost.table(results)

@@ -7,7 +7,6 @@ is made beforehand and costs it neither time nor memory.
 
 import multiprocessing
 import os
-import resource
 import statistics
 import sys
 import time
@@ -126,6 +125,8 @@ def available_memory() -> int | None:
 
 
 def _peak() -> int:
+    import resource  # of POSIX alone
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

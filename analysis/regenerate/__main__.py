@@ -15,7 +15,7 @@ from typing import ClassVar
 from analysis.cells.names import PLAN_NAMES
 from analysis.regenerate.lanes import Ended, Job, run_jobs
 from analysis.regenerate.screen import Screen
-from probes.command.cli import run_cli
+from probes.command.cli import needs_posix, run_cli
 from probes.command.files import write_bytes
 from probes.command.plain import json_text
 from probes.command.provenance import git_commit
@@ -115,6 +115,7 @@ def main(config: RegenerateConfig) -> None:
     """Run the questions, say how each went and what they found, keep their times."""
     from analysis.regenerate.told import told
 
+    needs_posix("here run the questions one by one, such as python -m analysis.drift")
     config = placed(config)
     complain(f"Files go to {config.out}, pages to {config.docs}, what is recorded to {config.recordings}.")
     scratch = not any(config.recordings.glob("*"))

@@ -4,14 +4,11 @@ Children draw their progress bars on a terminal only, and two of them on one ter
 pseudo-terminal, whose newest line is put into the common one; finished lines go to the child's log.
 """
 
-import fcntl
 import io
 import os
-import pty
 import shutil
 import struct
 import sys
-import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,9 +22,14 @@ class Watched:
     def __init__(self, name: str, log: Path, on_terminal: bool):
         self.name, self.log, self.now = name, log, ""
         self._file = log.open("wb", buffering=0)
-        self._ours, self._theirs = pty.openpty() if on_terminal else (None, None)
+        self._ours = self._theirs = None
         self._rest = b""
-        if self._ours is not None:
+        if on_terminal:
+            import fcntl  # these three of POSIX alone
+            import pty
+            import termios
+
+            self._ours, self._theirs = pty.openpty()
             os.set_blocking(self._ours, False)
             fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
 

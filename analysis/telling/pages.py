@@ -1,15 +1,12 @@
 """Pages that commands write into: docs/findings.md and docs/ablation.md for the committed results, others beside what else was asked."""
 
-import fcntl
-import os
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from probes.command.cli import BadInput, Notice
 from probes.command.files import write_bytes
+from probes.command.lock import held
 
 PAGE = Path("docs/findings.md")
 OURS = (PAGE, Path("docs/ablation.md"))
@@ -36,7 +33,7 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
         return
     page.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _alone(page.parent):
+        with held(page.parent, wait=True):  # of two that read the page at once, the later would undo the earlier
             before = page.read_text(encoding="utf-8") if page.exists() else f"# {page.stem.capitalize()}\n"
             if page not in OURS and not re.search(f"<!-- /?{re.escape(question)} -->", before):
                 before = f"{before.rstrip()}\n\n## {question.capitalize()}\n<!-- {question} -->\n<!-- /{question} -->\n"
@@ -81,14 +78,3 @@ def _spared(page: Path, out: Path | None, question: str) -> bool:
         told = f"{page} is left as it is, since the results are in {out}; give another page by --page."
     warnings.warn(told, Notice, stacklevel=4)
     return True
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait for others that write pages of this folder: of two that read the page at once, the later would undo the earlier."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

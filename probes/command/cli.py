@@ -88,6 +88,21 @@ def program_name() -> str:
     return f"python -m {spec.name.removesuffix('.__main__')}"
 
 
+def needs_posix(instead: str) -> None:
+    """Refuse a command that drives or measures processes in ways that only Linux and macOS know.
+
+    Parameters
+    ----------
+    instead : what to do elsewhere
+
+    Raises
+    ------
+    BadInput
+    """
+    if os.name != "posix":
+        raise BadInput(f"{program_name()} runs on Linux and macOS; {instead}.")
+
+
 def one_line(error: BaseException) -> str:
     """The message of an error without line breaks; an error of the operating system says which file it is about."""
     if isinstance(error, OSError) and error.strerror:

@@ -88,7 +88,7 @@ def sweep(folder: str | os.PathLike) -> list[Path]:
 
 def _to_disk(path: Path) -> None:
     # without fsync a power cut after the rename can leave the new name on an empty file
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR)  # Windows puts nothing to disk that was opened for reading
     try:
         os.fsync(descriptor)
     finally:
@@ -104,6 +104,8 @@ def _owner() -> str:
 
 
 def _alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # elsewhere signal 0 is no question but Ctrl+C: what others left stays
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

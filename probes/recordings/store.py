@@ -131,10 +131,13 @@ def _keep(path: Path, content: Mapping[str, Any]) -> None:
 
 def _load(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+        return found
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput(f"{path} is damaged; remove the folder {path.parent} or give another one (--out).") from None
 
 
