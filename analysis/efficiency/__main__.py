@@ -24,7 +24,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, Stoppi
 from analysis.efficiency import prompt as prompt_cost
 from analysis.efficiency.prompt import PromptCost
 from kvsmooth import KVSmooth
-from probes.command.cli import BadInput, run_cli
+from probes.command.cli import BadInput, needs_posix, run_cli
 from probes.command.files import write_bytes
 from probes.command.plain import json_text
 from probes.command.provenance import provenance

@@ -1,5 +1,6 @@
 """Pages that commands write into: docs/findings.md and docs/ablation.md for the committed results, others beside what else was asked."""
 
+import os
 import re
 import warnings
 from pathlib import Path

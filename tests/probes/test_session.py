@@ -286,7 +286,8 @@ def test_sink_channels_are_those_of_the_first_run_whatever_is_resumed(subject, i
     assert again.sink_channels == ((3,),) * 12
 
 
-def test_damaged_settings_are_named(tmp_path):
-    (tmp_path / "recording.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", "[]", "null", '"text"', "[" * 5000], ids=["cut", "list", "null", "text", "deep"])
+def test_damaged_settings_are_named(tmp_path, content):
+    (tmp_path / "recording.json").write_text(content, encoding="utf-8")
     with pytest.raises(BadInput, match=r"recording\.json is damaged"):
         Store(tmp_path).open({}, {})

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kvsmooth import KVSmooth, Unsupported
-from probes.command.cli import BadInput, Notice, run_cli
+from probes.command.cli import BadInput, Notice, needs_posix, run_cli
 from probes.command.files import NAMED, atomic_write, by_folder, noted, sweep, write_bytes
 from probes.command.plain import as_json, as_plain
 from probes.command.provenance import git_commit, provenance
@@ -185,6 +185,13 @@ def test_debug_shows_the_trace():
 def test_a_mistake_of_the_program_is_not_hidden():
     with pytest.raises(ValueError, match="mistake"):
         run_cli(Options, raising(ValueError("mistake")), [])
+
+
+def test_a_command_that_needs_posix_says_so_elsewhere(monkeypatch):
+    needs_posix("do that")
+    monkeypatch.setattr("probes.command.cli.os.name", "nt")
+    with pytest.raises(BadInput, match=r" runs on Linux and macOS; do that\.$"):
+        needs_posix("do that")
 
 
 def test_an_interrupt_is_one_line_and_status_130(capsys):
