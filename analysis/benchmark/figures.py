@@ -52,7 +52,7 @@ def compose(found: Found) -> Figure:
     axes = made.subplots(1, len(widths), width_ratios=widths)
     colours = colours_of(methods)
     marks = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(methods)}
-    labels = [heading(name) for name in shares]
+    labels = [heading(found["about"]["benchmark"], name) for name in shares]
     rows = {row["name"]: row for row in found["results"]}
     about = found["about"]
 

@@ -75,7 +75,8 @@ def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]]
     more = {
         "methods": [_method(run, one.name, lines[one.name], records.get(one.name, ())) for one in run.methods],
         "measures": [
-            {"name": name, "unit": unit, "primary": name in measured.metric.primary} for name, unit in measured.metric.measures.items()
+            {"name": name, "unit": measure.unit, "primary": name in measured.metric.primary}
+            for name, measure in measured.metric.measures.items()
         ],
         "set_aside": list(aside),
         "about": {

@@ -5,12 +5,11 @@ from typing import Any
 
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.published import published
+from analysis.metrics import METRICS
 from analysis.metrics.metric import is_share
 from analysis.telling.wording import p_value
 
 Found = Mapping[str, Any]
-ARROWS = {"chair_s": "↓", "chair_i": "↓", "chair": "↓", "hal": "↓", "cog": "↓", "response_hallucination": "↓", "mention_hallucination": "↓"}
-NEUTRAL = ("length", "mentions", "yes_ratio", "words")
 
 
 def shown(found: Found) -> list[str]:
@@ -18,11 +17,9 @@ def shown(found: Found) -> list[str]:
     return [one["name"] for one in found["measures"] if "/" not in one["name"]]
 
 
-def heading(name: str) -> str:
-    """A measure's name with the direction that is better."""
-    told = {"chair_s": "CHAIR_s", "chair_i": "CHAIR_i", "f1": "F1", "f1_instance": "F1 (1 − CHAIR_i)", "chair": "CHAIR", "f_beta": "F_β"}
-    arrow = "" if name in NEUTRAL else f" {ARROWS.get(name, '↑')}"
-    return f"{told.get(name, name.replace('_', ' '))}{arrow}"
+def heading(benchmark: str, measure: str) -> str:
+    """A measure's name as its metric has it printed, with the direction that is better."""
+    return METRICS[benchmark].catalogue[measure].heading
 
 
 def markdown(found: Found) -> str:
@@ -40,7 +37,7 @@ def markdown(found: Found) -> str:
         [_cell(one["name"]), *(_value(rows.get(f"{about['benchmark']}/{name}/{one['name']}"), units[name]) for name in names)]
         for one in methods
     ]
-    parts.append(_grid(["method", *map(heading, names)], level_rows))
+    parts.append(_grid(["method", *(heading(about["benchmark"], name) for name in names)], level_rows))
     others = [one for one in methods if one["name"] != BASELINE]
     if others and any(one["name"] == BASELINE for one in methods):
         parts += _differences(found, rows, units, names, [one["name"] for one in others])
@@ -58,7 +55,7 @@ def _differences(found: Found, rows: Found, units: Found, names: Iterable[str], 
             row = rows.get(f"{benchmark}/{name}/{other} - {BASELINE}")
             if row is not None:
                 told = [_difference(row, units[name]), p_value(row["p"], ""), p_value(row["p_adjusted"], "")]
-                table.append([_cell(other), heading(name) + (" *" if name in primary else ""), str(row["n"]), *told])
+                table.append([_cell(other), heading(benchmark, name) + (" *" if name in primary else ""), str(row["n"]), *told])
     head = f"Paired with {BASELINE} on the questions that both answered: difference (percentage points for shares); p of exchanging the"
     head += " methods within images, corrected by Holm over methods × primary measures (*), and apart over methods × all others."
     return [head, _grid(["method", "measure", "images", "difference", "p", "p corrected"], table)]
@@ -75,7 +72,7 @@ def _published(benchmark: str) -> list[str]:
         for subject, method in dict.fromkeys((one.subject, one.method) for one in found)
     ]
     head = f"Published, not measured here ({found[0].source}; COCO images of that paper's choice, percent, no intervals given):"
-    return [head, _grid(["subject", "method", *map(heading, names)], rows)]
+    return [head, _grid(["subject", "method", *(heading(benchmark, name) for name in names)], rows)]
 
 
 def _told(found: Found) -> list[str]:

@@ -127,7 +127,7 @@ def _rows(metric: Metric, arm: str, statistic: Statistic, images: int, p: np.nda
         Row(
             name=f"{metric.name}/{measure}/{arm}",
             estimate=float(found.estimate[i]),
-            unit=unit,
+            unit=told.unit,
             n=images,
             interval=(float(found.low[i]), float(found.high[i])),
             test="" if p is None else TEST,
@@ -136,7 +136,7 @@ def _rows(metric: Metric, arm: str, statistic: Statistic, images: int, p: np.nda
             where={"benchmark": metric.name, "measure": measure, "method": arm},
             reason=found.reason[i],
         )
-        for i, (measure, unit) in enumerate(metric.measures.items())
+        for i, (measure, told) in enumerate(metric.measures.items())
     ]
 
 

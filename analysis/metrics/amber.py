@@ -6,7 +6,7 @@ anything else is wrong and no "No". Values are unrounded here; what the referenc
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from analysis.datasets.amber import Amber, YesNo
 from analysis.metrics.amber_description import COUNTS, DescriptionRecord, score_description
 from analysis.metrics.amber_nouns import nouns
-from analysis.metrics.metric import Answer
+from analysis.metrics.metric import Answer, Measure
 from analysis.metrics.similarity import Similarity
 from analysis.words.readers import Reader
 from probes.command.cli import BadInput, Notice
@@ -38,6 +38,18 @@ RATES = {
     "accuracy": ("right", "asked", "there is no such question"),
     "precision": ("caught", "said_no", 'no answer is "No"'),
     "recall": ("caught", "no", "no such question's truth is no"),
+}
+MEASURES = {
+    "chair": Measure("CHAIR", False),
+    "cover": Measure("cover", True),
+    "hal": Measure("hal", False),
+    "cog": Measure("cog", False),
+    **{
+        (name := f"{group}_{rate}" if group else rate): Measure("F1" if name == "f1" else name.replace("_", " "), True)
+        for group in GROUPS
+        for rate in (*RATES, "f1")
+    },
+    "amber_score": Measure("amber score", True),
 }
 UNGROUPED = (
     "AMBER's query files are not there, so that answers about one image are taken as independent and intervals are too narrow; "
@@ -109,6 +121,7 @@ class AmberMetric:
     reader: Reader
     part: str = "all"
     name: ClassVar[str] = "amber"
+    catalogue: ClassVar[Mapping[str, Measure]] = MEASURES
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:
@@ -125,14 +138,12 @@ class AmberMetric:
         return COUNTS + tuple(f"{dimension}_{count}" for dimension in DIMENSIONS for count in ANSWERS)
 
     @property
-    def measures(self) -> dict[str, str]:
+    def measures(self) -> dict[str, Measure]:
         """The measures of the chosen part."""
-        names = list(GENERATIVE) if self.part != "discriminative" else []
-        if self.part != "generative":
-            names += [_named(group, rate) for group in GROUPS for rate in (*RATES, "f1")]
         if self.part == "all":
-            names.append("amber_score")
-        return dict.fromkeys(names, "1")
+            return MEASURES
+        generative = self.part == "generative"
+        return {name: told for name, told in MEASURES.items() if name != "amber_score" and (name in GENERATIVE) == generative}
 
     @property
     def primary(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from analysis.metrics.metric import Answer, must_be_known
+from analysis.metrics.metric import Answer, Measure, must_be_known
 from analysis.words.readers import Bundled, Reader
 
 COUNTS = ("captions", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "objects", "length")
@@ -23,6 +23,16 @@ RATIOS = {
     "precision": ("recalled", "objects", "no caption names an object"),
     "length": ("length", "captions", "there is no caption"),
     "mentions": ("mentions", "captions", "there is no caption"),
+}
+MEASURES = {
+    "chair_s": Measure("CHAIR_s", False),
+    "chair_i": Measure("CHAIR_i", False),
+    "recall": Measure("recall", True),
+    "precision": Measure("precision", True),
+    "f1": Measure("F1", True),
+    "f1_instance": Measure("F1 (1 − CHAIR_i)", True),
+    "length": Measure("length", None, "tokens"),
+    "mentions": Measure("mentions", None, "mentions"),
 }
 F1_REASON = "no caption names an object that is there"
 UNKNOWN = ("error", "empty")
@@ -123,10 +133,8 @@ class Chair:
 
     name: ClassVar[str] = "chair"
     counts: ClassVar[Sequence[str]] = COUNTS
-    measures: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("chair_s", "chair_i", "recall", "precision", "f1", "f1_instance"), "1"),
-        **{"length": "tokens", "mentions": "mentions"},
-    }
+    catalogue: ClassVar[Mapping[str, Measure]] = MEASURES
+    measures: ClassVar[Mapping[str, Measure]] = MEASURES
     primary: ClassVar[Sequence[str]] = ("chair_s", "chair_i", "f1")
 
     def __post_init__(self) -> None:

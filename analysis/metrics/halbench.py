@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from analysis.metrics.extractor import SHORT, Extractor, Rules, named_objects
 from analysis.metrics.halbench_words import lemmas, pairs, synonyms
-from analysis.metrics.metric import Answer, must_be_known
+from analysis.metrics.metric import Answer, Measure, must_be_known
 from analysis.words.readers import Bundled, Reader
 from analysis.words.words import Word, merge
 from probes.command.cli import BadInput
@@ -26,6 +26,16 @@ RATIOS = {
     "chair_s": ("hallucinating", "answers", "there is no answer"),
     "recall": ("recalled", "truth", "no image has an object"),
     "words": ("words", "answers", "there is no answer"),
+}
+MEASURES = {
+    "response_hallucination": Measure("response hallucination", False),
+    "mention_hallucination": Measure("mention hallucination", False),
+    "response_correct": Measure("response correct", True),
+    "mention_correct": Measure("mention correct", True),
+    "chair_s": Measure("CHAIR_s", False),
+    "recall": Measure("recall", True),
+    "f1": Measure("F1", True),
+    "words": Measure("words", None, "words"),
 }
 UNKNOWN = ("error", "empty")
 
@@ -108,10 +118,8 @@ class HalBench:
 
     name: ClassVar[str] = "halbench"
     counts: ClassVar[Sequence[str]] = COUNTS
-    measures: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("response_hallucination", "mention_hallucination", "response_correct", "mention_correct"), "1"),
-        **{"chair_s": "1", "recall": "1", "f1": "1", "words": "words"},
-    }
+    catalogue: ClassVar[Mapping[str, Measure]] = MEASURES
+    measures: ClassVar[Mapping[str, Measure]] = MEASURES
     primary: ClassVar[Sequence[str]] = ("response_hallucination", "mention_hallucination")
 
     def __post_init__(self) -> None:

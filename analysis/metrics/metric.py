@@ -15,6 +15,29 @@ from probes.command.cli import BadInput
 SHARE = "1"
 """The unit of a fraction: of what is counted, or of a mean of such; any other unit is a noun, such as "tokens"."""
 
+ARROWS = {True: " ↑", False: " ↓", None: ""}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of a metric: what it is called in print, which direction is better, and what it is measured in.
+
+    Attributes
+    ----------
+    title : as papers print it
+    higher_is_better : None where neither direction is
+    unit : `SHARE` for fractions, never percent; any other is a noun
+    """
+
+    title: str
+    higher_is_better: bool | None
+    unit: str = SHARE
+
+    @property
+    def heading(self) -> str:
+        """The title with the direction that is better."""
+        return f"{self.title}{ARROWS[self.higher_is_better]}"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -59,14 +82,16 @@ class Metric(Protocol):
     name : as on the command line
     mode : how words were read ("exact", "bundled"), or which parser, extractor or similarity decided
     counts : names of what is summed
-    measures : by name, the unit of each measure, in the order of the published tables; `SHARE` for fractions, never percent
+    catalogue : by name, every measure that it can have, in the order of the published tables
+    measures : those that it has with its options; one of a part, such as a strategy of POPE, is named behind a "/"
     primary : the measures that a comparison of methods tests as primary
     """
 
     name: str
     mode: str
     counts: Sequence[str]
-    measures: Mapping[str, str]
+    catalogue: Mapping[str, Measure]
+    measures: Mapping[str, Measure]
     primary: Sequence[str]
 
     def records(self, answers: Sequence[Answer]) -> Sequence[Record]:

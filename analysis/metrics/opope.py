@@ -5,14 +5,14 @@ caption that leaves an object out is no denial, so recall says little here; F_be
 paper: the program prints F1 only).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 from analysis.datasets.pope_question import PopeQuestion
-from analysis.metrics.metric import Answer
-from analysis.metrics.polling import Polled, Polling, Table, strategies_of
+from analysis.metrics.metric import Answer, Measure
+from analysis.metrics.polling import MEASURES, Polled, Polling, Table, strategies_of
 from probes.command.cli import BadInput
 
 LARGEST_BETA = 1_000
@@ -84,6 +84,7 @@ class Opope(Polling):
 
     name: ClassVar[str] = "opope"
     mode: ClassVar[str] = "substring: any word of the object's name, case-sensitive"
+    catalogue: ClassVar[Mapping[str, Measure]] = MEASURES
     primary: ClassVar[tuple[str, ...]] = ("precision", "f_beta")
 
     def __post_init__(self):

@@ -10,9 +10,17 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.datasets.pope_question import STRATEGIES, PopeQuestion
-from analysis.metrics.metric import SHARE
+from analysis.metrics.metric import Measure
 
 CELLS = ("true_positive", "false_positive", "true_negative", "false_negative", "neither")
+MEASURES = {
+    "accuracy": Measure("accuracy", True),
+    "precision": Measure("precision", True),
+    "recall": Measure("recall", True),
+    "f1": Measure("F1", True),
+    "f_beta": Measure("F_β", True),
+    "yes_ratio": Measure("yes ratio", None),
+}
 _EMPTY = {
     "accuracy": "no question was asked",
     "precision": "no answer is yes",
@@ -69,10 +77,10 @@ class Table:
         object.__setattr__(self, "counts", tuple(f"{cell}/{strategy}" for strategy in self.strategies for cell in CELLS))
 
     @property
-    def measures(self) -> Mapping[str, str]:
-        """Units by measure: averages over the strategies first, then "<measure>/<strategy>"."""
-        names = [name for name in _EMPTY if name != "f_beta" or self.beta is not None]
-        return dict.fromkeys([*names, *(f"{name}/{strategy}" for strategy in self.strategies for name in names)], SHARE)
+    def measures(self) -> Mapping[str, Measure]:
+        """Averages over the strategies first, then "<measure>/<strategy>"."""
+        means = {name: measure for name, measure in MEASURES.items() if name != "f_beta" or self.beta is not None}
+        return means | {f"{name}/{strategy}": measure for strategy in self.strategies for name, measure in means.items()}
 
     def count(self, polled: Iterable[Polled]) -> tuple[int, ...]:
         """How many answers fall into each of `counts`."""
@@ -112,7 +120,7 @@ class Polling:
         return self._table.counts
 
     @property
-    def measures(self) -> Mapping[str, str]:
+    def measures(self) -> Mapping[str, Measure]:
         """Averages over the strategies first, then "<measure>/<strategy>"."""
         return self._table.measures
 

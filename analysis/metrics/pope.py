@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from analysis.datasets.pope_question import PopeQuestion
-from analysis.metrics.metric import Answer
+from analysis.metrics.metric import Answer, Measure
 from analysis.metrics.parsers import MODES, PARSERS, TAKEN, says_neither
-from analysis.metrics.polling import Polled, Polling, Table, strategies_of
+from analysis.metrics.polling import MEASURES, Polled, Polling, Table, strategies_of
 from probes.command.cli import BadInput, Notice
 
 MISSING = ("error", "leave")
@@ -55,6 +55,7 @@ class Pope(Polling):
     missing: str = "error"
 
     name: ClassVar[str] = "pope"
+    catalogue: ClassVar[Mapping[str, Measure]] = {name: measure for name, measure in MEASURES.items() if name != "f_beta"}
     primary: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
 
     def __post_init__(self):

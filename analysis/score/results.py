@@ -57,7 +57,7 @@ def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
         "metrics": score.metrics,
         "intervals": {name: list(limits) for name, limits in score.intervals.items()},
         "reasons": score.reasons,
-        "units": dict(scored.metric.measures),
+        "units": {name: measure.unit for name, measure in scored.metric.measures.items()},
         "level": scored.level,
         "n": {"answers": score.answers, "images": score.images},
         "notes": list(scored.notes),

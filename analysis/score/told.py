@@ -14,7 +14,8 @@ def told(scored: Scored) -> str:
     n = f"{_counted(score.answers, 'answer')} of {_counted(score.images, 'image')}"
     head = f"{scored.metric.name}: {n}, mode {scored.metric.mode}"
     rows = [("measure", "value", f"{level} interval over images")]
-    for name, unit in scored.metric.measures.items():
+    for name, measure in scored.metric.measures.items():
+        unit = measure.unit
         limits, why = score.intervals[name], score.reasons.get(name, "")
         value = shown(score.metrics[name], unit)
         rows.append((name, value, why if math.isnan(limits[0]) else between(limits, unit)))

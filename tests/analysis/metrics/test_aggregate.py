@@ -8,6 +8,7 @@ import pytest
 
 from analysis.metrics import chair
 from analysis.metrics.aggregate import by_image, compare, score
+from analysis.metrics.metric import Measure
 from analysis.stats.bootstrap import cluster_bca, multiplicity_of_images
 from analysis.stats.multiplicity import adjust
 
@@ -17,7 +18,7 @@ class Rates:
 
     name, mode = "rates", "loops"
     counts = ("answers", "named", "wrong", "words")
-    measures = {"rate": "1", "length": "words"}  # noqa: RUF012  the protocol's shape
+    measures = catalogue = {"rate": Measure("rate", False), "length": Measure("length", None, "words")}  # noqa: RUF012  the protocol's shape
     primary = ("rate",)
 
     def records(self, answers):
@@ -125,7 +126,7 @@ def test_chair_agrees_with_the_aggregate_that_the_house_has():
 
     class Plain:
         name, mode, counts, primary = "chair", "bundled", chair.COUNTS, ("chair_s",)
-        measures = dict.fromkeys((*chair.RATIOS, "f1"), "1")
+        measures = catalogue = {name: chair.MEASURES[name] for name in (*chair.RATIOS, "f1")}  # noqa: RUF012  the protocol's shape
         ratios = staticmethod(chair.ratios)
 
         def records(self, answers):
