@@ -26,7 +26,8 @@ def unsaid(source: str) -> Iterator[int]:
             text = name in ("read_text", "write_text") or any(
                 getattr(given.get(word), "value", False) for word in ("text", "universal_newlines")
             )
-        if text and "encoding" not in given:
+        positional = (name == "read_text" and node.args) or (name == "write_text" and len(node.args) > 1)
+        if text and "encoding" not in given and not positional:
             yield node.lineno
 
 
@@ -49,7 +50,17 @@ def test_a_call_that_leaves_it_to_the_machine_is_found(call):
 
 
 @pytest.mark.parametrize(
-    "call", ["open(a, 'rb')", "a.open('ab')", "a.read_text(encoding='utf-8')", "Image.open(a)", "a.open(b, c)", "a.read_bytes()"]
+    "call",
+    [
+        "open(a, 'rb')",
+        "a.open('ab')",
+        "a.read_text(encoding='utf-8')",
+        "a.read_text('utf-8')",
+        "a.write_text(b, 'utf-8')",
+        "Image.open(a)",
+        "a.open(b, c)",
+        "a.read_bytes()",
+    ],
 )
 def test_a_call_that_does_not_is_not(call):
     assert list(unsaid(call)) == []

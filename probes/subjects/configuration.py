@@ -65,7 +65,7 @@ def refuse_adapter(name: str, file: Path) -> None:
     BadInput : always
     """
     try:
-        base = json.loads(file.read_text("utf-8", encoding="utf-8")).get("base_model_name_or_path")
+        base = json.loads(file.read_text(encoding="utf-8")).get("base_model_name_or_path")
     except (ValueError, AttributeError):  # damaged, or no mapping
         base = None
     raise BadInput(
@@ -105,7 +105,7 @@ def refuse_foreign(name: str, written: Mapping[str, Any]) -> None:
 def _check_generation(name: str, file: Path) -> None:
     """Refuse a file that transformers would pass over without a word, its end tokens too."""
     try:
-        fine = not file.is_file() or isinstance(json.loads(file.read_text("utf-8", encoding="utf-8")), dict)
+        fine = not file.is_file() or isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
     except ValueError:
         fine = False
     if not fine:
