@@ -18,10 +18,6 @@ RICH = KVSmooth(**MOVING, previous="raw", rope="before", heads="per_head", timin
 TEXT_KEYS = KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))
 
 
-def close(a, b, atol=2e-5):
-    torch.testing.assert_close(a, b, atol=atol, rtol=1e-5)
-
-
 def applied(policy, steps, setting=None, tokens=None, scores=None):
     """Rates of a run of so many steps, "step layer row"."""
     setting = setting or Setting((3, 4))

@@ -5,7 +5,8 @@ import torch
 
 from kvsmooth.decoding.attention import decoder_of, owned_attention
 from kvsmooth.map_statistics import map_statistics
-from tests.kvsmooth.maps import assert_close, of_maps
+from tests.kvsmooth.maps import assert_equal, of_maps
+from tests.rounding import ZOO, assert_close
 from tests.zoo import FAMILIES, build
 
 
@@ -43,7 +44,7 @@ def assert_layers_equal_eager_maps(name, attn):
         scores = layer.double().log()
         expected = of_maps(layer.double(), scores, groups, torch.ones(tokens.shape).double(), padded)
         del expected["logsumexp"]  # a map no longer knows it
-        assert_close(found, expected, 2.0)
+        assert_equal(found, expected, ZOO)
 
 
 @pytest.mark.parametrize("name", ["llava", "gemma3"])
@@ -65,4 +66,4 @@ def test_the_rule_equals_the_mask_that_attention_receives():
         by_rule = map_statistics(query, key, tokens, scaling=options["scaling"], window=options.get("sliding_window"))
         whole = map_statistics(query, key, mask, scaling=options["scaling"])
         for values, others in zip(vars(by_rule).values(), vars(whole).values(), strict=True):
-            torch.testing.assert_close(values, others, atol=1e-6, rtol=1e-5)
+            assert_close(values, others)

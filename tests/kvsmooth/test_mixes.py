@@ -9,6 +9,7 @@ from kvsmooth import KVSmooth
 from kvsmooth.mixes import MIXES, Ema, NormPreserving, RandomDirection, RunningMean, ShrinkOnly
 from tests import zoo
 from tests.kvsmooth.reference import smoothed
+from tests.rounding import assert_close
 
 SHAPE = (2, 3, 2, 8)  # layer row kv channel
 
@@ -166,8 +167,8 @@ def test_mixes_on_a_static_cache_and_in_beams(mix):
     method = KVSmooth(**MOVING, mix=mix, rope="before", previous="raw")
     dynamic, run, _ = smoothed("llava", method, 2)
     static, run_static, _ = smoothed("llava", method, 2, cache_implementation="static")
-    torch.testing.assert_close(static, dynamic, atol=2e-5, rtol=1e-5)
-    torch.testing.assert_close(run_static.change_keys, run.change_keys, atol=2e-5, rtol=1e-5)
+    assert_close(static, dynamic)
+    assert_close(run_static.change_keys, run.change_keys)
 
 
 def test_random_directions_are_the_same_from_run_to_run_and_differ_between_layers_and_parts():

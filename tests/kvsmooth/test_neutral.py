@@ -12,6 +12,7 @@ from kvsmooth.sinks import TagVariance, VisualSink
 from tests import zoo
 from tests.kvsmooth.cases import FAMILIES
 from tests.kvsmooth.reference import smoothed
+from tests.rounding import SUM, assert_close
 
 NEUTRAL = {"lambda_ref": 0.0, "margin": 0.0, "layers": (0, 1, 2)}
 
@@ -82,7 +83,7 @@ def test_half_precision_scores_are_those_of_single_precision():
     query, key = 8 * torch.randn(2, 4, 1, 16), 8 * torch.randn(2, 2, 60, 16)
     low = query.bfloat16(), key.bfloat16()
     exact = row_entropy(newest_row_probabilities(low[0].double().float(), low[1].double().float()))
-    torch.testing.assert_close(row_entropy(newest_row_probabilities(*low)), exact, atol=1e-6, rtol=0)
+    assert_close(row_entropy(newest_row_probabilities(*low)), exact, SUM)
 
 
 def masks_received(model, inputs, block):
@@ -117,4 +118,4 @@ def test_attention_weights_of_eager_are_still_returned():
             ours = model.generate(**inputs, max_new_tokens=3, return_dict_in_generate=True, output_attentions=True).attentions
         for step, expected_step in zip(ours, expected, strict=True):
             for weights, expected_weights in zip(step, expected_step, strict=True):
-                torch.testing.assert_close(weights, expected_weights, atol=1e-6, rtol=1e-5)
+                assert_close(weights, expected_weights)

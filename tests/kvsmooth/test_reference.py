@@ -8,6 +8,7 @@ from kvsmooth.policies import Constant, Inverse, Top
 from kvsmooth.sinks import RowEntropy
 from tests.kvsmooth.cases import FAMILIES as MOSTLY_SLOW
 from tests.kvsmooth.reference import reference, smoothed
+from tests.rounding import assert_close
 from tests.zoo import ALSO, FAMILIES
 
 # rates that move at once: a short queue and no clip
@@ -53,26 +54,30 @@ CONTROLS = {
 }
 
 
-def assert_equal_to_reference(name, change, batch, attns, exacts):
+EVERY_PATH = (("sdpa", True), ("sdpa", False), ("eager", True), ("eager", False))
+BOTH_PATHS = (("sdpa", True), ("eager", False))
+"""Attention and `exact`: each of both once. That they do not hang on one another is what every family is asked with its first options."""
+
+
+def assert_equal_to_reference(name, change, batch, paths):
     options = KVSmooth(**{**BASE, **change})
     expected, rates = reference(name, options, batch)
-    for attn in attns:
-        for exact in exacts:
-            method = KVSmooth(**{**BASE, **change, "exact": exact})
-            logits, run, _ = smoothed(name, method, batch, attn=attn)
-            torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
-            torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
+    for attn, exact in paths:
+        method = KVSmooth(**{**BASE, **change, "exact": exact})
+        logits, run, _ = smoothed(name, method, batch, attn=attn)
+        assert_close(logits, expected)
+        torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("name", MOSTLY_SLOW)
 def test_every_family_equals_the_reference(name):
-    assert_equal_to_reference(name, {}, 1, ("sdpa", "eager"), (True,))
+    assert_equal_to_reference(name, {}, 1, (("sdpa", True), ("eager", True)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*FAMILIES, *ALSO])
 def test_every_family_equals_the_reference_in_a_padded_batch_and_on_the_fast_path(name):
-    assert_equal_to_reference(name, {}, 2, ("sdpa", "eager"), (True, False))
+    assert_equal_to_reference(name, {}, 2, EVERY_PATH)
 
 
 @pytest.mark.parametrize("name", MOSTLY_SLOW)
@@ -82,19 +87,18 @@ def test_default_values_equal_the_reference(name):
     expected, rates = reference(name, options, 2)
     for attn in ("sdpa", "eager"):
         logits, run, _ = smoothed(name, options, 2, attn=attn)
-        torch.testing.assert_close(logits, expected, atol=3e-5, rtol=1e-5)
+        assert_close(logits, expected)
         torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
 
 
 def test_bfloat16_equals_the_reference_in_bfloat16():
-    """To the bit with eager attention, the reference's own; sdpa rounds at other places."""
+    """With eager attention, the reference's own. Elsewhere bfloat16 rounds at other places, by more than gaps between scores and logits."""
     options = KVSmooth(layers=(0, 1, 2))
     expected, rates = reference("llava", options, 2, dtype=torch.bfloat16)
-    for attn, atol in (("eager", 0.0), ("sdpa", 0.25)):
-        logits, run, _ = smoothed("llava", options, 2, attn=attn, dtype=torch.bfloat16)
-        assert torch.equal(logits.argmax(-1), expected.argmax(-1))
-        torch.testing.assert_close(logits, expected, atol=atol, rtol=0)
-        torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
+    logits, run, _ = smoothed("llava", options, 2, attn="eager", dtype=torch.bfloat16)
+    # the reference mixes in float64 before it rounds: a state in thousands rounds the other way, by one unit
+    assert_close(logits, expected, torch.finfo(torch.bfloat16).eps)
+    torch.testing.assert_close(run.rates, rates, atol=1e-6, rtol=0)
 
 
 TEXT_ONLY = ("llama", "mistral")
@@ -102,13 +106,13 @@ TEXT_ONLY = ("llama", "mistral")
 
 @pytest.mark.parametrize("option", [*OPTIONS, *CONTROLS])
 def test_every_option_equals_the_reference(option):
-    assert_equal_to_reference("llava", (OPTIONS | CONTROLS)[option], 2, ("sdpa",), (True,))
+    assert_equal_to_reference("llava", (OPTIONS | CONTROLS)[option], 2, (("sdpa", True),))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", CONTROLS)
 def test_every_control_equals_the_reference_under_sliding_windows(option):
-    assert_equal_to_reference("gemma3", CONTROLS[option], 2, ("sdpa", "eager"), (True, False))
+    assert_equal_to_reference("gemma3", CONTROLS[option], 2, BOTH_PATHS)
 
 
 @pytest.mark.slow
@@ -117,4 +121,4 @@ def test_every_control_equals_the_reference_under_sliding_windows(option):
 def test_every_option_equals_the_reference_on_other_families_and_paths(name, option):
     # a detector of image keys refuses a text model; there the same path serves all keys
     change = {"score": RowEntropy("text")} if name in TEXT_ONLY and option == "image" else OPTIONS[option]
-    assert_equal_to_reference(name, change, 2, ("sdpa", "eager"), (True, False))
+    assert_equal_to_reference(name, change, 2, BOTH_PATHS)

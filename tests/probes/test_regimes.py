@@ -9,6 +9,7 @@ from probes.command.cli import BadInput
 from probes.regimes import record_inputs
 from probes.tracing.tokens import free_captions, lengths
 from probes.tracing.tracing import Tracing
+from tests.rounding import assert_close
 from tests.zoo import build
 
 CAPTIONS = [[7, 9, 11, 5, 2], [8, 8, 2]]
@@ -43,7 +44,7 @@ def test_replay_reports_the_probability_of_the_forced_token_under_the_model():
     trace = record_inputs(model, inputs, captions=[[40, 41, 42]])
     whole = torch.cat((inputs["input_ids"], torch.tensor([[40, 41, 42]])), 1)
     logits = model(whole).logits[0, -4:-1].log_softmax(-1)
-    assert torch.allclose(trace.values["log_probability"][:, 0], logits[range(3), [40, 41, 42]], atol=1e-5)
+    assert_close(trace.values["log_probability"][:, 0], logits[range(3), [40, 41, 42]])
 
 
 def test_a_caption_longer_than_the_bound_is_refused_and_not_cut():

@@ -11,13 +11,13 @@ from probes.command.cli import BadInput
 from probes.regimes import record_inputs
 from probes.sequence import LayerView, layers_of, texts, with_captions
 from probes.tracing.tracing import Tracing
+from tests.rounding import SUM, assert_close
 from tests.zoo import FAMILIES, build, decoder_of
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5])
 FEW = ("llava", "gemma3")
 OTHERS = [name for name in FAMILIES if name not in FEW]
 TIERS = [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
-TOLERANCE = 1e-5
 
 
 def views(model, inputs) -> list[LayerView]:
@@ -53,14 +53,14 @@ def test_a_layer_is_what_transformers_own_outputs_say_it_is(family, attn):
         probabilities, maps = view.probabilities(), said.attentions[0][view.layer]
         hidden, cached = inputs_of_layers[view.layer], said.past_key_values.layers[view.layer]
         for row in range(2):
-            assert torch.allclose(probabilities[row][:, real[row]], maps[row][:, real[row]], atol=TOLERANCE)
+            assert_close(probabilities[row][:, real[row]], maps[row][:, real[row]])
             assert not probabilities[row][:, ~real[row]].any()
             assert not probabilities[row][..., ~real[row]].any()
-            assert torch.allclose(view.hidden[row][real[row]], hidden[row][real[row]], atol=TOLERANCE, rtol=TOLERANCE)
+            assert_close(view.hidden[row][real[row]], hidden[row][real[row]])
             for mine, theirs in ((view.key, cached.keys), (view.value, cached.values)):
                 held = theirs.shape[2]  # a sliding layer keeps the last positions only
                 keep = real[row][-held:]
-                assert torch.allclose(mine[row, :, -held:][:, keep], theirs[row][:, keep], atol=TOLERANCE, rtol=TOLERANCE)
+                assert_close(mine[row, :, -held:][:, keep], theirs[row][:, keep])
 
 
 @pytest.mark.parametrize("family", TIERS)
@@ -76,10 +76,10 @@ def test_rows_and_keys_are_those_of_decoding_step_by_step(family):
         for row, caption in enumerate(CAPTIONS):
             steps = len(caption) + 1
             entropy = torch.special.entr(probabilities[row]).sum(-1)[:, -steps:].T
-            assert torch.allclose(entropy, trace.values["row_entropy"][:steps, view.layer, row], atol=TOLERANCE)
+            assert_close(entropy, trace.values["row_entropy"][:steps, view.layer, row])
             own = probabilities[row].diagonal(dim1=-2, dim2=-1)[:, -steps:].T
-            assert torch.allclose(own, trace.values["mass"][:steps, view.layer, row, :, -1], atol=TOLERANCE)
-            assert torch.allclose(norms[row, -steps:], trace.values["norm_key"][:steps, view.layer, row], atol=TOLERANCE, rtol=TOLERANCE)
+            assert_close(own, trace.values["mass"][:steps, view.layer, row, :, -1])
+            assert_close(norms[row, -steps:], trace.values["norm_key"][:steps, view.layer, row])
 
 
 @pytest.mark.parametrize("family", ["llava", "gemma3", "mistral"])
@@ -90,7 +90,7 @@ def test_without_padding_there_may_be_no_mask_and_a_query_still_sees_nothing_beh
     found = views(model, whole)
     for view in found:
         probabilities = view.probabilities()
-        assert torch.allclose(probabilities.sum(-1), torch.ones(()), atol=TOLERANCE)
+        assert_close(probabilities.sum(-1), torch.ones(probabilities.shape[:-1]))
         assert not probabilities[..., -generated:, :].triu(probabilities.shape[-1] - generated + 1).any()
     if family == "llava":
         assert all(view.mask is None and view.causal for view in found)
@@ -115,9 +115,9 @@ def test_a_slow_reference_of_logits_with_a_cap_an_additive_mask_and_grouped_head
                 total = sum(score.exp() for score in scores.values())
                 for k in range(5):
                     expected = scores.get(k, torch.tensor(-torch.inf)).item()
-                    assert logits[row, head, q, k].item() == pytest.approx(expected, abs=1e-6)
+                    assert logits[row, head, q, k].item() == pytest.approx(expected, abs=SUM)
                     share = scores[k].exp() / total if k in scores else 0.0
-                    assert probabilities[row, head, q, k].item() == pytest.approx(float(share), abs=1e-6)
+                    assert probabilities[row, head, q, k].item() == pytest.approx(float(share), abs=SUM)
 
 
 def test_the_batch_ends_at_one_position_and_says_what_every_position_is():

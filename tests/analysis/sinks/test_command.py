@@ -19,6 +19,7 @@ from kvsmooth.spans import GENERATED
 from probes import load_subject
 from probes.command.cli import BadInput, Notice
 from probes.session import Session
+from tests.rounding import assert_close, of_model
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,10 @@ def test_look_equals_loops_over_the_models_own_maps(subject, items):
             row = list(detectors(subject)).index("row_entropy")
             for layer in (0, 5, 11):
                 entropy = [-sum(p * np.log(p) for p in maps[layer, head, t, : t + 1] if p > 0) for head in range(4) for t in range(size)]
-                np.testing.assert_allclose(text["scores"][row, layer], np.reshape(entropy, (4, size)).mean(0), atol=2e-4)
+                assert_close(text["scores"][row, layer], np.reshape(entropy, (4, size)).mean(0), of_model(model))
                 for key in (0, 3):
                     later = maps[layer, :, prompt + key + 1 : prompt + key + 6, prompt + key].mean()
-                    assert text["received"][1, layer, key] == pytest.approx(later, abs=1e-5)
+                    assert text["received"][1, layer, key] == pytest.approx(later, abs=of_model(model))
     finally:
         model.set_attn_implementation(before)
 

@@ -6,7 +6,8 @@ from transformers import DynamicCache
 
 from kvsmooth import KVSmooth, Unsupported
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, close
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING
+from tests.rounding import assert_close
 
 TOKENS = 6
 OTHER = torch.tensor([[3, 5, 7], [4, 6, 8]])
@@ -32,8 +33,8 @@ def test_guidance_leaves_the_record_of_the_text(name, negative):
     with METHOD(model) as run:
         out = model.generate(**inputs, max_new_tokens=TOKENS, guidance_scale=2.0, negative_prompt_ids=negative)
     text = forced(name, out[:, -TOKENS:])
-    close(run.rates, text.rates)
-    close(run.entropies, text.entropies)
+    assert_close(run.rates, text.rates)
+    assert_close(run.entropies, text.entropies)
     report, expected = run.report(), text.report()
     assert (report["generations"], report["steps"], report["tokens"]) == (1, TOKENS - 1, 2 * (TOKENS - 1))
     assert report["lambda_mean"] == pytest.approx(expected["lambda_mean"], abs=2e-5)
@@ -66,7 +67,7 @@ def test_a_contrastive_loop_leaves_the_record_of_the_text(name):
     other.pop("attention_mask")
     with METHOD(model) as run:
         said = loop(model, inputs, other)
-    close(run.rates, forced(name, torch.nn.functional.pad(said["text"], (0, 1))).rates)
+    assert_close(run.rates, forced(name, torch.nn.functional.pad(said["text"], (0, 1))).rates)
     assert len(run.generations) == len(run.branches) == 1
     assert run.report()["tokens"] == TOKENS
 
@@ -79,7 +80,7 @@ def test_two_texts_in_turns_are_two_texts():
         loop(model, inputs, other, tokens=tokens)
     assert [len(generation["rates"]) for generation in run.generations] == [TOKENS, TOKENS]
     assert not run.branches
-    close(run.rates, forced("llama", torch.nn.functional.pad(tokens["branch"].T, (0, 1)), other).rates)
+    assert_close(run.rates, forced("llama", torch.nn.functional.pad(tokens["branch"].T, (0, 1)), other).rates)
 
 
 def test_a_branch_begun_before_the_call_and_one_that_generates_within_it():

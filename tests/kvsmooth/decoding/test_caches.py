@@ -11,8 +11,9 @@ from transformers import DynamicCache
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH, close
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH
 from tests.kvsmooth.reference import smoothed
+from tests.rounding import assert_close
 
 SLOW = ("mistral", "qwen2_vl", "instructblip")
 
@@ -32,9 +33,9 @@ def test_static_cache_equals_dynamic_with_rich_options(name, attn):
 def assert_static_equals_dynamic(name, method, attn):
     dynamic, run, _ = smoothed(name, method, 2, tokens=12, attn=attn)
     static, run_static, _ = smoothed(name, method, 2, tokens=12, attn=attn, cache_implementation="static")
-    close(static, dynamic)
-    close(run_static.rates, run.rates)
-    close(run_static.change_values, run.change_values)
+    assert_close(static, dynamic)
+    assert_close(run_static.rates, run.rates)
+    assert_close(run_static.change_values, run.change_values)
 
 
 def test_two_caches_in_turn_keep_their_own_queues():
@@ -47,7 +48,7 @@ def test_two_caches_in_turn_keep_their_own_queues():
             for row, cache in enumerate(caches):
                 model(input_ids=sequences[row, step - 8].view(1, 1), past_key_values=cache)
     for row, generation in enumerate(by_hand.generations):
-        close(generation["rates"][:, :, 0], run.rates[:, :, row])
+        assert_close(generation["rates"][:, :, 0], run.rates[:, :, row])
 
 
 def test_a_cache_kept_for_the_next_turn_of_generate():
@@ -77,7 +78,7 @@ def test_the_cache_is_the_only_thing_that_changes():
     # the first layer's input does not depend on what was smoothed
     rate = run.rates[0, 0, 0]
     expected = (1 - rate) * raw.layers[0].keys[:, :, -1] + rate * raw.layers[0].keys[:, :, -2]
-    torch.testing.assert_close(cache.layers[0].keys[:, :, 11], expected)
+    assert_close(cache.layers[0].keys[:, :, 11], expected)
 
 
 def test_a_shortened_cache_is_not_followed_in_silence():
@@ -105,9 +106,9 @@ def test_a_cache_that_knows_no_kinds_of_layers_equals_the_default_one(name, meth
     expected, run, sequences = smoothed(name, method, 2)
     logits, run_plain, plain = smoothed(name, method, 2, past_key_values=DynamicCache())
     assert torch.equal(plain, sequences)
-    close(logits, expected)
-    close(run_plain.entropies, run.entropies)
-    close(run_plain.rates, run.rates)
+    assert_close(logits, expected)
+    assert_close(run_plain.entropies, run.entropies)
+    assert_close(run_plain.rates, run.rates)
 
 
 def test_like_layers_with_masks_of_their_own_are_each_scored_under_their_own():
@@ -120,8 +121,8 @@ def test_like_layers_with_masks_of_their_own_are_each_scored_under_their_own():
     with method(model) as blind:
         config.layer_types = types  # the model knows the kinds of its layers, the method has not seen them
         out = model.generate(**inputs, max_new_tokens=8, past_key_values=DynamicCache(), return_dict_in_generate=True, output_logits=True)
-    close(torch.stack(out.logits), expected)
-    close(blind.entropies, run.entropies)
+    assert_close(torch.stack(out.logits), expected)
+    assert_close(blind.entropies, run.entropies)
 
 
 @pytest.mark.parametrize("generation", [{}, {"num_beams": 2}], ids=str)

@@ -7,8 +7,9 @@ from transformers import DynamicCache
 from kvsmooth import KVSmooth
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH, close, single
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH, single
 from tests.kvsmooth.reference import smoothed
+from tests.rounding import assert_close
 
 
 @pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
@@ -17,10 +18,10 @@ def test_left_padded_batch_equals_singles(name, attn):
     logits, run, _ = smoothed(name, METHOD, 2, attn=attn)
     for row in range(2):
         alone, run_alone = single(name, row, METHOD, attn)
-        close(logits[:, row : row + 1], alone)
-        close(run.rates[:, :, row], run_alone.rates[:, :, 0])
-        close(run.entropies[:, :, row], run_alone.entropies[:, :, 0])
-        close(run.change_keys[:, :, row], run_alone.change_keys[:, :, 0])
+        assert_close(logits[:, row : row + 1], alone)
+        assert_close(run.rates[:, :, row], run_alone.rates[:, :, 0])
+        assert_close(run.entropies[:, :, row], run_alone.entropies[:, :, 0])
+        assert_close(run.change_keys[:, :, row], run_alone.change_keys[:, :, 0])
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 5, 10])
@@ -28,17 +29,17 @@ def test_a_prompt_in_chunks_is_still_a_prompt(chunk):
     # 11 tokens in chunks of 5 or 10 end with a chunk of one token
     whole, run, _ = smoothed("llama", METHOD)
     chunked, run_chunked, _ = smoothed("llama", METHOD, prefill_chunk_size=chunk)
-    close(chunked, whole)
+    assert_close(chunked, whole)
     assert run_chunked.rates.shape == run.rates.shape == (7, 3, 1)
-    close(run_chunked.rates, run.rates)
+    assert_close(run_chunked.rates, run.rates)
 
 
 @pytest.mark.parametrize("name", ["qwen3", "mistral"])
 def test_a_prompt_in_chunks_on_other_text_models(name):
     whole, run, _ = smoothed(name, METHOD)
     chunked, run_chunked, _ = smoothed(name, METHOD, prefill_chunk_size=5)
-    close(chunked, whole)
-    close(run_chunked.rates, run.rates)
+    assert_close(chunked, whole)
+    assert_close(run_chunked.rates, run.rates)
 
 
 @pytest.mark.parametrize("name", ["llava", "gemma3"])
@@ -55,8 +56,8 @@ def test_the_embeddings_of_a_prompt_in_chunks(name):
             for token in (7, 9, 21, 33):
                 decoder(input_ids=torch.tensor([[token]]), past_key_values=cache, use_cache=True)
         runs.append(run)
-    close(runs[1].entropies, runs[0].entropies)
-    close(runs[1].rates, runs[0].rates)
+    assert_close(runs[1].entropies, runs[0].entropies)
+    assert_close(runs[1].rates, runs[0].rates)
 
 
 @pytest.mark.parametrize("method", [METHOD, RICH, KVSmooth(**MOVING, output=True)], ids=["default", "rich", "output"])
@@ -70,8 +71,8 @@ def test_a_loop_of_ones_own_equals_generate(method):
         for token in sequences[0, -8:-1]:
             out = model(input_ids=token.view(1, 1), past_key_values=out.past_key_values)
             logits.append(out.logits[:, -1])
-    close(torch.stack(logits), expected)
-    close(by_hand.rates, run.rates)
+    assert_close(torch.stack(logits), expected)
+    assert_close(by_hand.rates, run.rates)
 
 
 def test_a_loop_by_hand_may_feed_its_prompt_in_chunks_and_take_turns():
@@ -82,11 +83,11 @@ def test_a_loop_by_hand_may_feed_its_prompt_in_chunks_and_take_turns():
     with METHOD(model) as by_hand, torch.no_grad():
         model(input_ids=ids[:, :4], past_key_values=cache)
         out = model(input_ids=ids[:, 4:], past_key_values=cache)
-        close(out.logits[:, -1], whole[0])
+        assert_close(out.logits[:, -1], whole[0])
         for step, token in enumerate(sequences[0, -8:-1]):
             out = model(input_ids=token.view(1, 1), past_key_values=cache)
-            close(out.logits[:, -1], whole[step + 1])
-        close(by_hand.rates, run.rates)
+            assert_close(out.logits[:, -1], whole[step + 1])
+        assert_close(by_hand.rates, run.rates)
         # the next turn: a second prompt on the same cache begins with empty queues
         model(input_ids=ids[:, :3], past_key_values=cache)
         model(input_ids=ids[:, :1], past_key_values=cache)
@@ -104,8 +105,8 @@ def test_image_keys_are_found_in_a_prompt_fed_in_chunks():
             model(input_ids=piece, past_key_values=cache)
         for token in sequences[0, -8:-1]:
             model(input_ids=token.view(1, 1), past_key_values=cache)
-    close(by_hand.entropies, run.entropies)
-    close(by_hand.rates, run.rates)
+    assert_close(by_hand.entropies, run.entropies)
+    assert_close(by_hand.rates, run.rates)
 
 
 def test_a_prompt_read_before_the_block_is_taken_up():
@@ -116,7 +117,7 @@ def test_a_prompt_read_before_the_block_is_taken_up():
         with METHOD(model) as by_hand:
             for token in sequences[0, -8:-1]:
                 model(input_ids=token.view(1, 1), past_key_values=cache)
-    close(by_hand.rates, run.rates)
+    assert_close(by_hand.rates, run.rates)
 
 
 def test_several_generations_and_two_models_in_their_blocks():

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from kvsmooth.decoding.text import Text, ends_of
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, close, one_row
+from tests.kvsmooth.cases import FAMILIES, METHOD, one_row
+from tests.rounding import assert_close
 
 TOKENS = 8
 MEANS = ("lambda_mean", "share_floor", "share_ceiling", "entropy_mean", "change_key_mean", "change_value_mean")
@@ -114,7 +115,7 @@ def test_a_loop_of_ones_own_ends_where_the_models_end_token_is_fed():
         for tokens in sequences[:, -TOKENS:-1].T:
             mask = torch.nn.functional.pad(mask, (0, 1), value=1)
             out = model(input_ids=tokens[:, None], attention_mask=mask, past_key_values=out.past_key_values)
-    close(by_hand.rates, run.rates)
+    assert_close(by_hand.rates, run.rates)
     assert torch.equal(by_hand.own, run.own)
     assert not run.own.all()
 

@@ -9,6 +9,7 @@ import torch
 from kvsmooth.sinks import SINKS, ColumnSum, Punctuation, ValueDrain
 from tests import zoo
 from tests.kvsmooth.sinks import capture, reference
+from tests.rounding import assert_close
 
 FAST = ("llava", "gemma3")
 CASES = [
@@ -69,8 +70,8 @@ def check(name: str):
             for head, by_query in enumerate(plain.rows):
                 for i, weights in enumerate(by_query):
                     rows[head, i, list(weights)] = torch.tensor(list(weights.values()), dtype=torch.float64)
-            torch.testing.assert_close(eager[layer][row][:, there][:, :, there].double(), rows, atol=1e-5, rtol=1e-4)
-            torch.testing.assert_close(whole.probabilities[0, row][:, there][:, :, there].double(), rows, atol=1e-5, rtol=1e-4)
+            assert_close(eager[layer][row][:, there][:, :, there], rows)
+            assert_close(whole.probabilities[0, row][:, there][:, :, there], rows)
             assert (whole.probabilities[0, row][:, ~there] == 0).all()
             assert (whole.probabilities[0, row][..., ~there] == 0).all()
             for sink, options in CASES:

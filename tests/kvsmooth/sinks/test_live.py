@@ -9,6 +9,7 @@ from kvsmooth import KVSmooth
 from kvsmooth.sinks import SINKS
 from tests import zoo
 from tests.kvsmooth.sinks import capture
+from tests.rounding import assert_close
 
 FAST = ("gemma3",)  # sliding windows and a prefix seen from both sides
 CASES = [
@@ -58,8 +59,7 @@ def check(name: str, detector, **generation):
     assert live.shape == (TOKENS - 1, len(layers), 2)
     for layer in layers:
         scores = detector(text.seen(layer, counted(text, getattr(detector, "keys", "all"))))[0].mean(1)
-        told = f"{name}, layer {layer}, {detector}"
-        torch.testing.assert_close(live[:, layer].T, scores[:, text.start :], atol=2e-4, rtol=2e-4, msg=lambda text, told=told: told + text)
+        assert_close(live[:, layer].T, scores[:, text.start :], told=f"{name}, layer {layer}, {detector}")
 
 
 @pytest.mark.parametrize(("sink", "options"), CASES)

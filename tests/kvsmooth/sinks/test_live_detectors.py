@@ -11,8 +11,9 @@ from kvsmooth.policies import Constant
 from kvsmooth.sinks import SINKS, Punctuation, RowEntropy, Seen
 from kvsmooth.sinks.prompt import prompt_statistics
 from tests import zoo
-from tests.kvsmooth.cases import MOVING, assert_beams_equal_beams_by_hand, close, one_row
+from tests.kvsmooth.cases import MOVING, assert_beams_equal_beams_by_hand, one_row
 from tests.kvsmooth.reference import smoothed
+from tests.rounding import assert_close
 
 PARTS = ("probabilities", "logits", "keys", "values", "key", "value", "hidden", "prompt", "tokens")
 STEPS = 4
@@ -83,12 +84,12 @@ def assert_parts_are_the_model_s(name, exact):
     for (step, layer), seen in views.items():
         weights = out.attentions[step + 1][layer]  # "row head 1 key"
         keys = weights.shape[-1]
-        close(seen.probabilities[0], weights)
-        close(seen.logits[0].softmax(-1), weights)
+        assert_close(seen.probabilities[0], weights)
+        assert_close(seen.logits[0].softmax(-1), weights)
         hidden = torch.cat((mask, mask.new_ones(2, step + 1)), 1)[:, -keys:].logical_not()
         assert seen.logits[0].isneginf().eq(hidden[:, None, None]).all()
         assert seen.visible is None or seen.visible.eq(~hidden).all()
-        close(seen.hidden[0], out.hidden_states[step + 1][layer])
+        assert_close(seen.hidden[0], out.hidden_states[step + 1][layer])
         assert torch.equal(seen.tokens, generated[:, step, None])
         cached = out.past_key_values.layers[layer]
         # the cache at the end holds this step's states before those of later steps
@@ -100,7 +101,7 @@ def assert_parts_are_the_model_s(name, exact):
                 assert torch.equal(now[0][:, :, -min(ends, keys) :], whole[:, :, max(0, ends - keys) : ends])
         expected = prompt_statistics(prompt[layer], mask)
         for part in dataclasses.fields(expected):
-            close(getattr(seen.prompt, part.name).float(), getattr(expected, part.name).float())
+            assert_close(getattr(seen.prompt, part.name).float(), getattr(expected, part.name).float())
 
 
 @pytest.mark.parametrize("name", [*FAST, *MASKS])
@@ -110,10 +111,10 @@ def test_sdpa_and_a_static_cache_show_the_same(name):
         other, *_ = watched(name, attn="sdpa", static=static)
         for place, seen in eager.items():
             for part in ("key", "value", "hidden", "tokens"):
-                close(getattr(other[place], part), getattr(seen, part))
+                assert_close(getattr(other[place], part), getattr(seen, part))
             for part, axis in (("probabilities", 4), ("logits", 4), ("keys", 3), ("values", 3)):
                 for row in range(2):
-                    close(visible_part(other[place], part, axis, row), visible_part(seen, part, axis, row))
+                    assert_close(visible_part(other[place], part, axis, row), visible_part(seen, part, axis, row))
 
 
 def visible_part(seen, part, axis, row):
@@ -141,13 +142,13 @@ def assert_batches_and_caches_agree(family, name):
     assert run.entropies.isfinite().all()
     _, static, _ = smoothed(family, method, 2, tokens=5, cache_implementation="static")
     _, fast, _ = smoothed(family, dataclasses.replace(method, exact=False), 2, tokens=5)
-    close(static.entropies, run.entropies, 1e-4)
-    close(fast.entropies, run.entropies, 1e-4)
+    assert_close(static.entropies, run.entropies)
+    assert_close(fast.entropies, run.entropies)
     model, inputs = zoo.build(family, batch=2)
     for row in range(2):
         with method(model) as alone:
             model.generate(**one_row(inputs, row), max_new_tokens=5)
-        close(alone.entropies[:, :, 0], run.entropies[:, :, row], 1e-4)
+        assert_close(alone.entropies[:, :, 0], run.entropies[:, :, row])
 
 
 @pytest.mark.parametrize("name", MOSTLY_SLOW)
@@ -196,7 +197,7 @@ def test_prompt_statistics_of_a_prompt_in_chunks():
     runs = [
         smoothed("llama", KVSmooth(**MOVING, score=detector("bos_cosine")), 2, **chunks)[1] for chunks in ({}, {"prefill_chunk_size": 4})
     ]
-    close(runs[1].entropies, runs[0].entropies)
+    assert_close(runs[1].entropies, runs[0].entropies)
 
 
 def test_the_method_gives_a_function_without_needs_the_probabilities_only():
@@ -273,7 +274,7 @@ def test_a_loop_of_ones_own_feeds_a_detector_too():
         cache = model(**inputs, use_cache=True).past_key_values
         for token in sequences[0, -8:-1]:
             model(input_ids=token.view(1, 1), past_key_values=cache)
-    close(by_hand.entropies, run.entropies)
+    assert_close(by_hand.entropies, run.entropies)
 
 
 def test_the_default_detector_is_still_the_paper_s():

@@ -13,6 +13,7 @@ from probes.objects import ObjectVocabulary
 from probes.recorders.unembedding import Unembedding
 from probes.regimes import record_inputs
 from tests import zoo
+from tests.rounding import assert_close
 
 OBJECTS = ObjectVocabulary(
     ("one form", "two forms", "shared", "silent"),
@@ -38,10 +39,6 @@ def of_logits(logits):
     return np.array(found).T
 
 
-def close(a, b):
-    np.testing.assert_allclose(np.asarray(a, dtype=float), np.asarray(b, dtype=float), rtol=1e-4, atol=1e-4)
-
-
 def check_family(name):
     model, inputs = zoo.build(name, attn="sdpa", seed=0, batch=2)
     plain = model.generate(**inputs, max_new_tokens=5, return_dict_in_generate=True, output_logits=True)
@@ -50,13 +47,13 @@ def check_family(name):
         for row in range(2):
             wanted = of_logits(logits[row])
             for name_, value in zip(("object_logit", "object_logprob", "object_rank"), wanted, strict=True):
-                close(free.values[name_][t, row], value)
+                assert_close(free.values[name_][t, row], value)
     # the last layer's lens is the model's own distribution, in either arm
     smoothed = record_inputs(
         model, inputs, KVSmooth(layers=range(1, 3)), recorders=("lens", "layer_lens"), max_new_tokens=5, objects=OBJECTS
     )
     for trace in (free, smoothed):
-        close(trace.values["layer_object_logprob"][:, -1], trace.values["object_logprob"])
+        assert_close(trace.values["layer_object_logprob"][:, -1], trace.values["object_logprob"])
         assert torch.equal(trace.values["layer_object_rank"][:, -1].nan_to_num(), trace.values["object_rank"].nan_to_num())
         assert trace.values["layer_object_rank"].shape == (5, len(trace.layers), 2, 4)
 
@@ -86,8 +83,8 @@ def test_inner_layers_equal_hidden_states_through_norm_and_head():
                 logits = model.lm_head(model.model.norm(hidden[layer + 1][:, start + t]))
                 for row in range(2):
                     _, logprob, rank = of_logits(logits[row])
-                    close(trace.values["layer_object_logprob"][t, layer, row], logprob)
-                    close(trace.values["layer_object_rank"][t, layer, row], rank)
+                    assert_close(trace.values["layer_object_logprob"][t, layer, row], logprob)
+                    assert_close(trace.values["layer_object_rank"][t, layer, row], rank)
 
 
 def capped(cap):
@@ -111,7 +108,7 @@ def test_softcapped_tied_head():
     inputs = {"input_ids": torch.tensor([[1, 5, 9, 4]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
     trace = record_inputs(model, inputs, recorders=("lens", "layer_lens"), max_new_tokens=3, objects=OBJECTS)
     assert trace.values["object_logit"].abs().nan_to_num().max() <= 2.0
-    close(trace.values["layer_object_logprob"][:, -1], trace.values["object_logprob"])
+    assert_close(trace.values["layer_object_logprob"][:, -1], trace.values["object_logprob"])
 
 
 def test_a_model_that_does_something_else_behind_its_last_layer_is_refused():
@@ -121,7 +118,7 @@ def test_a_model_that_does_something_else_behind_its_last_layer_is_refused():
     with torch.no_grad():
         right = model.lm_head(model.model.norm(hidden))
         unembed.settle(hidden, right)
-        close(unembed(hidden), right)
+        assert_close(unembed(hidden), right)
         with pytest.raises(Unsupported, match="behind its last layer"):
             unembed.settle(hidden, 3 * right)
 

@@ -9,6 +9,7 @@ from probes.recorders import RECORDERS
 from probes.recorders.mean_state import MeanState
 from probes.regimes import record_inputs
 from probes.tracing.steps import Setting, Step
+from tests.rounding import SUM, assert_close
 from tests.zoo import FAMILIES, build
 
 TOKENS = 6
@@ -33,7 +34,7 @@ def test_equals_a_loop_over_random_states():
     for layer in range(2):
         for row in range(3):
             expected = reference(states[:, layer, row].double()).float()
-            assert torch.allclose(found[:, layer, row], expected, atol=1e-5, equal_nan=True)
+            assert_close(found[:, layer, row], expected, SUM)
 
 
 @pytest.mark.parametrize("family", [name if name == "llava" else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES])
@@ -46,7 +47,7 @@ def test_equals_the_models_own_states(family):
         for row in range(2):
             states = torch.stack([out.hidden_states[t][layer + 1][row, -1] for t in range(steps)]).double()
             got = trace.values["drift_mean"][:, layer, row]
-            assert torch.allclose(got, reference(states).float(), atol=3e-4, equal_nan=True)
+            assert_close(got, reference(states))
 
 
 def test_is_registered():

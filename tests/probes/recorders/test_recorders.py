@@ -6,6 +6,7 @@ import torch
 from kvsmooth import KVSmooth
 from probes.regimes import record_inputs
 from tests.probes.recorders.reference import slow_statistics
+from tests.rounding import assert_close
 from tests.zoo import ALSO, FAMILIES, build, decoder_of
 
 TOKENS = 4
@@ -19,10 +20,8 @@ def assert_equal(trace, found, name):
     recorded = trace.values[name]
     for cell, expected in found[name].items():
         wanted = torch.tensor(expected, dtype=torch.float64)
-        # an angle of zero comes out of acos as 1e-8 squared away: 2e-8 in the cosine is 2e-4 in the angle
-        allowed = 3e-4 if name.startswith("drift") and abs(float(wanted)) < 1e-3 else 1e-5
-        got = recorded[cell].double() if recorded[cell].dim() == wanted.dim() else recorded[cell][0].double()
-        assert torch.allclose(got, wanted, rtol=1e-5, atol=allowed, equal_nan=True), f"{name} at {cell}: {got} for {wanted}"
+        got = recorded[cell] if recorded[cell].dim() == wanted.dim() else recorded[cell][0]
+        assert_close(got, wanted, told=f"{name} at {cell}")
 
 
 @pytest.mark.parametrize("arm", ["baseline", "kvsmooth"])
@@ -45,8 +44,8 @@ def test_recorded_numbers_equal_those_of_eager_maps_and_hidden_states(family, at
         assert trace.values["rate"].isnan().all()
     else:
         assert torch.allclose(trace.values["rate"][1:], run.rates, atol=1e-6)
-        assert torch.allclose(trace.values["change_key"][1:], run.change_keys, atol=1e-5)
-        assert torch.allclose(trace.values["change_value"][1:], run.change_values, atol=1e-5)
+        assert_close(trace.values["change_key"][1:], run.change_keys)
+        assert_close(trace.values["change_value"][1:], run.change_values)
 
 
 @pytest.mark.parametrize("family", ["llava", "gemma3", "instructblip"])

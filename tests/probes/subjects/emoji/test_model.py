@@ -20,6 +20,7 @@ from probes.subjects.emoji.train import Batches, TrainConfig, losses, patch_word
 from probes.subjects.emoji.validation import captions, score
 from probes.subjects.item import Item
 from tests.processes import PATIENCE, started, until
+from tests.rounding import assert_close, of_model
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_training_loss_is_the_models_own(built):
     assert torch.equal(inputs["pixel_values"], batches.pixels(drawn))
     logits = model(input_ids=ids, pixel_values=inputs["pixel_values"], attention_mask=torch.ones_like(ids)).logits[:, -words.shape[1] :]
     want = torch.nn.functional.cross_entropy(logits.flatten(0, 1), words.flatten(), ignore_index=PAD)
-    assert torch.allclose(found["long"], want, atol=1e-5)
+    assert_close(found["long"], want, of_model(model))
 
 
 def test_patch_words_are_what_fills_each_patch(built):

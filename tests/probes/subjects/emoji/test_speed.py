@@ -6,6 +6,7 @@ import torch
 from probes.subjects.emoji import build
 from probes.subjects.emoji.attention import RENEWAL, DropoutPool, register
 from probes.subjects.emoji.products import Product, shorten
+from tests.rounding import assert_close, of_model
 
 
 def test_attention_equals_eager_in_evaluation():
@@ -16,7 +17,7 @@ def test_attention_equals_eager_in_evaluation():
         want = model.model.language_model(inputs_embeds=embedded).last_hidden_state
         model.set_attn_implementation(register())
         got = model.model.language_model(inputs_embeds=embedded).last_hidden_state
-    assert torch.allclose(got, want, atol=1e-6)
+    assert_close(got, want, of_model(model))
 
 
 def test_dropout_drops_the_share_it_is_asked_for():
