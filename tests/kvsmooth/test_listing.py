@@ -21,5 +21,5 @@ def test_words_that_mean_nothing_are_refused_in_one_line(capsys):
     assert main(["--lambda-ref"]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == "python -m kvsmooth: it has no options; got --lambda-ref.\n"
+    assert said.err == "python -m kvsmooth: it has no options; got '--lambda-ref'.\n"
     assert main(["--help"]) == 0

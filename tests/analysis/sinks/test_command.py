@@ -120,10 +120,10 @@ def test_a_file_that_is_damaged_anywhere_is_measured_again(tmp_path):
         assert found is None or found["scores"].shape == (3, 40)
 
 
-def test_texts_of_other_code_are_reused_with_a_notice_and_given_captions_are_cut(subject, items, tmp_path, monkeypatch):
-    session = Session(subject, items[:1], {"baseline": None}, "replay", None, {items[0].image_id: CAPTIONS[0]}, max_new_tokens=5)
+def test_texts_of_other_code_are_reused_with_a_notice(subject, items, tmp_path, monkeypatch):
+    session = Session(subject, items[:1], {"baseline": None}, "replay", None, {items[0].image_id: CAPTIONS[0]}, max_new_tokens=17)
     (text,) = measured(session, tmp_path)
-    assert (text["groups"] == GENERATED).sum() == 4  # the last of five is not fed
+    assert (text["groups"] == GENERATED).sum() == 16  # the last of seventeen is not fed
     monkeypatch.setattr("analysis.sinks.texts.git_commit", lambda: "another")
     with pytest.warns(Notice, match="1 texts in .* are of another commit of the code and were reused"):
         list(measured(session, tmp_path))

@@ -92,9 +92,9 @@ class TestCommand:
         assert "| **40 samples of a bad coin** | | | |\n| tails | rejects a true null | **100.0 (91.2 to 100.0)** | 3 to 7 |\n" in text
         assert "| *six* | wrong |" in text
 
-    def test_a_page_without_marks_is_refused(self, tmp_path, monkeypatch):
+    def test_a_page_with_marks_twice_is_refused(self, tmp_path, monkeypatch):
         monkeypatch.setattr("analysis.stats.calibration.registry.SIMULATIONS", (COIN,))
-        (tmp_path / "page.md").write_text("nothing")
+        (tmp_path / "page.md").write_text(2 * "<!-- calibration -->\n<!-- /calibration -->\n")
         with pytest.raises(BadInput, match="needs the marks"):
             __main__.main(__main__.CalibrationConfig(page=tmp_path / "page.md"))
 

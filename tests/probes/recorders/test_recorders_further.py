@@ -185,7 +185,7 @@ def test_recorders_agree_with_each_other_in_a_whole_recording(subject, items):
     assert np.allclose(moved[:, :, 1:], (norm**2 + before**2 - 2 * norm * before * cosine)[:, :, 1:], rtol=1e-3, atol=1e-3)
     # K~_t - K~_{t-1} = (1 - rate) (K_t - K~_{t-1}) and K~_t - K_t = rate (K~_{t-1} - K_t)
     smoothed = found.sel(arm="kvsmooth")
-    heads = subject.decoder_of(model).config.num_key_value_heads
+    heads = decoder_of(subject.model).config.num_key_value_heads
     whole = smoothed.norm_key * heads**0.5
     expected = (1 - smoothed.rate) / smoothed.rate * smoothed.change_key * whole
     acts = smoothed.rate.notnull()
