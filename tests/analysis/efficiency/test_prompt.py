@@ -49,7 +49,7 @@ def test_the_command_writes_and_prints(tmp_path, capsys):
     assert [(bar["what"], bar["tokens"]) for bar in found["bars"]] == [("time", 24), ("time", 40)]
     text = capsys.readouterr().out
     assert text.count("met") >= 2
-    assert len(text.splitlines()) == 2 + 2 * len(ARMS) + 2
+    assert len(text.splitlines()) == 2 + 2 * len(ARMS) + 2 + 1  # what was written, at last
 
 
 def test_lengths_that_do_not_fit_are_refused_in_one_line(monkeypatch, capsys):
