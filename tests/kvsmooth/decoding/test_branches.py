@@ -6,7 +6,7 @@ from transformers import DynamicCache
 
 from kvsmooth import KVSmooth, Unsupported
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING
+from tests.kvsmooth.cases import FAST, METHOD, MOVING
 from tests.rounding import assert_close
 
 TOKENS = 6
@@ -27,7 +27,7 @@ def forced(name, tokens, inputs=None):
 
 
 @pytest.mark.parametrize("negative", [OTHER, None], ids=["prompt", "last token"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FAST)
 def test_guidance_leaves_the_record_of_the_text(name, negative):
     model, inputs = zoo.build(name, batch=2)
     with METHOD(model) as run:
