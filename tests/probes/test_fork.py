@@ -17,7 +17,7 @@ from probes.subjects import Item
 from probes.tracing.tokens import Forcing
 from probes.tracing.tracing import Tracing
 from tests import zoo
-from tests.rounding import SUM, assert_close, of_model
+from tests.rounding import SUM, assert_close, bound, of_model
 
 # one token; two forms that share their beginning; a form that begins with another (counted once); three tokens; none
 OBJECTS = ObjectVocabulary(

@@ -44,9 +44,11 @@ class TestRedraw:
     def folder(self, drawn, tmp_path):
         return Path(shutil.copytree(drawn, tmp_path / "copy"))
 
-    def test_is_stable_to_the_byte_and_ends_with_an_aligned_summary(self, folder, capsys):
+    def test_is_stable_to_the_byte_and_ends_with_an_aligned_summary(self, folder, drawn, capsys):
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
         drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))
+        # the page alone names the folder, which is another one here
+        before["page.md"] = before["page.md"].replace(bytes(drawn), bytes(folder))
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].startswith("Primary outcomes")
