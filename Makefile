@@ -8,7 +8,7 @@ ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 .PHONY: figures reproduce notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast changed lint redraw efficiency benchmark clean
 
-## the main job: every question on 60 scenes and the ablation's ladder, into out/, in minutes; ends with what was found; resumes
+## the main job: every question on 60 scenes and the ablation's ladder, into out/; ends with what was found; resumes
 figures: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder
 

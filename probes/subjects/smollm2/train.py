@@ -61,7 +61,7 @@ class TrainConfig:
     seed
         Of the adapters and of the first stage; the scenes are always the same.
     bfloat16
-        Compute in bfloat16 where the processor has units for it (two and a half times as fast); weights that are trained stay float32.
+        Compute in bfloat16 where the processor has units for it; weights that are trained stay float32.
     checkpoint_minutes
         How often the run is saved.
     validate_minutes
