@@ -166,7 +166,7 @@ def _write(
     scores: Float[Tensor, "head query key"],
     shift: Float[Tensor, "head query"],
     indicator: Float[Tensor, "key group"] | None,
-    weight: Float[Tensor, "query"],
+    weight: Float[Tensor, " query"],
     at: tuple[int, slice, slice],
     keys: slice,
 ) -> None:

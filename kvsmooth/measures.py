@@ -92,7 +92,7 @@ def group_mass(
 
 
 def percentile_rank(
-    queue: Float[Tensor, "length *score"], score: Float[Tensor, "*score"], rank: str = "strict", divisor: str = "window"
+    queue: Float[Tensor, " length *score"], score: Float[Tensor, "*score"], rank: str = "strict", divisor: str = "window"
 ) -> Float[Tensor, "*score"]:
     """Share of the queue that lies below `score`; NaN marks an empty place of the queue.
 

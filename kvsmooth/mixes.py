@@ -48,7 +48,7 @@ class Mix(ABC):
         """Take this token's state, smoothed or raw as the method says, for later tokens; nothing where those read the cache."""
         return None
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Row i goes on as what row rows[i] was; rows are the second dimension."""
         return None
 
@@ -140,7 +140,7 @@ class RunningMean(Ema):
         self.steps.add_(1)
         self.mean.copy_(reference + (kept - reference) / (self.steps + 1))
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Means follow their beams."""
         self.mean.copy_(self.mean.index_select(1, rows.to(self.mean.device)))
 

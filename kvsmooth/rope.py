@@ -11,7 +11,7 @@ from kvsmooth.errors import Unsupported
 from kvsmooth.measures import rope_shift
 
 
-def pair_angles(decoder: torch.nn.Module, band: tuple[int, ...]) -> dict[int, Float[Tensor, "pair"]]:
+def pair_angles(decoder: torch.nn.Module, band: tuple[int, ...]) -> dict[int, Float[Tensor, " pair"]]:
     """Rad per position of every rotary pair, for each layer of the band.
 
     A text token that follows a text token advances every section of a multimodal rotary embedding by one, so one set of angles serves
@@ -32,7 +32,7 @@ def pair_angles(decoder: torch.nn.Module, band: tuple[int, ...]) -> dict[int, Fl
     return angles
 
 
-def _frequencies(decoder: torch.nn.Module, embedding: torch.nn.Module, layer: int) -> Float[Tensor, "pair"]:
+def _frequencies(decoder: torch.nn.Module, embedding: torch.nn.Module, layer: int) -> Float[Tensor, " pair"]:
     kinds = getattr(decoder.config, "layer_types", None)
     kind = kinds[layer] if kinds else None
     frequencies = getattr(embedding, f"{kind}_inv_freq", None)
@@ -49,7 +49,7 @@ def _frequencies(decoder: torch.nn.Module, embedding: torch.nn.Module, layer: in
     return frequencies.detach().float()
 
 
-def _check_layout(attention: torch.nn.Module, frequencies: Float[Tensor, "pair"]) -> None:
+def _check_layout(attention: torch.nn.Module, frequencies: Float[Tensor, " pair"]) -> None:
     """Prove on the decoder's own function that turning a key of position 3 by one gives the key of position 4."""
     module = sys.modules[type(attention).__module__]
     rotate = getattr(module, "apply_rotary_pos_emb", None)

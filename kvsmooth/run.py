@@ -89,7 +89,7 @@ class Run:
         return self._latest().own
 
     @property
-    def steps(self) -> Int[Tensor, "row"]:
+    def steps(self) -> Int[Tensor, " row"]:
         """Decode steps of each row before its end."""
         return self.own.sum(0)
 

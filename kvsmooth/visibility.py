@@ -116,7 +116,7 @@ class Visibility:
         if self.tokens is not None and self._edges[row][2]:
             scores.masked_fill_(~self.tokens[row, low:high], HIDDEN)
 
-    def first_seen(self, rows: int) -> Int[Tensor, "row"] | None:
+    def first_seen(self, rows: int) -> Int[Tensor, " row"] | None:
         """The first key that the last query may see by the mask, of each row: mostly the attention sink; None without a mask."""
         if self.mask is None:
             return None

@@ -124,7 +124,7 @@ class _Logits:
         """A forward hook."""
         self.latest = output.logits[:, -1]
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:
         """The token of this step has been chosen."""
         self.visit(self.step, self.latest)
         self.step += 1

@@ -83,7 +83,7 @@ def fork(
     branches = _branches(captions, steps, forms)
     order = sorted(range(len(branches)), key=lambda i: len(branches[i].said))
     # after what was said behind the prompt, the log-probability of each token of a name
-    known: dict[tuple[int, Tokens], Float[Tensor, "token"]] = {}
+    known: dict[tuple[int, Tokens], Float[Tensor, " token"]] = {}
     with tqdm(total=len(branches), unit="branch", disable=None if progress else True) as bar:
         for start in range(0, len(order), batch_size) if tokens else ():
             chosen = [branches[i] for i in order[start : start + batch_size]]

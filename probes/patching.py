@@ -44,7 +44,7 @@ class Replay:
     """
 
     log_probabilities: Float[Tensor, "step row token"]
-    n_steps: Int[Tensor, "row"]
+    n_steps: Int[Tensor, " row"]
     rows: RecordedRows | None = None
     run: Any = None
     patched: Mapping[int, int] = field(default_factory=dict)
@@ -136,7 +136,7 @@ class _Distributions:
     def prompt(self, layer: int, hidden: Tensor, first: int) -> None:
         """Only the logits matter here."""
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:
         """They are forced."""
 
 
@@ -156,5 +156,5 @@ class _Attended:
     def prompt(self, layer: int, hidden: Tensor, first: int) -> None:
         """Only the rows matter here."""
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:
         """They are forced."""

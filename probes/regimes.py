@@ -45,9 +45,9 @@ class Trace:
 
     values: dict[str, Tensor]
     tokens: Int[Tensor, "row step"]
-    n_steps: Int[Tensor, "row"]
-    fed: Int[Tensor, "row"]
-    prompt_lengths: Int[Tensor, "row"]
+    n_steps: Int[Tensor, " row"]
+    fed: Int[Tensor, " row"]
+    prompt_lengths: Int[Tensor, " row"]
     layers: tuple[int, ...]
     sink_channels: tuple[tuple[int, ...], ...]
 

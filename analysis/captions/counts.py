@@ -61,7 +61,7 @@ def caption_rows(counts: xr.DataArray, *, seed: int = 0, level: float = 0.95) ->
     return rows + _rows(CONTRAST, difference(_statistic(treated), _statistic(control)), int(both.sum()), p, seed, level)
 
 
-def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "measure *draw"]:
+def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, " measure *draw"]:
     """The measures from summed counts, in the order of MEASURES.
 
     hazard: captions with a hallucination over mentions up to and including the first one, the discrete-time hazard of the first

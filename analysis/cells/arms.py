@@ -115,7 +115,7 @@ def bootstrapped(arms: Arms, blocks: Sequence[Block], *, level: float, seed: int
     """The rows of all blocks from one cluster bootstrap: every quantity on the same drawn images."""
     sizes: list[int] = []
 
-    def statistic(drawn: Int[np.ndarray, "*draw image"]) -> Float[np.ndarray, "quantity *draw"]:
+    def statistic(drawn: Int[np.ndarray, "*draw image"]) -> Float[np.ndarray, " quantity *draw"]:
         values = arms.values(drawn)
         parts = [block.of(values) for block in blocks]
         sizes[:] = [part.shape[-1] for part in parts]

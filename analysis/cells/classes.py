@@ -11,7 +11,7 @@ from analysis.words.words import lemma, synonyms
 CLASSES = ("special", "punctuation", "object", "word", "piece")
 
 
-def token_classes(tokenizer) -> Int[Tensor, "token"]:
+def token_classes(tokenizer) -> Int[Tensor, " token"]:
     """Number in CLASSES of every token id: a special token, punctuation, a word for an object, another word's beginning, a later piece."""
     special = set(tokenizer.all_special_ids)
     return torch.tensor([CLASSES.index("special" if i in special else kind(tokenizer, i)) for i in range(len(tokenizer))])

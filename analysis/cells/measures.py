@@ -123,11 +123,11 @@ class Matched:
     treated_within, control_within : whether an absent object is named within the first w words, w the shorter caption's
     """
 
-    mentions: Float[np.ndarray, "image"]
-    treated_mentions: Float[np.ndarray, "image"]
-    control_mentions: Float[np.ndarray, "image"]
-    treated_within: Float[np.ndarray, "image"]
-    control_within: Float[np.ndarray, "image"]
+    mentions: Float[np.ndarray, " image"]
+    treated_mentions: Float[np.ndarray, " image"]
+    control_mentions: Float[np.ndarray, " image"]
+    treated_within: Float[np.ndarray, " image"]
+    control_within: Float[np.ndarray, " image"]
 
 
 def matched(treated: Spoken, control: Spoken) -> Matched:

@@ -57,10 +57,10 @@ class Applied:
     """What a run applied in one batch: the data of a first pass, for policies that need it."""
 
     rates: Float[Tensor, "step layer row"]
-    steps: Int[Tensor, "row"]
+    steps: Int[Tensor, " row"]
     tokens: Int[Tensor, "step row"]
 
-    def data(self, classes: Int[Tensor, "token"]) -> dict[str, Any]:
+    def data(self, classes: Int[Tensor, " token"]) -> dict[str, Any]:
         """As the fields of two-pass policies are called."""
         return {"first": FirstPass(self.rates, self.steps), "tokens": self.tokens, "classes": classes}
 
@@ -75,7 +75,7 @@ class Bench:
         self.batches = [self.subject.encode(items[i : i + job.batch_size]) for i in range(0, len(items), job.batch_size)]
 
     @cached_property
-    def classes(self) -> Int[Tensor, "token"]:
+    def classes(self) -> Int[Tensor, " token"]:
         """A class for every token of the vocabulary."""
         return token_classes(self.subject.tokenizer)
 
@@ -116,7 +116,7 @@ class Bench:
         return ids[:, inputs["input_ids"].shape[1] :].cpu(), run
 
 
-def receipts(run: Any, steps: Int[Tensor, "row"]) -> dict[str, list[float]]:
+def receipts(run: Any, steps: Int[Tensor, " row"]) -> dict[str, list[float]]:
     """Means over a row's own steps and over layers: rate, shares of rates on floor and ceiling, relative changes; zeros without a run."""
     if run is None:
         return {name: [0.0] * len(steps) for name in RECEIPTS}

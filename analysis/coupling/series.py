@@ -29,9 +29,9 @@ class Series:
     """
 
     x: Float[np.ndarray, "case place"]
-    y: Float[np.ndarray, "case"]
-    start: Int[np.ndarray, "group"]
-    image: Int[np.ndarray, "group"]
+    y: Float[np.ndarray, " case"]
+    start: Int[np.ndarray, " group"]
+    image: Int[np.ndarray, " group"]
 
     def by_image(self, images: int) -> Float[np.ndarray, "image place"]:
         """Coefficient of each image; NaN for an image without a group."""
@@ -102,7 +102,7 @@ def without_profile(
     return values - mean[None, :, None]
 
 
-def _scaled(values: Float[np.ndarray, "case column"], group: Int[np.ndarray, "case"], kind: str) -> Float[np.ndarray, "case column"]:
+def _scaled(values: Float[np.ndarray, "case column"], group: Int[np.ndarray, " case"], kind: str) -> Float[np.ndarray, "case column"]:
     """Columns scaled so that the sum over a group of the product of two is their cosine, Spearman's rho or its partial form given the step.
 
     Steps of a group follow each other without a gap, so their ranks are their places. A column that does not vary in a group is 0 there.
@@ -125,7 +125,7 @@ def _scaled(values: Float[np.ndarray, "case column"], group: Int[np.ndarray, "ca
 
 
 def _ranks(
-    values: Float[np.ndarray, "case column"], index: Int[np.ndarray, "case"], place: Int[np.ndarray, "case"]
+    values: Float[np.ndarray, "case column"], index: Int[np.ndarray, " case"], place: Int[np.ndarray, " case"]
 ) -> Float[np.ndarray, "case column"]:
     """Ranks within groups, ties shared; shorter groups are filled up at the top, where it moves no rank."""
     padded = np.full((int(index[-1]) + 1, int(place.max()) + 1, values.shape[1]), np.inf)

@@ -26,12 +26,12 @@ class Turned:
     p, p_max_t : two-sided, the observed order counted among the draws; alone, and corrected over the places
     """
 
-    observed: Float[np.ndarray, "place"]
-    null_mean: Float[np.ndarray, "place"]
-    null_low: Float[np.ndarray, "place"]
-    null_high: Float[np.ndarray, "place"]
-    p: Float[np.ndarray, "place"]
-    p_max_t: Float[np.ndarray, "place"]
+    observed: Float[np.ndarray, " place"]
+    null_mean: Float[np.ndarray, " place"]
+    null_low: Float[np.ndarray, " place"]
+    null_high: Float[np.ndarray, " place"]
+    p: Float[np.ndarray, " place"]
+    p_max_t: Float[np.ndarray, " place"]
 
 
 def turned(series: Series, images: int, *, draws: int = DRAWS, seed: int = 0) -> Turned:
@@ -60,7 +60,7 @@ def turned(series: Series, images: int, *, draws: int = DRAWS, seed: int = 0) ->
     return Turned(every[0], every[1:].mean(axis=0), low, high, p, corrected)
 
 
-def all_turns(x: Float[np.ndarray, "step place"], y: Float[np.ndarray, "step"]) -> Float[np.ndarray, "shift place"]:
+def all_turns(x: Float[np.ndarray, "step place"], y: Float[np.ndarray, " step"]) -> Float[np.ndarray, "shift place"]:
     """Sum over steps of x at t times y at t + shift, counted round the end, for every shift."""
     spectrum = np.fft.rfft(x, axis=0).conj() * np.fft.rfft(y)[:, None]
     return np.fft.irfft(spectrum, n=len(y), axis=0)

@@ -7,7 +7,9 @@ from jaxtyping import Bool, Float, Int
 from analysis.entropy.names import CLASSES, CONTRASTS, MEASURES
 
 
-def reduce_classes(recording: xr.Dataset, token_class: Int[np.ndarray, "arm image step"], in_band: Bool[np.ndarray, "layer"]) -> xr.Dataset:
+def reduce_classes(
+    recording: xr.Dataset, token_class: Int[np.ndarray, "arm image step"], in_band: Bool[np.ndarray, " layer"]
+) -> xr.Dataset:
     """Per image: entropy of each class (mean over heads), by layer and for the band; each head's mean and its contrast of punctuation.
 
     Variables
@@ -83,7 +85,7 @@ def contrast(data: xr.Dataset, measure: str, name: str) -> Float[np.ndarray, "ar
     return parts[0] - parts[1]
 
 
-def with_band(values: Float[np.ndarray, "*rest layer"], in_band: Bool[np.ndarray, "layer"]) -> Float[np.ndarray, "*rest place"]:
+def with_band(values: Float[np.ndarray, "*rest layer"], in_band: Bool[np.ndarray, " layer"]) -> Float[np.ndarray, "*rest place"]:
     """The layers, and the mean of the smoothed ones after them."""
     return np.concatenate([values, values[..., in_band].mean(axis=-1, keepdims=True)], axis=-1)
 

@@ -18,7 +18,7 @@ FROM = 2  # the first step with a mean of earlier generated states
 
 
 def reduce_distance(
-    recording: xr.Dataset, token_class: Int[np.ndarray, "arm image step"], in_band: Bool[np.ndarray, "layer"], *, seed: int = 0
+    recording: xr.Dataset, token_class: Int[np.ndarray, "arm image step"], in_band: Bool[np.ndarray, " layer"], *, seed: int = 0
 ) -> xr.Dataset:
     """Per image: Spearman of entropy (mean over heads) and each angle, by layer and for the band; within classes for the band only.
 
@@ -64,7 +64,7 @@ def reduce_distance(
 
 
 def rank_correlations(
-    x: Float[np.ndarray, "step place"], y: Float[np.ndarray, "step reference place"], steps: Int[np.ndarray, "step"]
+    x: Float[np.ndarray, "step place"], y: Float[np.ndarray, "step reference place"], steps: Int[np.ndarray, " step"]
 ) -> tuple[Float[np.ndarray, "reference place"], Float[np.ndarray, "shift reference place"]]:
     """Spearman's rho, and the partial one on the step for every turn of x round the caption; turn 0 is none.
 

@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Bool, Float
 
 
-def reduce_walk(recording: xr.Dataset, in_band: Bool[np.ndarray, "layer"], min_steps: int) -> xr.Dataset:
+def reduce_walk(recording: xr.Dataset, in_band: Bool[np.ndarray, " layer"], min_steps: int) -> xr.Dataset:
     """Per image: mean squared displacement, that of one step over the same steps, and products of increments.
 
     Steps whose displacement reaches back to the prompt are left out. In the band the layers' squared lengths are added, after each was
@@ -45,7 +45,7 @@ def reduce_walk(recording: xr.Dataset, in_band: Bool[np.ndarray, "layer"], min_s
     return xr.Dataset({name: (("arm", "image", "place", "lag"), values.astype(np.float32)) for name, values in banded.items()}, coords)
 
 
-def slopes(displacement: Float[np.ndarray, "*rest lag"], lags: Float[np.ndarray, "lag"]) -> Float[np.ndarray, "*rest"]:
+def slopes(displacement: Float[np.ndarray, "*rest lag"], lags: Float[np.ndarray, " lag"]) -> Float[np.ndarray, "*rest"]:
     """Least-squares slope of ln MSD on ln lag: 1 for a walk, 0 for noise round a mean; NaN unless every lag has a value."""
     x = np.log(lags) - np.log(lags).mean()
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -145,7 +145,7 @@ def _statistic(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> St
     """
     stacked = np.concatenate([np.concatenate(part, axis=1) for part in parts], axis=1).astype(float)
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         total = multiplicity_of_images(drawn, len(stacked)) @ stacked
         count, value, square = np.moveaxis(total.reshape(*total.shape[:-1], len(CURVES), 3, -1), -2, 0)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -40,7 +40,7 @@ def _families(data: xr.Dataset, regime: str) -> Iterator[Columns]:
             )
 
 
-def _slopes(data: xr.Dataset, arm: str) -> Iterator[tuple[tuple[str, str], Float[np.ndarray, "image"]]]:
+def _slopes(data: xr.Dataset, arm: str) -> Iterator[tuple[tuple[str, str], Float[np.ndarray, " image"]]]:
     """Slopes of one arm by outcome and set; the contrast of two sets is within the image."""
     for outcome in OUTCOMES:
         slope = data["slope"].sel(arm=arm, outcome=outcome)
@@ -54,6 +54,6 @@ def _slopes(data: xr.Dataset, arm: str) -> Iterator[tuple[tuple[str, str], Float
     yield ("logit", VOCABULARY), data["vocabulary_slope"].sel(arm=arm).values.astype(float)
 
 
-def _location(values: Float[np.ndarray, "image"]) -> dict[str, float]:
+def _location(values: Float[np.ndarray, " image"]) -> dict[str, float]:
     known = values[np.isfinite(values)]
     return {"median": float(np.median(known))} if len(known) else {}

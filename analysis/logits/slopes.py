@@ -14,7 +14,7 @@ def own_level_slopes(
     values: Float[np.ndarray, "image step object"],
     used: Bool[np.ndarray, "image step object"],
     min_steps: int,
-) -> Float[np.ndarray, "image"]:
+) -> Float[np.ndarray, " image"]:
     """Least-squares slope of an image's values on the step, a level for every object, per 100 steps.
 
     sum (t - mean t of the object) y / sum (t - mean t of the object)^2 over the image's objects and their used steps. NaN where fewer than

@@ -65,7 +65,7 @@ def outcomes(
     return found
 
 
-def means(found: Values) -> tuple[Float[np.ndarray, "outcome"], Float[np.ndarray, "outcome"]]:
+def means(found: Values) -> tuple[Float[np.ndarray, " outcome"], Float[np.ndarray, " outcome"]]:
     """Mean of each outcome (NaN where it has no value), and how many values it has."""
     counts = np.array([len(found[name]) for name in OUTCOMES], dtype=float)
     return np.array([np.mean(found[name]) if found[name] else np.nan for name in OUTCOMES]), counts

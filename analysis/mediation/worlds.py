@@ -50,7 +50,7 @@ class Worlds:
     """
 
     log_probabilities: Mapping[str, Mapping[str, Float[Tensor, "step row token"]]]
-    rates: Mapping[str, Float[Tensor, "row"]]
+    rates: Mapping[str, Float[Tensor, " row"]]
     patched: int
 
 

@@ -112,7 +112,7 @@ def _shared(
     return first, second
 
 
-def _stacked(metric: Metric, total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "measure *draw"]:
+def _stacked(metric: Metric, total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, " measure *draw"]:
     found = metric.ratios(total)
     return np.stack([np.asarray(found[name], dtype=float) for name in metric.measures])
 

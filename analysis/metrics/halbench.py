@@ -160,7 +160,7 @@ class HalBench:
             found["f1"] = np.asarray(2 * found["recall"] * right / (found["recall"] + right))
         return {name: found[name] for name in self.measures}
 
-    def reasons(self, total: Float[np.ndarray, "count"]) -> dict[str, str]:
+    def reasons(self, total: Float[np.ndarray, " count"]) -> dict[str, str]:
         """By measure, why it is NaN."""
         told = {name: why for name, (_, _, why) in RATIOS.items()}
         told |= dict.fromkeys(("response_correct", "mention_correct"), "no answer mentions an object")

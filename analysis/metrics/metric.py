@@ -105,7 +105,7 @@ class Metric(Protocol):
     def ratios(self, total: Float[np.ndarray, "*draw count"]) -> Mapping[str, Float[np.ndarray, "*draw"]]:
         """The measures from summed counts; NaN where a denominator is zero."""
 
-    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
+    def reasons(self, total: Float[np.ndarray, " count"]) -> Mapping[str, str]:
         """By measure, why it is NaN; nothing for the others."""
 
 

@@ -128,7 +128,7 @@ class Polling:
         """The measures from summed counts; NaN where a denominator is zero."""
         return self._table.ratios(total)
 
-    def reasons(self, total: Float[np.ndarray, "count"]) -> Mapping[str, str]:
+    def reasons(self, total: Float[np.ndarray, " count"]) -> Mapping[str, str]:
         """By measure, why it is NaN."""
         return self._table.reasons(total)
 

@@ -27,7 +27,7 @@ class Objects:
     dropped : objects of the vocabulary that are left out, with the reason
     """
 
-    image: Int[np.ndarray, "image"]
+    image: Int[np.ndarray, " image"]
     name: tuple[str, ...]
     classes: Bool[np.ndarray, "class image object"]
     dropped: Mapping[str, str]
@@ -74,7 +74,7 @@ def members(objects: Objects, which: str, first: Int[np.ndarray, "image object"]
     return np.broadcast_to(inside, (inside.shape[0], steps, inside.shape[2]))
 
 
-def generated(recording: xr.Dataset, image: Int[np.ndarray, "image"]) -> Bool[np.ndarray, "arm image step"]:
+def generated(recording: xr.Dataset, image: Int[np.ndarray, " image"]) -> Bool[np.ndarray, "arm image step"]:
     """The steps from 1 on that an arm has; step 0 belongs to the prompt, which no arm has touched."""
     alive = np.isfinite(recording["object_logit"].sel(image=image).transpose("arm", "image", "step", "object").values).any(axis=-1)
     alive[:, :, :1] = False

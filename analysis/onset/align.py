@@ -34,10 +34,10 @@ class Matched:
     """
 
     left: Float[np.ndarray, "mention place"]
-    absent: Bool[np.ndarray, "mention"]
-    image: Int[np.ndarray, "mention"]
-    weight: Float[np.ndarray, "mention"]
-    stratum: Int[np.ndarray, "mention"]
+    absent: Bool[np.ndarray, " mention"]
+    image: Int[np.ndarray, " mention"]
+    weight: Float[np.ndarray, " mention"]
+    stratum: Int[np.ndarray, " mention"]
 
 
 def windows(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame) -> Float[np.ndarray, "mention place"]:
@@ -90,7 +90,7 @@ def sums(found: Matched, images: int) -> Float[np.ndarray, "part image place"]:
 def difference(parts: Float[np.ndarray, "part image column"]) -> Statistic:
     """Statistic: mean over hallucinated minus mean over position-matched true mentions, of the drawn images."""
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         times = multiplicity_of_images(drawn, parts.shape[1])
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.moveaxis((times @ parts[0]) / (times @ parts[1]) - (times @ parts[2]) / (times @ parts[3]), -1, 0)
@@ -130,7 +130,7 @@ def permuted(found: Matched, *, seed: int = 0, draws: int = DRAWS) -> Float[np.n
         return (upper - lower).astype(float)
 
 
-def simultaneous(null: Float[np.ndarray, "draw place"], level: float) -> Float[np.ndarray, "place"]:
+def simultaneous(null: Float[np.ndarray, "draw place"], level: float) -> Float[np.ndarray, " place"]:
     """Half width of the band that holds whole curves of the null at `level`, as wide at each place as the null varies there."""
     offsets = null[:, : len(OFFSETS)]
     spread = null.std(axis=0)

@@ -31,7 +31,7 @@ VARIABLES = (
 DIMS = ("arm", "image", "step", "layer")
 
 
-def series(recording: xr.Dataset, in_band: Bool[np.ndarray, "layer"]) -> dict[str, Float[np.ndarray, "arm image step"]]:
+def series(recording: xr.Dataset, in_band: Bool[np.ndarray, " layer"]) -> dict[str, Float[np.ndarray, "arm image step"]]:
     """Every aligned quantity that was recorded, mean over heads and the smoothed layers; step 0, which is the prompt's, is NaN."""
     layered = by_layer(recording)
     made = {name: banded(layered[name], in_band) for name in ("entropy", "excess", "drift_step", "drift_image", "rate") if name in layered}
@@ -60,7 +60,7 @@ def by_layer(recording: xr.Dataset) -> dict[str, Float[np.ndarray, "arm image st
 
 
 def scores(
-    recording: xr.Dataset, mentions: pandas.DataFrame, in_band: Bool[np.ndarray, "layer"]
+    recording: xr.Dataset, mentions: pandas.DataFrame, in_band: Bool[np.ndarray, " layer"]
 ) -> tuple[Float[np.ndarray, "mention score"], Float[np.ndarray, "mention layer"]]:
     """Scores of each mention in the order of SCORES, times their signs; and the row entropy of each layer. NaN where not recorded.
 
@@ -91,12 +91,12 @@ def scores(
     return made, here.get("entropy", np.full((len(mentions), depth), np.nan))
 
 
-def banded(values: Float[np.ndarray, "*rest layer"], in_band: Bool[np.ndarray, "layer"]) -> Float[np.ndarray, "*rest"]:
+def banded(values: Float[np.ndarray, "*rest layer"], in_band: Bool[np.ndarray, " layer"]) -> Float[np.ndarray, "*rest"]:
     """Mean over the smoothed layers; NaN where one of them has none."""
     return values[..., in_band].mean(axis=-1)
 
 
-def first_mentions(table: pandas.DataFrame, recording: xr.Dataset, used: Int[np.ndarray, "image"]) -> pandas.DataFrame:
+def first_mentions(table: pandas.DataFrame, recording: xr.Dataset, used: Int[np.ndarray, " image"]) -> pandas.DataFrame:
     """First mentions of each object in a caption, with the places of arm and image, `absent`, and `ordinal`: objects named before.
 
     Parameters

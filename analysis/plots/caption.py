@@ -20,7 +20,7 @@ MARK = OBJECT_COLOURS["hallucinated"]  # what is underlined, as a rule; an arm's
 
 def valued(
     pieces: Sequence[str],
-    values: Float[np.ndarray, "piece"],
+    values: Float[np.ndarray, " piece"],
     *,
     label: str = "",
     limits: tuple[float, float] | None = None,

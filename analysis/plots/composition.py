@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 
 def composition(
-    step: Int[np.ndarray, "step"],
-    shares: Mapping[str, Float[np.ndarray, "step"]],
+    step: Int[np.ndarray, " step"],
+    shares: Mapping[str, Float[np.ndarray, " step"]],
     colours: Mapping[str, str],
     *,
     ax: Axes | None = None,

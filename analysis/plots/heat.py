@@ -11,8 +11,8 @@ from analysis.plots.style import DIVERGING, SEQUENTIAL
 
 def heat(
     values: Float[np.ndarray, "layer step"],
-    layers: Int[np.ndarray, "layer"],
-    step: Int[np.ndarray, "step"],
+    layers: Int[np.ndarray, " layer"],
+    step: Int[np.ndarray, " step"],
     *,
     difference: bool = False,
     label: str = "",

@@ -12,7 +12,7 @@ from analysis.plots.style import SEQUENTIAL
 
 
 def ecdf(
-    grid: Float[np.ndarray, "rate"], below: Float[np.ndarray, "layer rate"], layers: Int[np.ndarray, "layer"], *, ax: Axes | None = None
+    grid: Float[np.ndarray, " rate"], below: Float[np.ndarray, "layer rate"], layers: Int[np.ndarray, " layer"], *, ax: Axes | None = None
 ) -> Axes:
     """Share of steps with a rate at or below each value, a line a layer, shallow layers dark."""
     ax = plt.gca() if ax is None else ax
@@ -26,7 +26,7 @@ def ecdf(
 
 
 def clipped(
-    shares: Sequence[tuple[str, str, Float[np.ndarray, "layer"]]], layers: Int[np.ndarray, "layer"], *, ax: Axes | None = None
+    shares: Sequence[tuple[str, str, Float[np.ndarray, " layer"]]], layers: Int[np.ndarray, " layer"], *, ax: Axes | None = None
 ) -> Axes:
     """Stacked bars by layer: (name, colour, share of steps)."""
     ax = plt.gca() if ax is None else ax

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 
 
 def steps(
-    step: Int[np.ndarray, "step"],
-    mean: Float[np.ndarray, "step"],
-    low: Float[np.ndarray, "step"] | None = None,
-    high: Float[np.ndarray, "step"] | None = None,
+    step: Int[np.ndarray, " step"],
+    mean: Float[np.ndarray, " step"],
+    low: Float[np.ndarray, " step"] | None = None,
+    high: Float[np.ndarray, " step"] | None = None,
     *,
-    at_risk: Int[np.ndarray, "step"] | None = None,
+    at_risk: Int[np.ndarray, " step"] | None = None,
     colour: str = "0.2",
     label: str | None = None,
     style: str = "-",
@@ -30,15 +30,15 @@ def steps(
     return ax
 
 
-def fewest(at_risk: Int[np.ndarray, "step"]) -> int:
+def fewest(at_risk: Int[np.ndarray, " step"]) -> int:
     """Fewest images whose mean is still drawn: a tenth of all, at least 5, but all where there are fewer."""
     most = int(at_risk.max(initial=0))
     return max(1, min(most, max(5, int(np.ceil(most / 10)))))
 
 
 def risk_table(
-    step: Int[np.ndarray, "step"],
-    counts: Mapping[str, tuple[Int[np.ndarray, "step"], str]],
+    step: Int[np.ndarray, " step"],
+    counts: Mapping[str, tuple[Int[np.ndarray, " step"], str]],
     *,
     marks: int = 5,
     ax: Axes | None = None,

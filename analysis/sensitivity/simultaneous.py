@@ -18,12 +18,12 @@ class Together:
     p : share of draws whose largest |deviation| / s reaches |estimate| / s; NaN, as the limits, where nothing varies
     """
 
-    low: Float[np.ndarray, "quantity"]
-    high: Float[np.ndarray, "quantity"]
-    p: Float[np.ndarray, "quantity"]
+    low: Float[np.ndarray, " quantity"]
+    high: Float[np.ndarray, " quantity"]
+    p: Float[np.ndarray, " quantity"]
 
 
-def together(estimate: Float[np.ndarray, "quantity"], draws: Float[np.ndarray, "draw quantity"], level: float) -> Together:
+def together(estimate: Float[np.ndarray, " quantity"], draws: Float[np.ndarray, "draw quantity"], level: float) -> Together:
     """Simultaneous intervals by the bootstrap of the largest studentised deviation (max-T; Efron & Tibshirani 1993, ch. 15)."""
     limits = [np.full(len(estimate), np.nan) for _ in range(3)]
     varies = np.isfinite(estimate) & np.isfinite(draws).all(axis=0)
@@ -38,7 +38,7 @@ def together(estimate: Float[np.ndarray, "quantity"], draws: Float[np.ndarray, "
     return Together(*limits)
 
 
-def range_of(values: Float[np.ndarray, "setting"], draws: Float[np.ndarray, "draw setting"], level: float) -> tuple[float, float, float]:
+def range_of(values: Float[np.ndarray, " setting"], draws: Float[np.ndarray, "draw setting"], level: float) -> tuple[float, float, float]:
     """Largest minus smallest over settings, with limits that hold at least at `level`.
 
     Simultaneous intervals of all pairs' differences bound the largest of them: it lies between the largest lower and the largest upper
@@ -64,7 +64,7 @@ def flatness(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Float[np.ndarray, "measure"]:
+) -> Float[np.ndarray, " measure"]:
     """p of "all settings of an option are exchangeable within an image", against a range of ratios of sums over settings.
 
     Each image's settings are turned round by a random number of places, which under the null changes nothing, keeps what an image's

@@ -43,7 +43,7 @@ def chance(share: float = SHARE) -> float:
     return share / (2 - share)
 
 
-def mean_over_layers(values: Float[np.ndarray, "layer *rest"]) -> Float[np.ndarray, "*rest"]:
+def mean_over_layers(values: Float[np.ndarray, " layer *rest"]) -> Float[np.ndarray, "*rest"]:
     """Mean over the layers that have a value; NaN where none has."""
     known = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):

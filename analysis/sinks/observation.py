@@ -24,13 +24,13 @@ def columns(attention: Float[np.ndarray, "*head token token"]) -> Float[np.ndarr
     return np.stack([total, total / np.arange(tokens, 0, -1)])
 
 
-def uniform(prompt: int, tokens: int) -> tuple[Float[np.ndarray, "token"], Float[np.ndarray, "received token"]]:
+def uniform(prompt: int, tokens: int) -> tuple[Float[np.ndarray, " token"], Float[np.ndarray, "received token"]]:
     """Row entropies (nat) and received attention of `tokens` generated tokens after `prompt` keys when every row is uniform."""
     keys = prompt + np.arange(tokens) + 1.0
     return np.log(keys), columns(np.tril(np.ones((tokens, tokens))) / keys[:, None])
 
 
-def relate(one: Float[np.ndarray, "*head token"], other: Float[np.ndarray, "*head token"]) -> Float[np.ndarray, "relation *head"]:
+def relate(one: Float[np.ndarray, "*head token"], other: Float[np.ndarray, "*head token"]) -> Float[np.ndarray, " relation *head"]:
     """The four `RELATIONS` of two quantities over tokens; NaN where a correlation has no variation to work with."""
     ranks = rankdata(one, axis=-1), rankdata(other, axis=-1)
     return np.stack([_cosine(one, other), _pearson(one, other), _pearson(*ranks), kendall(one, other)])

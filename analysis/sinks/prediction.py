@@ -53,12 +53,12 @@ class Pairs:
 class Layer:
     """The tokens of one layer that have a value at one window, all images in a row."""
 
-    scores: Mapping[str, Float[np.ndarray, "token"]]
-    positive: Bool[np.ndarray, "token"]
-    absolute: Bool[np.ndarray, "token"]
-    image: Int[np.ndarray, "token"]
-    step: Int[np.ndarray, "token"]
-    tokens: Int[np.ndarray, "token"]
+    scores: Mapping[str, Float[np.ndarray, " token"]]
+    positive: Bool[np.ndarray, " token"]
+    absolute: Bool[np.ndarray, " token"]
+    image: Int[np.ndarray, " token"]
+    step: Int[np.ndarray, " token"]
+    tokens: Int[np.ndarray, " token"]
 
 
 def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window: int) -> Layer:
@@ -81,8 +81,8 @@ def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window
 
 
 def others_rate(
-    tokens: Int[np.ndarray, "token"], positive: Bool[np.ndarray, "token"], image: Int[np.ndarray, "token"], images: int
-) -> Float[np.ndarray, "token"]:
+    tokens: Int[np.ndarray, " token"], positive: Bool[np.ndarray, " token"], image: Int[np.ndarray, " token"], images: int
+) -> Float[np.ndarray, " token"]:
     """Share of positives among the same token's occurrences in the other images, drawn to the overall share by one occurrence."""
     kind = np.unique(tokens, return_inverse=True)[1].reshape(-1)
     kinds = int(kind.max(initial=0)) + 1
@@ -130,7 +130,7 @@ def _across(found: Pairs, data: Layer, names: Sequence[str], width: int, images:
         _add(found.stratified, (name, width), concordance(data.scores[name], data.positive, data.image, images, data.step))
 
 
-def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, seed: tuple[int, ...]) -> Float[np.ndarray, "scorer"]:
+def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, seed: tuple[int, ...]) -> Float[np.ndarray, " scorer"]:
     """Pairs of one image, for the labels as they are and for both nulls; returns this layer's AUROC of each scorer.
 
     An image's orders and turns are the same in every layer, as its labels are alike: what a null exchanges is a caption.

@@ -122,7 +122,7 @@ def _of_text(
     }
 
 
-def _received_sinks(rows: Float[Tensor, "head token token"]) -> Bool[np.ndarray, "token"]:
+def _received_sinks(rows: Float[Tensor, "head token token"]) -> Bool[np.ndarray, " token"]:
     """Tokens that some head gives more than `EPS` on average over the queries from their own on, `LATER` of them at least."""
     tokens = rows.shape[-1]
     number = np.arange(tokens, 0, -1)
@@ -130,7 +130,7 @@ def _received_sinks(rows: Float[Tensor, "head token token"]) -> Bool[np.ndarray,
     return (mean > EPS).any(axis=0) & (number > LATER)
 
 
-def _prevalence(fired: Tensor | None, row: int, there: Tensor, group: Tensor) -> Float[np.ndarray, "place"]:
+def _prevalence(fired: Tensor | None, row: int, there: Tensor, group: Tensor) -> Float[np.ndarray, " place"]:
     if fired is None:
         return np.full(len(PLACES), np.nan)
     told = fired[row][:, there].float().mean(0).numpy()
@@ -139,7 +139,7 @@ def _prevalence(fired: Tensor | None, row: int, there: Tensor, group: Tensor) ->
     return np.array([told[place == number].mean() if (place == number).any() else np.nan for number in range(len(PLACES))])
 
 
-def _counts(fired: Tensor | None, row: int, there: Tensor, sink: np.ndarray) -> Float[np.ndarray, "count"]:
+def _counts(fired: Tensor | None, row: int, there: Tensor, sink: np.ndarray) -> Float[np.ndarray, " count"]:
     if fired is None:
         return np.full(len(COUNTS), np.nan)
     told = fired[row][:, there].any(0).numpy()

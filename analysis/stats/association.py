@@ -44,13 +44,13 @@ class Association:
 
 
 def within_image(
-    x: Float[np.ndarray, "case *quantity"],
-    y: Float[np.ndarray, "case"],
-    image: Shaped[np.ndarray, "case"],
-    covariate: Float[np.ndarray, "case"] | None = None,
+    x: Float[np.ndarray, " case *quantity"],
+    y: Float[np.ndarray, " case"],
+    image: Shaped[np.ndarray, " case"],
+    covariate: Float[np.ndarray, " case"] | None = None,
     *,
     kind: str = "kendall",
-) -> Float[np.ndarray, "image *quantity"]:
+) -> Float[np.ndarray, " image *quantity"]:
     """Coefficient of x with y in each image, images in the order of `np.unique(image)`.
 
     Parameters
@@ -92,10 +92,10 @@ def within_image(
 
 
 def mean_within(
-    x: Float[np.ndarray, "case *quantity"],
-    y: Float[np.ndarray, "case"],
-    image: Shaped[np.ndarray, "case"],
-    covariate: Float[np.ndarray, "case"] | None = None,
+    x: Float[np.ndarray, " case *quantity"],
+    y: Float[np.ndarray, " case"],
+    image: Shaped[np.ndarray, " case"],
+    covariate: Float[np.ndarray, " case"] | None = None,
     *,
     kind: str = "kendall",
     weighted: bool = True,
@@ -135,10 +135,10 @@ def mean_within(
 
 
 def within_tau(
-    x: Float[np.ndarray, "case *quantity"],
-    y: Float[np.ndarray, "case"],
-    image: Shaped[np.ndarray, "case"],
-    covariate: Float[np.ndarray, "case"] | None = None,
+    x: Float[np.ndarray, " case *quantity"],
+    y: Float[np.ndarray, " case"],
+    image: Shaped[np.ndarray, " case"],
+    covariate: Float[np.ndarray, " case"] | None = None,
     *,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
@@ -148,13 +148,13 @@ def within_tau(
     return mean_within(x, y, image, covariate, kind="kendall", level=level, resamples=resamples, seed=seed)
 
 
-def _columns(x: Float[np.ndarray, "case *quantity"]) -> Float[np.ndarray, "case column"]:
+def _columns(x: Float[np.ndarray, " case *quantity"]) -> Float[np.ndarray, "case column"]:
     return x.reshape(len(x), int(np.prod(x.shape[1:])))
 
 
 def _coefficients(
-    x: Float[np.ndarray, "quantity case"], y: Float[np.ndarray, "case"], z: Float[np.ndarray, "case"] | None, kind: str
-) -> Float[np.ndarray, "quantity"]:
+    x: Float[np.ndarray, "quantity case"], y: Float[np.ndarray, " case"], z: Float[np.ndarray, " case"] | None, kind: str
+) -> Float[np.ndarray, " quantity"]:
     """Of one image; no NaN."""
     transform = {"kendall": _signs, "spearman": _centred_ranks, "pearson": _centred, "cosine": np.asarray}[kind]
     x, y = _unit(transform(x)), _unit(transform(y))

@@ -17,8 +17,8 @@ from scipy.stats import bootstrap
 RESAMPLES, LEVEL, BATCH = 4999, 0.95, 500
 FEW = "undefined in some resamples: too few images have a value"
 
-Statistic = Callable[[Int[np.ndarray, "*resample drawn"]], Float[np.ndarray, "quantity *resample"]]
-TwoGroups = Callable[[Int[np.ndarray, "*resample first"], Int[np.ndarray, "*resample second"]], Float[np.ndarray, "quantity *resample"]]
+Statistic = Callable[[Int[np.ndarray, "*resample drawn"]], Float[np.ndarray, " quantity *resample"]]
+TwoGroups = Callable[[Int[np.ndarray, "*resample first"], Int[np.ndarray, "*resample second"]], Float[np.ndarray, " quantity *resample"]]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Interval:
         Why a limit is NaN; "" where it is not.
     """
 
-    estimate: Float[np.ndarray, "quantity"]
-    low: Float[np.ndarray, "quantity"]
-    high: Float[np.ndarray, "quantity"]
+    estimate: Float[np.ndarray, " quantity"]
+    low: Float[np.ndarray, " quantity"]
+    high: Float[np.ndarray, " quantity"]
     reason: tuple[str, ...]
 
 
@@ -93,7 +93,7 @@ def mean(values: Float[np.ndarray, "image quantity"]) -> Statistic:
 def ratio(numerators: Float[np.ndarray, "image quantity"], denominators: Float[np.ndarray, "image quantity"]) -> Statistic:
     """Statistic: ratio of sums over images, the estimator of rates per mention or per token; NaN where the denominator is zero."""
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         count = multiplicity_of_images(drawn, len(numerators))
         with np.errstate(invalid="ignore", divide="ignore"):
             below = count @ denominators
@@ -105,7 +105,7 @@ def ratio(numerators: Float[np.ndarray, "image quantity"], denominators: Float[n
 def median(values: Float[np.ndarray, "image quantity"]) -> Statistic:
     """Statistic: the median over images of each column; an image whose value is NaN does not take part in that column."""
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy warns of a resample without a value; here it becomes a reason
             return np.stack([np.nanmedian(column[drawn], axis=-1) for column in values.T])
@@ -175,7 +175,7 @@ def _steady(statistic: Callable[..., np.ndarray], groups: tuple[int, ...], seed:
     return of
 
 
-def _reason(estimate: float, draws: Float[np.ndarray, "resample"], low: float, high: float) -> str:
+def _reason(estimate: float, draws: Float[np.ndarray, " resample"], low: float, high: float) -> str:
     if np.isfinite(low) and np.isfinite(high):
         return ""
     if not np.isfinite(estimate):

@@ -40,8 +40,8 @@ class Clusters:
 
     t: Float[np.ndarray, "layer column"]
     label: Int[np.ndarray, "layer column"]
-    mass: Float[np.ndarray, "cluster"]
-    p: Float[np.ndarray, "cluster"]
+    mass: Float[np.ndarray, " cluster"]
+    p: Float[np.ndarray, " cluster"]
     p_cell: Float[np.ndarray, "layer column"]
 
 

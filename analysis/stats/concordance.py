@@ -42,11 +42,11 @@ class Concordance:
 
 
 def concordance(
-    score: Float[np.ndarray, "token"],
-    positive: Bool[np.ndarray, "token"],
-    image: Int[np.ndarray, "token"],
+    score: Float[np.ndarray, " token"],
+    positive: Bool[np.ndarray, " token"],
+    image: Int[np.ndarray, " token"],
     images: int,
-    stratum: Int[np.ndarray, "token"] | None = None,
+    stratum: Int[np.ndarray, " token"] | None = None,
 ) -> Concordance:
     """Count pairs exactly, ties half, in O(positives x images + tokens log tokens).
 
@@ -97,7 +97,7 @@ def auroc(found: Sequence[Concordance], *, within: bool = False) -> Statistic:
     within : only pairs of one image; images count by their number of pairs
     """
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         times = multiplicity_of_images(drawn, len(found[0].pairs))
         sums: dict[int, np.ndarray] = {}  # concordances of one labelling share their pairs
 

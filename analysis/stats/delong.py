@@ -28,17 +28,17 @@ class DeLong:
     reason : why the covariance is NaN, or ""
     """
 
-    auroc: Float[np.ndarray, "score"]
+    auroc: Float[np.ndarray, " score"]
     covariance: Float[np.ndarray, "score score"]
     n_images: int
     reason: str = ""
 
     @property
-    def se(self) -> Float[np.ndarray, "score"]:
+    def se(self) -> Float[np.ndarray, " score"]:
         """Standard errors."""
         return np.sqrt(np.diag(self.covariance))
 
-    def interval(self, level: float = 0.95) -> tuple[Float[np.ndarray, "score"], Float[np.ndarray, "score"]]:
+    def interval(self, level: float = 0.95) -> tuple[Float[np.ndarray, " score"], Float[np.ndarray, " score"]]:
         """Limits, symmetric on the logit scale so that they stay within (0, 1), t as in `p`; NaN for an AUROC of exactly 0 or 1."""
         if not 0 < level < 1:
             raise ValueError(f"DeLong.interval.level must lie in (0, 1); got {level}.")
@@ -46,7 +46,7 @@ class DeLong:
             half = t.ppf((1 + level) / 2, max(self.n_images - 1, 1)) * self.se / (self.auroc * (1 - self.auroc))
             return expit(logit(self.auroc) - half), expit(logit(self.auroc) + half)
 
-    def p(self) -> Float[np.ndarray, "score"]:
+    def p(self) -> Float[np.ndarray, " score"]:
         """Two-sided p of "AUROC is one half", for each score alone; t with n_images - 1 degrees of freedom."""
         return self._p(self.auroc - 0.5, self.se)
 

@@ -81,10 +81,10 @@ class Difference:
 
 
 def discriminate(
-    score: Float[np.ndarray, "case"],
-    label: Bool[np.ndarray, "case"],
-    image: Shaped[np.ndarray, "case"],
-    stratum: Shaped[np.ndarray, "case"] | None = None,
+    score: Float[np.ndarray, " case"],
+    label: Bool[np.ndarray, " case"],
+    image: Shaped[np.ndarray, " case"],
+    stratum: Shaped[np.ndarray, " case"] | None = None,
     *,
     form: str = "pooled",
     level: float = LEVEL,
@@ -97,10 +97,10 @@ def discriminate(
 
 
 def discriminate_all(
-    scores: Mapping[str, Float[np.ndarray, "case"]],
-    label: Bool[np.ndarray, "case"],
-    image: Shaped[np.ndarray, "case"],
-    stratum: Shaped[np.ndarray, "case"] | None = None,
+    scores: Mapping[str, Float[np.ndarray, " case"]],
+    label: Bool[np.ndarray, " case"],
+    image: Shaped[np.ndarray, " case"],
+    stratum: Shaped[np.ndarray, " case"] | None = None,
     *,
     forms: Sequence[str] = FORMS,
     level: float = LEVEL,
@@ -133,11 +133,11 @@ def discriminate_all(
 
 
 def compare_scores(
-    first: Float[np.ndarray, "case"],
-    second: Float[np.ndarray, "case"],
-    label: Bool[np.ndarray, "case"],
-    image: Shaped[np.ndarray, "case"],
-    stratum: Shaped[np.ndarray, "case"] | None = None,
+    first: Float[np.ndarray, " case"],
+    second: Float[np.ndarray, " case"],
+    label: Bool[np.ndarray, " case"],
+    image: Shaped[np.ndarray, " case"],
+    stratum: Shaped[np.ndarray, " case"] | None = None,
     *,
     form: str = "pooled",
     level: float = LEVEL,
@@ -199,7 +199,7 @@ def _limits(found: Interval) -> list[list[float]]:
 def _change(each: Statistic) -> Statistic:
     """First quantity minus second."""
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         values = each(drawn)
         return values[:1] - values[1:]
 
@@ -212,7 +212,7 @@ def _areas(counted: Sequence[_Counted]) -> Statistic:
     across, inside = ([place for place, one in enumerate(counted) if (one.form == "within") is within] for within in (False, True))
     parts = [(places, auroc([shared[place] for place in places], within=within)) for places, within in ((across, False), (inside, True))]
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         area = np.empty((len(counted), *drawn.shape[:-1]))
         for places, statistic in parts:
             if places:
@@ -231,7 +231,7 @@ def _sharing(found: Sequence[Concordance]) -> list[Concordance]:
     return [Concordance(one.concordant, next(kind for kind in kinds if np.array_equal(one.pairs, kind))) for one in found]
 
 
-def _numbered(image: np.ndarray, stratum: np.ndarray | None, forms: Sequence[str]) -> tuple[Int[np.ndarray, "case"], int]:
+def _numbered(image: np.ndarray, stratum: np.ndarray | None, forms: Sequence[str]) -> tuple[Int[np.ndarray, " case"], int]:
     for form in forms:
         if form not in FORMS:
             raise ValueError(f"discriminate.form must be one of {', '.join(FORMS)}; got {form!r}.")

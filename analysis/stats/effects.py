@@ -31,7 +31,7 @@ def hedges_factor(degrees: int) -> float:
     return float(np.exp(gammaln(degrees / 2) - gammaln((degrees - 1) / 2)) / np.sqrt(degrees / 2))
 
 
-def standardised_change(treated: Float[np.ndarray, "image"], control: Float[np.ndarray, "image"]) -> tuple[float, float]:
+def standardised_change(treated: Float[np.ndarray, " image"], control: Float[np.ndarray, " image"]) -> tuple[float, float]:
     """Mean difference of paired arms as d_z, over the spread of the differences, and as Hedges' g_av, over that of images in an arm.
 
     NaN with under 2 images, or without spread.
@@ -46,7 +46,7 @@ def standardised_change(treated: Float[np.ndarray, "image"], control: Float[np.n
     return d_z, g_av
 
 
-def hedges_g(first: Float[np.ndarray, "image"], second: Float[np.ndarray, "other_image"]) -> float:
+def hedges_g(first: Float[np.ndarray, " image"], second: Float[np.ndarray, " other_image"]) -> float:
     """Hedges' g of two groups of different images: mean difference over the pooled spread, corrected; NaN without spread."""
     degrees = len(first) + len(second) - 2
     if min(len(first), len(second)) < 2:
@@ -146,7 +146,7 @@ def _pairs(top: Float[np.ndarray, "quantity first second"], bottom: Float[np.nda
     """Ratio of two sums over all pairs of a drawn image of each group."""
     tables = list(zip(top, bottom, strict=True))
 
-    def of(one: Int[np.ndarray, "*resample one"], other: Int[np.ndarray, "*resample other"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(one: Int[np.ndarray, "*resample one"], other: Int[np.ndarray, "*resample other"]) -> Float[np.ndarray, " quantity *resample"]:
         rows, columns = multiplicity_of_images(one, top.shape[1]), multiplicity_of_images(other, top.shape[2])
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.stack([((rows @ t) * columns).sum(axis=-1) / ((rows @ b) * columns).sum(axis=-1) for t, b in tables])
@@ -155,7 +155,7 @@ def _pairs(top: Float[np.ndarray, "quantity first second"], bottom: Float[np.nda
 
 
 def _log(statistic: Callable) -> Callable:
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.log(statistic(drawn))
 

@@ -26,13 +26,13 @@ class Equivalence:
     reason : why there is no test, or ""; where there is none nothing is called equivalent
     """
 
-    estimate: Float[np.ndarray, "quantity"]
-    low: Float[np.ndarray, "quantity"]
-    high: Float[np.ndarray, "quantity"]
-    p: Float[np.ndarray, "quantity"]
-    equivalent: Bool[np.ndarray, "quantity"]
-    p_not_inferior: Float[np.ndarray, "quantity"]
-    not_inferior: Bool[np.ndarray, "quantity"]
+    estimate: Float[np.ndarray, " quantity"]
+    low: Float[np.ndarray, " quantity"]
+    high: Float[np.ndarray, " quantity"]
+    p: Float[np.ndarray, " quantity"]
+    equivalent: Bool[np.ndarray, " quantity"]
+    p_not_inferior: Float[np.ndarray, " quantity"]
+    not_inferior: Bool[np.ndarray, " quantity"]
     reason: tuple[str, ...]
 
 
@@ -106,7 +106,7 @@ def _check(name: str, margin: float, level: float) -> None:
         raise ValueError(f"{name}.level must lie in (0, 1); got {level}.")
 
 
-def _untestable(differences: Float[np.ndarray, "image"]) -> str:
+def _untestable(differences: Float[np.ndarray, " image"]) -> str:
     if len(differences) < 2:
         return "a test over images needs at least 2 images" if len(differences) else "no image has a value in both arms"
     return "no variation between images" if np.ptp(differences) == 0 else ""
@@ -119,7 +119,7 @@ def _draws(statistic: Statistic, images: int, resamples: int, seed: int) -> Floa
     return np.concatenate([statistic(rng.integers(0, images, (size, images))) for size in sizes], axis=-1)
 
 
-def _chance_below(bound: float, estimate: float, draws: Float[np.ndarray, "resample"], left_out: Float[np.ndarray, "image"]) -> float:
+def _chance_below(bound: float, estimate: float, draws: Float[np.ndarray, " resample"], left_out: Float[np.ndarray, " image"]) -> float:
     """One-sided level at which the BCa limit equals `bound`: the inverse of Efron (1987) eq. 6.6, kept within what the draws can tell."""
     least = 1 / (len(draws) + 1)
     # percentiles interpolate between order statistics, and so does their inverse here

@@ -44,7 +44,7 @@ def cluster_jackknife(statistic: Statistic, images: int, *, level: float = LEVEL
     return Interval(estimate, np.where(kept, low, np.nan), np.where(kept, high, np.nan), reason)
 
 
-def _spread(left: Float[np.ndarray, "quantity image"]) -> Float[np.ndarray, "quantity"]:
+def _spread(left: Float[np.ndarray, "quantity image"]) -> Float[np.ndarray, " quantity"]:
     images = left.shape[1]
     return np.sqrt((images - 1) / images * ((left - left.mean(axis=1, keepdims=True)) ** 2).sum(axis=1))
 

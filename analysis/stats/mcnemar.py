@@ -34,7 +34,7 @@ class McNemar:
     p: float
 
 
-def mcnemar(treated: Bool[np.ndarray, "image"], control: Bool[np.ndarray, "image"], level: float = 0.95) -> McNemar:
+def mcnemar(treated: Bool[np.ndarray, " image"], control: Bool[np.ndarray, " image"], level: float = 0.95) -> McNemar:
     """McNemar's exact (binomial) test of equal shares, and the paired risk difference `treated - control` with its interval.
 
     Parameters

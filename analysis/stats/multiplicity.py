@@ -5,7 +5,7 @@ from jaxtyping import Float
 from scipy.stats import false_discovery_control
 
 
-def adjust(p: Float[np.ndarray, "test"], method: str = "holm") -> Float[np.ndarray, "test"]:
+def adjust(p: Float[np.ndarray, " test"], method: str = "holm") -> Float[np.ndarray, " test"]:
     """Adjusted p-values: "holm" holds the family-wise error, "bh" the false discovery rate (Benjamini & Hochberg 1995)."""
     if method not in _METHODS:
         raise ValueError(f"adjust.method must be one of {', '.join(_METHODS)}; got {method!r}.")
@@ -15,7 +15,7 @@ def adjust(p: Float[np.ndarray, "test"], method: str = "holm") -> Float[np.ndarr
     return adjusted
 
 
-def family_size(p: Float[np.ndarray, "test"]) -> int:
+def family_size(p: Float[np.ndarray, " test"]) -> int:
     """How many tests a correction ran over."""
     return int(np.isfinite(p).sum())
 

@@ -44,7 +44,7 @@ class Paired:
 def compare(
     treated: Float[np.ndarray, "image quantity"],
     control: Float[np.ndarray, "image quantity"],
-    family: Bool[np.ndarray, "quantity"] | None = None,
+    family: Bool[np.ndarray, " quantity"] | None = None,
     *,
     seed: int = 0,
 ) -> Paired:
@@ -75,7 +75,7 @@ def compare(
     )
 
 
-def untestable(differences: Float[np.ndarray, "image"]) -> str:
+def untestable(differences: Float[np.ndarray, " image"]) -> str:
     """Why the finite differences of a quantity cannot be tested, or ""."""
     if len(differences) == 0:
         return "no image has a value in both arms"
@@ -84,13 +84,13 @@ def untestable(differences: Float[np.ndarray, "image"]) -> str:
     return "all differences are zero" if not differences.any() else ""
 
 
-def hodges_lehmann(values: Float[np.ndarray, "image"]) -> float:
+def hodges_lehmann(values: Float[np.ndarray, " image"]) -> float:
     """Median of the Walsh averages (x_i + x_j) / 2, i <= j: the location estimate that belongs to the signed-rank test."""
     first, second = np.triu_indices(len(values))
     return float(np.median((values[first] + values[second]) / 2))
 
 
-def signed_rank(values: Float[np.ndarray, "image"]) -> float:
+def signed_rank(values: Float[np.ndarray, " image"]) -> float:
     """Two-sided p of Wilcoxon's signed-rank test (scipy): exact to 50 images without ties or zeros, else normal approximation.
 
     NaN where nothing can be ranked. Few images with ties get the approximation too; their exact test is the sign flip.
@@ -106,7 +106,7 @@ def signed_rank(values: Float[np.ndarray, "image"]) -> float:
 
 def sign_flip(
     differences: Float[np.ndarray, "image quantity"], *, draws: int = DRAWS, seed: int = 0
-) -> tuple[Float[np.ndarray, "quantity"], Float[np.ndarray, "quantity"]]:
+) -> tuple[Float[np.ndarray, " quantity"], Float[np.ndarray, " quantity"]]:
     """Two-sided p of the sign-flip permutation test of a zero mean, alone and corrected over the quantities by max-T.
 
     Exchanging the arms of an image flips the signs of all its differences together, so the dependence between quantities (layers)

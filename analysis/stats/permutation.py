@@ -38,13 +38,13 @@ class Permuted:
     reason : why a p is NaN, or ""
     """
 
-    observed: Float[np.ndarray, "quantity"]
-    null_mean: Float[np.ndarray, "quantity"]
-    null_low: Float[np.ndarray, "quantity"]
-    null_high: Float[np.ndarray, "quantity"]
-    z: Float[np.ndarray, "quantity"]
-    p: Float[np.ndarray, "quantity"]
-    p_max_t: Float[np.ndarray, "quantity"]
+    observed: Float[np.ndarray, " quantity"]
+    null_mean: Float[np.ndarray, " quantity"]
+    null_low: Float[np.ndarray, " quantity"]
+    null_high: Float[np.ndarray, " quantity"]
+    z: Float[np.ndarray, " quantity"]
+    p: Float[np.ndarray, " quantity"]
+    p_max_t: Float[np.ndarray, " quantity"]
     draws: int
     reason: tuple[str, ...]
 
@@ -52,9 +52,9 @@ class Permuted:
 def within_image(
     statistic: Statistic,
     values: Float[np.ndarray, "case quantity"],
-    labels: Shaped[np.ndarray, "case"],
-    image: Int[np.ndarray, "case"],
-    stratum: Int[np.ndarray, "case"] | None = None,
+    labels: Shaped[np.ndarray, " case"],
+    image: Int[np.ndarray, " case"],
+    stratum: Int[np.ndarray, " case"] | None = None,
     *,
     draws: int = DRAWS,
     seed: int = 0,
@@ -87,8 +87,8 @@ def within_image(
 def circular_shift(
     statistic: Statistic,
     values: Float[np.ndarray, "case quantity"],
-    series: Shaped[np.ndarray, "case"],
-    image: Int[np.ndarray, "case"],
+    series: Shaped[np.ndarray, " case"],
+    image: Int[np.ndarray, " case"],
     *,
     draws: int = DRAWS,
     seed: int = 0,
@@ -127,8 +127,8 @@ def dot(values: Float[np.ndarray, "case quantity"], labels: Num[np.ndarray, "dra
 
 def standardised(
     values: Float[np.ndarray, "case quantity"],
-    image: Int[np.ndarray, "case"],
-    covariate: Float[np.ndarray, "case"] | None = None,
+    image: Int[np.ndarray, " case"],
+    covariate: Float[np.ndarray, " case"] | None = None,
     *,
     ranks: bool = False,
 ) -> Float[np.ndarray, "case quantity"]:
@@ -151,7 +151,7 @@ def standardised(
     return found / np.sqrt(len(parts))
 
 
-def within_auroc(image: Int[np.ndarray, "case"]) -> Statistic:
+def within_auroc(image: Int[np.ndarray, " case"]) -> Statistic:
     """Statistic of boolean labels: AUROC over all pairs of a positive and a negative of the same image, ties half."""
     parts = _parts(_dense(image))
 

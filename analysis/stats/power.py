@@ -124,7 +124,7 @@ def detectable(
     return best
 
 
-def shifted_pilot(differences: Float[np.ndarray, "pilot"]) -> Simulate:
+def shifted_pilot(differences: Float[np.ndarray, " pilot"]) -> Simulate:
     """Generator: paired differences drawn from a pilot's with replacement, moved so that their mean is the effect, in their unit.
 
     The pilot's spread and tails are kept; that its spread is itself an estimate is not in the power.
@@ -160,6 +160,6 @@ def mcnemar_p(sample: Bool[np.ndarray, "image arm"]) -> float:
     return mcnemar(sample[:, 0], sample[:, 1]).p
 
 
-def sign_flip_p(draws: int = DRAWS) -> Callable[[Float[np.ndarray, "image"]], float]:
+def sign_flip_p(draws: int = DRAWS) -> Callable[[Float[np.ndarray, " image"]], float]:
     """Test for `shifted_pilot`: the sign-flip p of a zero mean; the same flips serve all samples of one size."""
     return lambda sample: float(sign_flip(sample[:, None], draws=draws)[0][0])

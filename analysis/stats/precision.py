@@ -33,16 +33,16 @@ class Ranking:
     positives: csr_matrix
     negatives: csr_matrix
     opposite: csr_matrix
-    group: Int[np.ndarray, "place"]
+    group: Int[np.ndarray, " place"]
     chance: float
 
 
 def ranking(
-    score: Float[np.ndarray, "case"],
-    positive: Bool[np.ndarray, "case"],
-    image: Int[np.ndarray, "case"],
+    score: Float[np.ndarray, " case"],
+    positive: Bool[np.ndarray, " case"],
+    image: Int[np.ndarray, " case"],
     images: int,
-    group: Int[np.ndarray, "case"] | None = None,
+    group: Int[np.ndarray, " case"] | None = None,
 ) -> Ranking:
     """Sort the cases of a score; a case without a score (NaN) takes no part, ties share one place.
 
@@ -73,7 +73,7 @@ def ranking(
 def average_precision(found: Sequence[Ranking]) -> Statistic:
     """Statistic for `cluster_bca`: average precision of each ranking over the drawn images; NaN where no group drew both labels."""
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         times = multiplicity_of_images(drawn, found[0].positives.shape[1])
         flat = times.reshape(-1, times.shape[-1]).T
         return np.stack([_average(one, flat).reshape(times.shape[:-1]) for one in found])
@@ -81,7 +81,7 @@ def average_precision(found: Sequence[Ranking]) -> Statistic:
     return of
 
 
-def _average(one: Ranking, times: Float[np.ndarray, "image resample"]) -> Float[np.ndarray, "resample"]:
+def _average(one: Ranking, times: Float[np.ndarray, "image resample"]) -> Float[np.ndarray, " resample"]:
     hits, false = np.asarray(one.positives @ times), np.asarray(one.negatives @ times)
     true_above, false_above = (_running(counts, one.group) for counts in (hits, false))
     hits = np.where(np.asarray(one.opposite @ times) > 0, hits, 0.0)
@@ -90,13 +90,13 @@ def _average(one: Ranking, times: Float[np.ndarray, "image resample"]) -> Float[
         return (hits * precise).sum(axis=0) / hits.sum(axis=0)
 
 
-def _running(counts: Float[np.ndarray, "place resample"], first: Int[np.ndarray, "place"]) -> Float[np.ndarray, "place resample"]:
+def _running(counts: Float[np.ndarray, "place resample"], first: Int[np.ndarray, " place"]) -> Float[np.ndarray, "place resample"]:
     """Sums over the places of a group so far."""
     total = np.vstack([np.zeros((1, counts.shape[1])), np.cumsum(counts, axis=0)])
     return total[1:] - total[first]
 
 
-def _chance(positives: Int[np.ndarray, "group"], negatives: Int[np.ndarray, "group"]) -> float:
+def _chance(positives: Int[np.ndarray, " group"], negatives: Int[np.ndarray, " group"]) -> float:
     """Expected average precision of a random order without ties, groups weighted by positives.
 
     Rank k of n holds a positive with probability P / n, and then the expected precision there is (1 + (k - 1)(P - 1) / (n - 1)) / k. Over

@@ -71,9 +71,9 @@ class Regression:
 
 
 def gee_logistic(
-    label: Bool[np.ndarray, "case"],
-    design: Mapping[str, Shaped[np.ndarray, "case"]],
-    image: Shaped[np.ndarray, "case"],
+    label: Bool[np.ndarray, " case"],
+    design: Mapping[str, Shaped[np.ndarray, " case"]],
+    image: Shaped[np.ndarray, " case"],
     *,
     link: str = "logit",
     structure: str = "exchangeable",
@@ -123,9 +123,9 @@ def gee_logistic(
 
 
 def conditional_logit(
-    label: Bool[np.ndarray, "case"],
-    design: Mapping[str, Shaped[np.ndarray, "case"]],
-    image: Shaped[np.ndarray, "case"],
+    label: Bool[np.ndarray, " case"],
+    design: Mapping[str, Shaped[np.ndarray, " case"]],
+    image: Shaped[np.ndarray, " case"],
     *,
     level: float = LEVEL,
 ) -> Regression:
@@ -157,7 +157,7 @@ def conditional_logit(
     return data.told(estimate, se, norm.ppf((1 + level) / 2), 2 * norm.sf(np.abs(estimate / se)))
 
 
-def natural_spline(values: Float[np.ndarray, "case"], name: str, degrees: int = 3) -> dict[str, Float[np.ndarray, "case"]]:
+def natural_spline(values: Float[np.ndarray, " case"], name: str, degrees: int = 3) -> dict[str, Float[np.ndarray, " case"]]:
     """Columns of a natural cubic spline without intercept, named "<name> 1" ..., to let a label depend smoothly on a position.
 
     Knots are quantiles from the least to the greatest value; fewer columns come back where the values have fewer distinct quantiles.
@@ -187,13 +187,13 @@ class _Cases:
     def _fill(self, label: np.ndarray, raw: np.ndarray, image: np.ndarray) -> None:
         self.label, self.raw = label, raw
         kinds, number = np.unique(image, return_inverse=True)
-        self.image: Int[np.ndarray, "case"] = number.reshape(-1)
+        self.image: Int[np.ndarray, " case"] = number.reshape(-1)
         self.images = len(kinds)
         self.sd = raw.std(axis=0) if len(raw) else np.full(raw.shape[1], np.nan)
         centred = raw - raw.mean(axis=0) if len(raw) else raw
         self.columns = centred / np.where(self.sd > 0, self.sd, 1.0)
 
-    def only(self, kept: Bool[np.ndarray, "image"]) -> "_Cases":
+    def only(self, kept: Bool[np.ndarray, " image"]) -> "_Cases":
         chosen = kept[self.image]
         fewer = object.__new__(_Cases)
         fewer.names = self.names
@@ -225,6 +225,6 @@ class _Cases:
         return Regression(effects, self.images, len(self.label), int(self.label.sum()))
 
 
-def _mean_of_image(columns: Float[np.ndarray, "case column"], image: Int[np.ndarray, "case"]) -> Float[np.ndarray, "case column"]:
+def _mean_of_image(columns: Float[np.ndarray, "case column"], image: Int[np.ndarray, " case"]) -> Float[np.ndarray, "case column"]:
     sums = np.stack([np.bincount(image, weights=column) for column in columns.T], axis=1) if columns.shape[1] else np.empty((1, 0))
     return (sums / np.maximum(np.bincount(image), 1)[:, None])[image] if len(image) else columns

@@ -40,9 +40,9 @@ class Repeated:
 
 
 def repeated_correlation(
-    x: Float[np.ndarray, "case"],
-    y: Float[np.ndarray, "case"],
-    image: Shaped[np.ndarray, "case"],
+    x: Float[np.ndarray, " case"],
+    y: Float[np.ndarray, " case"],
+    image: Shaped[np.ndarray, " case"],
     *,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
@@ -63,7 +63,7 @@ def repeated_correlation(
         few = "too few cases" if degrees < 1 else "x or y does not vary within images"
         return Repeated(r, *(np.nan,) * 2, degrees, *(np.nan,) * 3, images, cases, few)
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         return _correlation(multiplicity_of_images(drawn, images) @ sums)[None]
 
     interval = cluster_bca(of, images, level=level, resamples=resamples, seed=seed)

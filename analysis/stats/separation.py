@@ -13,7 +13,7 @@ _FOUND = 1e-6
 
 
 def separated(
-    columns: Float[np.ndarray, "case column"], label: Bool[np.ndarray, "case"], group: Int[np.ndarray, "case"] | None = None
+    columns: Float[np.ndarray, "case column"], label: Bool[np.ndarray, " case"], group: Int[np.ndarray, " case"] | None = None
 ) -> bool:
     """True if a combination of the columns is at least t for every positive and at most t for every negative, and not always t.
 

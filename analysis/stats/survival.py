@@ -118,7 +118,7 @@ def survival(
         times = multiplicity_of_images(drawn, images)
         return table((times @ flat).reshape(*drawn.shape[:-1], arms, 3, horizon))
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         found = drawn_table(drawn)
         parts = [getattr(found, name) for name in CURVES] + [np.stack([getattr(found, name) for name in MEANS], axis=-1)]
         return np.moveaxis(np.concatenate([part.reshape(*drawn.shape[:-1], -1) for part in parts], axis=-1), -1, 0)
@@ -169,11 +169,11 @@ def _contrasts(each: Float[np.ndarray, "image 2 3 time"], level: float, resample
     shape = both.shape[1:]
     flat = both.reshape(len(both), -1)
 
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, "quantity *resample"]:
+    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
         values = _scalars(table((multiplicity_of_images(drawn, len(both)) @ flat).reshape(*drawn.shape[:-1], *shape)))
         return values[..., 1] - values[..., 0]
 
-    def of_counts(summed: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "quantity *draw"]:
+    def of_counts(summed: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, " quantity *draw"]:
         return _scalars(table(summed.reshape(*summed.shape[:-1], *shape[1:])))
 
     first, second = (both[:, arm].reshape(len(both), -1) for arm in (0, 1))
@@ -183,7 +183,7 @@ def _contrasts(each: Float[np.ndarray, "image 2 3 time"], level: float, resample
     return {name: Contrast(*limits, chance, len(both), reason) for name, limits, chance, reason in rows}
 
 
-def _scalars(found: LifeTable) -> Float[np.ndarray, "quantity *row"]:
+def _scalars(found: LifeTable) -> Float[np.ndarray, " quantity *row"]:
     return np.stack([*(getattr(found, name) for name in MEANS), found.incidence[..., -1]])
 
 

@@ -13,11 +13,11 @@ _TIE = 1e-9
 def swap_test(
     treated: Float[np.ndarray, "image count"],
     control: Float[np.ndarray, "image count"],
-    ratios: Callable[[Float[np.ndarray, "*draw count"]], Float[np.ndarray, "quantity *draw"]],
+    ratios: Callable[[Float[np.ndarray, "*draw count"]], Float[np.ndarray, " quantity *draw"]],
     *,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Float[np.ndarray, "quantity"]:
+) -> Float[np.ndarray, " quantity"]:
     """Two-sided p of "both arms have the same ratio", for every quantity that `ratios` makes of summed counts.
 
     Under the null an image's counts might as well come from the other arm. Exact (all 2^n exchanges) where these are no more than

@@ -28,12 +28,12 @@ class TwoStage:
     """
 
     by_image: Float[np.ndarray, "image quantity"]
-    n: Int[np.ndarray, "quantity"]
-    mean: Float[np.ndarray, "quantity"]
-    low: Float[np.ndarray, "quantity"]
-    high: Float[np.ndarray, "quantity"]
-    p: Float[np.ndarray, "quantity"]
-    p_max_t: Float[np.ndarray, "quantity"]
+    n: Int[np.ndarray, " quantity"]
+    mean: Float[np.ndarray, " quantity"]
+    low: Float[np.ndarray, " quantity"]
+    high: Float[np.ndarray, " quantity"]
+    p: Float[np.ndarray, " quantity"]
+    p_max_t: Float[np.ndarray, " quantity"]
     reason: tuple[str, ...]
 
 
@@ -81,7 +81,7 @@ def trends(values: Float[np.ndarray, "image step quantity"], kind: str, per: flo
     return found if kind == "tau" else per * found
 
 
-def kendall_tau(values: Float[np.ndarray, "step quantity"]) -> Float[np.ndarray, "quantity"]:
+def kendall_tau(values: Float[np.ndarray, "step quantity"]) -> Float[np.ndarray, " quantity"]:
     """Kendall's tau-b of each column with the step number, NaN steps left out; NaN for under 3 steps or a constant column.
 
     Steps have no ties, so tau-b = S / sqrt(N (N - T)) with N pairs of steps, of which T are tied in value (Kendall 1945).
@@ -89,12 +89,12 @@ def kendall_tau(values: Float[np.ndarray, "step quantity"]) -> Float[np.ndarray,
     return np.array([_tau(column[np.isfinite(column)], np.flatnonzero(np.isfinite(column))) for column in values.T])
 
 
-def theil_sen(values: Float[np.ndarray, "step quantity"]) -> Float[np.ndarray, "quantity"]:
+def theil_sen(values: Float[np.ndarray, "step quantity"]) -> Float[np.ndarray, " quantity"]:
     """Median of the slopes of all pairs of steps (Theil 1950, Sen 1968), a step, in the column's unit; NaN for under 3 steps."""
     return np.array([_slope(column[np.isfinite(column)], np.flatnonzero(np.isfinite(column))) for column in values.T])
 
 
-def least_squares(values: Float[np.ndarray, "step quantity"]) -> Float[np.ndarray, "quantity"]:
+def least_squares(values: Float[np.ndarray, "step quantity"]) -> Float[np.ndarray, " quantity"]:
     """Least-squares slope of each column on the step number, a step, NaN steps left out; NaN for under 3 steps."""
     present = np.isfinite(values)
     count = present.sum(axis=0)

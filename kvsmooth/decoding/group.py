@@ -121,7 +121,7 @@ class Group:
             self.output[0].copy_(last_outputs[self.layers[0]])
             self.seeded_output = True
 
-    def smooth_output(self, output: Float[Tensor, "row 1 head channel"], rates: Float[Tensor, "row *head"]):
+    def smooth_output(self, output: Float[Tensor, "row 1 head channel"], rates: Float[Tensor, " row *head"]):
         """The newest token's attention output mixed with the previous token's; unchanged where no previous one was seen."""
         newest = output[:, 0].float().unsqueeze(0)
         smoothed = newest
@@ -166,7 +166,7 @@ class Group:
             return self.buffer[: int(self.filled)].cpu()
         return torch.stack(self.steps).cpu() if self.steps else torch.empty(0, 4, len(self.layers), self.unit.rows)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Row i goes on as what row rows[i] was."""
         self.policy.reorder(rows)
         rows = rows.to(self.unit.device)

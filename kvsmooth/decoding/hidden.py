@@ -111,7 +111,7 @@ class PromptStates:
             )
         return tuple(self.statistics[layer] for layer in layers)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Row i goes on as what row rows[i] was."""
         for layer, kept in self.statistics.items():
             parts = (getattr(kept, each.name) for each in fields(Prompt))

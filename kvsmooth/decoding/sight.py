@@ -43,7 +43,7 @@ class Shared:
     """
 
     counted: Bool[Tensor, "row key"] | None = None
-    tokens: Int[Tensor, "row"] | None = None
+    tokens: Int[Tensor, " row"] | None = None
     prompts: tuple[Prompt, ...] = ()
     slots: Int[Tensor, "2"] | None = None
 

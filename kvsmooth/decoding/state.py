@@ -74,7 +74,7 @@ class BandState:
         return flags.repeat_interleave(rows // flags.shape[0], 0)
 
     def step(
-        self, newest: dict[int, Newest], cache, longest: int, tokens: Int[Tensor, "row"] | None = None
+        self, newest: dict[int, Newest], cache, longest: int, tokens: Int[Tensor, " row"] | None = None
     ) -> Float[Tensor, "layer row *head"]:
         """Deal with the newest rows of these layers, in the cache and in the record; gives the rates of the last group.
 
@@ -115,7 +115,7 @@ class BandState:
             group.note(torch.stack((*flat, *changes)))
         return rates
 
-    def smooth_output(self, layer: int, output: Tensor, rates: Float[Tensor, "row *head"]) -> Tensor:
+    def smooth_output(self, layer: int, output: Tensor, rates: Float[Tensor, " row *head"]) -> Tensor:
         """A layer's attention output, mixed with its previous one."""
         return next(group for group in self.groups if layer in group.layers).smooth_output(output, rates)
 
@@ -128,7 +128,7 @@ class BandState:
         whole = torch.cat([record[: min(map(len, records))] for record in records], 2)
         return whole[:, :, [layers.index(layer) for layer in self.band]]
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Row i goes on as what row rows[i] was."""
         self.last_outputs = {layer: output.index_select(0, rows.to(output.device)) for layer, output in self.last_outputs.items()}
         self.prompt.reorder(rows)

@@ -24,21 +24,21 @@ class Text:
     """
 
     def __init__(self, ends: Sequence[int] = ()):
-        self.fed: list[Int[Tensor, "row"]] | None = []
-        self.moves: dict[int, Int[Tensor, "row"]] = {}
+        self.fed: list[Int[Tensor, " row"]] | None = []
+        self.moves: dict[int, Int[Tensor, " row"]] = {}
         self.ends = tuple(ends)
         self.said: Int[Tensor, "row token"] | None = None
         self.padding: int | None = None
         self.prompts = 1
 
-    def feed(self, tokens: Int[Tensor, "row"] | None) -> None:
+    def feed(self, tokens: Int[Tensor, " row"] | None) -> None:
         """Take the tokens of a decode step."""
         if tokens is None:
             self.fed = None
         elif self.fed is not None:
             self.fed.append(tokens.detach())
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Before the next step, row i goes on as what row rows[i] was."""
         if self.fed:
             step = len(self.fed)
@@ -68,7 +68,7 @@ class Text:
     def _ended(self, tokens: Int[Tensor, "_ _"]) -> Bool[Tensor, "_ _"]:
         return torch.isin(tokens, torch.tensor(self.ends, dtype=tokens.dtype))
 
-    def _lengths(self) -> Int[Tensor, "row"]:
+    def _lengths(self) -> Int[Tensor, " row"]:
         """Tokens of each returned row, the one that ended it among them."""
         ended, width = self._ended(self.said), self.said.shape[1]
         padded = torch.zeros_like(ended) if self.padding is None else self.said == self.padding

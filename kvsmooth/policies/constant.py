@@ -39,9 +39,9 @@ class ConstantRates:
     def __init__(self, rate: float):
         self.rate = rate
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """The constant, in the shape of the scores."""
         return torch.full_like(scores, self.rate)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Rates do not depend on the row: order is irrelevant."""

@@ -34,7 +34,7 @@ class FirstPass:
     """
 
     rates: Float[Tensor, "step layer row"]
-    steps: Int[Tensor, "row"]
+    steps: Int[Tensor, " row"]
 
     def __post_init__(self):
         for part in ("rates", "steps"):
@@ -133,19 +133,19 @@ def rearranged(policy: Any, setting: Setting, order: Callable[[random.Random, in
 class Schedule:
     """Rates laid down beforehand. Where a row outlives its length, its rates begin again: the order goes on cyclically."""
 
-    def __init__(self, name: str, table: Float[Tensor, "step band row"], lengths: Int[Tensor, "row"], setting: Setting):
+    def __init__(self, name: str, table: Float[Tensor, "step band row"], lengths: Int[Tensor, " row"], setting: Setting):
         self.name_of_policy = name
         self.table = table[:, list(setting.places)].to(setting.device, torch.float32).contiguous()
         self.lengths = lengths.to(setting.device).clamp_min(1)
         self.step = torch.zeros(1, dtype=torch.long, device=setting.device)
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """The rates of the present step, whatever the scores."""
         at = (self.step % self.lengths).expand(1, self.table.shape[1], -1)
         rates = self.table.gather(0, at)[0]
         self.step.add_(1)
         return rates if scores.dim() == 2 else rates.unsqueeze(-1).expand_as(scores)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Rates laid down for a row have no meaning for a beam."""
         raise Unsupported(f"{self.name_of_policy} rates belong to the rows of a first pass and cannot follow beams; leave num_beams out.")

@@ -46,10 +46,10 @@ class InverseRates:
     def __init__(self, rates: Rates):
         self.rates = rates
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """Rates of the negative scores."""
         return self.rates.push(-scores, tokens)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """As the policy turned round."""
         self.rates.reorder(rows)

@@ -37,10 +37,10 @@ class PercentileQueue:
         self.queue.copy_(torch.cat((self.queue[1:], scores.unsqueeze(0))))
         return percentile_rank(self.queue, scores, self.rank, self.warmup)
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """The percentiles, clipped."""
         return self.percentiles(scores).clamp(*self.bounds)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Queues follow their beams."""
         self.queue.copy_(self.queue.index_select(2, rows.to(self.queue.device)))

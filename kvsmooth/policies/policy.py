@@ -47,10 +47,10 @@ class Setting:
 class Rates(Protocol):
     """The state of a policy during one decoding run."""
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None) -> Float[Tensor, "layer row *head"]:
         """Take the newest scores of all units and the ids of the newest tokens; give the units' rates in [0, 1]."""
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Let row i continue what row rows[i] had (beam search)."""
 
 

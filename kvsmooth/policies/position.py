@@ -50,11 +50,11 @@ class PositionRates:
         self.table = table[:, list(setting.places)].to(setting.device, torch.float32)
         self.step = torch.zeros(1, dtype=torch.long, device=setting.device)
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """The step's rate by layer, for all rows alike."""
         rates = self.table.index_select(0, self.step.clamp_max(len(self.table) - 1))[0]
         self.step.add_(1)
         return rates.view(-1, *[1] * (scores.dim() - 1)).expand_as(scores)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """All rows have the same rate: order is irrelevant."""

@@ -79,7 +79,7 @@ class TokenClassRates:
         self.table = table[:, list(setting.places)].to(setting.device, torch.float32)
         self.classes = classes.to(setting.device).long()
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """The class's rate by layer and row."""
         if tokens is None:
             raise Unsupported("TokenClass needs the ids of the tokens that are fed; got embeddings only: pass input_ids to the model.")
@@ -88,5 +88,5 @@ class TokenClassRates:
         rates = self.table[self.classes[tokens.to(self.classes.device)]].T
         return rates if scores.dim() == 2 else rates.unsqueeze(-1).expand_as(scores)
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """A rate belongs to a token, and tokens come in their rows' order: nothing to move."""

@@ -62,10 +62,10 @@ class TopRates:
         self.least = 1 - q + (ROUNDING if queue.rank == "inclusive" else -ROUNDING)
         self.rate, self.queue = rate, queue
 
-    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, "row"] | None = None) -> Float[Tensor, "layer row *head"]:
+    def push(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None = None) -> Float[Tensor, "layer row *head"]:
         """The rate or 0."""
         return (self.queue.percentiles(scores) >= self.least).to(scores.dtype) * self.rate
 
-    def reorder(self, rows: Int[Tensor, "row"]) -> None:
+    def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Queues follow their beams."""
         self.queue.reorder(rows)

@@ -44,7 +44,7 @@ class Patches(Recorder):
                 self.seen[layer] = [torch.cat(parts, 1)]
         return {"patch_cosine": torch.stack([self._largest(self.seen[i][0], hidden) for i, hidden in enumerate(step.hidden)])}
 
-    def _largest(self, patches: Float[Tensor, "row patch channel"], hidden: Float[Tensor, "row channel"]) -> Float[Tensor, "row"]:
+    def _largest(self, patches: Float[Tensor, "row patch channel"], hidden: Float[Tensor, "row channel"]) -> Float[Tensor, " row"]:
         patches, hidden = patches.float(), hidden.float()
         product = torch.matmul(patches, hidden[..., None])[..., 0]
         cosine = product / (patches.norm(dim=-1) * hidden.norm(dim=-1, keepdim=True)).clamp_min(TINY)

@@ -25,7 +25,7 @@ class Probability(Recorder):
         self.waiting.append(step.logits.float().log_softmax(-1))
         return {}
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:
         """Keep the log-probability of the token that was chosen, in nat, "row"; let the distribution go."""
         distribution = self.waiting.popleft()
         self.kept["log_probability"].append(distribution.gather(1, tokens.to(distribution.device)[:, None])[:, 0])

@@ -36,7 +36,7 @@ class Received(Recorder):
         self.sums = older + newest
         return {"received": self.sums[..., -1] / self.window} if step.number >= self.window else {}
 
-    def ended(self, n_steps: Int[Tensor, "row"]) -> None:
+    def ended(self, n_steps: Int[Tensor, " row"]) -> None:
         """Queries behind a caption's end are no queries of it."""
         self.n_steps = n_steps
 

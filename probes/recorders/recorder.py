@@ -47,10 +47,10 @@ class Recorder(ABC):
     def prompt(self, layer: int, hidden: Float[Tensor, "row position channel"], first: int) -> None:  # noqa: B027  a recorder may look and need not
         """See a layer's output over prompt positions from `first` on; most recorders do not look."""
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:  # noqa: B027
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:  # noqa: B027
         """Learn which tokens the step before predicted; most recorders do not look."""
 
-    def ended(self, n_steps: Int[Tensor, "row"]) -> None:  # noqa: B027
+    def ended(self, n_steps: Int[Tensor, " row"]) -> None:  # noqa: B027
         """Learn how many steps are each row's own, when the generation has ended; most recorders do not look."""
 
     def without_image(self, number: int, logits: Float[Tensor, "row token"]) -> None:  # noqa: B027

@@ -152,7 +152,7 @@ class StepCollector:
         for recorder in self.recorders:
             recorder.step(step)
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:
         """The step before has chosen these tokens.
 
         Raises

@@ -16,7 +16,7 @@ from probes.tracing.sound import Sound
 class Hearer(Protocol):
     """Whatever wants to know which tokens a step has chosen."""
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:
         """The step before has chosen these tokens."""
 
 
@@ -49,7 +49,7 @@ class Heard:
     def prompt(self, layer: int, hidden: Tensor, first: int) -> None:
         """Only the tokens matter here."""
 
-    def predicted(self, tokens: Int[Tensor, "row"]) -> None:
+    def predicted(self, tokens: Int[Tensor, " row"]) -> None:
         """Keep the tokens of one step."""
         self.steps.append(tokens.cpu())
 
@@ -93,7 +93,7 @@ def end_tokens(speaker: Any, options: Mapping[str, Any] | None = None) -> tuple[
     return () if ends is None else (ends,) if isinstance(ends, int) else tuple(ends)
 
 
-def lengths(tokens: Int[Tensor, "row step"], ends: Sequence[int]) -> Int[Tensor, "row"]:
+def lengths(tokens: Int[Tensor, "row step"], ends: Sequence[int]) -> Int[Tensor, " row"]:
     """Steps of each row: up to and including its first end token, or all."""
     ended = torch.isin(tokens, torch.tensor(ends, dtype=tokens.dtype))
     return torch.where(ended.any(1), ended.int().argmax(1) + 1, tokens.shape[1])

@@ -21,7 +21,7 @@ def autoregressive(rng: np.random.Generator, images: int, steps: int, rho: float
 
 def labelled(
     rng: np.random.Generator, images: int, effect: float, length: int = 20
-) -> tuple[Float[np.ndarray, "case"], Bool[np.ndarray, "case"], Int[np.ndarray, "case"], Int[np.ndarray, "case"]]:
+) -> tuple[Float[np.ndarray, " case"], Bool[np.ndarray, " case"], Int[np.ndarray, " case"], Int[np.ndarray, " case"]]:
     """Score, label, image and position; a positive adds `effect` to its score, and labels become rarer half-way through.
 
     The score's noise and its image's effect have variance 1 each, so pooled AUROC is Phi(effect / 2) and within images
@@ -33,14 +33,14 @@ def labelled(
     return score, positive, image, position
 
 
-def mentions(rng: np.random.Generator, proneness: Float[np.ndarray, "image"], rate: float) -> tuple[np.ndarray, np.ndarray]:
+def mentions(rng: np.random.Generator, proneness: Float[np.ndarray, " image"], rate: float) -> tuple[np.ndarray, np.ndarray]:
     """Hallucinated and all mentions "image 1" of an arm; each image errs `proneness` times as often as `rate`, whose mean it is."""
     every = 1 + rng.poisson(6, len(proneness))
     wrong = rng.binomial(every, np.clip(rate * proneness, 0, 1))
     return wrong[:, None].astype(float), every[:, None].astype(float)
 
 
-def proneness(rng: np.random.Generator, images: int) -> Float[np.ndarray, "image"]:
+def proneness(rng: np.random.Generator, images: int) -> Float[np.ndarray, " image"]:
     """How prone an image is to errors, over the mean: between 0.25 and 1.75."""
     return rng.uniform(0.25, 1.75, images)
 
