@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from kvsmooth.decoding.refusals import option, refuse_generation
+from kvsmooth.decoding.refusals import guided, option, refuse_generation
 from kvsmooth.decoding.stream import Stream
 from kvsmooth.decoding.text import Text, ends_of
 from kvsmooth.errors import Unsupported
@@ -31,7 +31,7 @@ class Call:
         self.stream: Stream | None = None
         self.thread = threading.get_ident()
         self.ends = ends_of(option(module, given, "eos_token_id"))
-        self.guided = option(module, given, "guidance_scale") not in (None, 1)
+        self.guided = guided(module, given)
         prompts = self.ids[0] if self.ids is not None else given.get("inputs_embeds")
         self._prompts = 1 if prompts is None else len(prompts)
         # rows that a text or a criterion of the caller's ended have only padding behind, put there where there are end tokens too

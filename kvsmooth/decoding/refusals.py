@@ -19,6 +19,11 @@ def option(module: torch.nn.Module, given: Mapping, name: str):
     return getattr(getattr(module, "generation_config", None), name, None)
 
 
+def guided(module: torch.nn.Module, given: Mapping) -> bool:
+    """Whether a call runs a branch beside its text, for classifier-free guidance."""
+    return option(module, given, "guidance_scale") not in (None, 1)
+
+
 def refuse_training(model: torch.nn.Module) -> None:
     """Refuse a model that is set to be trained: it drops out at random, and under gradient checkpointing its layers are given no cache.
 
@@ -41,8 +46,8 @@ def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
     Raises
     ------
     Unsupported
-        For assisted or prompt-lookup decoding, quantized, offloaded and paged caches, generation without a cache, and prompts padded on
-        the right.
+        For assisted or prompt-lookup decoding, quantized, offloaded and paged caches, generation without a cache, prompts padded on
+        the right, and guidance of a model that transformers itself cannot guide.
     """
     assisted = [name for name in ("assistant_model", "prompt_lookup_num_tokens", "assistant_early_exit") if option(module, given, name)]
     if assisted:
@@ -50,6 +55,11 @@ def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
     if option(module, given, "use_cache") is False:
         raise Unsupported("KVSmooth smooths the KV cache and use_cache=False keeps none; leave use_cache out.")
     refuse_training(module)
+    if guided(module, given) and any(hasattr(part, "rope_deltas") for part in module.modules()):
+        raise Unsupported(
+            f"{type(module).__name__} of transformers cannot be guided, with KVSmooth or without: a step of the negative prompt is given "
+            "the positions of its whole mask; leave guidance_scale out."
+        )
     implementation = option(module, given, "cache_implementation")
     if implementation is not None and any(kind in implementation for kind in ("quantized", "offloaded", "paged")):
         raise Unsupported(f"KVSmooth cannot edit a cache of cache_implementation={implementation!r}; {EDITABLE}.")

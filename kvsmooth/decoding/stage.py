@@ -61,6 +61,11 @@ class Smoothing:
         return self._decode(layer, module, query, key, value, attention_mask, kwargs)
 
     def _decode(self, layer, module, query, key, value, mask, kwargs):
+        if key.shape[2] != value.shape[2]:  # keys were rotated to every position that the pass was given
+            raise Unsupported(
+                f"{type(self.clock.model).__name__} gave one token {1 + key.shape[2] - value.shape[2]} positions, those of its whole "
+                "attention_mask; give position_ids of the newest token, or leave attention_mask out where no prompt is padded."
+            )
         terms = kwargs.get("scaling"), kwargs.get("softcap"), kwargs.get("position_bias")
         explicit = not (self.method.exact or kwargs.get("dropout"))
         recompute = self.method.timing == "recompute"

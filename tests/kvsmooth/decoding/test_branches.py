@@ -6,10 +6,13 @@ from transformers import DynamicCache
 
 from kvsmooth import KVSmooth, Unsupported
 from tests import zoo
-from tests.kvsmooth.cases import FAST, METHOD, MOVING
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING
 from tests.rounding import assert_close
 
 TOKENS = 6
+UNGUIDED = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+"""Families that transformers itself cannot guide: a step of the negative prompt has a key for every token of its mask."""
+GUIDED = [family for family in FAMILIES if family.values[0] not in UNGUIDED]
 OTHER = torch.tensor([[3, 5, 7], [4, 6, 8]])
 
 
@@ -27,7 +30,7 @@ def forced(name, tokens, inputs=None):
 
 
 @pytest.mark.parametrize("negative", [OTHER, None], ids=["prompt", "last token"])
-@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("name", GUIDED)
 def test_guidance_leaves_the_record_of_the_text(name, negative):
     model, inputs = zoo.build(name, batch=2)
     with METHOD(model) as run:
@@ -41,6 +44,38 @@ def test_guidance_leaves_the_record_of_the_text(name, negative):
     (branch,) = run.branches
     assert branch["entropies"].shape[0] == TOKENS - 1
     assert not torch.allclose(branch["entropies"], run.entropies)
+
+
+@pytest.mark.parametrize("name", UNGUIDED)
+def test_guidance_that_transformers_cannot_do_is_refused(name):
+    model, inputs = zoo.build(name, batch=2)
+    options = {"max_new_tokens": TOKENS, "guidance_scale": 2.0}
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        model.generate(**inputs, **options)
+    with METHOD(model), pytest.raises(Unsupported, match=f"{type(model).__name__} of transformers cannot be guided.*leave guidance_scale"):
+        model.generate(**inputs, **options)
+
+
+@pytest.mark.parametrize("name", UNGUIDED)
+def test_a_step_with_a_mask_and_no_positions(name):
+    """The same fault in a loop of one's own: told what to give, and right with it."""
+    model, inputs = zoo.build(name)
+    with METHOD(model) as run:
+        token = model.generate(**inputs, max_new_tokens=2)[:, -2:-1]
+    mask = torch.nn.functional.pad(inputs["attention_mask"], (0, 1), value=1)
+
+    @torch.no_grad()
+    def loop(**positions):
+        with METHOD(model) as run:
+            cache = model(**inputs, use_cache=True).past_key_values
+            model(input_ids=token, attention_mask=mask, past_key_values=cache, **positions)
+        return run
+
+    with pytest.raises(Unsupported, match=r"gave one token 12 positions.*give position_ids"):
+        loop()
+    by_hand = loop(position_ids=(mask.sum(1) - 1 + model.model.rope_deltas[:, 0]).expand(3, 1, 1))
+    assert_close(by_hand.rates, run.rates)
+    assert_close(by_hand.entropies, run.entropies)
 
 
 def loop(model, inputs, other, steps=TOKENS, first="text", tokens=None):
