@@ -172,7 +172,8 @@ class AnnotationFile:
 
 
 def _complaint(error: Exception) -> str:
-    text = str(error)
+    told = error.args[0] if error.args else ""
+    text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(error)  # bytes where what it cites of the file is no UTF-8
     if isinstance(error, UnicodeDecodeError) or "UTF8" in text or "utf-8" in text:
         return "no UTF-8; save the file as UTF-8"
     if "premature EOF" in text or "incomplete" in text.lower():

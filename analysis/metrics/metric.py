@@ -125,7 +125,7 @@ def must_be_known(answers: Sequence[Answer], truth: Container[int], what: str) -
         raise BadInput(
             f"{len(unknown):,} of {len(answers):,} {what} are of images without ground truth, the first of image {unknown[0]}; give the "
             f"annotations that hold them, remove these {what}, or have such images read as ones without objects, as the public code does "
-            '(unknown "empty").'
+            '(--unknown empty; in Python unknown="empty").'
         )
 
 

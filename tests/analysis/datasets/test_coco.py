@@ -185,6 +185,7 @@ HOSTILE = {
     "text behind": (GOOD + b"}", "no valid JSON"),
     "no JSON": (b"<html>404</html>", "no valid JSON"),
     "no UTF-8": (GOOD.replace(b"COCO_", b"\xff\xfe"), "no UTF-8"),
+    "a letter cut in two where the mistake is cited": (GOOD[:-1] + f', "x": "{33 * "é"}" nope}}'.encode(), "no valid JSON: lexical error"),
     "NaN": (GOOD.replace(b'"image_id": 1', b'"image_id": NaN'), "no valid JSON"),
     "huge number": (GOOD.replace(b'"image_id": 1', b'"image_id": ' + b"9" * 40), "no valid JSON|whole number"),
     "half an id": (GOOD.replace(b'"image_id": 1', b'"image_id": 1.5'), r"annotations\[0\]: 'image_id' must be a whole number"),
