@@ -56,7 +56,7 @@ sensitivity: .venv/ready
 notebooks: .venv/dev
 	$(ENV) $(PY) -m nbconvert --execute --to html --output-dir build/notebooks notebooks/*.ipynb
 
-## lint, import direction and every test
+## lint, import direction, types and every test
 test: lint
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal
 
@@ -72,6 +72,7 @@ lint: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
+	.venv/bin/mypy
 
 ## figures from the committed data, without a model
 redraw: .venv/ready

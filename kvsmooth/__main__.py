@@ -1,6 +1,7 @@
 """`python -m kvsmooth`: what the method can be made of, by its registries, each with a line."""
 
 import sys
+from collections.abc import Mapping
 
 from kvsmooth.mixes import MIXES
 from kvsmooth.policies import POLICIES
@@ -8,7 +9,7 @@ from kvsmooth.presets import PRESETS
 from kvsmooth.sinks import SINKS
 from kvsmooth.told import tell
 
-WAYS = {
+WAYS: dict[str, Mapping[str, type]] = {
     "Sink detectors: KVSmooth(score=...); python -m kvsmooth.sinks.<name> draws one": SINKS,
     "Rate policies: KVSmooth(policy=...)": POLICIES,
     "Mixes: KVSmooth(mix=...)": MIXES,
@@ -20,7 +21,7 @@ def main(words: list[str]) -> int:
     if words and words[0] not in ("-h", "--help"):
         print(f"python -m kvsmooth: it has no options; got {words[0]!a}.", file=sys.stderr)  # noqa: T201  the one line that it says
         return 2
-    told = {title: {name: entry.__doc__.partition("\n")[0] for name, entry in registry.items()} for title, registry in WAYS.items()}
+    told = {title: {name: (entry.__doc__ or "").partition("\n")[0] for name, entry in registry.items()} for title, registry in WAYS.items()}
     told["Presets: KVSmooth.preset(...)"] = {name: f"{_options(preset.options)}. {preset.source}" for name, preset in PRESETS.items()}
     width = max(len(name) for lines in told.values() for name in lines)
     parts = ("\n".join([title, *(f"  {name:{width}}  {line}" for name, line in lines.items())]) for title, lines in told.items())

@@ -57,8 +57,8 @@ def flash_entropy(
     bias = None
     if visible.tokens is not None:
         centred = centred.masked_fill(~visible.tokens[:, None, :, None], 0)  # a hidden NaN would still enter, as 0 * NaN
-        bias = torch.zeros(mask.shape).masked_fill(~visible.tokens, -torch.inf)[:, None, None]
+        bias = torch.zeros(visible.tokens.shape).masked_fill(~visible.tokens, -torch.inf)[:, None, None]
     flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     mean, log = flash(asked, centred, centred, 0.0, edge, attn_mask=bias, scale=scaling)
-    entropy = (log - (asked * mean).sum(-1) * scaling).clamp_min(0)
+    entropy: Tensor = (log - (asked * mean).sum(-1) * scaling).clamp_min(0)
     return entropy if visible.padded is None else entropy.masked_fill(visible.padded[:, None], 0)

@@ -120,7 +120,9 @@ def ema(newest: Float[Tensor, "*state"], previous: Float[Tensor, "*state"], rate
 
 def relative_change(change: Float[Tensor, "*layer kv channel"], raw: Float[Tensor, "*layer kv channel"]) -> Float[Tensor, "*layer"]:
     """||change|| / ||raw|| over all heads of a state, 1."""
-    return torch.linalg.vector_norm(change, dim=(-2, -1)) / torch.linalg.vector_norm(raw, dim=(-2, -1)).clamp_min(TINY)
+    moved, length = (torch.linalg.vector_norm(states, dim=(-2, -1)) for states in (change, raw))
+    share: Tensor = moved / length.clamp_min(TINY)
+    return share
 
 
 def rotate_half(states: Float[Tensor, "*state channel"]) -> Float[Tensor, "*state channel"]:

@@ -147,7 +147,8 @@ class RunningMean(Ema):
 
 def norm(states: Float[Tensor, "*state channel"]) -> Float[Tensor, "*state 1"]:
     """Length of each head's vector."""
-    return torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+    return length
 
 
 MIXES: dict[str, type[Mix]] = {mix.name: mix for mix in (Ema, NormPreserving, ShrinkOnly, RandomDirection, RunningMean)}

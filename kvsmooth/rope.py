@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from kvsmooth.errors import Unsupported
 from kvsmooth.measures import rope_shift
 
 
-def pair_angles(decoder: torch.nn.Module, band: tuple[int, ...]) -> dict[int, Float[Tensor, " pair"]]:
+def pair_angles(decoder: Any, band: tuple[int, ...]) -> dict[int, Float[Tensor, " pair"]]:
     """Rad per position of every rotary pair, for each layer of the band.
 
     A text token that follows a text token advances every section of a multimodal rotary embedding by one, so one set of angles serves
@@ -32,7 +33,7 @@ def pair_angles(decoder: torch.nn.Module, band: tuple[int, ...]) -> dict[int, Fl
     return angles
 
 
-def _frequencies(decoder: torch.nn.Module, embedding: torch.nn.Module, layer: int) -> Float[Tensor, " pair"]:
+def _frequencies(decoder: Any, embedding: torch.nn.Module, layer: int) -> Float[Tensor, " pair"]:
     kinds = getattr(decoder.config, "layer_types", None)
     kind = kinds[layer] if kinds else None
     frequencies = getattr(embedding, f"{kind}_inv_freq", None)
@@ -46,10 +47,11 @@ def _frequencies(decoder: torch.nn.Module, embedding: torch.nn.Module, layer: in
         raise Unsupported(f'KVSmooth.rope="before" needs fixed rotary frequencies on whole keys; {type(decoder).__name__} has others.')
     if not getattr(attention, "use_rope", True):
         raise Unsupported(f'KVSmooth.rope="before" needs rotary keys in the whole band; layer {layer} has none: leave it out of layers.')
-    return frequencies.detach().float()
+    fixed: Tensor = frequencies.detach().float()
+    return fixed
 
 
-def _check_layout(attention: torch.nn.Module, frequencies: Float[Tensor, " pair"]) -> None:
+def _check_layout(attention: Any, frequencies: Float[Tensor, " pair"]) -> None:
     """Prove on the decoder's own function that turning a key of position 3 by one gives the key of position 4."""
     module = sys.modules[type(attention).__module__]
     rotate = getattr(module, "apply_rotary_pos_emb", None)

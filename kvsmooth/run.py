@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,7 +24,7 @@ class Record:
     @classmethod
     def of(cls, stream: Stream) -> "Record":
         """The record of a batch so far."""
-        arrays = stream.state.record()
+        arrays = stream.kept.record()
         return cls(arrays, stream.text.own(arrays.shape[0], arrays.shape[3]))
 
     def named(self) -> dict[str, Tensor]:
@@ -113,7 +114,7 @@ class Run:
         """||V_new - V_raw|| / ||V_raw|| of the newest token, over all key/value heads, 1; 0 where values are not smoothed."""
         return self._latest().named()["change_values"]
 
-    def report(self) -> dict:
+    def report(self) -> dict[str, Any]:
         """Summary over all texts of the block; shares are fractions, means weigh every token of the texts and every layer alike."""
         texts = self._records()[0]
         flat = {name: torch.cat([text.counted(name).flatten() for text in texts]) if texts else torch.empty(0) for name in FIELDS}
@@ -145,7 +146,7 @@ class Run:
         NothingSmoothed : the model decoded and no state was touched
         Unsupported : a score is NaN, or a rate outside [0, 1]; asked once, since at every step it would wait for the device
         """
-        if decoded and not any(stream.state.applied for stream in self._streams):
+        if decoded and not any(stream.kept.applied for stream in self._streams):
             raise NothingSmoothed(
                 "KVSmooth smoothed nothing although the model decoded: its attention did not pass through the registered function; "
                 "check that no other code sets the model's attn_implementation inside the `with`."

@@ -1,10 +1,10 @@
 """`KVSmooth`: the options of the method, and the `with` block in which a model is smoothed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from functools import partial
-from numbers import Real
+from typing import Any
 
 import torch
 
@@ -13,31 +13,16 @@ from kvsmooth.decoding.attention import decoder_of, owned_attention
 from kvsmooth.decoding.clock import Clock
 from kvsmooth.decoding.hidden import HiddenStates
 from kvsmooth.decoding.refusals import refuse_training
-from kvsmooth.decoding.sight import check_score, needs_of
 from kvsmooth.decoding.stage import Smoothing
-from kvsmooth.described import described
-from kvsmooth.errors import Unsupported
-from kvsmooth.mixes import MIXES
-from kvsmooth.policies import Percentile, Policy
+from kvsmooth.options import Options
 from kvsmooth.presets import PRESETS
 from kvsmooth.rope import pair_angles
 from kvsmooth.run import Run
-from kvsmooth.sinks import RowEntropy
-from kvsmooth.whole import whole
-
-CHOICES = {
-    "previous": ("smoothed", "raw"),
-    "rope": ("after", "before"),
-    "timing": ("after", "recompute"),
-    "heads": ("mean", "mean_row", "per_head"),
-    "rank": ("strict", "inclusive", "mid"),
-    "warmup": ("window", "length"),
-    "mix": tuple(MIXES),
-}
+from kvsmooth.sinks.needs import needs_of
 
 
 @dataclass(frozen=True)
-class KVSmooth:
+class KVSmooth(Options):
     """Smooths each newly generated token's cached keys and values towards the previous token's, the more the more sink-like it is.
 
     At decode step t, in every layer of the band: score the token's attention row, rank the score in a queue of the last `window`
@@ -76,84 +61,13 @@ class KVSmooth:
     (0.7, 1.0)
     """
 
-    lambda_ref: float = 0.7
-    margin: float = 0.2
-    window: int = 15
-    layers: Iterable[int] | None = None
-    keys: bool = True
-    values: bool = True
-    output: bool = False
-    previous: str = "smoothed"
-    rope: str = "after"
-    timing: str = "after"
-    heads: str = "mean"
-    rank: str = "strict"
-    warmup: str = "window"
-    exact: bool = True
-    score: Callable = field(default_factory=RowEntropy)
-    policy: Policy = field(default_factory=Percentile)
-    mix: str = "ema"
-    mix_seed: int = 0
-
-    def __post_init__(self):
-        if isinstance(self.lambda_ref, torch.nn.Module):
-            raise ValueError(
-                f"KVSmooth takes options first and the model behind them: KVSmooth()(model); got {type(self.lambda_ref).__name__}."
-            )
-        if not (_number(self.lambda_ref) and 0 <= self.lambda_ref <= 1):
-            raise ValueError(f"KVSmooth.lambda_ref must lie in [0, 1]; got {self.lambda_ref!r}.")
-        if not (_number(self.margin) and self.margin >= 0):
-            raise ValueError(f"KVSmooth.margin must be at least 0; got {self.margin!r}.")
-        if not whole(self.window) or self.window < 1:
-            raise ValueError(f"KVSmooth.window must be a positive integer; got {self.window!r}.")
-        if not whole(self.mix_seed):
-            raise ValueError(f"KVSmooth.mix_seed must be an integer; got {self.mix_seed!r}.")
-        if self.layers is not None:
-            layers = tuple(self.layers) if isinstance(self.layers, Iterable) else (self.layers,)
-            if not layers or not all(map(whole, layers)) or len(set(layers)) < len(layers) or min(layers) < 0:
-                raise ValueError(f"KVSmooth.layers must be None or distinct layer numbers from 0; got {self.layers!r}.")
-            object.__setattr__(self, "layers", tuple(sorted(layers)))
-        for name in ("keys", "values", "output", "exact"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"KVSmooth.{name} must be True or False; got {getattr(self, name)!r}.")
-        if not (self.keys or self.values or self.output):
-            raise ValueError("KVSmooth.keys, values or output must be True; got False for all three, which smooths nothing.")
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"KVSmooth.{name} must be one of {allowed}; got {getattr(self, name)!r}.")
-        if isinstance(self.score, type) or not callable(self.score):
-            raise ValueError(f"KVSmooth.score must be a detector, such as RowEntropy(), or a function of Seen; got {self.score!r}.")
-        check_score(self.score, self.heads)
-        if isinstance(self.policy, type) or not callable(getattr(self.policy, "start", None)):
-            raise ValueError(f"KVSmooth.policy must be a policy, such as Percentile(); got {self.policy!r}.")
-
     @classmethod
-    def preset(cls, name: str, **changes) -> "KVSmooth":
+    def preset(cls, name: str, **changes: Any) -> "KVSmooth":
         """The settings that a paper reports for a model (see `kvsmooth.presets`), with `changes` on top."""
         if name not in PRESETS:
             raise ValueError(f"KVSmooth.preset must be one of {tuple(PRESETS)}; got {name!r}.")
-        return replace(cls(**PRESETS[name].options), **changes)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Floor and ceiling of the rate."""
-        # rounded, so that 0.7 - 0.2 is 0.5 and a rate at the floor compares equal to it
-        return max(0.0, round(self.lambda_ref - self.margin, 12)), min(1.0, round(self.lambda_ref + self.margin, 12))
-
-    def band(self, n_layers: int) -> tuple[int, ...]:
-        """The layers smoothed in a decoder of `n_layers`."""
-        band = tuple(range(3, n_layers - 1)) if self.layers is None else self.layers
-        if not band:
-            raise Unsupported(
-                f"KVSmooth.layers=None is range(3, {n_layers - 1}), empty for a decoder of {n_layers} layers; pass layers=range(...)."
-            )
-        if band[-1] >= n_layers:
-            raise Unsupported(f"KVSmooth.layers must lie below {n_layers}, the layers of this decoder; got {band[-1]}.")
-        return band
-
-    def describe(self) -> dict:
-        """The options as JSON-able data, for provenance."""
-        return {"method": "KVSmooth", **{each.name: described(getattr(self, each.name)) for each in fields(self)}}
+        options: dict[str, Any] = {**PRESETS[name].options, **changes}
+        return cls(**options)
 
     def __call__(self, model: torch.nn.Module) -> AbstractContextManager[Run]:
         """A `with` block in which `model` decodes with smoothing; it yields a fresh `Run` and restores the model when it ends.
@@ -186,7 +100,7 @@ class KVSmooth:
         )
         hidden = HiddenStates(decoder, band, clock, prompt="prompt" in needs) if needs & {"hidden", "prompt"} else None
 
-        def build(base: Callable) -> Callable:
+        def build(base: Callable[..., Any]) -> Callable[..., Any]:
             return Smoothing(self, band, clock, base, run, angles, hidden).attend
 
         try:
@@ -195,7 +109,3 @@ class KVSmooth:
             run.check(clock.decoded)
         finally:
             run.close()
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

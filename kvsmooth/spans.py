@@ -1,5 +1,7 @@
 """Which prompt positions are BOS, system text, image and prompt text: read from the token ids, for every family alike."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -51,8 +53,8 @@ def token_groups(
 
 def bos_token_id(model: torch.nn.Module) -> int | None:
     """The token that opens a sequence, from the text configuration, else from the generation configuration; None where there is none."""
-    text = model.config.get_text_config()
-    token = getattr(text, "bos_token_id", None)
+    config: Any = model.config
+    token: int | None = getattr(config.get_text_config(), "bos_token_id", None)
     if token is None:
         token = getattr(getattr(model, "generation_config", None), "bos_token_id", None)
     return token

@@ -35,7 +35,7 @@ class Visibility:
     causal: bool = True
     window: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape = None if self.mask is None else tuple(self.mask.shape)
         if shape is not None and (len(shape), *shape[-1:]) != (2, self.keys) and (len(shape), *shape[-2:]) != (4, self.queries, self.keys):
             law = f'"row key" with {self.keys} keys, or "row 1|head query key" with {self.queries} queries'
@@ -63,14 +63,15 @@ class Visibility:
     @cached_property
     def padded(self) -> Bool[Tensor, "row query"] | None:
         """Queries that are padding by the "row key" mask; None where there are none or no one can tell."""
-        known = self.tokens is not None and (self.causal or self.queries == self.keys)
-        return ~self.tokens[:, self.offset :] if known else None
+        if self.tokens is None or not (self.causal or self.queries == self.keys):
+            return None
+        return ~self.tokens[:, self.offset :]
 
     @cached_property
     def _edges(self) -> list[tuple[int, int, bool]]:
         """For each row: first key that is a token, one past the last, and whether padding lies between."""
         found = []
-        for row in self.tokens.cpu():
+        for row in () if self.tokens is None else self.tokens.cpu():
             places = row.nonzero().flatten().tolist()
             low, high = (places[0], places[-1] + 1) if places else (0, 0)
             found.append((low, high, high - low > len(places)))
@@ -78,8 +79,8 @@ class Visibility:
 
     def span(self, row: int, start: int, stop: int) -> tuple[int, int]:
         """First key, and one past the last, that any query in [start, stop) sees; equal where they see nothing."""
-        if self.whole:
-            seen = (~self._hidden_by_mask(row, start, stop, 0, self.keys)).flatten(0, -2).any(0).nonzero().flatten()
+        if self.mask is not None and self.whole:
+            seen = (~self._hidden(self._part(self.mask, row, start, stop, 0, self.keys))).flatten(0, -2).any(0).nonzero().flatten()
             return (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 0)
         low, high = (0, self.keys) if self.tokens is None else self._edges[row][:2]
         if self.causal:
@@ -97,12 +98,11 @@ class Visibility:
         heads : which query heads these are
         """
         stop, high = start + scores.shape[1], low + scores.shape[2]
-        if self.whole:
-            mask = self._part(row, start, stop, low, high)[heads if self.mask.shape[1] > 1 else slice(None)]
-            hidden = self._hidden_by_mask(row, start, stop, low, high)[heads if self.mask.shape[1] > 1 else slice(None)]
+        if self.mask is not None and self.whole:
+            mask = self._part(self.mask, row, start, stop, low, high)[heads if self.mask.shape[1] > 1 else slice(None)]
             if mask.dtype != torch.bool:
                 scores.add_(mask.float())
-            scores.masked_fill_(hidden, HIDDEN)
+            scores.masked_fill_(self._hidden(mask), HIDDEN)
             return
         place = torch.arange(start, stop, device=scores.device)[:, None] + self.offset
         key = torch.arange(low, high, device=scores.device)
@@ -120,14 +120,12 @@ class Visibility:
         """The first key that the last query may see by the mask, of each row: mostly the attention sink; None without a mask."""
         if self.mask is None:
             return None
-        seen = self.tokens if not self.whole else ~self._hidden(self.mask[:, :, -1]).all(1)
+        seen = ~self._hidden(self.mask[:, :, -1]).all(1) if self.tokens is None else self.tokens
         return seen.int().argmax(-1).expand(rows)
 
-    def _part(self, row: int, start: int, stop: int, low: int, high: int) -> Tensor:
-        return self.mask[row if self.mask.shape[0] > 1 else 0, :, start:stop, low:high]
-
-    def _hidden_by_mask(self, row: int, start: int, stop: int, low: int, high: int) -> Bool[Tensor, "head query key"]:
-        return self._hidden(self._part(row, start, stop, low, high))
+    @staticmethod
+    def _part(mask: Tensor, row: int, start: int, stop: int, low: int, high: int) -> Tensor:
+        return mask[row if mask.shape[0] > 1 else 0, :, start:stop, low:high]
 
     @staticmethod
     def _hidden(mask: Tensor) -> Tensor:

@@ -64,9 +64,9 @@ class AblationConfig(CellsConfig):
     def _check_registries(self) -> None:
         # only now: a redraw and --help need not wait for torch
         from kvsmooth.mixes import MIXES
+        from kvsmooth.options import CHOICES
         from kvsmooth.policies import POLICIES
         from kvsmooth.sinks import SINKS
-        from kvsmooth.smoother import CHOICES
 
         known = {"detectors": SINKS, "policies": POLICIES, "mixes": MIXES, "timings": CHOICES["timing"], "ropes": CHOICES["rope"]}
         for name, choices in known.items():

@@ -7,6 +7,7 @@ mask function of the implementation found: without that registration the mask wo
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
@@ -19,7 +20,7 @@ PREFIX = "kvsmooth_"  # must not contain "flash", "sdpa", "flex" or "paged": tra
 _active: set[str] = set()
 
 
-def innermost_decoder(model: torch.nn.Module) -> torch.nn.Module | None:
+def innermost_decoder(model: Any) -> Any:
     """The stack of layers that writes the text, None if there is none.
 
     `get_decoder()` of some families gives a whole language model, head and all, that holds the stack in its turn (BLIP-2 on OPT, Llama 4).
@@ -32,7 +33,7 @@ def innermost_decoder(model: torch.nn.Module) -> torch.nn.Module | None:
     return decoder
 
 
-def decoder_of(model: torch.nn.Module) -> torch.nn.Module:
+def decoder_of(model: torch.nn.Module) -> Any:
     """The stack of self-attention layers that writes the text, wherever the family keeps it.
 
     Raises
@@ -67,31 +68,33 @@ def _inside(wrapper: object) -> str:
     return "the model itself, not a wrapper of it"
 
 
-def found_function(decoder: torch.nn.Module, name: str) -> Callable:
+def found_function(decoder: Any, name: str) -> Callable[..., Any]:
     """The attention function behind `name`, "sdpa" or "eager", for the layers of this decoder."""
     if name.startswith(PREFIX):
         raise Unsupported("KVSmooth cannot be nested in another method that owns this model's attention; leave that `with` first.")
     if name == "sdpa":
-        return ALL_ATTENTION_FUNCTIONS["sdpa"]
+        found: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS["sdpa"]
+        return found
     if name != "eager":
         raise Unsupported(f'KVSmooth needs "sdpa" or "eager" attention; got {name!r}: call model.set_attn_implementation("sdpa") first.')
     functions = {_eager_function(type(layer.self_attn)) for layer in decoder.layers}
-    if len(functions) != 1 or None in functions:
+    only = next(iter(functions))
+    if len(functions) != 1 or only is None:
         raise Unsupported(f'KVSmooth finds no single eager attention of {type(decoder).__name__}; call set_attn_implementation("sdpa").')
-    return functions.pop()
+    return only
 
 
-def _eager_function(attention: type) -> Callable | None:
+def _eager_function(attention: type) -> Callable[..., Any] | None:
     """The `eager_attention_forward` beside an attention class: transformers keeps one in every modelling file, in no registry."""
     for ancestor in attention.__mro__:
-        function = getattr(sys.modules[ancestor.__module__], "eager_attention_forward", None)
+        function: Callable[..., Any] | None = getattr(sys.modules[ancestor.__module__], "eager_attention_forward", None)
         if function is not None:
             return function
     return None
 
 
 @contextmanager
-def owned_attention(model: torch.nn.Module, decoder: torch.nn.Module, build: Callable[[Callable], Callable]) -> Iterator[None]:
+def owned_attention(model: Any, decoder: Any, build: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
     """The decoder's attention is `build(found function)` inside the block, and what it was afterwards, also after an exception.
 
     Only the language model is switched; a vision tower keeps its own implementation.
@@ -114,5 +117,5 @@ def owned_attention(model: torch.nn.Module, decoder: torch.nn.Module, build: Cal
         AttentionInterface.register(name, _left)
 
 
-def _left(*args, **kwargs):
+def _left(*args: Any, **kwargs: Any) -> None:
     raise RuntimeError("The `with` block that owned this attention function has ended; set another attn_implementation.")

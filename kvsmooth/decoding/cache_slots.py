@@ -1,5 +1,7 @@
 """Where the newest token lies in a cached tensor, for dynamic, sliding and static cache layers, without asking the device."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,13 +16,14 @@ def is_static(layer: object) -> bool:
     return isinstance(layer, StaticLayer)
 
 
-def newest_slots(layer: object) -> Int[Tensor, "2"] | None:
+def newest_slots(layer: Any) -> Int[Tensor, "2"] | None:
     """Places of the previous and the newest token in a static layer; None where they are the last two."""
     if not is_static(layer):
         return None
     if layer.is_sliding and layer.get_seq_length() >= layer.max_cache_len:
         return None
-    return layer.cumulative_length.view(1) + torch.arange(-2, 0, device=layer.cumulative_length.device)
+    newest: Tensor = layer.cumulative_length.view(1)
+    return newest + torch.arange(-2, 0, device=layer.cumulative_length.device)
 
 
 def newest_pair(states: Float[Tensor, "row kv key channel"], slots: Int[Tensor, "2"] | None) -> Float[Tensor, "row kv 2 channel"]:
@@ -43,13 +46,14 @@ def capacity(cache: Cache, longest: int) -> int | None:
 
     A static cache whose layers all slide forgets its length, so the model's own limit stands in for it.
     """
-    if not all(is_static(layer) for layer in cache.layers):
+    layers: list[Any] = cache.layers
+    if not all(is_static(layer) for layer in layers):
         return None
-    whole = [layer.max_cache_len for layer in cache.layers if not layer.is_sliding]
+    whole = [int(layer.max_cache_len) for layer in layers if not layer.is_sliding]
     return max(whole) if whole else longest
 
 
-def check_alias(layer: object, key: Tensor, value: Tensor) -> None:
+def check_alias(layer: Any, key: Tensor, value: Tensor) -> None:
     """Make sure that the tensors attention received are the cache's own, so that editing them edits the cache.
 
     Raises

@@ -4,6 +4,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -26,7 +27,7 @@ class Call:
     guided : it runs a branch beside its text, for classifier-free guidance
     """
 
-    def __init__(self, module: torch.nn.Module, given: Mapping):
+    def __init__(self, module: torch.nn.Module, given: Mapping[str, Any]):
         self.prompt, self.ids = chunked_prompt(module, given), given_ids(given)
         self.stream: Stream | None = None
         self.thread = threading.get_ident()
@@ -91,7 +92,7 @@ class Calls(list[Call]):
             )
 
 
-def announce(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
+def announce(module: Any, calls: Calls) -> Callable[[], None]:
     """Put each call of `module.generate` on `calls` while it runs, on this instance only; gives the function that undoes it.
 
     A call that cannot be smoothed raises `Unsupported` before anything runs.
@@ -100,7 +101,7 @@ def announce(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
     signature = inspect.signature(generate)
 
     @functools.wraps(generate)
-    def announced(*args, **kwargs):
+    def announced(*args: Any, **kwargs: Any) -> Any:
         given = dict(signature.bind_partial(*args, **kwargs).arguments)
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -120,17 +121,18 @@ def announce(module: torch.nn.Module, calls: Calls) -> Callable[[], None]:
     return functools.partial(setattr, module, "generate", own) if own else functools.partial(delattr, module, "generate")
 
 
-def given_ids(given: dict) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+def given_ids(given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | None] | None:
     ids = given.get("input_ids", given.get("inputs"))
     return None if ids is None or ids.numel() == 0 else (ids, given.get("attention_mask"))
 
 
-def chunked_prompt(module: torch.nn.Module, given: dict) -> int | None:
+def chunked_prompt(module: torch.nn.Module, given: Mapping[str, Any]) -> int | None:
     """Tokens that `generate` will feed before it decodes when it prefills in chunks; None when it does so in one pass."""
     if option(module, given, "prefill_chunk_size") is None:
         return None
-    ids, mask, cache = given.get("input_ids", given.get("inputs")), given.get("attention_mask"), given.get("past_key_values")
-    tokens = (ids if given.get("inputs_embeds") is None else given["inputs_embeds"]).shape[1]
+    mask, cache = given.get("attention_mask"), given.get("past_key_values")
+    fed = given["inputs_embeds"] if given.get("inputs_embeds") is not None else given.get("input_ids", given.get("inputs"))
+    tokens: int = fed.shape[1]
     # with a cache the ids are those of the whole sequence, unless the mask says that they are only the new ones
     whole = given.get("inputs_embeds") is not None or mask is None or mask.shape[1] == tokens
     return tokens - int(cache.get_seq_length()) if cache is not None and whole else tokens

@@ -2,7 +2,8 @@
 
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from transformers import Cache
@@ -33,7 +34,7 @@ class Clock:
     def __init__(
         self,
         model: torch.nn.Module,
-        decoder: torch.nn.Module,
+        decoder: Any,
         band: tuple[int, ...],
         needs_ids: bool = False,
         needs_tokens: bool = False,
@@ -53,7 +54,7 @@ class Clock:
         self._passes = 0
         self._ids: tuple[torch.Tensor, torch.Tensor | None] | None = None  # those of the present pass
         self.on_stream: Callable[[Stream], None] = lambda stream: None
-        self._undo: list = []
+        self._undo: list[Callable[[], None]] = []
         self._ends = ends_of(getattr(getattr(model, "generation_config", None), "eos_token_id", None))
         self._parameters = list(inspect.signature(type(decoder).forward).parameters)[1:]
 
@@ -66,7 +67,7 @@ class Clock:
                 self._undo.append(announce(module, self._calls))
         return self
 
-    def __exit__(self, kind, *exception) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         while self._undo:
             self._undo.pop()()
         for cache in list(self._streams):
@@ -74,19 +75,26 @@ class Clock:
         self.cache = self.tokens = self._unbound = self._compiled = self._ids = self.mask = None
         self._calls.end(clean=kind is None)
 
-    def _read_ids(self, model, args, kwargs) -> None:
+    @property
+    def present(self) -> Stream:
+        """The stream of the present pass."""
+        if self.stream is None:
+            raise RuntimeError("a clock is asked for its stream before the first pass.")
+        return self.stream
+
+    def _read_ids(self, model: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if torch.compiler.is_compiling() and not (self.needs_ids or self.needs_tokens or self.needs_mask):
             return
         ids = kwargs.get("input_ids", args[0] if args else None)
-        self.mask = kwargs.get("attention_mask")
-        self._ids = None if ids is None else (ids, self.mask)
+        self.mask = mask = kwargs.get("attention_mask")
+        self._ids = None if ids is None else (ids, mask)
 
     def _newest_tokens(self, ids: torch.Tensor | None) -> torch.Tensor | None:
         """Ids of the newest tokens, from the model's own call, else from the decoder's; None where only embeddings are fed."""
         ids = ids if self._ids is None else self._ids[0]
         return None if ids is None else ids[:, -1]
 
-    def _before_pass(self, decoder, args, kwargs) -> None:
+    def _before_pass(self, decoder: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         given = {**dict(zip(self._parameters, args, strict=False)), **kwargs}
         tokens = given.get("input_ids")
         length = (given["inputs_embeds"] if tokens is None else tokens).shape[1]
@@ -128,7 +136,7 @@ class Clock:
         if isinstance(mask, torch.Tensor) and mask.dim() == 2 and mask.shape[1] == stream.start + stream.fed + 1:
             refuse_right_padding(mask[:, :-1])
 
-    def _after_pass(self, decoder, args, result) -> None:
+    def _after_pass(self, decoder: object, args: object, result: Any) -> None:
         self.cache = self._ids = self.mask = None
         if self._calls and self._calls[-1].stream is not None and not torch.compiler.is_compiling():
             self.stream = self._calls[-1].stream  # not a branch's: a compiled step asks for the latest
@@ -167,12 +175,12 @@ class Clock:
             call.stream.ids = next(([outer.ids] for outer in self._calls if outer.ids is not None), [])
             call.stream.aside = any(outer.stream is not None for outer in self._calls[:-1])
             return call.stream
-        stream = None if cache is None else self._streams.get(cache)
-        if call is not None and stream is call.stream:
-            if stream.ready and length > 1:
+        known = None if cache is None else self._streams.get(cache)
+        if call is not None and known is not None and known is call.stream:
+            if known.ready and length > 1:
                 raise Unsupported("KVSmooth follows one token a step and this decoding feeds several; switch assisted generation off.")
-            return stream
-        stream = self._stream_of_loop(cache, stream, length)
+            return known
+        stream = self._stream_of_loop(cache, known, length)
         stream.aside = stream.aside or call is not None
         return stream
 
@@ -213,11 +221,13 @@ class Clock:
             return stream
         own = weakref.ref(cache)  # a function on the cache that held the cache would keep every cache alive until a collection
 
-        def reorder_cache(beam_idx):
-            type(own()).reorder_cache(own(), beam_idx)
+        def reorder_cache(beam_idx: Any) -> None:
+            present = own()
+            if present is not None:
+                type(present).reorder_cache(present, beam_idx)
             stream.reorder(beam_idx)
 
-        cache.reorder_cache = reorder_cache
+        vars(cache)["reorder_cache"] = reorder_cache
         self._streams[cache] = stream
         return stream
 

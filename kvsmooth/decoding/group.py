@@ -1,6 +1,7 @@
 """Like layers of the band, dealt with together: one queue, one previous state and one record for all of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +12,7 @@ from kvsmooth.decoding.sight import Newest, Shared, score_newest
 from kvsmooth.errors import Unsupported
 from kvsmooth.measures import relative_change, rope_shift
 from kvsmooth.mixes import MIXES, Mix
+from kvsmooth.options import Options
 from kvsmooth.policies import Setting
 
 
@@ -33,32 +35,38 @@ class Group:
     """State of like layers: one queue, one previous state and one record for all of them."""
 
     def __init__(
-        self, method, band: tuple[int, ...], layers: tuple[int, ...], unit: Unit, steps: int | None, angles: dict[int, Tensor] | None
+        self,
+        method: Options,
+        band: tuple[int, ...],
+        layers: tuple[int, ...],
+        unit: Unit,
+        steps: int | None,
+        angles: dict[int, Tensor] | None,
     ):
         self.method, self.layers, self.unit = method, layers, unit
         shape = (len(layers), unit.rows, unit.heads) if method.heads == "per_head" else (len(layers), unit.rows)
         places = tuple(band.index(layer) for layer in layers)
-        options = {"window": method.window, "rank": method.rank, "warmup": method.warmup, "bounds": method.bounds}
-        self.policy = method.policy.start(Setting(shape, unit.device, **options, places=places, band=len(band)))
+        setting = Setting(shape, unit.device, method.window, method.rank, method.warmup, method.bounds, places, len(band))
+        self.policy = method.policy.start(setting)
         self.mixes = self._mixes()
         self.angles = None
         if angles is not None:
             self.angles = torch.stack([angles[layer] for layer in layers]).to(unit.device)[:, None, None]
         states = (len(layers), unit.rows, unit.kv)
-        empty = {"device": unit.device, "dtype": torch.float32}
-        self.raw = None
+        self.raw: tuple[Tensor, Tensor] | None = None
         if method.previous == "raw":
-            self.raw = torch.zeros(*states, unit.key_channels, **empty), torch.zeros(*states, unit.value_channels, **empty)
-        self.output = torch.zeros(1, unit.rows, unit.heads, unit.value_channels, **empty) if method.output else None
+            self.raw = self._empty(*states, unit.key_channels), self._empty(*states, unit.value_channels)
+        self.output = self._empty(1, unit.rows, unit.heads, unit.value_channels) if method.output else None
         self.seeded = self.seeded_output = self.checked = False
         # a compiled graph cannot grow a list, so with a static cache the record is a buffer of the cache's length
         self.steps: list[Float[Tensor, "field layer row"]] = []
-        self.buffer = self.filled = None
-        if steps is not None:
-            self.buffer = torch.zeros(steps, 4, *shape[:2], **empty)
-            self.filled = torch.zeros(1, dtype=torch.long, device=unit.device)
-            if not torch.compiler.is_compiling():
-                self._keep_addresses()
+        self.buffer = None if steps is None else self._empty(steps, 4, *shape[:2])
+        self.filled = torch.zeros(1, dtype=torch.long, device=unit.device)
+        if self.buffer is not None and not torch.compiler.is_compiling():
+            self._keep_addresses()
+
+    def _empty(self, *shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=torch.float32, device=self.unit.device)
 
     def _mixes(self) -> dict[str, Mix]:
         """A mix for each part that is smoothed; what it draws depends on its layer and part, not on how layers are grouped."""
@@ -82,7 +90,7 @@ class Group:
             if isinstance(tensor, Tensor):
                 torch._dynamo.mark_static_address(tensor)
 
-    def rates(self, items: list[Newest], shared: Shared):
+    def rates(self, items: list[Newest], shared: Shared) -> tuple[Tensor, Tensor]:
         """Rates "layer row" or "layer row head", and the scores they come from."""
         scores = score_newest(self.method, items, shared, self.unit.heads)
         rates = self.policy.push(scores, shared.tokens)
@@ -91,7 +99,7 @@ class Group:
             raise Unsupported(f"KVSmooth.policy must give a rate for each score, in the scores' shape; got {told}.")
         return rates, scores
 
-    def smooth(self, items: list[Newest], cache_layers: list, rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
+    def smooth(self, items: list[Newest], cache_layers: list[Any], rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
         """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""
         unit = self.unit
         if not self.checked and not torch.compiler.is_compiling():
@@ -121,8 +129,10 @@ class Group:
             self.output[0].copy_(last_outputs[self.layers[0]])
             self.seeded_output = True
 
-    def smooth_output(self, output: Float[Tensor, "row 1 head channel"], rates: Float[Tensor, " row *head"]):
+    def smooth_output(self, output: Float[Tensor, "row 1 head channel"], rates: Float[Tensor, " row *head"]) -> Tensor:
         """The newest token's attention output mixed with the previous token's; unchanged where no previous one was seen."""
+        if self.output is None:
+            raise RuntimeError("a group whose method leaves outputs alone is asked to smooth one.")
         newest = output[:, 0].float().unsqueeze(0)
         smoothed = newest
         if self.seeded_output:

@@ -1,12 +1,14 @@
 """Hidden states at the input of decoder layers: what detectors keep of the prompt's, and the newest token's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from kvsmooth.decoding.clock import Clock
 from kvsmooth.errors import Unsupported
 from kvsmooth.sinks import Prompt
 from kvsmooth.sinks.prompt import prompt_statistics
@@ -46,31 +48,31 @@ class HiddenStates:
     newest : of the newest token, by layer, at the present decode step
     """
 
-    def __init__(self, decoder: torch.nn.Module, band: tuple[int, ...], clock, prompt: bool):
-        self.layers = {layer: decoder.layers[layer] for layer in band}
+    def __init__(self, decoder: Any, band: tuple[int, ...], clock: Clock, prompt: bool):
+        self.layers: dict[int, torch.nn.Module] = {layer: decoder.layers[layer] for layer in band}
         self.clock, self.prompt = clock, prompt
         self.newest: dict[int, Tensor] = {}
-        self._undo: list = []
+        self._undo: list[Callable[[], None]] = []
 
     def __enter__(self) -> "HiddenStates":
         for layer, module in self.layers.items():
             self._undo.append(module.register_forward_pre_hook(self._watch(layer), with_kwargs=True).remove)
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         while self._undo:
             self._undo.pop()()
         self.newest.clear()
 
-    def _watch(self, layer: int):
-        def before_layer(module: torch.nn.Module, args: tuple, kwargs: Mapping) -> None:
+    def _watch(self, layer: int) -> Callable[..., None]:
+        def before_layer(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             hidden = (args[0] if args else kwargs["hidden_states"]).detach()
             if self.clock.decoding:
                 self.newest[layer] = hidden[:, -1]
             elif self.prompt:
-                stream = self.clock.stream
+                stream = self.clock.present
                 visible = visible_positions(self.clock.mask, hidden.shape[1], stream.start + stream.fed)
-                stream.state.prompt.note(layer, hidden, visible)
+                stream.kept.prompt.note(layer, hidden, visible)
 
         return before_layer
 
@@ -78,7 +80,7 @@ class HiddenStates:
 class PromptStates:
     """What is kept of one prompt: its states, piece by piece, until it is whole, then statistics a layer."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.pieces: dict[int, list[tuple[Tensor, Tensor | None]]] = {}
         self.statistics: dict[int, Prompt] = {}
 

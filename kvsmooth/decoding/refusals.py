@@ -1,6 +1,7 @@
 """Caches and kinds of decoding that cannot be smoothed, each with one line that says so and what to do."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from transformers import Cache
@@ -11,7 +12,7 @@ from kvsmooth.errors import Unsupported
 EDITABLE = 'use a DynamicCache or cache_implementation="static"'
 
 
-def option(module: torch.nn.Module, given: Mapping, name: str):
+def option(module: torch.nn.Module, given: Mapping[str, Any], name: str) -> Any:
     """A generation option as `generate` will see it: the call's argument, else its configuration's, else the model's; None if unset."""
     for value in (given.get(name), *(getattr(given.get(c), name, None) for c in ("generation_config",))):
         if value is not None:
@@ -19,7 +20,7 @@ def option(module: torch.nn.Module, given: Mapping, name: str):
     return getattr(getattr(module, "generation_config", None), name, None)
 
 
-def guided(module: torch.nn.Module, given: Mapping) -> bool:
+def guided(module: torch.nn.Module, given: Mapping[str, Any]) -> bool:
     """Whether a call runs a branch beside its text, for classifier-free guidance."""
     return option(module, given, "guidance_scale") not in (None, 1)
 
@@ -40,7 +41,7 @@ def refuse_training(model: torch.nn.Module) -> None:
         )
 
 
-def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
+def refuse_generation(module: torch.nn.Module, given: Mapping[str, Any]) -> None:
     """Refuse a call of `generate` before anything runs.
 
     Raises
@@ -69,13 +70,14 @@ def refuse_generation(module: torch.nn.Module, given: Mapping) -> None:
     refuse_right_padding(_supposed_mask(module, given) if mask is None else mask)
 
 
-def _supposed_mask(module: torch.nn.Module, given: Mapping) -> torch.Tensor | None:
+def _supposed_mask(module: torch.nn.Module, given: Mapping[str, Any]) -> torch.Tensor | None:
     """The mask that `generate` makes where it is given none: 0 where the ids are the padding token, unless that is an end token too."""
     ids = given.get("input_ids", given.get("inputs"))
     pad, end = (option(module, given, f"{name}_token_id") for name in ("pad", "eos"))
     if ids is None or pad is None or pad in (end if isinstance(end, list | tuple) else [end]):
         return None
-    return ids != pad
+    supposed: torch.Tensor = ids != pad
+    return supposed
 
 
 def refuse_right_padding(mask: torch.Tensor | None) -> None:
@@ -118,7 +120,7 @@ def refuse_cache(cache: object, band: tuple[int, ...]) -> None:
             raise Unsupported(f"KVSmooth cannot edit the {kind.__name__} of this {name}; {EDITABLE}.")
 
 
-def refuse_pass(decoder: torch.nn.Module, given: Mapping, band: tuple[int, ...]) -> None:
+def refuse_pass(decoder: Any, given: Mapping[str, Any], band: tuple[int, ...]) -> None:
     """Refuse a forward pass that leaves nothing to smooth.
 
     Raises

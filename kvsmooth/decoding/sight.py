@@ -1,7 +1,7 @@
 """What a detector is shown of the newest token: exactly the parts of `Seen` that it names in `needs`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,9 +10,10 @@ from torch import Tensor
 from kvsmooth.decoding.cache_slots import newest_pair
 from kvsmooth.errors import Unsupported
 from kvsmooth.measures import mask_scores, visible_keys
+from kvsmooth.options import Options
 from kvsmooth.sinks import Prompt, Seen
+from kvsmooth.sinks.needs import needs_of
 
-ROWS, STATES = frozenset({"probabilities", "logits"}), frozenset({"keys", "values", "key", "value"})
 PROMPT_PARTS = tuple(each.name for each in fields(Prompt))  # by name: a compiled step cannot ask a dataclass for its fields
 WHOLE_CACHE = frozenset({"keys", "values"})
 
@@ -48,29 +49,7 @@ class Shared:
     slots: Int[Tensor, "2"] | None = None
 
 
-def needs_of(score: Callable) -> frozenset[str]:
-    """Parts of `Seen` that a detector reads; a function that does not say gets the probabilities."""
-    return frozenset(getattr(score, "needs", ("probabilities",)))
-
-
-def check_score(score: Callable, heads: str) -> None:
-    """Refuse a detector that cannot tell at the token's own step, or not for these heads.
-
-    Raises
-    ------
-    Unsupported : it is known only from later queries, needs what `Seen` does not have, or needs each head's states beside one mean row
-    """
-    name = getattr(score, "__name__", type(score).__name__)
-    if getattr(score, "known", "step") == "later":
-        raise Unsupported(f"KVSmooth.score must be known by the token's own step; got {name}, which only later queries tell: rank with it.")
-    unknown = needs_of(score) - {each.name for each in fields(Seen)}
-    if unknown:
-        raise Unsupported(f"KVSmooth.score may need parts of Seen; {name} needs {', '.join(sorted(unknown))}.")
-    if heads == "mean_row" and needs_of(score) & ROWS and needs_of(score) & STATES:
-        raise Unsupported(f'KVSmooth.heads must not be "mean_row" for {name}, which needs each head\'s states beside its row: use "mean".')
-
-
-def score_newest(method, items: list[Newest], shared: Shared, heads: int) -> Float[Tensor, "layer row *head"]:
+def score_newest(method: Options, items: list[Newest], shared: Shared, heads: int) -> Float[Tensor, "layer row *head"]:
     """Scores of the newest token in these layers, by head where the method asks for that."""
     needs = needs_of(method.score)
     # a stacked copy of the whole cache would double its memory, and layers may see different keys
@@ -83,16 +62,16 @@ def score_newest(method, items: list[Newest], shared: Shared, heads: int) -> Flo
         raise Unsupported(
             f'KVSmooth.score must give "layer row head token" = {expected}, a number of heads that divides {heads}, 1; got {shape}.'
         )
-    scores = scores.squeeze(-1).float()
+    of_heads: Tensor = scores.squeeze(-1).float()
     if method.heads != "per_head":
-        return scores.mean(-1)
+        return of_heads.mean(-1)
     # a detector may score key/value heads, or all heads at once
-    return scores.repeat_interleave(heads // scores.shape[-1], -1)
+    return of_heads.repeat_interleave(heads // of_heads.shape[-1], -1)
 
 
 def _seen(needs: frozenset[str], items: list[Newest], shared: Shared, mean_row: bool) -> Seen:
     mask, keys = items[0].mask, items[0].row.shape[-1]
-    parts = {"visible": visible_keys(mask, keys), "counted": shared.counted}
+    parts: dict[str, Any] = {"visible": visible_keys(mask, keys), "counted": shared.counted}
     if "probabilities" in needs or (mean_row and "logits" in needs):
         rows = torch.stack([item.row for item in items])
         probabilities = rows if items[0].explicit else mask_scores(rows, mask).softmax(-1)
@@ -107,10 +86,10 @@ def _seen(needs: frozenset[str], items: list[Newest], shared: Shared, mean_row: 
         if own in needs:
             parts[own] = torch.stack([newest_pair(state, shared.slots)[:, :, 1:] for state in states]).float()
     if "hidden" in needs:
-        parts["hidden"] = torch.stack([item.hidden for item in items]).float().unsqueeze(2)
+        parts["hidden"] = torch.stack([item.hidden for item in items if item.hidden is not None]).float().unsqueeze(2)
     if "prompt" in needs:
         parts["prompt"] = _joined(shared.prompts)
-    if "tokens" in needs:
+    if shared.tokens is not None and "tokens" in needs:
         parts["tokens"] = shared.tokens[:, None]
     return Seen(**parts)
 

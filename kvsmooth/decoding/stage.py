@@ -5,19 +5,26 @@ so the result is the same, and dozens of small operations become a few.
 """
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from kvsmooth.decoding.cache_slots import newest_slots
 from kvsmooth.decoding.clock import Clock
 from kvsmooth.decoding.group import Unit
 from kvsmooth.decoding.hidden import HiddenStates
-from kvsmooth.decoding.sight import Newest, needs_of
+from kvsmooth.decoding.sight import Newest
 from kvsmooth.decoding.state import BandState
 from kvsmooth.decoding.stream import Stream
 from kvsmooth.errors import Unsupported
 from kvsmooth.measures import mask_scores, newest_row_probabilities, newest_row_scores
+from kvsmooth.options import Options
 from kvsmooth.run import Run
+from kvsmooth.sinks.needs import needs_of
+
+Attended: TypeAlias = tuple[Tensor, Tensor | None]
+"""What an attention function gives: its output and, where it has them, its weights."""
 
 
 class Smoothing:
@@ -25,10 +32,10 @@ class Smoothing:
 
     def __init__(
         self,
-        method,
+        method: Options,
         band: tuple[int, ...],
         clock: Clock,
-        base: Callable,
+        base: Callable[..., Any],
         run: Run,
         angles: dict[int, torch.Tensor] | None,
         hidden: HiddenStates | None = None,
@@ -45,11 +52,13 @@ class Smoothing:
         self.kinds = {layer: kinds[layer] if layer < len(kinds) else "" for layer in band}
         clock.on_stream = self._begin
 
-    def attend(self, module, query, key, value, attention_mask, **kwargs):
+    def attend(self, module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any) -> Attended:
         """Attention output "row query head channel" and, where the function found gives them, weights."""
-        layer = module.layer_idx
+        layer: int = module.layer_idx
+        result: Attended
         if layer not in self.members:
-            return self.base(module, query, key, value, attention_mask, **kwargs)
+            result = self.base(module, query, key, value, attention_mask, **kwargs)
+            return result
         if layer == self.first:
             self.newest.clear()
         if not self.clock.decoding:
@@ -60,7 +69,9 @@ class Smoothing:
             raise Unsupported("KVSmooth does not know attention with learned sink logits (s_aux); use a model without them.")
         return self._decode(layer, module, query, key, value, attention_mask, kwargs)
 
-    def _decode(self, layer, module, query, key, value, mask, kwargs):
+    def _decode(
+        self, layer: int, module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, kwargs: dict[str, Any]
+    ) -> Attended:
         if key.shape[2] != value.shape[2]:  # keys were rotated to every position that the pass was given
             raise Unsupported(
                 f"{type(self.clock.model).__name__} gave one token {1 + key.shape[2] - value.shape[2]} positions, those of its whole "
@@ -74,7 +85,7 @@ class Smoothing:
         if explicit:
             row = mask_scores(row, mask).softmax(-1)
         self._learn(layer, query, key, value)
-        hidden = self.hidden.newest.pop(layer) if "hidden" in self.needs else None
+        hidden = self.hidden.newest.pop(layer) if self.hidden is not None and "hidden" in self.needs else None
         self.newest[layer] = Newest(key, value, row.detach(), mask, explicit, scores, hidden)
         rates = self._step() if recompute else None
         if not explicit:
@@ -85,23 +96,27 @@ class Smoothing:
             output, weights = _explicit_output(row, value), row.unsqueeze(2).to(query.dtype)
         if not recompute and (self.at_once or layer == self.last):
             rates = self._step()
-        if self.method.output:
-            output = self.clock.stream.state.smooth_output(layer, output, rates[0])
+        if self.method.output and rates is not None:
+            output = self.clock.present.kept.smooth_output(layer, output, rates[0])
         return output, weights
 
     @torch.no_grad()
-    def _step(self):
-        rates = self.clock.stream.state.step(self.newest, self.clock.cache, self.longest, self.clock.tokens)
+    def _step(self) -> Tensor | None:
+        cache = self.clock.cache
+        if cache is None:
+            raise RuntimeError("a step is due on no cache.")
+        rates = self.clock.present.kept.step(self.newest, cache, self.longest, self.clock.tokens)
         self.newest.clear()
         return rates
 
     @torch.no_grad()
-    def _note_prompt(self, layer, query, key, value, output) -> None:
+    def _note_prompt(self, layer: int, query: Tensor, key: Tensor, value: Tensor, output: Tensor) -> None:
         """Prepare the state while nothing is compiled; prompt tokens themselves stay as they are."""
-        state, cache = self.clock.stream.state, self.clock.cache
+        stream, cache = self.clock.present, self.clock.cache
+        state = stream.kept
         if self.method.output:
             state.last_outputs[layer] = output[:, -1].float()
-        if layer == self.last and "prompt" in self.needs and self.clock.stream.ready and self.clock.stream.start == 0:
+        if layer == self.last and "prompt" in self.needs and stream.ready and stream.start == 0:
             state.prompt.summarise()
         if cache is None:  # the decoder makes its own, so the layer's kind shows at the first decode step only
             return
@@ -109,17 +124,19 @@ class Smoothing:
         if self.method.previous == "raw":
             slots = newest_slots(cache.layers[layer])
             last = (states[:, :, -1] if slots is None else states.index_select(2, slots[1:])[:, :, 0] for states in (key, value))
-            state.last_states[layer] = tuple(states.float() for states in last)
+            last_key, last_value = (states.float() for states in last)
+            state.last_states[layer] = last_key, last_value
         if layer == self.last:
             state.prepare(cache, self.longest)
 
-    def _learn(self, layer, query, key, value) -> None:
-        known = self.clock.stream.state.units.get(layer)
-        if known is not None and known.rows == query.shape[0]:
+    def _learn(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> None:
+        state, cache = self.clock.present.kept, self.clock.cache
+        known = state.units.get(layer)
+        if cache is None or (known is not None and known.rows == query.shape[0]):
             return
-        sliding = bool(self.clock.cache.layers[layer].is_sliding)
+        cached: Any = cache.layers[layer]
         sizes = query.shape[0], query.shape[1], key.shape[1], key.shape[3], value.shape[3]
-        self.clock.stream.state.learn(layer, Unit(key.device, *sizes, sliding, self.kinds[layer], layer if self.at_once else -1))
+        state.learn(layer, Unit(key.device, *sizes, bool(cached.is_sliding), self.kinds[layer], layer if self.at_once else -1))
 
     def _begin(self, stream: Stream) -> None:
         prompt_groups = (lambda: stream.groups(self.clock.model)) if self.clock.needs_ids else None
@@ -127,7 +144,7 @@ class Smoothing:
         self.run.begin(stream)
 
 
-def _explicit_output(probabilities, value):
+def _explicit_output(probabilities: Tensor, value: Tensor) -> Tensor:
     """Attention output "row 1 head channel" of one query from its probabilities, grouped-query values included."""
     rows, heads, keys = probabilities.shape
     grouped = probabilities.view(rows, value.shape[1], heads // value.shape[1], keys).to(value.dtype)

@@ -1,25 +1,32 @@
 """What KVSmooth keeps of one batch of sequences, over all layers of the band."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from transformers import Cache
 
 from kvsmooth.decoding.cache_slots import capacity, newest_slots
 from kvsmooth.decoding.group import Group, Unit
 from kvsmooth.decoding.hidden import PromptStates
-from kvsmooth.decoding.sight import Newest, Shared, needs_of
+from kvsmooth.decoding.sight import Newest, Shared
 from kvsmooth.errors import Unsupported
+from kvsmooth.options import Options
+from kvsmooth.sinks.needs import needs_of
 from kvsmooth.spans import BOS, IMAGE
 
 
 class BandState:
     """All groups of one batch of sequences."""
 
-    def __init__(self, method, band: tuple[int, ...], angles: dict[int, Tensor] | None, prompt_groups: Callable | None):
+    def __init__(
+        self, method: Options, band: tuple[int, ...], angles: dict[int, Tensor] | None, prompt_groups: Callable[[], Tensor] | None
+    ):
         self.method, self.band, self.angles = method, band, angles
-        self.prompt_groups, self.counted = prompt_groups, None
+        self.prompt_groups = prompt_groups
+        self.counted: Bool[Tensor, "row position"] | None = None
         self.units: dict[int, Unit] = {}
         self.groups: list[Group] = []
         self.applied = False
@@ -44,7 +51,7 @@ class BandState:
                 "repeat or select rows before the prompt."
             )
 
-    def prepare(self, cache, longest: int) -> None:
+    def prepare(self, cache: Cache, longest: int) -> None:
         """Make the groups of the layers known so far, and seed them with the prompt's last token."""
         grouped = {layer for group in self.groups for layer in group.layers}
         members: dict[Unit, list[int]] = {}
@@ -61,8 +68,13 @@ class BandState:
             self.counted = self._flags(self.prompt_groups())
 
     def _flags(self, groups: Int[Tensor, "row position"]) -> Bool[Tensor, "row position"]:
-        kind = self.method.score.keys
-        return groups == IMAGE if kind == "image" else groups != (IMAGE if kind == "text" else BOS)
+        kind = self._keys
+        return groups.eq(IMAGE) if kind == "image" else groups.ne(IMAGE if kind == "text" else BOS)
+
+    @property
+    def _keys(self) -> str:
+        """The `keys` option of the detector."""
+        return getattr(self.method.score, "keys", "all")
 
     def counted_keys(self, keys: int, rows: int, total: int | None, device: torch.device) -> Bool[Tensor, "row key"] | None:
         """The detector's `keys` option, on the key axis of a layer; `total` tokens were seen where the layer drops old ones."""
@@ -70,11 +82,11 @@ class BandState:
             return None
         offset = 0 if total is None else max(0, total - keys)
         flags = self.counted[:, offset : offset + keys].to(device)
-        flags = torch.nn.functional.pad(flags, (0, keys - flags.shape[1]), value=self.method.score.keys != "image")
+        flags = torch.nn.functional.pad(flags, (0, keys - flags.shape[1]), value=self._keys != "image")
         return flags.repeat_interleave(rows // flags.shape[0], 0)
 
     def step(
-        self, newest: dict[int, Newest], cache, longest: int, tokens: Int[Tensor, " row"] | None = None
+        self, newest: dict[int, Newest], cache: Cache, longest: int, tokens: Int[Tensor, " row"] | None = None
     ) -> Float[Tensor, "layer row *head"]:
         """Deal with the newest rows of these layers, in the cache and in the record; gives the rates of the last group.
 
@@ -97,7 +109,7 @@ class BandState:
             if group.layers[0] not in newest:
                 continue
             items = [newest[layer] for layer in group.layers]
-            cache_layers = [cache.layers[layer] for layer in group.layers]
+            cache_layers: list[Any] = [cache.layers[layer] for layer in group.layers]
             unit = group.unit
             total = cache_layers[0].get_seq_length() if unit.sliding else None
             shared = Shared(

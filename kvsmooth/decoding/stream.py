@@ -1,12 +1,16 @@
 """One batch of sequences on one cache: how much of its prompt was fed, and what the method keeps of it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from kvsmooth.decoding.text import Text
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import token_groups
+
+if TYPE_CHECKING:
+    from kvsmooth.decoding.state import BandState
 
 
 class Stream:
@@ -30,10 +34,17 @@ class Stream:
         self.start, self.prompt, self.fed = start, prompt, 0
         self.ready, self.decoded = prompt == 0, False
         self.ids: list[tuple[torch.Tensor, torch.Tensor | None]] = []
-        self.state = None
+        self.state: "BandState | None" = None
         self.text = Text()
         self.began = self.last = 0
         self.aside = False
+
+    @property
+    def kept(self) -> "BandState":
+        """What the method keeps, once the stream has begun."""
+        if self.state is None:
+            raise RuntimeError("a stream is asked for its state before its first pass.")
+        return self.state
 
     def feed(self, tokens: int) -> None:
         """Count the tokens of a pass."""

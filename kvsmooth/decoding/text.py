@@ -48,9 +48,9 @@ class Text:
         """Which of the tokens fed at the first `steps` steps are the text's."""
         fed = None if self.fed is None or len(self.fed) < steps or not steps else torch.stack(self.fed[:steps]).cpu()
         if self.said is not None and fed is not None and self.moves:
-            return self._beams(fed)
+            return self._beams(fed, self.said)
         if self.said is not None and self.said.shape == (rows, steps + 1):
-            return torch.arange(steps)[:, None] < self._lengths() - 1
+            return torch.arange(steps)[:, None] < self._lengths(self.said) - 1
         if fed is not None:
             return ~self._ended(fed).cumsum(0).bool()
         return torch.ones(steps, rows, dtype=torch.bool)
@@ -68,25 +68,25 @@ class Text:
     def _ended(self, tokens: Int[Tensor, "_ _"]) -> Bool[Tensor, "_ _"]:
         return torch.isin(tokens, torch.tensor(self.ends, dtype=tokens.dtype))
 
-    def _lengths(self) -> Int[Tensor, " row"]:
+    def _lengths(self, said: Int[Tensor, "row token"]) -> Int[Tensor, " row"]:
         """Tokens of each returned row, the one that ended it among them."""
-        ended, width = self._ended(self.said), self.said.shape[1]
-        padded = torch.zeros_like(ended) if self.padding is None else self.said == self.padding
+        ended, width = self._ended(said), said.shape[1]
+        padded = torch.zeros_like(ended) if self.padding is None else said.eq(self.padding)
         behind = padded.flip(1).int().cumprod(1).sum(1)
         return torch.where(ended.any(1), ended.int().argmax(1) + 1, width - behind)
 
-    def _beams(self, fed: Int[Tensor, "step row"]) -> Bool[Tensor, "step row"]:
+    def _beams(self, fed: Int[Tensor, "step row"], said: Int[Tensor, "sequence token"]) -> Bool[Tensor, "step row"]:
         """The places that a returned sequence went through: those whose tokens up to a step are its first ones."""
-        lengths, own = self._lengths(), torch.zeros_like(fed, dtype=torch.bool)
+        lengths, own = self._lengths(said), torch.zeros_like(fed, dtype=torch.bool)
         written, items = fed[:0].T, torch.arange(fed.shape[1]) * self.prompts // fed.shape[1]
         for step, tokens in enumerate(fed):
             if step in self.moves:
                 written = written[self.moves[step].cpu()]
             written = torch.cat((written, tokens[:, None]), 1)
-            for place, (said, length) in enumerate(zip(self.said, lengths.tolist(), strict=True)):
-                same_prompt = items == place * self.prompts // len(self.said)
+            for number, (sequence, length) in enumerate(zip(said, lengths.tolist(), strict=True)):
+                same_prompt = items == number * self.prompts // len(said)
                 if step + 1 < length:
-                    own[step] |= same_prompt & (written == said[: step + 1]).all(1)
+                    own[step] |= same_prompt & (written == sequence[: step + 1]).all(1)
         return own
 
 

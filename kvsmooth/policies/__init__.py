@@ -14,9 +14,8 @@ from kvsmooth.policies.swapped import Swapped
 from kvsmooth.policies.token_class import TokenClass
 from kvsmooth.policies.top import Top
 
-POLICIES: dict[str, type[Policy]] = {
-    policy.name: policy for policy in (Percentile, Constant, Mean, Permuted, Shifted, Swapped, Inverse, Random, Position, TokenClass, Top)
-}
+_ALL: tuple[type[Policy], ...] = (Percentile, Constant, Mean, Permuted, Shifted, Swapped, Inverse, Random, Position, TokenClass, Top)
+POLICIES: dict[str, type[Policy]] = {policy.name: policy for policy in _ALL}
 
 __all__ = [
     "POLICIES",

@@ -24,7 +24,7 @@ class Constant:
     two_pass: ClassVar[bool] = False
     needs_tokens: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
             raise ValueError(f"Constant.rate must lie in [0, 1]; got {self.rate}.")
 

@@ -36,7 +36,7 @@ class FirstPass:
     rates: Float[Tensor, "step layer row"]
     steps: Int[Tensor, " row"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for part in ("rates", "steps"):
             if not isinstance(getattr(self, part), Tensor):
                 raise ValueError(f"FirstPass.{part} must be a tensor; got {type(getattr(self, part)).__name__}.")
@@ -79,20 +79,21 @@ class FirstPass:
         """Mean rate over each row's own steps; 0 for a row of none."""
         return self.rates.sum(0) / self.steps.clamp_min(1)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Shape, mean and digest, JSON-able."""
         mean = float(self.rates.sum() / (self.own.sum() * self.rates.shape[1]).clamp_min(1))
         return {"shape": list(self.rates.shape), "mean": mean, "digest": digest(self.rates) + digest(self.steps)}
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, FirstPass) and self.rates.shape == other.rates.shape
-        return same and torch.equal(self.rates, other.rates) and torch.equal(self.steps, other.steps)
+        if not isinstance(other, FirstPass) or self.rates.shape != other.rates.shape:
+            return False
+        return torch.equal(self.rates, other.rates) and torch.equal(self.steps, other.steps)
 
     def __hash__(self) -> int:
         return hash((digest(self.rates), digest(self.steps)))
 
 
-def check_first(policy: object, setting: Setting, rows: bool = True) -> None:
+def check_first(policy: Any, setting: Setting, rows: bool = True) -> None:
     """Refuse a first pass of another band, and of other rows where rates belong to rows.
 
     Raises

@@ -24,7 +24,7 @@ class Inverse:
     name: ClassVar[str] = "inverse"
     two_pass: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.of, type) or not callable(getattr(self.of, "start", None)):
             raise ValueError(f"Inverse.of must be a policy, such as Percentile(); got {self.of!r}.")
         if getattr(self.of, "two_pass", False) or isinstance(self.of, Constant):

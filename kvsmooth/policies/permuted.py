@@ -28,7 +28,7 @@ class Permuted:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not whole(self.seed):
             raise ValueError(f"Permuted.seed must be an integer; got {self.seed!r}.")
 

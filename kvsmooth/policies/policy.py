@@ -19,8 +19,8 @@ class Setting:
     shape : (layer, row) or (layer, row, head) units
     device : where scores come from
     window, rank, warmup, bounds : options of `KVSmooth`
-    places : positions of these layers in the band; None where they are the whole band. Unlike layers of a model start apart
-    band : layers in the whole band; None where `shape` holds them all
+    places : positions of these layers in the band; () where they are the whole band. Unlike layers of a model start apart
+    band : layers in the whole band; 0 where `shape` holds them all
     """
 
     shape: tuple[int, ...]
@@ -29,13 +29,13 @@ class Setting:
     rank: str = "strict"
     warmup: str = "window"
     bounds: tuple[float, float] = (0.0, 1.0)
-    places: tuple[int, ...] | None = None
-    band: int | None = None
+    places: tuple[int, ...] = ()
+    band: int = 0
 
-    def __post_init__(self):
-        if self.places is None:
+    def __post_init__(self) -> None:
+        if not self.places:
             object.__setattr__(self, "places", tuple(range(self.shape[0])))
-        if self.band is None:
+        if not self.band:
             object.__setattr__(self, "band", self.shape[0])
         if len(self.places) != self.shape[0] or not all(0 <= place < self.band for place in self.places):
             raise ValueError(
@@ -62,12 +62,14 @@ class Policy(Protocol):
     ----------
     name : the policy's name in `POLICIES`
     two_pass : it needs the rates of an earlier run as data, its field `first`
-    needs_tokens : `push` needs the ids of the newest tokens
     """
 
     name: ClassVar[str]
     two_pass: ClassVar[bool]
-    needs_tokens: ClassVar[bool]
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether `push` needs the ids of the newest tokens."""
 
     def start(self, setting: Setting) -> Rates:
         """The state of a run."""

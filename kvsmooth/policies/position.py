@@ -28,7 +28,7 @@ class Position:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.first.steps.any():
             raise ValueError("Position.first must hold a row of one step or more; got none.")
 

@@ -29,7 +29,7 @@ class Random:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not whole(self.seed):
             raise ValueError(f"Random.seed must be an integer; got {self.seed!r}.")
 

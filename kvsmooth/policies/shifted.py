@@ -31,7 +31,7 @@ class Shifted:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not whole(self.seed):
             raise ValueError(f"Shifted.seed must be an integer; got {self.seed!r}.")
 

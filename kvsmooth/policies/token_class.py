@@ -1,7 +1,7 @@
 """Rates that know what kind of token was written, and nothing else."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -33,7 +33,7 @@ class TokenClass:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         steps, _, rows = self.first.rates.shape
         if self.tokens.shape != (steps, rows):
             raise ValueError(f'TokenClass.tokens must be "step row" = {(steps, rows)} as in first; got {tuple(self.tokens.shape)}.')
@@ -61,7 +61,7 @@ class TokenClass:
         check_first(self, setting, rows=False)
         return TokenClassRates(self.table(), self.classes, setting)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """The first pass, and digests of the rest."""
         return {"name": self.name, "first": self.first.describe(), "tokens": digest(self.tokens), "classes": digest(self.classes)}
 

@@ -33,7 +33,7 @@ class Top:
     two_pass: ClassVar[bool] = False
     needs_tokens: ClassVar[bool] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.q <= 1:
             raise ValueError(f"Top.q must lie in (0, 1]; got {self.q}.")
         if not 0 <= self.rate <= 1:

@@ -43,4 +43,4 @@ def strongest(found: Iterable[Mapping[int, float]]) -> tuple[int, ...]:
     for channels in found:
         for channel, share in channels.items():
             merged[channel] = max(share, merged.get(channel, 0.0))
-    return tuple(sorted(sorted(merged, key=merged.get, reverse=True)[:MOST]))
+    return tuple(sorted(sorted(merged, key=lambda channel: merged[channel], reverse=True)[:MOST]))

@@ -43,7 +43,7 @@ class ColumnProduct(Detector):
     known: ClassVar[str] = "later"
     unit: ClassVar[str] = "nat"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.scale > 0:
             raise ValueError(f"ColumnProduct.scale must be above 0; got {self.scale}.")
         if self.form not in FORMS:

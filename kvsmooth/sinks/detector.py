@@ -31,7 +31,11 @@ class Detector(ABC):
     needs: ClassVar[frozenset[str]]
     known: ClassVar[str]
     unit: ClassVar[str]
-    threshold: float | None = None
+
+    @property
+    def threshold(self) -> float | None:
+        """None where a definition has no other."""
+        return None
 
     @abstractmethod
     def __call__(self, seen: Seen) -> Float[Tensor, "layer row #head token"]:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -35,7 +35,7 @@ class Punctuation(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "1"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "ids", tuple(self.ids))
         if not self.ids:
             raise ValueError("Punctuation.ids must name token ids; got none: use Punctuation.of(tokenizer).")
@@ -43,7 +43,7 @@ class Punctuation(Detector):
             raise ValueError(f"Punctuation.ids must be integers; got {next(one for one in self.ids if not whole(one))!r}.")
 
     @classmethod
-    def of(cls, tokenizer) -> "Punctuation":
+    def of(cls, tokenizer: Any) -> "Punctuation":
         """The detector for every token of a transformers tokenizer that is punctuation (Unicode category P) and, at most, space."""
         special = set(tokenizer.all_special_ids)
         texts = ((token, tokenizer.decode([token]).strip()) for token in range(len(tokenizer)) if token not in special)

@@ -34,7 +34,7 @@ class RowEntropy(Detector):
     known: ClassVar[str] = "step"
     unit: ClassVar[str] = "nat"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.keys not in KEYS:
             raise ValueError(f"RowEntropy.keys must be one of {KEYS}; got {self.keys!r}.")
 

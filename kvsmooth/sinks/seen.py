@@ -1,9 +1,17 @@
 """What a detector may see: one language for the newest token while decoding and for a whole text afterwards."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+Kind = TypeVar("Kind")
+if TYPE_CHECKING:  # a detector sees the parts that it names, and reads no other
+    Part = Annotated[Kind, "None unless a detector names it"]
+else:
+    Part = Kind | None
+ABSENT: Any = None
 
 
 @dataclass(frozen=True)
@@ -44,15 +52,15 @@ class Seen:
     counted : positions that a detector with a `keys` option counts, padding not yet excluded; None where it counts all
     """
 
-    probabilities: Float[Tensor, "layer row head token key"] | None = None
-    logits: Float[Tensor, "layer row head token key"] | None = None
-    keys: Float[Tensor, "layer row kv key channel"] | None = None
-    values: Float[Tensor, "layer row kv key channel_v"] | None = None
-    key: Float[Tensor, "layer row kv token channel"] | None = None
-    value: Float[Tensor, "layer row kv token channel_v"] | None = None
-    hidden: Float[Tensor, "layer row token width"] | None = None
-    prompt: Prompt | None = None
-    tokens: Int[Tensor, "row token"] | None = None
+    probabilities: Part[Float[Tensor, "layer row head token key"]] = ABSENT
+    logits: Part[Float[Tensor, "layer row head token key"]] = ABSENT
+    keys: Part[Float[Tensor, "layer row kv key channel"]] = ABSENT
+    values: Part[Float[Tensor, "layer row kv key channel_v"]] = ABSENT
+    key: Part[Float[Tensor, "layer row kv token channel"]] = ABSENT
+    value: Part[Float[Tensor, "layer row kv token channel_v"]] = ABSENT
+    hidden: Part[Float[Tensor, "layer row token width"]] = ABSENT
+    prompt: Part[Prompt] = ABSENT
+    tokens: Part[Int[Tensor, "row token"]] = ABSENT
     visible: Bool[Tensor, "row key"] | None = None
     counted: Bool[Tensor, "row key"] | None = None
 

@@ -34,7 +34,7 @@ class SinkHead(Detector):
     known: ClassVar[str] = "step"
     unit: ClassVar[str] = "1"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not whole(self.n_sink) or self.n_sink < 1:
             raise ValueError(f"SinkHead.n_sink must be a positive integer; got {self.n_sink!r}.")
 

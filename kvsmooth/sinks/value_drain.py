@@ -51,7 +51,7 @@ class ValueDrain(Detector):
         norms = torch.linalg.vector_norm(seen.value.float(), dim=-1)
         norms = norms.where((queries > 0)[:, None], torch.nan)
         quartiles = torch.nanquantile(norms, torch.tensor([0.25, 0.5, 0.75], device=norms.device), -1, keepdim=True)
-        drained = norms < quartiles[1] - self.spreads * (quartiles[2] - quartiles[0])
+        drained: Tensor = norms < quartiles[1] - self.spreads * (quartiles[2] - quartiles[0])
         if total.shape[2] > drained.shape[2]:  # grouped queries share one value
             drained = drained.repeat_interleave(total.shape[2] // drained.shape[2], 2)
         return drained & (total / queries.clamp_min(1)[:, None] > self.threshold)

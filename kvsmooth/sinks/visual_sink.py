@@ -39,7 +39,7 @@ class VisualSink(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "1"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.channels is not None:
             object.__setattr__(self, "channels", tuple(self.channels))
             if not self.channels or not all(map(whole, self.channels)) or min(self.channels) < 0:

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kvsmooth.sinks.positions import HIDDEN
-from kvsmooth.sinks.seen import Prompt, Seen
+from kvsmooth.sinks.seen import ABSENT, Prompt, Seen
 
 
 def whole(
@@ -63,9 +63,9 @@ def whole(
         values=value[None],
         key=key[None],
         value=value[None],
-        hidden=None if hidden is None else hidden[None],
-        prompt=prompt,
-        tokens=tokens,
+        hidden=ABSENT if hidden is None else hidden[None],
+        prompt=ABSENT if prompt is None else prompt,
+        tokens=ABSENT if tokens is None else tokens,
         visible=visible,
         counted=counted,
     )
