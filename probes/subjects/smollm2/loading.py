@@ -21,16 +21,19 @@ def points() -> tuple[str, ...]:
 
 
 def delta_file(name: str) -> Path:
-    """The delta of "smollm2" (the last point of training) or "smollm2@<point>".
+    """The delta of "smollm2" (the last point of training), "smollm2@<point>" or "smollm2@<file>", a file that the training wrote.
 
     Raises
     ------
     BadInput : there is no such point
     """
     point = name.partition("@")[2] or LAST
+    if point.endswith(".safetensors") and Path(point).is_file():
+        return Path(point)
     if point not in points():
         known = ", ".join(f"{NAME}@{known}" for known in points()) or "none: the training has not ended"
-        raise BadInput(f"subject {name}: no such point of training is shipped; there are: {known}.")
+        own = f"or {NAME}@FILE, a file of the training (FILE.safetensors)"
+        raise BadInput(f"subject {name}: no such point of training is shipped; there are: {known}; {own}.")
     return WEIGHTS / f"{point}.safetensors"
 
 

@@ -5,6 +5,7 @@ import pytest
 from probes.command.cli import BadInput
 from probes.subjects.bundled import BUNDLED, bundled, own_scenes
 from probes.subjects.loading import load_subject
+from probes.subjects.smollm2.loading import WEIGHTS, delta_file, revision
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
@@ -32,6 +33,13 @@ def test_a_point_of_training_belongs_to_the_subject_that_has_points():
 def test_a_point_that_is_not_shipped_is_one_line():
     with pytest.raises(BadInput, match="smollm2@nowhere: no such point of training is shipped; there are:"):
         load_subject("smollm2@nowhere")
+
+
+def test_a_file_of_the_training_is_a_point_too():
+    early = WEIGHTS / "early.safetensors"
+    assert delta_file(f"smollm2@{early}") == early
+    assert revision(f"smollm2@{early}") == revision("smollm2@early") != revision("smollm2")
+    assert bundled(f"smollm2@{early}").name == "smollm2"
 
 
 def test_another_subject_brings_no_scenes():
