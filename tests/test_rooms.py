@@ -2,9 +2,14 @@
 
 import subprocess
 
+import pytest
+
 from tests import changed, rooms
 
-GRAPH = changed.imports()
+
+@pytest.fixture(scope="module")
+def graph():
+    return changed.imports()
 
 
 def test_every_folder_says_in_a_line_what_it_is_for():
@@ -21,35 +26,35 @@ def test_tests_mirror_the_rooms():
     assert tested - own <= {folder for folder, _ in rooms.rooms()}
 
 
-def test_what_is_imported_through_others_and_within_functions_is_seen():
-    assert "kvsmooth/measures.py" in GRAPH["tests/kvsmooth/test_measures.py"] | GRAPH["kvsmooth/smoother.py"]
-    assert "analysis/drift/told.py" in GRAPH["analysis/drift/__main__.py"], "imported within a function"
-    assert "analysis/drift/__main__.py" in GRAPH["tests/analysis/drift/test_command.py"]
-    assert "tests/probes/conftest.py" in GRAPH["tests/probes/recorders/test_lens.py"]
-    assert "tests/kvsmooth/sinks/test_live.py" in changed.hanging(["kvsmooth/decoding/group.py"], GRAPH)
+def test_what_is_imported_through_others_and_within_functions_is_seen(graph):
+    assert "kvsmooth/measures.py" in graph["tests/kvsmooth/test_measures.py"] | graph["kvsmooth/smoother.py"]
+    assert "analysis/drift/told.py" in graph["analysis/drift/__main__.py"], "imported within a function"
+    assert "analysis/drift/__main__.py" in graph["tests/analysis/drift/test_command.py"]
+    assert "tests/probes/conftest.py" in graph["tests/probes/recorders/test_lens.py"]
+    assert "tests/kvsmooth/sinks/test_live.py" in changed.hanging(["kvsmooth/decoding/group.py"], graph)
     assert not {
-        file for file in changed.hanging(["analysis/drift/told.py"], GRAPH) if file.startswith(("kvsmooth", "probes", "tests/kvsmooth"))
+        file for file in changed.hanging(["analysis/drift/told.py"], graph) if file.startswith(("kvsmooth", "probes", "tests/kvsmooth"))
     }
 
 
-def test_a_touched_room_is_tested_as_a_whole_and_what_hangs_on_it_quickly():
-    near, far = changed.chosen(["kvsmooth/mixes.py"], GRAPH)
+def test_a_touched_room_is_tested_as_a_whole_and_what_hangs_on_it_quickly(graph):
+    near, far = changed.chosen(["kvsmooth/mixes.py"], graph)
     assert "tests/kvsmooth/test_options.py" in near
     assert "tests/kvsmooth/sinks/test_live.py" in far
     assert "tests/analysis/ablation/test_command.py" in far
     assert not set(near) & set(far)
-    near, far = changed.chosen(["tests/kvsmooth/sinks/capture.py", "docs/log.md"], GRAPH)
+    near, far = changed.chosen(["tests/kvsmooth/sinks/capture.py", "docs/log.md"], graph)
     assert "tests/kvsmooth/sinks/test_detectors.py" in near
     assert all(file.startswith(("tests/kvsmooth", *changed.ALWAYS)) for file in (*near, *far))
 
 
-def test_data_figures_and_notebooks_have_rooms_too():
+def test_data_figures_and_notebooks_have_rooms_too(graph):
     assert changed.rooms_of(["analysis/words/data/a/b.txt", "figures/emoji/onset/onset.json"]) == {"analysis/words", "analysis/onset"}
     assert changed.rooms_of(["notebooks/01_first_look.ipynb"]) == {"notebooks"}
     assert changed.rooms_of(["README.md", "docs/method.md"]) == set()
-    assert "tests/analysis/metrics/test_chair.py" in changed.chosen(["analysis/words/data/a/b.txt"], GRAPH)[1]
-    every = {file for file in GRAPH if "/test_" in file}
-    assert set().union(*changed.chosen(["pyproject.toml"], GRAPH)) == every
+    assert "tests/analysis/metrics/test_chair.py" in changed.chosen(["analysis/words/data/a/b.txt"], graph)[1]
+    every = {file for file in graph if "/test_" in file}
+    assert set().union(*changed.chosen(["pyproject.toml"], graph)) == every
 
 
 def test_touched_is_what_differs_from_where_the_branch_left_main(tmp_path, monkeypatch):

@@ -112,8 +112,9 @@ def test_ema(newest, previous, rate):
     assert float(measures.ema(newest, previous, torch.tensor(0.0))) == float(newest)
 
 
-def test_relative_change():
-    change, raw = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+@pytest.mark.parametrize("shape", [(4, 5), (3, 4, 5), (2, 3, 4, 5)])
+def test_relative_change(shape):
+    change, raw = torch.randn(shape), torch.randn(shape)
     slow = change.double().pow(2).sum((-1, -2)).sqrt() / raw.double().pow(2).sum((-1, -2)).sqrt()
     torch.testing.assert_close(measures.relative_change(change, raw).double(), slow, atol=1e-6, rtol=1e-5)
 
@@ -152,3 +153,26 @@ def test_angle(a, b):
 def test_angle_keeps_tiny_angles():
     a, b = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1e-4])
     assert float(measures.angle(a, b)) == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_many_vectors_at_once_are_measured_one_by_one():
+    a, b, frequencies = torch.randn(2, 4, 10), torch.randn(2, 4, 10), torch.tensor([1.0, 0.3, 0.05, 0.001])
+    whole = measures.angle(a, b), measures.rotate_half(a), measures.rope_shift(a, frequencies)
+    for place in torch.cartesian_prod(torch.arange(2), torch.arange(4)).tolist():
+        i = tuple(place)
+        alone = measures.angle(a[i], b[i]), measures.rotate_half(a[i]), measures.rope_shift(a[i], frequencies, 1)
+        for among, single in zip(whole, alone, strict=True):
+            torch.testing.assert_close(among[i], single, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rank", ["strict", "inclusive", "mid"])
+def test_many_scores_at_once_are_ranked_one_by_one(rank):
+    queue, score = torch.randint(0, 3, (5, 2, 4)).float(), torch.ones(2, 4)
+    ranks = measures.percentile_rank(queue, score, rank, "length")
+    for i, j in torch.cartesian_prod(torch.arange(2), torch.arange(4)).tolist():
+        assert ranks[i, j] == measures.percentile_rank(queue[:, i, j, None], score[i, j, None], rank, "length")
+
+
+def test_a_rank_is_strict_and_over_the_window_unless_told_otherwise():
+    queue = torch.tensor([math.nan, 1.0, 2.0, 2.0])[:, None]
+    assert float(measures.percentile_rank(queue, torch.tensor([2.0]))) == 1 / 4

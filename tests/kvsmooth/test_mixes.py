@@ -1,11 +1,12 @@
 """Each mix keeps its own law, head by head; inside a model they equal slow references in test_reference.py."""
 
 import math
+import random
 
 import pytest
 import torch
 
-from kvsmooth import KVSmooth
+from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.mixes import MIXES, Ema, NormPreserving, RandomDirection, RunningMean, ShrinkOnly
 from tests import zoo
 from tests.kvsmooth.reference import smoothed
@@ -102,6 +103,32 @@ def test_random_directions_hang_on_seed_and_layer_and_not_on_the_grouping_of_lay
     alone = RandomDirection((1, *SHAPE[1:]), torch.device("cpu"), ("0 1",))
     assert torch.equal(mixed(alone, newest[1:], previous[1:], rate[1:]), both[1:])
     assert not torch.equal(*((part - newest[:1]) for part in (both[:1], newest[:1] + (both - newest)[1:])))
+
+
+def test_a_random_direction_is_that_of_its_seed_and_layer():
+    newest, previous, rate = states()
+    added = mixed(build(RandomDirection), newest, previous, rate) - newest
+    for layer in range(SHAPE[0]):
+        generator = torch.Generator().manual_seed(random.Random(f"0 {layer}").getrandbits(32))
+        cosine = torch.cosine_similarity(added[layer], torch.randn(SHAPE[1:], generator=generator), dim=-1)
+        torch.testing.assert_close(cosine, torch.ones(SHAPE[1:3]), atol=1e-5, rtol=0)
+
+
+def test_a_random_direction_keeps_the_precision_of_the_states():
+    newest, previous, rate = (one.bfloat16() for one in states())
+    assert mixed(build(RandomDirection), newest, previous, rate).dtype == torch.bfloat16
+
+
+def test_what_is_remembered_lies_where_the_states_do():
+    mean = RunningMean(SHAPE, torch.device("meta"), ("0", "1"))
+    assert (mean.mean.device.type, mean.steps.device.type) == ("meta", "meta")
+
+
+def test_numbers_drawn_in_a_compiled_step_are_refused(monkeypatch):
+    newest, previous, rate = states()
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    with pytest.raises(Unsupported, match=r'^KVSmooth\.mix="random_direction" draws numbers.* run the model uncompiled\.$'):
+        mixed(build(RandomDirection), newest, previous, rate)
 
 
 def test_the_running_mean_is_over_all_states_before():

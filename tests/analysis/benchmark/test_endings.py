@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 
@@ -11,7 +12,7 @@ from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
 from tests.processes import PATIENCE, started, until
 
-SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 40, "mode": "bundled"}
+SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 20, "mode": "bundled"}
 OPTIONS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 BRAKED = """
 import sys, time
@@ -52,20 +53,28 @@ def undisturbed(tmp_path_factory):
     return out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("ending", ["interrupt", "kill"])
-def test_a_run_that_ended_goes_on_to_the_same_answers(tmp_path, undisturbed, ending):
-    out, there, go = (tmp_path / name for name in ("out", "there", "go"))
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Folders of a run that was killed as its second batch began, and of one that was interrupted there."""
+    folder = tmp_path_factory.mktemp("ended")
+    out, killed, there, go = (folder / name for name in ("interrupt", "kill", "there", "go"))
     with started([sys.executable, "-c", BRAKED, there, go, *OPTIONS, "--out", out]) as process:
         until(there.exists, process)
         assert lines(out) == 2, "what a batch gave is written before the next one begins"
-        os.killpg(process.pid, signal.SIGINT if ending == "interrupt" else signal.SIGKILL)
+        shutil.copytree(out, killed)  # what lies on the disk is all that kill -9 leaves
+        os.killpg(process.pid, signal.SIGINT)
         go.touch()
         _, told = process.communicate(timeout=PATIENCE)
-    if ending == "interrupt":
-        assert process.returncode == 130, told
-        assert told.strip().splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
-        assert lines(out) == 4, "the batch under way was finished"
+    assert process.returncode == 130, told
+    assert told.strip().splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
+    assert lines(out) == 4, "the batch under way was finished"
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["interrupt", "kill"])
+def test_a_run_that_ended_goes_on_to_the_same_answers(ended, undisturbed, ending):
+    out = ended / ending
     kept = (out / "captions" / "baseline.jsonl").read_bytes()
     perform(BenchmarkConfig(**SMALL, out=out))
     assert (out / "captions" / "baseline.jsonl").read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])

@@ -53,6 +53,7 @@ print(found)
 """
 
 
+@pytest.mark.slow
 def test_no_module_needs_what_only_posix_has_to_be_imported():
     done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
     assert done.returncode == 0, done.stderr

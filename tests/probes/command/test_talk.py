@@ -120,6 +120,7 @@ def test_help_comes_in_any_width(run, columns):
     assert b"Says what it is given." in done.stdout
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_the_output_is_one_line():
     with open("/dev/full", "wb") as full:
         done = subprocess.run([sys.executable, "-m", "probes"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=240)

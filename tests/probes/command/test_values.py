@@ -113,6 +113,7 @@ Answering.seed must be an integer from 0 on; got 0.5.
 """
 
 
+@pytest.mark.slow
 def test_the_api_refuses_what_is_no_whole_number_and_takes_those_of_numpy():
     """In a process of its own: here types would be checked before any line of ours runs."""
     from probes.subjects.emoji import scenes

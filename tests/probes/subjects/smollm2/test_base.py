@@ -17,6 +17,11 @@ def tokenizer():
     return base.base_tokenizer()
 
 
+@pytest.fixture(scope="module")
+def weights():
+    return base.base_weights()
+
+
 def test_text_comes_back_and_special_tokens_stay_whole(tokenizer):
     text = prompt_text("Please describe this image: 12 cats, naïve — isn't it?\n\n  x\ty")
     ids = tokenizer(text)["input_ids"]
@@ -43,9 +48,9 @@ def test_the_chat_template_writes_the_prompt_that_was_trained():
     assert "system" not in CHAT_TEMPLATE
 
 
-def test_scores_of_rotated_queries_and_keys_are_those_of_the_file():
+@pytest.mark.slow
+def test_scores_of_rotated_queries_and_keys_are_those_of_the_file(weights):
     """llama.cpp turns neighbouring pairs of channels, transformers the two halves of a head: the products must agree."""
-    weights = base.base_weights()
     held = {
         tensor.name: tensor
         for tensor in GGUFReader(base.gguf_file()).tensors
@@ -75,13 +80,12 @@ def test_scores_of_rotated_queries_and_keys_are_those_of_the_file():
 
 
 @pytest.mark.slow
-def test_it_speaks():
+def test_it_speaks(tokenizer, weights):
     from transformers import LlamaForCausalLM
 
     model = LlamaForCausalLM(base.text_config()).eval()
-    model.model.load_state_dict(base.base_weights())
+    model.model.load_state_dict(weights)
     model.tie_weights()
-    tokenizer = base.base_tokenizer()
     ids = tokenizer("<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n", return_tensors="pt")
     answer = tokenizer.decode(model.generate(**ids, max_new_tokens=12, do_sample=False)[0])
     assert "Paris" in answer
