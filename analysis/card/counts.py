@@ -8,15 +8,22 @@ from jaxtyping import Float
 
 from analysis.metrics.chair import COUNTS, RATIOS, ChairRecord, count, ratios
 from analysis.stats.bootstrap import Statistic, cluster_bca, multiplicity_of_images
-from probes.sentences import repeated_sentences
+from probes.sentences import repeated_ngrams, repeated_sentences
 
 THIRDS = ("first", "middle", "last")
-EXTRA = (*(f"{what}_{third}" for third in THIRDS for what in ("mentions", "hallucinated")), "sentences", "repeated")
+EXTRA = (
+    *(f"{what}_{third}" for third in THIRDS for what in ("mentions", "hallucinated")),
+    "sentences",
+    "repeated",
+    "4grams",
+    "repeated_4grams",
+)
 COLUMNS = (*COUNTS, *EXTRA)
 SHARES = {
     **{name: (above, below) for name, (above, below, _) in RATIOS.items()},
     **{f"hallucinated_{third}_third": (f"hallucinated_{third}", f"mentions_{third}") for third in THIRDS},
     "repeated_sentences": ("repeated", "sentences"),
+    "repeated_4grams": ("repeated_4grams", "4grams"),
 }
 
 
@@ -44,7 +51,7 @@ def table(records: Sequence[ChairRecord], captions: Sequence[str]) -> Float[np.n
             where = third(mention.start, len(caption))
             extra[row, EXTRA.index(f"mentions_{where}")] += 1
             extra[row, EXTRA.index(f"hallucinated_{where}")] += mention.hallucinated
-        extra[row, -2:] = repeated_sentences(caption)
+        extra[row, -4:] = *repeated_sentences(caption), *repeated_ngrams(caption, 4)
     return np.concatenate([count(records), extra], 1)
 
 

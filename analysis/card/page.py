@@ -1,20 +1,10 @@
-"""The tables of the bundled subject's card, and where in the page they stand."""
+"""The tables of a bundled subject's card, and where in the page they stand."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from analysis.card.counts import Estimate
-
-Plain = dict[str, dict[str, float]]
 START, END = "<!-- card:begin -->", "<!-- card:end -->"
-BARS = {
-    "recall": (0.60, math.inf),
-    "precision": (0.70, math.inf),
-    "chair_s": (0.20, 0.60),
-    "length": (80.0, math.inf),
-    "late_minus_early": (0.0, math.inf),
-    "repeated_sentences": (0.0, 0.05),
-}
-CLAIMS = {"side": "to the right or left of", "height": "higher or lower than", "number": "how many"}
 ROWS = {
     "chair_s": "CHAIR_s",
     "chair_i": "CHAIR_i",
@@ -28,7 +18,11 @@ ROWS = {
     "hallucinated_last_third": "hallucinated, last third",
     "late_minus_early": "last minus first third",
     "repeated_sentences": "repeated sentences",
+    "repeated_4grams": "repeated 4-grams",
 }
+COLUMNS = ("chair_s", "chair_i", "recall", "precision", "f1", "length", "mentions", "repeated_sentences", "repeated_4grams")
+GROUPS = {"bos": "first token", "system": "system", "image": "image", "prompt": "prompt", "text": "caption so far"}
+Row = Mapping[str, Any]
 
 
 def filled(page: str, tables: str) -> str:
@@ -38,33 +32,86 @@ def filled(page: str, tables: str) -> str:
     return f"{before}{START}\n{tables}\n{END}{after or chr(10)}"
 
 
-def markdown(
-    measured: dict[str, dict[str, Estimate]], others: dict[str, dict[str, float]], said: dict[str, dict[str, float]], sinks: dict
-) -> str:
-    """The card's tables: the baseline with intervals, the other conditions beside it, the search for sinks."""
+def markdown(card: Mapping[str, Any], claims: Mapping[str, str]) -> str:
+    """The card's tables: the baseline with intervals, the other conditions beside it, claims, the prior, where attention goes, sinks.
+
+    Parameters
+    ----------
+    card : as its json
+    claims : by kind of claim, its words
+    """
+    rows = {row["name"]: row for row in card["results"]}
+    parts = [_baseline(rows, card["bars"])]
+    parts += [_conditions(title, names, rows) for title, names in card["conditions"].items() if names]
+    parts += [_claims(rows, claims), _prior(card["prior"]), _attention(card["sinks"]), _sinks(card["sinks"])]
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def _baseline(rows: Mapping[str, Row], bars: Mapping[str, Any]) -> list[str]:
     lines = ["| greedy, no smoothing | estimate | 95 % interval | bar |", "|---|---|---|---|"]
     for key, label in ROWS.items():
-        lines.append(f"| {label} | {_number(measured['baseline'][key].estimate)} | {_range(measured['baseline'][key])} | {_bar(key)} |")
-    columns = ("chair_s", "chair_i", "recall", "precision", "f1", "length", "mentions", "repeated_sentences")
-    for title, names in (
-        ("images", [n for n in others if "image" in n or "patches" in n]),
-        ("smoothing", [n for n in others if "0." in n]),
-    ):
-        if not names:
-            continue
-        lines += [
-            "",
-            f"| {title} | {' | '.join(ROWS[c] for c in columns)} | overlap with the baseline's objects |",
-            "|---" * (len(columns) + 2) + "|",
-        ]
-        for name in ["baseline", *names]:
-            cells = [f"{_number(measured[name][c].estimate)} {_range(measured[name][c])}".strip() for c in columns]
-            lines.append(f"| {name} | {' | '.join(cells)} | {_number(others.get(name, {}).get('overlap_with_baseline', 1.0))} |")
-    lines += ["", "| what is said of named objects | claims a caption | true | of an object and itself |", "|---|---|---|---|"]
-    for kind, label in CLAIMS.items():
-        found = [said["baseline"][f"{kind}_{what}"] for what in ("claims", "true", "itself")]
+        row = rows[f"baseline: {key}"]
+        lines.append(f"| {label} | {_number(row['estimate'])} | {_range(row)} | {_bar(bars.get(key))} |")
+    return lines
+
+
+def _conditions(title: str, names: Sequence[str], rows: Mapping[str, Row]) -> list[str]:
+    heading = f"| {title} | {' | '.join(ROWS[c] for c in COLUMNS)} | overlap with the baseline's objects |"
+    lines = [heading, "|---" * (len(COLUMNS) + 2) + "|"]
+    for name in ["baseline", *names]:
+        cells = [f"{_number(rows[f'{name}: {c}']['estimate'])} {_range(rows[f'{name}: {c}'])}".strip() for c in COLUMNS]
+        overlap = rows.get(f"{name}: overlap_with_baseline", {"estimate": 1.0})
+        lines.append(f"| {name} | {' | '.join(cells)} | {_number(overlap['estimate'])} |")
+    return lines
+
+
+def _claims(rows: Mapping[str, Row], claims: Mapping[str, str]) -> list[str]:
+    lines = ["| what is said of named objects | claims a caption | true | of an object and itself |", "|---|---|---|---|"]
+    for kind, label in claims.items():
+        found = [rows[f"baseline: {kind}_{what}"]["estimate"] for what in ("claims", "true", "itself")]
         lines.append(f"| {label} | {' | '.join(_number(value) for value in found)} |")
-    lines += ["", "| layer | first token | largest in the caption | largest activation | over the median |", "|---|---|---|---|---|"]
+    if (written := rows.get("baseline: written")) is not None:
+        lines += ["", f"Share of sentences that the grammar of the training captions can write: {_number(written['estimate'])}."]
+    return lines
+
+
+def _prior(prior: Mapping[str, Any]) -> list[str]:
+    if not prior["scenes"]:
+        return ["No caption names an object."]
+    said = prior["logprob"]
+    lines = [
+        "| the same caption behind | log-probability of objects named and present, nat | named and absent | probability of naming: present "
+        "| typical absent | other absent |",
+        "|---" * 6 + "|",
+    ]
+    for image, mass in prior["mass"].items():
+        cells = [_cell(said[kind][image]) for kind in ("present", "hallucinated")] + [_cell(row) for row in mass.values()]
+        lines.append(f"| {image} | {' | '.join(cells)} |")
+    for name in ("own less none", "own less another"):
+        lines.append(f"| {name} | {' | '.join(_cell(said[kind][name]) for kind in ('present', 'hallucinated'))} | | | |")
+    typical, n = prior["typical"], prior["mentions"]
+    return [
+        *lines,
+        "",
+        f"First mentions in {prior['scenes']} captions: {n['present']} of present, {n['hallucinated']} of absent objects. Typical of their "
+        f"kind of scene: {_cell(typical['hallucinated objects'])} of the hallucinated, {_cell(typical['absent objects'])} of all absent.",
+    ]
+
+
+def _attention(sinks: Mapping[str, Any]) -> list[str]:
+    found = {name: values for name, values in sinks["mass_by_layer"].items() if any(values)}
+    lines = [
+        f"| attention of the caption's tokens, layer | {' | '.join(GROUPS[name] for name in found)} |",
+        "|---" * (len(found) + 1) + "|",
+    ]
+    for layer, shares in enumerate(zip(*found.values(), strict=True)):
+        lines.append(f"| {layer} | {' | '.join(_number(share) for share in shares)} |")
+    means = [sum(values) / len(values) for values in found.values()]
+    return [*lines, f"| mean | {' | '.join(map(_number, means))} |"]
+
+
+def _sinks(sinks: Mapping[str, Any]) -> list[str]:
+    lines = ["| layer | first token | largest in the caption | largest activation | over the median |", "|---|---|---|---|---|"]
     names = ("first_token_by_layer", "largest_in_caption_by_layer", "largest_activation_by_layer", "largest_over_median_by_layer")
     for layer, row in enumerate(zip(*(sinks[name] for name in names), strict=True)):
         lines.append(f"| {layer} | {' | '.join(_number(value) for value in row)} |")
@@ -78,17 +125,26 @@ def markdown(
     layer = max(range(len(sinks["largest_in_caption_by_layer"])), key=sinks["largest_in_caption_by_layer"].__getitem__)
     often = ", ".join(f"`{piece}` {count}" for piece, count in sinks["largest_in_caption_pieces"][layer])
     lines += [f"The most attended caption position of layer {layer} is, in {sinks['scenes']} captions, oftenest: {often}."]
-    return "\n".join(lines)
+    places = "; ".join(
+        f"`{s['piece']}` at {s['position']}, channel {s['channel']} ({s['share']:.2f})" for s in sinks["largest_activation_places"]
+    )
+    return [*lines, f"Where the largest activation of a layer lies, share of layers and captions: {places}."]
 
 
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+def _cell(row: Row) -> str:
+    return f"{_number(row['estimate'])} {_range(row)}".strip()
 
 
-def _range(estimate: Estimate) -> str:
-    return "" if estimate.interval is None else f"[{_number(estimate.interval[0])}, {_number(estimate.interval[1])}]"
+def _number(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def _bar(key: str) -> str:
-    low, high = BARS.get(key, (None, None))
-    return "" if low is None else f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+def _range(row: Row) -> str:
+    return "" if row["interval"] is None else f"[{_number(row['interval'][0])}, {_number(row['interval'][1])}]"
+
+
+def _bar(bar: Mapping[str, Any] | None) -> str:
+    if bar is None:
+        return ""
+    low, high = bar["range"]
+    return f"{f'at least {low:g}' if high is None else f'{low:g} to {high:g}'}: {'met' if bar['met'] else 'missed'}"

@@ -13,10 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from kvsmooth.spans import GROUPS, token_groups
 from probes.subjects.item import Item
 from probes.subjects.subject import Subject
 
 LATER = 16
+TEXT = "text"
+"""The caption so far, the token itself included."""
+KEYS = (*GROUPS[:4], TEXT)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,28 @@ def received(attention: Float[Tensor, "layer head query key"]) -> Float[Tensor, 
     return mean.masked_fill(number < LATER, float("nan"))
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What one text shows.
+
+    Attributes
+    ----------
+    received : mean attention of each position
+    pieces : of the whole text
+    n_text : how many of them are the caption
+    mass : share of a caption token's attention on each of `KEYS`, mean over tokens and heads
+    activations : the largest, and its ratio to the median
+    places : by layer, piece, position and channel of the largest activation
+    """
+
+    received: Float[Tensor, "layer head key"]
+    pieces: list[str]
+    n_text: int
+    mass: Float[np.ndarray, "layer group"]
+    activations: Float[np.ndarray, "layer 2"]
+    places: list[tuple[str, int, int]]
+
+
 @torch.no_grad()
 def search(subject: Subject, items: list[Item], captions: list[str], limit: float = 0.3) -> dict:
     """Received attention and largest activations on prompts followed by their captions, as plain numbers.
@@ -61,18 +87,20 @@ def search(subject: Subject, items: list[Item], captions: list[str], limit: floa
         found = [_one(subject, item, text) for item, text in zip(tqdm(items, "sinks", disable=None), captions, strict=True)]
     finally:
         model.set_attn_implementation(before)
-    prompt = min(len(pieces) - n_text for _, pieces, n_text, _ in found)
-    fixed = torch.stack([mean[..., :prompt] for mean, _, _, _ in found]).nanmean(0)
-    pieces = found[0][1]
-    uniform = float(np.mean([_uniform(len(p)) for _, p, _, _ in found]))
-    written = [_written(mean, names, n_text) for mean, names, n_text, _ in found]
+    prompt = min(len(one.pieces) - one.n_text for one in found)
+    fixed = torch.stack([one.received[..., :prompt] for one in found]).nanmean(0)
+    pieces = found[0].pieces
+    uniform = float(np.mean([_uniform(len(one.pieces)) for one in found]))
+    written = [_written(one.received, one.pieces, one.n_text) for one in found]
     peaks = np.stack([values for values, _ in written])
-    activation = np.stack([row for *_, row in found])
+    activation = np.stack([one.activations for one in found])
+    places = Counter(place for one in found for place in one.places)
     return {
         "scenes": len(found),
         "first_token_by_layer": fixed[..., 0].mean(1).tolist(),
         "first_token_largest_head": float(fixed[..., 0].max()),
         "first_token_under_uniform_attention": uniform,
+        "mass_by_layer": dict(zip(KEYS, np.mean([one.mass for one in found], 0).T.tolist(), strict=True)),
         "largest_in_prompt": [vars(item) for item in _largest(fixed, pieces)],
         "largest_in_caption_by_layer": peaks.mean(0).tolist(),
         "caption_above_limit_by_layer": (peaks > limit).mean(0).tolist(),
@@ -81,10 +109,14 @@ def search(subject: Subject, items: list[Item], captions: list[str], limit: floa
         "sinks": [vars(item) for item in _largest(fixed, pieces, fixed.numel()) if item.attention > limit],
         "largest_activation_by_layer": activation[..., 0].mean(0).tolist(),
         "largest_over_median_by_layer": activation[..., 1].mean(0).tolist(),
+        "largest_activation_places": [
+            {"piece": piece, "position": position, "channel": channel, "share": often / places.total()}
+            for (piece, position, channel), often in places.most_common(3)
+        ],
     }
 
 
-def _one(subject: Subject, item: Item, caption: str) -> tuple[Tensor, list[str], int, np.ndarray]:
+def _one(subject: Subject, item: Item, caption: str) -> Looked:
     inputs = subject.encode([item])
     text = torch.tensor([subject.tokens(caption)])
     ids = torch.cat([inputs["input_ids"], text], 1)
@@ -95,10 +127,17 @@ def _one(subject: Subject, item: Item, caption: str) -> tuple[Tensor, list[str],
         output_attentions=True,
         output_hidden_states=True,
     )
+    pieces = subject.pieces(ids[0].tolist())
     hidden = torch.stack(out.hidden_states[1:])[:, 0].abs()
-    largest = hidden.flatten(1).max(1).values
-    row = torch.stack([largest, largest / hidden.flatten(1).median(1).values], -1)
-    return received(torch.stack(out.attentions)[:, 0]), subject.pieces(ids[0].tolist()), text.shape[1], row.numpy()
+    width = hidden.shape[-1]
+    largest = hidden.flatten(1).max(1)
+    row = torch.stack([largest.values, largest.values / hidden.flatten(1).median(1).values], -1)
+    places = [(pieces[at // width], at // width, at % width) for at in largest.indices.tolist()]
+    attention, n_text = torch.stack(out.attentions)[:, 0], text.shape[1]
+    groups = torch.cat([token_groups(subject.model, inputs["input_ids"])[0], torch.full((n_text,), len(KEYS) - 1)])
+    rows = attention[:, :, -n_text:].mean((1, 2))
+    mass = torch.stack([rows[:, groups == group].sum(-1) for group in range(len(KEYS))], -1)
+    return Looked(received(attention), pieces, n_text, mass.numpy(), row.numpy(), places)
 
 
 def _written(mean: Float[Tensor, "layer head key"], pieces: list[str], n_text: int) -> tuple[np.ndarray, list[str]]:

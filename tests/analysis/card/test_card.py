@@ -1,18 +1,24 @@
 """The card's counts against plain loops, its page, and its search for sinks on attention that has one."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from analysis.card import claims as card_claims
-from analysis.card.__main__ import CardConfig, conditions, main, others_of, shuffled
+from analysis.card.__main__ import CardConfig, main, others_of, placed
+from analysis.card.conditions import conditions, shuffled
 from analysis.card.counts import COLUMNS, estimates, overlap, shares, table, third
-from analysis.card.page import END, START, filled
-from analysis.card.sinks import LATER, received
+from analysis.card.page import END, ROWS, START, filled
+from analysis.card.readers import CARDS, card_of
+from analysis.card.sinks import KEYS, LATER, received, search
 from analysis.metrics.chair import score_caption
 from analysis.stats.bootstrap import cluster_bca, ratio
+from probes import load_subject
+from probes.command.cli import BadInput
+from probes.subjects.bundled import BUNDLED
 from probes.subjects.emoji import build, scenes
 from probes.subjects.emoji.captions import describe
 from probes.subjects.emoji.vocabulary import BY_NAME
@@ -33,6 +39,8 @@ def test_shares_of_hand_counted_captions(counts):
     assert got["recall"] == pytest.approx(3 / 4)
     assert got["precision"] == pytest.approx(3 / 6)
     assert got["repeated_sentences"] == pytest.approx(2 / 8)
+    # "a dog . a | dog . a dog | ..." and "nothing at all . | at all . nothing | ...": of 10, 6 and 5 runs, 0, 1 and 1 occurred before
+    assert got["repeated_4grams"] == pytest.approx(2 / (10 + 6 + 5))
     assert got["hallucinated_first_third"] == pytest.approx(1 / 3)
     assert got["hallucinated_last_third"] == 1.0
     assert got["late_minus_early"] == pytest.approx(2 / 3)
@@ -91,10 +99,10 @@ def test_page_keeps_what_is_written_by_hand():
 
 
 def test_conditions_end_with_the_arms_that_smooth():
-    names = [condition.name for condition in conditions(scenes(2), CardConfig())]
+    names = [condition.name for condition in conditions(scenes(2), 0, smoothing=True)]
     assert names[:4] == ["baseline", "blank image", "shuffled patches", "image of another scene"]
     assert [name for name in names[4:] if "KVSmooth" in name or "constant" in name] == names[4:]
-    assert len(conditions(scenes(2), CardConfig(smoothing=False))) == 4
+    assert len(conditions(scenes(2), 0, smoothing=False)) == 4
 
 
 @pytest.mark.slow
@@ -104,7 +112,7 @@ def test_the_card_of_an_untrained_subject(tmp_path):
     model.save_pretrained(tmp_path / "weights")
     processor.save_pretrained(tmp_path / "weights")
     docs, cache = tmp_path / "docs", tmp_path / "cache"
-    config = CardConfig(scenes=4, out=docs, subject=str(tmp_path / "weights"), sink_scenes=2, draws=50, cache=cache)
+    config = CardConfig(scenes=4, out=docs, subject=str(tmp_path / "weights"), sink_scenes=2, prior_scenes=3, draws=50, cache=cache)
     main(config)
     first = (docs / "subject.md").read_text()
     assert (docs / "subject.json").stat().st_size > 1000
@@ -129,3 +137,29 @@ def test_false_claims_and_claims_of_an_object_with_itself():
     )
     got = card_claims.claims(wrong, item)
     assert (got["side", "false"], got["height", "itself"], got["number", "false"]) == (1, 1, 1)
+
+
+def test_a_committed_card_is_written_by_the_defaults_alone():
+    assert placed(CardConfig()) == placed(CardConfig(subject="smollm2", cache=Path("x"))) == Path("docs")
+    assert placed(CardConfig(scenes=4)) == Path("out/emoji-4")
+    assert placed(CardConfig(subject="smollm2@early")) == Path("out/smollm2@early-500")
+    assert placed(CardConfig(scenes=4, out=Path("mine"))) == Path("mine")
+
+
+def test_each_bundled_subject_has_a_card_with_bars_that_it_measures():
+    assert CARDS.keys() == BUNDLED.keys()
+    for name in CARDS:
+        assert card_of(name).bars.keys() <= ROWS.keys()
+    with pytest.raises(BadInput, match="a card is made of a bundled subject"):
+        card_of("mine")
+
+
+def test_the_caption_s_attention_on_its_groups_sums_to_one():
+    subject = load_subject("emoji")
+    items = subject.items(2)
+    got = search(subject, items, ["A dog and a cat in the picture."] * 2)
+    assert set(got["mass_by_layer"]) == set(KEYS)
+    assert np.allclose(np.sum(list(got["mass_by_layer"].values()), 0), 1, atol=1e-5)
+    assert got["mass_by_layer"]["image"][0] > 0.05
+    (most, *_) = got["largest_activation_places"]
+    assert 0 < most["share"] <= 1
