@@ -6,7 +6,7 @@ JOBS ?= 2
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: figures reproduce notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast changed lint redraw efficiency benchmark clean
+.PHONY: figures reproduce notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast changed mutants lint redraw efficiency benchmark clean
 
 ## the main job: every question on 60 scenes and the ablation's ladder, into out/; ends with what was found; resumes
 figures: .venv/ready
@@ -60,13 +60,17 @@ notebooks: .venv/dev
 test: lint
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal
 
-## the tests that take seconds
+## the tests that take a moment each
 fast: .venv/dev
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 ## every test of the rooms touched since main, and the fast ones of what imports the files that changed
 changed: .venv/dev
 	$(ENV) $(PY) -m tests.changed -n $(JOBS) --dist worksteal
+
+## faults that the tests would not notice, a sample of each room; told in docs/testing.md
+mutants: .venv/mutants
+	$(ENV) nice -n 10 $(PY) -m tests.mutants
 
 lint: .venv/dev
 	.venv/bin/ruff check .
@@ -101,6 +105,11 @@ benchmark: .venv/ready
 # what tests, lint and notebooks need besides: pytest and others, ray, jupyter, nltk
 .venv/dev: .venv/ready
 	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# mutmut, for `make mutants` alone
+.venv/mutants: .venv/dev
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
 	touch $@
 
 clean:

@@ -1,0 +1,168 @@
+"""`python -m tests.mutants [FILE or FOLDER ...]`: faults that the tests would not notice. mutmut makes one at a time, and runs tests on it.
+
+Each mutant meets the fast tests of its own room alone, those that call the function it lies in. Work is done in copies under build/mutants,
+on one core; `survivors.txt` there shows what was not noticed. Of a room with more mutants than `--sample`, as many are drawn with a fixed
+seed; 0 takes all. `--as before` or `--as after` keeps the numbers for docs/testing.md.
+"""
+
+import argparse
+import ast
+import contextlib
+import json
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import unified_diff
+from pathlib import Path
+
+from kvsmooth.told import tell
+from tests import numbers
+from tests.rooms import FLOORS, ROOT
+
+MEASURED = ("kvsmooth/measures.py", "kvsmooth/mixes.py", "kvsmooth/policies", "kvsmooth/sinks", "kvsmooth/decoding", "analysis/stats")
+COPIED = (*FLOORS, "tests", "docs", "pyproject.toml", "constraints.txt", "README.md")
+TYPED = "from jaxtyping import install_import_hook\ninstall_import_hook(['kvsmooth', 'probes', 'analysis'], 'beartype.beartype')\n"
+"""Before the settings of the copied tests: as pytest's option does, which refuses a second run in one process."""
+
+
+def files_of(room: str) -> list[str]:
+    """Files of a folder, or the file itself; paths from the root.
+
+    Raises
+    ------
+    FileNotFoundError : there is no such file
+    """
+    path = ROOT / room
+    if not path.exists() or not room.startswith(FLOORS):
+        raise FileNotFoundError(f"{room}: no file or folder of {', '.join(FLOORS)}; name one from the root, such as kvsmooth/mixes.py.")
+    found = sorted(path.glob("*.py")) if path.is_dir() else [path]
+    return [file.relative_to(ROOT).as_posix() for file in found if not file.name.startswith("__")]
+
+
+def mirror(room: str) -> list[str]:
+    """Tests of a folder; of a file those of its name, or of its folder where there are none."""
+    folder = ROOT / "tests" / (room if (ROOT / room).is_dir() else Path(room).parent)
+    own = sorted(folder.glob(f"test_{Path(room).stem}*.py")) if room.endswith(".py") else []
+    return [test.relative_to(ROOT).as_posix() for test in own or sorted(folder.glob("test_*.py"))]
+
+
+def drawn(folder: Path, files: Iterable[str], sample: int) -> tuple[list[str], int]:
+    """Names of the mutants that are tried, and how many there are; in the folder whose settings mutmut reads."""
+    from mutmut.mutation.file_mutation import mutate_file_contents
+    from mutmut.utils.format_utils import get_mutant_name
+
+    every = []
+    with contextlib.chdir(folder):
+        for file in files:
+            every += [get_mutant_name(Path(file), name) for name in mutate_file_contents(file, Path(file).read_text()).mutant_names]
+    return (random.Random(0).sample(every, sample) if 0 < sample < len(every) else every), len(every)
+
+
+def prepared(room: str) -> Path:
+    """A copy of the project in which mutmut works on the room alone."""
+    folder = ROOT / "build" / "mutants" / re.sub(r"\W", "_", room.removesuffix(".py"))
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    settings = {
+        "source_paths": [room.partition("/")[0]],
+        "only_mutate": files_of(room),
+        "also_copy": [name for name in COPIED if name not in ("tests", "pyproject.toml", room.partition("/")[0])],
+        "pytest_add_cli_args": ["-o", "addopts=-q", "-m", "not slow", "-p", "no:xdist", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": mirror(room),
+    }
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write("\n\n[tool.mutmut]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+    conftest = folder / "tests" / "conftest.py"
+    conftest.write_text(TYPED + conftest.read_text())
+    return folder
+
+
+def changes(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
+    """Each mutant, what it changed, and whether that is no more than the words of a text."""
+    bodies: dict[str, str] = {}
+    for path in (folder / "mutants").rglob("*.py.meta"):
+        file = path.with_suffix("")
+        module = file.relative_to(folder / "mutants").with_suffix("").as_posix().replace("/", ".")
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name:
+                name, _, number = node.name.rpartition("__mutmut_")
+                node.name = "mutant"
+                bodies[f"{module}.{name}__mutmut_{number}"] = ast.unparse(node)
+    for name in names:
+        before, after = bodies[f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"], bodies[name]
+        yield (
+            name,
+            "\n".join(list(unified_diff(before.split("\n"), after.split("\n"), lineterm="", n=0))[3:]),
+            _text(before) == _text(after),
+        )
+
+
+def _text(body: str) -> str:
+    return re.sub(r"XX(.*?)XX", r"\1", body).lower()
+
+
+def run(room: str, sample: int) -> dict[str, int]:
+    """Try the mutants of a room; how many there are, and what became of those that were tried.
+
+    Raises
+    ------
+    RuntimeError : the tests fail as they are, or mutmut gave no result
+    """
+    folder = prepared(room)
+    names, there_are = drawn(folder, files_of(room), sample)
+    with (folder / "mutmut.txt").open("w") as said:
+        words = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *names]
+        ended = subprocess.run(words, cwd=folder, stdout=said, stderr=said)
+    kept = [json.loads(path.read_text())["exit_code_by_key"] for path in (folder / "mutants").rglob("*.py.meta")]
+    codes = {name: code for one in kept for name, code in one.items() if name in set(names)}
+    if ended.returncode or set(codes) != set(names) or None in codes.values():
+        raise RuntimeError(f"{room}: mutmut gave no result; what it said lies in {folder / 'mutmut.txt'}.")
+    found = list(changes(folder, names))
+    # 0: every test passed; 5 and 33: no test called it; all else, running out of time too, was noticed
+    left = [(name, diff, words) for name, diff, words in found if codes[name] in (0, 5, 33)]
+    (folder / "survivors.txt").write_text("".join(f"{name}{' (words)' if words else ''}\n{diff}\n\n" for name, diff, words in sorted(left)))
+    texts = sum(words for *_, words in found)
+    return {
+        "mutants": there_are,
+        "tried": len(names),
+        "killed": len(names) - len(left),
+        "of_texts": texts,
+        "of_texts_killed": texts - sum(words for *_, words in left),
+        "uncalled": sum(code in (5, 33) for code in codes.values()),
+    }
+
+
+def main(words: Sequence[str]) -> int:
+    """Try the mutants of these rooms, or of all that are measured, and tell a row for each; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.partition("\n")[0])
+    parser.add_argument("rooms", nargs="*", metavar="FILE or FOLDER")
+    parser.add_argument("--sample", type=int, default=150, help="mutants of a room (150; 0: all)")
+    parser.add_argument("--as", choices=("before", "after"), dest="kept", help="keep the numbers for docs/testing.md")
+    given = parser.parse_args(words)
+    for room in given.rooms or MEASURED:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        try:
+            found = run(room, given.sample)
+        except (FileNotFoundError, RuntimeError) as error:
+            sys.stderr.write(f"tests.mutants: {error}\n")
+            return 2
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        minutes = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 60
+        tell(f"{room}: {found['killed']} of {found['tried']} killed (of {found['mutants']}), {minutes:.1f} processor minutes\n")
+        if given.kept:
+            numbers.keep(f"mutants {given.kept}", room, found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
