@@ -77,14 +77,15 @@ def test_forks_equal_the_replay_of_prefix_and_name(family):
     subject = Rows(model, inputs)
     plain = {"max_new_tokens": 4, "return_dict_in_generate": True, "output_logits": True}
     before = torch.stack(model.generate(**inputs, **plain).logits)
-    for arm in arms(model).values():
+    for number, arm in enumerate(arms(model).values()):
         found = fork(subject, items(), CAPTIONS, STEPS, arm, OBJECTS, batch_size=3)
         assert found.image.tolist() == [0, 0, 1]
         assert found.step.tolist() == [0, 3, 2]
-        # forks one by one, or the rest of the zoo by one of them: brute force takes a generation for each form
+        # every fork, or on the rest of the zoo one: brute force takes a generation for each form
+        replayed = range(3) if family in FAST else [1 + number % 2]
         for i, (row, step) in enumerate(zip(found.image, found.step, strict=True)):
             for j, said in enumerate(COUNTED):
-                slow = [brute_force(subject, row, CAPTIONS[row][:step], path, arm) for path in said] if i or family in FAST else []
+                slow = [brute_force(subject, row, CAPTIONS[row][:step], path, arm) for path in said if i in replayed]
                 if slow:
                     assert found.name[i, j] == pytest.approx(math.log(sum(map(math.exp, slow))), abs=bound(slow))
             assert np.isnan(found.name[i, -1])

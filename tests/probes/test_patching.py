@@ -40,7 +40,9 @@ def test_an_arm_with_its_own_rows_or_its_own_visual_mass_is_itself(family, arm):
     tracing = Tracing(model)
     method = methods(len(tracing.layers))[arm]
     plain = patched(tracing, inputs, CAPTIONS, method, keep_rows=True)
-    for change in ({"rows": plain.rows}, {"visual_mass": plain.rows}):
+    changes = ({"rows": plain.rows}, {"visual_mass": plain.rows})
+    # one of both for an arm on the rest of the zoo: what they share is the place in the layer, which a family may hide
+    for change in changes if family in FEW else changes[arm == "after" :][:1]:
         again = patched(tracing, inputs, CAPTIONS, method, **change)
         assert gap(again, plain) <= 1
         # two captions of at most seven tokens: six steps after the prompt

@@ -47,6 +47,10 @@ def counted(text, keys: str):
     return kinds.get(keys)
 
 
+def keys_of(detector) -> str:
+    return getattr(detector, "keys", "all")
+
+
 def check(name: str, detector, **generation):
     """One run that smooths nothing, and one pass over what it said."""
     said, text = afterwards(name)
@@ -58,7 +62,7 @@ def check(name: str, detector, **generation):
     live = run.entropies
     assert live.shape == (TOKENS - 1, len(layers), 2)
     for layer in layers:
-        scores = detector(text.seen(layer, counted(text, getattr(detector, "keys", "all"))))[0].mean(1)
+        scores = detector(text.seen(layer, counted(text, keys_of(detector))))[0].mean(1)
         assert_close(live[:, layer].T, scores[:, text.start :], told=f"{name}, layer {layer}, {detector}")
 
 
@@ -68,11 +72,40 @@ def test_live_scores_are_those_of_the_whole_text(name, sink, options):
     check(name, SINKS[sink](**options))
 
 
+class Together:
+    """Detectors that count the same keys, as one: sees what any of them needs, keeps what each says, and scores by the first."""
+
+    known = "step"
+
+    def __init__(self, detectors):
+        self.detectors, self.said = detectors, []
+        self.needs = frozenset().union(*(detector.needs for detector in detectors))
+        self.keys = keys_of(detectors[0])
+
+    def __call__(self, seen):
+        self.said.append([detector(seen) for detector in self.detectors])
+        return self.said[-1][0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in zoo.FAMILIES if name not in FAST])
 def test_live_scores_are_those_of_the_whole_text_in_every_family(name):
-    for sink, options in CASES:
-        check(name, SINKS[sink](**options))
+    detectors = [SINKS[sink](**options) for sink, options in CASES]
+    said, text = afterwards(name)
+    for keys in sorted(set(map(keys_of, detectors))):
+        model, inputs = zoo.build(name, batch=2)
+        layers = range(len(text.layers))
+        together = Together([detector for detector in detectors if keys_of(detector) == keys])
+        # one layer at a time, so that calls come in the order of layers
+        with KVSmooth(lambda_ref=0.0, margin=0.0, layers=layers, score=together, timing="recompute")(model):
+            out = model.generate(**inputs, max_new_tokens=TOKENS, suppress_tokens=capture.NOT_SAID)
+        assert torch.equal(out[:, -TOKENS:], said)
+        assert len(together.said) == (TOKENS - 1) * len(layers)
+        for layer in layers:
+            for number, detector in enumerate(together.detectors):
+                live = torch.cat([call[number][0].mean(1) for call in together.said[layer :: len(layers)]], -1)
+                scores = detector(text.seen(layer, counted(text, keys)))[0].mean(1)
+                assert_close(live, scores[:, text.start :], told=f"{name}, layer {layer}, {detector}")
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from tests.rounding import assert_close
 from tests.zoo import ALSO, FAMILIES, build, decoder_of
 
 TOKENS = 4
+QUICK = ("llava", "gemma3")
+TIERS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in (*FAMILIES, *ALSO)]
 
 
 def arms(layers):
@@ -26,7 +28,7 @@ def assert_equal(trace, found, name):
 
 @pytest.mark.parametrize("arm", ["baseline", "kvsmooth"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("family", [*FAMILIES, *ALSO])
+@pytest.mark.parametrize("family", TIERS)
 def test_recorded_numbers_equal_those_of_eager_maps_and_hidden_states(family, attention, arm, monkeypatch):
     model, inputs = build(family, attn=attention, batch=2)
     slow, _ = build(family, attn="eager", batch=2)

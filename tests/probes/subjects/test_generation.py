@@ -33,9 +33,13 @@ def described(subject):
     return answers
 
 
+@pytest.fixture(scope="module")
+def plain(saved):
+    return described(load_subject(str(saved)))
+
+
 @pytest.mark.parametrize(("settings", "followed"), SETTINGS, ids=str)
-def test_settings_that_cannot_be_followed_are_set_right_and_told(checkpoint, settings, followed):
-    plain = described(load_subject(checkpoint.name))
+def test_settings_that_cannot_be_followed_are_set_right_and_told(checkpoint, plain, settings, followed):
     checkpoint.settings("generation_config.json", **settings)
     with pytest.warns(Notice, match=f"its generation settings say .*; it is run with {followed}") as told:
         subject = load_subject(checkpoint.name)
@@ -43,9 +47,8 @@ def test_settings_that_cannot_be_followed_are_set_right_and_told(checkpoint, set
     assert described(subject) == plain
 
 
-def test_training_without_a_cache_leaves_no_trace(checkpoint):
+def test_training_without_a_cache_leaves_no_trace(checkpoint, plain):
     """Fine-tuned checkpoints often have it in config.json, where only the model's own loop looks."""
-    plain = described(load_subject(checkpoint.name))
     checkpoint.settings(use_cache=False).settings(part="text_config", use_cache=False)
     assert described(load_subject(checkpoint.name)) == plain
 
