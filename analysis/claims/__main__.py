@@ -1,0 +1,89 @@
+"""`python -m analysis.claims`: what each claim of the paper comes to on each bundled subject, as a table of docs/findings.md.
+
+Reads the results files of the questions alone; nothing is run anew. A question that a subject has not been asked is a dash.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from analysis.claims.claims import PARTS, Claim
+from analysis.drift.told import captions
+from analysis.question.question import by_name
+from analysis.telling.pages import PAGE, with_paragraph
+from analysis.telling.wording import bracketed, p_value
+from probes.command.cli import BadInput, run_cli
+from probes.command.files import write_bytes
+from probes.command.talk import say
+from probes.subjects.bundled import BUNDLED
+
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class ClaimsConfig:
+    """Every claim of the paper beside what each bundled subject shows, from the results files that are there."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--figures out/mine --page mine.md")
+    figures: Path = Path("figures")
+    """folder with a folder for each subject, and in it one for each question"""
+    page: Path = PAGE
+    """the page that gets the table, between its marks <!-- claims --> and <!-- /claims -->"""
+    debug: bool = False
+    """show traces of errors"""
+
+
+def main(config: ClaimsConfig) -> None:
+    """Read, compare, write."""
+    found = {name: rows for name in BUNDLED if (rows := results(config.figures / name))}
+    if not found:
+        raise BadInput(f"--figures {config.figures}: no results of a bundled subject there ({', '.join(BUNDLED)}); run a question first.")
+    before = config.page.read_text(encoding="utf-8")
+    text = markdown(found)
+    write_bytes(config.page, with_paragraph(before, "claims", text, config.page).encode())
+    say(text)
+
+
+def results(folder: Path) -> dict[str, Rows]:
+    """By question, the rows of its results file by name."""
+    found = {}
+    for question in dict.fromkeys(claim.question for part in PARTS.values() for claim in part):
+        path = folder / question / f"{question}.json"
+        try:
+            rows = by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run the question again.") from error
+        # captions stand uncorrected in their file; the page corrects them over their measures, as here
+        found[question] = rows | ({row["name"]: row for row in captions(rows).values()} if question == "drift" else {})
+    return found
+
+
+def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:
+    """A table: a row a claim, by subject the verdict, the estimate with its interval, n and the corrected p."""
+    lines = [f"| claim | {' | '.join(found)} |", "|---" * (len(found) + 1) + "|"]
+    for heading, claims in PARTS.items():
+        lines.append(f"| **{heading}** |{' |' * len(found)}")
+        for claim in claims:
+            lines.append(f"| {claim.said} | {' | '.join(cell(claim, rows) for rows in found.values())} |")
+    note = (
+        "Seen: the corrected test rejects at 5 %, on the side that the paper names; reversed: on the other; not seen: it does not reject. "
+        "Where the paper takes a thing for given or unchanged, the test can only reject it. Estimates with 95 % intervals over images; n: "
+        "images; p: corrected within its question. (`python -m analysis.claims`)"
+    )
+    return "\n".join([*lines, "", note])
+
+
+def cell(claim: Claim, rows: Mapping[str, Rows]) -> str:
+    """What one subject shows of a claim; a dash where its question was not asked."""
+    row = rows.get(claim.question, {}).get(claim.row)
+    if row is None:
+        return "–"
+    return f"**{claim.verdict(row)}**: {bracketed(row)}, n {row['n']}, p {p_value(row['p_adjusted'], 'none')}"
+
+
+if __name__ == "__main__":
+    run_cli(ClaimsConfig, main)

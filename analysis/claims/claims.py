@@ -1,0 +1,92 @@
+"""The paper's claims as rows of the questions' results files, with the sign that each of them says; and the rule of a verdict.
+
+The signs were written down from the paper (KVSmooth, arXiv 2602.04268) before the second subject was looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.telling.wording import direction, was_tested
+
+VERDICTS = {1: "seen", 0: "not seen", -1: "reversed"}
+NO_VERDICT = "not tested"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that the paper says, or that its explanation needs.
+
+    Attributes
+    ----------
+    said : in words
+    question : whose results file holds the row
+    row : its name
+    sign : +1 or -1, on which side of `null` the paper sees it; 0: the paper takes it to lie at `null`
+    null : what no effect is
+    """
+
+    said: str
+    question: str
+    row: str
+    sign: int
+    null: float = 0.0
+
+    def verdict(self, row: Mapping[str, Any] | None) -> str:
+        """By the corrected test: seen, not seen (no difference for certain), or reversed; of sign 0, "rejected" or "not rejected"."""
+        if not was_tested(row):
+            return NO_VERDICT
+        way = direction(row, self.null)
+        if self.sign == 0:
+            return "rejected" if way else "not rejected"
+        return VERDICTS[way * self.sign]
+
+
+PARTS: dict[str, tuple[Claim, ...]] = {
+    "What the paper observes": (
+        Claim("logits of objects that are there fall over the caption", "logits", "replay/logit/present/baseline", -1),
+        Claim("logits of hallucinated objects rise", "logits", "replay/logit/hallucinated/baseline", 1),
+        Claim(
+            "a token with diffuse attention is attended to later (column sums, Spearman)",
+            "sinks",
+            "observation 2/column_sum/spearman/observed",
+            1,
+        ),
+        Claim(
+            "hallucinated objects are more probable where row entropy is high (rank, position taken out)",
+            "coupling",
+            "free/adjusted/hallucinated/baseline/band",
+            -1,
+        ),
+        Claim("present objects are less probable there", "coupling", "free/adjusted/present/baseline/band", 1),
+        Claim("row entropy is higher where a hallucinated mention follows (AUROC)", "onset", "auroc/stratified/entropy/baseline", 1, 0.5),
+    ),
+    "What its derivation takes for granted": (
+        Claim("hidden states walk at random (variance ratio)", "entropy", "walk/variance ratio/free/baseline/lag 8/band", 0, 1.0),
+        Claim("row entropy grows with the angle to the mean state", "entropy", "distance/drift_mean/partial/baseline/band", 1),
+    ),
+    "What smoothing is said to do": (
+        Claim(
+            "attention keeps to the image as the caption grows, beyond dilution",
+            "drift",
+            "replay/excess_image/slope/kvsmooth - baseline/band",
+            1,
+        ),
+        Claim("hidden states stay nearer to the image (angle, rad)", "drift", "replay/drift_image/mean/kvsmooth - baseline/band", -1),
+        Claim("the odds of present over absent objects rise (nat)", "mediation", "kvsmooth/margin/total", 1),
+        Claim("fewer captions with an absent object (CHAIR_s)", "drift", "free/chair_s/kvsmooth - baseline", -1),
+        Claim("fewer absent objects among mentions (CHAIR_i)", "drift", "free/chair_i/kvsmooth - baseline", -1),
+        Claim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1),
+        Claim("the first hallucination comes later (tokens without one)", "onset", "survival/restricted mean/kvsmooth - baseline", 1),
+    ),
+    "Whether entropy does the work": (
+        Claim("CHAIR_i is lower than with one constant rate of the same mean", "ablation", "kvsmooth - mean/chair_i", -1),
+        Claim("CHAIR_i is lower than with the same rates in another order", "ablation", "kvsmooth - permuted/chair_i", -1),
+        Claim("F1 is higher than with the same rates in another order", "ablation", "kvsmooth - permuted/f1", 1),
+    ),
+    "What the paper does not speak of": (
+        Claim("captions repeat no more sentences than before", "drift", "free/repetition/kvsmooth - baseline", 0),
+        Claim("captions are as long as before (words)", "drift", "free/length/kvsmooth - baseline", 0),
+    ),
+}
+"""By heading."""

@@ -1,0 +1,75 @@
+"""The paper's claims against the results files: verdicts by hand, rows that exist, a table of one's own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.claims.__main__ import ClaimsConfig, cell, main, markdown, results
+from analysis.claims.claims import NO_VERDICT, PARTS, Claim
+from probes.command.cli import BadInput
+
+FIGURES = Path("figures")
+ALL = [claim for part in PARTS.values() for claim in part]
+
+
+def row(estimate: float, p: float | None) -> dict:
+    corrected = float("nan") if p is None else p
+    return {"estimate": estimate, "interval": (estimate - 1, estimate + 1), "n": 9, "p": 0.01, "p_adjusted": corrected}
+
+
+@pytest.mark.parametrize(
+    ("sign", "null", "estimate", "p", "verdict"),
+    [
+        (1, 0.0, 2.0, 0.01, "seen"),
+        (1, 0.0, -2.0, 0.01, "reversed"),
+        (-1, 0.0, -2.0, 0.01, "seen"),
+        (-1, 0.0, -2.0, 0.06, "not seen"),
+        (1, 0.5, 0.4, 0.01, "reversed"),
+        (0, 1.0, 0.9, 0.01, "rejected"),
+        (0, 1.0, 0.9, 0.4, "not rejected"),
+        (1, 0.0, 2.0, None, NO_VERDICT),
+    ],
+)
+def test_a_verdict_is_the_sign_of_a_corrected_test(sign, null, estimate, p, verdict):
+    claim = Claim("it rises", "drift", "x", sign, null)
+    assert claim.verdict(row(estimate, p)) == verdict
+    assert cell(claim, {"drift": {"x": row(estimate, p)}}).startswith(f"**{verdict}**")
+    assert cell(claim, {"drift": {}}) == cell(claim, {}) == "–"
+
+
+def test_every_claim_names_a_row_that_the_first_subject_has():
+    found = results(FIGURES / "emoji")
+    assert [claim.row for claim in ALL if claim.row not in found[claim.question]] == []
+    assert [claim.said for claim in ALL if claim.verdict(found[claim.question][claim.row]) == NO_VERDICT] == []
+
+
+def test_the_page_s_table_is_the_one_of_the_committed_results():
+    page = Path("docs/findings.md").read_text(encoding="utf-8")
+    found = {folder.name: rows for folder in sorted(FIGURES.iterdir()) if (rows := results(folder))}
+    assert markdown(found) in page
+
+
+def test_a_subject_that_was_asked_less_has_dashes(tmp_path):
+    claim = next(claim for claim in ALL if claim.question == "logits")
+    made = tmp_path / "smollm2" / "logits"
+    made.mkdir(parents=True)
+    held = {**row(-2.0, 0.01), "name": claim.row, "interval": [-3.0, -1.0], "where": {}, "role": "primary"}
+    (made / "logits.json").write_text(json.dumps({"results": [held]}))
+    page = tmp_path / "page.md"
+    page.write_text("# Mine\n<!-- claims -->\n<!-- /claims -->\nbelow\n")
+    main(ClaimsConfig(figures=tmp_path, page=page))
+    text = page.read_text()
+    assert "| claim | smollm2 |" in text
+    assert f"| {claim.said} | **seen**: −2.00" in text
+    assert text.count("| – |") == len(ALL) - 1
+    assert text.endswith("<!-- /claims -->\nbelow\n")
+
+
+def test_no_results_and_a_damaged_file_are_one_line(tmp_path):
+    with pytest.raises(BadInput, match="no results of a bundled subject"):
+        main(ClaimsConfig(figures=tmp_path))
+    (tmp_path / "emoji" / "drift").mkdir(parents=True)
+    (tmp_path / "emoji" / "drift" / "drift.json").write_text("{")
+    with pytest.raises(BadInput, match="cannot be read as a results file"):
+        results(tmp_path / "emoji")
