@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from analysis.regenerate.__main__ import QUESTIONS
 from probes.command.cli import run_cli
 from probes.command.listing import commands, listed
-from probes.command.talk import say
+from probes.command.terminal import say
 
 
 @dataclass(frozen=True)
-class ListConfig:
+class AnalysisListConfig:
     """The commands of analysis, each with a line; it has no options."""
 
 
-def main(config: ListConfig) -> None:
+def main(config: AnalysisListConfig) -> None:
     """Print them."""
     found = commands("analysis")
     questions = {name: found.pop(name) for name in (f"analysis.{question}" for question in QUESTIONS)}
@@ -22,4 +22,4 @@ def main(config: ListConfig) -> None:
 
 
 if __name__ == "__main__":
-    run_cli(ListConfig, main)
+    run_cli(AnalysisListConfig, main)

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Mapping
 
 from kvsmooth.mixes import MIXES
+from kvsmooth.output import tell
 from kvsmooth.policies import POLICIES
 from kvsmooth.presets import PRESETS
 from kvsmooth.sinks import SINKS
-from kvsmooth.told import tell
 
 WAYS: dict[str, Mapping[str, type]] = {
     "Sink detectors: KVSmooth(score=...); python -m kvsmooth.sinks.<name> draws one": SINKS,

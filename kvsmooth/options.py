@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from kvsmooth.described import described
+from kvsmooth.description import described
 from kvsmooth.errors import Unsupported
+from kvsmooth.integers import whole
 from kvsmooth.mixes import MIXES
 from kvsmooth.policies import Percentile, Policy
 from kvsmooth.sinks import RowEntropy
 from kvsmooth.sinks.needs import check_score
-from kvsmooth.whole import whole
 
 CHOICES = {
     "previous": ("smoothed", "raw"),
@@ -76,7 +76,7 @@ class Options:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"KVSmooth.{name} must be one of {allowed}; got {getattr(self, name)!r}.")
         if isinstance(self.score, type) or not callable(self.score):
-            raise ValueError(f"KVSmooth.score must be a detector, such as RowEntropy(), or a function of Seen; got {self.score!r}.")
+            raise ValueError(f"KVSmooth.score must be a detector, such as RowEntropy(), or a function of View; got {self.score!r}.")
         check_score(self.score, self.heads)
         if isinstance(self.policy, type) or not callable(getattr(self.policy, "start", None)):
             raise ValueError(f"KVSmooth.policy must be a policy, such as Percentile(); got {self.policy!r}.")

@@ -15,14 +15,14 @@ FIELDS = ("rates", "entropies", "change_keys", "change_values")
 
 
 @dataclass(frozen=True)
-class Record:
+class AppliedRecord:
     """What was applied to one batch of sequences, and which of its tokens are the text's."""
 
     arrays: Float[Tensor, "step field layer row"]
     own: Bool[Tensor, "step row"]
 
     @classmethod
-    def of(cls, stream: Stream) -> "Record":
+    def of(cls, stream: Stream) -> "AppliedRecord":
         """The record of a batch so far."""
         arrays = stream.kept.record()
         return cls(arrays, stream.text.own(arrays.shape[0], arrays.shape[3]))
@@ -52,7 +52,7 @@ class Run:
     def __init__(self, layers: tuple[int, ...], bounds: tuple[float, float]):
         self.layers, self.bounds = layers, bounds
         self._streams: list[Stream] = []
-        self._closed: tuple[list[Record], list[Record]] | None = None
+        self._closed: tuple[list[AppliedRecord], list[AppliedRecord]] | None = None
 
     def begin(self, stream: Stream) -> None:
         """Take over the record of a sequence batch that begins."""
@@ -62,7 +62,7 @@ class Run:
         """Keep the records alone: queues, previous states and what is known of prompts end with the block."""
         self._closed, self._streams = self._records(), []
 
-    def _records(self) -> tuple[list[Record], list[Record]]:
+    def _records(self) -> tuple[list[AppliedRecord], list[AppliedRecord]]:
         """Of the texts, and of the branches beside them; those that decoded, in their order."""
         if self._closed is not None:
             return self._closed
@@ -80,9 +80,9 @@ class Run:
         """The same of sequence batches that decoded beside a text."""
         return tuple(record.named() for record in self._records()[1])
 
-    def _latest(self) -> Record:
+    def _latest(self) -> AppliedRecord:
         texts = self._records()[0]
-        return texts[-1] if texts else Record(torch.empty(0, len(FIELDS), len(self.layers), 0), torch.empty(0, 0, dtype=torch.bool))
+        return texts[-1] if texts else AppliedRecord(torch.empty(0, len(FIELDS), len(self.layers), 0), torch.empty(0, 0, dtype=torch.bool))
 
     @property
     def own(self) -> Bool[Tensor, "step row"]:
@@ -156,11 +156,11 @@ class Run:
             _refuse_no_numbers(record)
 
 
-def _decoded(streams: Sequence[Stream]) -> list[Record]:
-    return [record for record in map(Record.of, streams) if len(record.arrays)]
+def _decoded(streams: Sequence[Stream]) -> list[AppliedRecord]:
+    return [record for record in map(AppliedRecord.of, streams) if len(record.arrays)]
 
 
-def _refuse_no_numbers(record: Record) -> None:
+def _refuse_no_numbers(record: AppliedRecord) -> None:
     rates, entropies = record.counted("rates"), record.counted("entropies")
     no_score = entropies.isnan().any(1)
     no_rate = ~((rates >= 0) & (rates <= 1)).all(1)

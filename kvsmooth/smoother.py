@@ -13,7 +13,7 @@ from kvsmooth.decoding.attention import decoder_of, owned_attention
 from kvsmooth.decoding.clock import Clock
 from kvsmooth.decoding.hidden import HiddenStates
 from kvsmooth.decoding.refusals import refuse_training
-from kvsmooth.decoding.stage import Smoothing
+from kvsmooth.decoding.stage import SmoothingAttention
 from kvsmooth.options import Options
 from kvsmooth.presets import PRESETS
 from kvsmooth.rope import pair_angles
@@ -101,7 +101,7 @@ class KVSmooth(Options):
         hidden = HiddenStates(decoder, band, clock, prompt="prompt" in needs) if needs & {"hidden", "prompt"} else None
 
         def build(base: Callable[..., Any]) -> Callable[..., Any]:
-            return Smoothing(self, band, clock, base, run, angles, hidden).attend
+            return SmoothingAttention(self, band, clock, base, run, angles, hidden).attend
 
         try:
             with owned_attention(model, decoder, build), clock, hidden or nullcontext():

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 from probes.command.cli import run_cli
 from probes.command.listing import commands, first_line, listed
-from probes.command.talk import say
+from probes.command.terminal import say
 
 
 @dataclass(frozen=True)
-class ListConfig:
+class ProbesListConfig:
     """The commands and recorders of probes, each with a line; it has no options."""
 
 
-def main(config: ListConfig) -> None:
+def main(config: ProbesListConfig) -> None:
     """Print them."""
     from probes.recorders import RECORDERS
 
@@ -22,4 +22,4 @@ def main(config: ListConfig) -> None:
 
 
 if __name__ == "__main__":
-    run_cli(ListConfig, main)
+    run_cli(ProbesListConfig, main)

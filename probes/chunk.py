@@ -12,7 +12,7 @@ from torch import Tensor
 
 from probes.command.cli import BadInput
 from probes.command.values import check_text
-from probes.recordings.store import Store
+from probes.recordings.store import RecordingStore
 from probes.regimes import replayable
 from probes.subjects import Item, Subject
 from probes.tracing.tokens import end_tokens, free_captions
@@ -81,7 +81,7 @@ def given_captions(
     return found
 
 
-def recorded_captions(free: Store, baseline: str | None, chunk: Chunk, settings: Mapping[str, Any]) -> list[list[int]] | None:
+def recorded_captions(free: RecordingStore, baseline: str | None, chunk: Chunk, settings: Mapping[str, Any]) -> list[list[int]] | None:
     """The baseline's tokens from a free recording with these settings; None if one of them is missing there."""
     there = free.settings()
     if there is None or baseline is None or any(there.get(name) != value for name, value in settings.items()):

@@ -22,8 +22,8 @@ from probes.regimes import refuse
 from probes.sequence import tracing_of
 from probes.tracing.collector import StepCollector
 from probes.tracing.rows import RecordedRows, Substitution
-from probes.tracing.steps import Setting, Step
-from probes.tracing.tokens import Forcing, Heard, end_tokens, until_end
+from probes.tracing.steps import GenerationSetting, Step
+from probes.tracing.tokens import Forcing, TokenRecord, end_tokens, until_end
 
 
 class NothingPatched(RuntimeError):
@@ -99,9 +99,9 @@ def patched(
     if not chosen or not set(chosen) <= set(tracing.layers):
         raise BadInput(f"patched.layers must be one or more of the decoder's {len(tracing.layers)} layers; got {chosen}.")
     patch = Substitution(rows, visual_mass, groups == IMAGE, dict.fromkeys(chosen, 0)) if wants_patch else None
-    heard, said = Heard(), _Distributions(tokens)
+    heard, said = TokenRecord(), _Distributions(tokens)
     attended = [_Attended()] if keep_rows else []
-    setting = Setting(groups, tracing.layers, longest)
+    setting = GenerationSetting(groups, tracing.layers, longest)
     collector = StepCollector(setting, [said, heard, *attended], recompute=getattr(arm, "timing", "after") == "recompute")
     forcing = LogitsProcessorList([Forcing(captions, longest, ends[0] if ends else 0)])
     with contextlib.nullcontext() if arm is None else arm(tracing.model) as run:

@@ -20,9 +20,9 @@ from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
 from probes.tracing.collector import StepCollector
-from probes.tracing.sound import Sound
-from probes.tracing.steps import Setting
-from probes.tracing.tokens import Forcing, Heard, end_tokens, lengths, until_end
+from probes.tracing.nonfinite import FiniteScores
+from probes.tracing.steps import GenerationSetting
+from probes.tracing.tokens import Forcing, TokenRecord, end_tokens, lengths, until_end
 from probes.tracing.tracing import Tracing
 
 REGIMES = ("free", "replay")
@@ -99,11 +99,13 @@ def record_inputs(
         max_new_tokens = max(map(len, captions))
         # the same call as in free running: only the choice is taken away
         options |= {"logits_processor": [Forcing(captions, max_new_tokens, ends[0] if ends else 0)], "do_sample": False}
-    sound = Sound(tracing.model)
+    sound = FiniteScores(tracing.model)
     options["logits_processor"] = LogitsProcessorList([sound, *options.get("logits_processor", ())])
-    setting = Setting(token_groups(tracing.model, ids, mask), tracing.layers, max_new_tokens, sink_channels, objects, tracing.speaker)
+    setting = GenerationSetting(
+        token_groups(tracing.model, ids, mask), tracing.layers, max_new_tokens, sink_channels, objects, tracing.speaker
+    )
     chosen = [RECORDERS[name](setting) for name in recorders]
-    heard = Heard()
+    heard = TokenRecord()
     collector = StepCollector(setting, [*chosen, heard], recompute=getattr(arm, "timing", "after") == "recompute")
     with _image_tokens_told(), contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
         tracing.generate(dict(inputs), collector, max_new_tokens=max_new_tokens, **options)

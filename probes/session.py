@@ -14,14 +14,14 @@ from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, given_captions, recorded_captions, spoken_captions
 from probes.command.cli import BadInput
-from probes.command.plain import as_json, as_plain
 from probes.command.provenance import digest, git_commit, program_name, versions
+from probes.command.strict_json import as_json, as_plain
 from probes.command.values import check_temperature, whole
 from probes.reading import read_recorded
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recordings.recording import labelled, merge
 from probes.recordings.schema import ATTRIBUTES, RECEIVED_WINDOW, SCHEMA_VERSION, VARIABLES
-from probes.recordings.store import Store, tell_older
+from probes.recordings.store import RecordingStore, tell_older
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
 from probes.subjects import Item, Subject
 
@@ -157,9 +157,9 @@ class Session:
         tell_older(commits, git_commit(), self.store.folder)
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> RecordingStore:
         """Where the recordings of this regime lie."""
-        return Store(None if self.out is None else Path(self.out) / self.regime)
+        return RecordingStore(None if self.out is None else Path(self.out) / self.regime)
 
     @cached_property
     def options(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Session:
         if self.captions is not None:
             given = [self.captions[item.image_id] for item in chunk.items]
             return [self.subject.tokens(caption) if isinstance(caption, str) else caption for caption in given]
-        free = Store(None if self.out is None else Path(self.out) / "free")
+        free = RecordingStore(None if self.out is None else Path(self.out) / "free")
         baseline = next((name for name, arm in self.arms.items() if arm is None), None)
         decisive = {name: self.settings[name] for name in self.settings.keys() - {"regime", "captions", "recorders", "objects"}}
         recorded = recorded_captions(free, baseline, chunk, decisive)

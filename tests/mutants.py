@@ -20,6 +20,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from kvsmooth.told import tell
+
 from tests import numbers
 from tests.rooms import FLOORS, ROOT
 

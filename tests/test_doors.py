@@ -27,6 +27,12 @@ def test_a_former_name_is_the_thing_itself(module):
     assert all(getattr(here, name) is getattr(there, name) for name in names)
 
 
+def test_a_detector_that_is_written_by_the_former_name_of_the_view_is_shown_the_view():
+    from kvsmooth.sinks import Seen, View
+
+    assert Seen is View
+
+
 def test_the_house_does_not_go_through_former_names():
     known = {*FORMER, *COMMANDS}
     for path in sources("kvsmooth", "probes", "analysis", "tests"):

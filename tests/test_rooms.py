@@ -28,12 +28,12 @@ def test_tests_mirror_the_rooms():
 
 def test_what_is_imported_through_others_and_within_functions_is_seen(graph):
     assert "kvsmooth/measures.py" in graph["tests/kvsmooth/test_measures.py"] | graph["kvsmooth/smoother.py"]
-    assert "analysis/drift/told.py" in graph["analysis/drift/__main__.py"], "imported within a function"
+    assert "analysis/drift/findings.py" in graph["analysis/drift/__main__.py"], "imported within a function"
     assert "analysis/drift/__main__.py" in graph["tests/analysis/drift/test_command.py"]
     assert "tests/probes/conftest.py" in graph["tests/probes/recorders/test_lens.py"]
     assert "tests/kvsmooth/sinks/test_live.py" in changed.hanging(["kvsmooth/decoding/group.py"], graph)
     assert not {
-        file for file in changed.hanging(["analysis/drift/told.py"], graph) if file.startswith(("kvsmooth", "probes", "tests/kvsmooth"))
+        file for file in changed.hanging(["analysis/drift/findings.py"], graph) if file.startswith(("kvsmooth", "probes", "tests/kvsmooth"))
     }
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 from analysis.ablation.config import AblationConfig
 from analysis.cells.arms import Arms
 from analysis.cells.data import checked, encoding
-from analysis.question.command import Answer, run_question
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, read_results
 from probes.command.cli import BadInput
 
@@ -54,7 +54,7 @@ def compare(held: xr.Dataset, config: AblationConfig, checksum: str) -> str:
     return as_json(rows, {**json.loads(held.attrs["analysis"]), QUESTION.checksum: checksum}, cells=cells)
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.ablation.figures import NOTES, draw_all
 
@@ -63,13 +63,13 @@ def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
     return {name: (drawn, NOTES[name].format(level=answer.level, margin=margin)) for name, drawn in made.items()}
 
 
-def about(answer: Answer) -> dict[str, Any]:
+def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under each figure."""
     told = answer.found["provenance"]
     return {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """What the page says, of a ladder round another centre too where its folder lies beside; and what the command says at its end."""
     from analysis.ablation.page import markdown
     from analysis.ablation.summary import summary

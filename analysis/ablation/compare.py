@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.ablation.dose import dose_blocks
-from analysis.cells.arms import Arms, Block, Pair, Values, bootstrapped, pairs
-from analysis.cells.measures import MEASURES, TESTED, Matched, matched
+from analysis.cells.arms import Arms, BootstrapBlock, Pair, Values, bootstrapped, pairs
+from analysis.cells.measures import MEASURES, TESTED, EqualLengths, matched
 from analysis.stats.bootstrap import Interval, cluster_bca, ratio
 from analysis.stats.equivalence import Equivalence, equivalence
 from analysis.stats.mcnemar import mcnemar
@@ -34,7 +34,7 @@ def results(arms: Arms, *, level: float = 0.95, seed: int = 0, margin: float = M
     return rows + (length_matched(arms, compared, level, seed) if compared else [])
 
 
-def levels(arms: Arms) -> Block:
+def levels(arms: Arms) -> BootstrapBlock:
     """Each measure of each cell."""
 
     def rows(interval: Interval) -> list[Row]:
@@ -53,10 +53,10 @@ def levels(arms: Arms) -> Block:
             for i, (cell, family, measure) in enumerate(places)
         ]
 
-    return Block(lambda values: values.reshape(*values.shape[:-2], -1), rows)
+    return BootstrapBlock(lambda values: values.reshape(*values.shape[:-2], -1), rows)
 
 
-def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int, primary: Sequence[str] = PRIMARY) -> Block:
+def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int, primary: Sequence[str] = PRIMARY) -> BootstrapBlock:
     """Each tested measure of each pair of cells; CHAIR is corrected by max-T over the pairs of a family, the others by Holm.
 
     `primary` names the measures whose rows are primary outcomes.
@@ -95,7 +95,7 @@ def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int, pr
                 )
         return found
 
-    return Block(of, rows)
+    return BootstrapBlock(of, rows)
 
 
 def length_matched(arms: Arms, compared: Sequence[Pair], level: float, seed: int) -> list[Row]:
@@ -178,7 +178,7 @@ def _change(arms: Arms, values: Values, pair: Pair) -> Float[np.ndarray, "*draw 
     return values[..., arms.index(pair.treated), :] - values[..., arms.index(pair.control), :]
 
 
-def _matched_change(cut: Matched) -> Float[np.ndarray, "image 2"]:
+def _matched_change(cut: EqualLengths) -> Float[np.ndarray, "image 2"]:
     return np.stack([cut.treated_mentions - cut.control_mentions, cut.treated_within - cut.control_within], axis=-1)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from analysis.cells.arms import Arms, Block, Values
+from analysis.cells.arms import Arms, BootstrapBlock, Values
 from analysis.cells.measures import MEASURES, TESTED
 from analysis.cells.names import BASELINE, PAPER
 from analysis.stats.bootstrap import Interval
@@ -17,7 +17,7 @@ _ORDER = list(MEASURES)
 _TESTED = [_ORDER.index(name) for name in TESTED]
 
 
-def dose_blocks(arms: Arms, seed: int) -> list[Block]:
+def dose_blocks(arms: Arms, seed: int) -> list[BootstrapBlock]:
     """Blocks for what the cells that are there allow: K x V needs four cells, a curve three constant rates."""
     found = []
     if {BASELINE, "keys only", "values only", PAPER} <= set(arms.names):
@@ -48,19 +48,19 @@ def realised(arms: Arms, name: str) -> float:
     return float(arms.above[i, :, rate].sum() / max(arms.below[i, :, rate].sum(), 1.0))
 
 
-def interaction(arms: Arms) -> Block:
+def interaction(arms: Arms) -> BootstrapBlock:
     """(both - keys) - (values - neither): what smoothing both does beyond the sum of its parts."""
     both, keys, values_only, neither = (arms.index(name) for name in (PAPER, "keys only", "values only", BASELINE))
 
     def of(values: Values) -> Float[np.ndarray, "*draw tested"]:
         return ((values[..., both, :] - values[..., keys, :]) - (values[..., values_only, :] - values[..., neither, :]))[..., _TESTED]
 
-    return Block(of, lambda interval: _rows(arms, interval, "keys x values", "interaction", ""))
+    return BootstrapBlock(of, lambda interval: _rows(arms, interval, "keys x values", "interaction", ""))
 
 
 def trend(
     arms: Arms, curve: Sequence[str], doses: Sequence[float], seed: int, about: str = "dose", unit: str = " per unit of rate"
-) -> Block:
+) -> BootstrapBlock:
     """Least-squares slope of each outcome on rising doses, and Kendall's tau over them.
 
     The test is Page's: each image's outcomes weighted by the rank of their dose; reversing the doses of an image flips its sign.
@@ -89,7 +89,7 @@ def trend(
         first, second = (Interval(interval.estimate[s], interval.low[s], interval.high[s], interval.reason[s]) for s in _halves(half))
         return _rows(arms, first, about, "slope", unit, p) + _rows(arms, second, about, "tau", "tau-b")
 
-    return Block(of, rows)
+    return BootstrapBlock(of, rows)
 
 
 def page_scores(arms: Arms, places: Sequence[int]) -> Float[np.ndarray, "image tested"]:
@@ -102,7 +102,7 @@ def page_scores(arms: Arms, places: Sequence[int]) -> Float[np.ndarray, "image t
     return np.tensordot(rank, score, axes=(0, 0))
 
 
-def off_curve(arms: Arms, curve: Sequence[str], guided: Sequence[str]) -> Block:
+def off_curve(arms: Arms, curve: Sequence[str], guided: Sequence[str]) -> BootstrapBlock:
     """Each guided cell minus the curve of constant rates, read off (linearly) at the guided cell's own realised mean rate."""
     above = above_curve(arms, curve, guided)
 
@@ -118,7 +118,7 @@ def off_curve(arms: Arms, curve: Sequence[str], guided: Sequence[str]) -> Block:
             found += _rows(arms, own, f"{name} - constant of the same mean rate", "off the curve", "")
         return found
 
-    return Block(of, rows)
+    return BootstrapBlock(of, rows)
 
 
 def above_curve(

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER
-from analysis.cells.setting import Setting
+from analysis.cells.plan_setting import PlanSetting
 from kvsmooth.sinks import SINKS
 
 REAL_TIME = ("prompt", "before", "step")
@@ -23,7 +23,7 @@ def always() -> list[Cell]:
     return [Cell(BASELINE, "reference", None), Cell(PAPER, "ladder")]
 
 
-def ladder(setting: Setting) -> list[Cell]:
+def ladder(setting: PlanSetting) -> list[Cell]:
     """Controls of the guidance, from the amount of smoothing alone up, and of what mixing does."""
     policies = ("mean", "permuted", "shifted", "swapped", "inverse", "random", "position", "token_class", "top")
     mixes = ("norm_preserving", "shrink_only", "random_direction", "running_mean")
@@ -33,19 +33,19 @@ def ladder(setting: Setting) -> list[Cell]:
     return cells + [Cell(name, "ladder", {"mix": name}) for name in mixes]
 
 
-def places(setting: Setting) -> list[Cell]:
+def places(setting: PlanSetting) -> list[Cell]:
     """Keys, values, the attention output; the paper's cell is both of the first two, the baseline neither."""
     return [Cell(f"{name} only", "places", options) for name, options in PLACES.items() if name != "both"]
 
 
-def dose(setting: Setting) -> list[Cell]:
+def dose(setting: PlanSetting) -> list[Cell]:
     """Constant rates from 0.1 to 0.9, and the paper's rule round other centres."""
     constant = [(f"constant {rate / 10:g}", {"policy": "constant", "policy_options": {"rate": rate / 10}}) for rate in range(1, 10)]
     guided = [(f"lambda_ref {value:g}", {"lambda_ref": value}) for value in (0.3, 0.5, 0.7, 0.9) if value != setting.lambda_ref]
     return [Cell(name, "dose", options) for name, options in constant + guided]
 
 
-def layers(setting: Setting) -> list[Cell]:
+def layers(setting: PlanSetting) -> list[Cell]:
     """One layer at a time, bands of a quarter of the layers, all layers, all but a band."""
     every = tuple(range(setting.layers))
     size = max(1, setting.layers // 4)
@@ -56,7 +56,7 @@ def layers(setting: Setting) -> list[Cell]:
     return [Cell(name, "layers", {"layers": list(band)}) for name, band in single + several + without]
 
 
-def detectors(setting: Setting) -> list[Cell]:
+def detectors(setting: PlanSetting) -> list[Cell]:
     """Every detector that is known in time drives the paper's rule; the entropy in its other forms too."""
     timely = [name for name, made in SINKS.items() if made.known in REAL_TIME and name != "row_entropy"]
     variants = {
@@ -69,7 +69,7 @@ def detectors(setting: Setting) -> list[Cell]:
     return found + [Cell(name, "detectors", {"score": "row_entropy", "score_options": options}) for name, options in variants.items()]
 
 
-def options(setting: Setting) -> list[Cell]:
+def options(setting: PlanSetting) -> list[Cell]:
     """The choices that the paper makes or leaves open, one changed at a time."""
     changed = [{"window": 5}, {"window": 30}, {"margin": 0.0}, {"margin": 0.1}, {"margin": 0.3}]
     changed += [{"timing": "recompute"}, {"rope": "before"}, {"previous": "raw"}, {"heads": "per_head"}, {"heads": "mean_row"}]
@@ -77,7 +77,7 @@ def options(setting: Setting) -> list[Cell]:
     return [Cell(" ".join(f"{key} {_short(value)}" for key, value in one.items()), "options", one) for one in changed]
 
 
-PLANS: dict[str, Callable[[Setting], list[Cell]]] = {
+PLANS: dict[str, Callable[[PlanSetting], list[Cell]]] = {
     "ladder": ladder,
     "places": places,
     "dose": dose,
@@ -87,12 +87,12 @@ PLANS: dict[str, Callable[[Setting], list[Cell]]] = {
 }
 
 
-def planned(name: str, setting: Setting) -> list[Cell]:
+def planned(name: str, setting: PlanSetting) -> list[Cell]:
     """The cells of a plan, or of all of them for "full"; baseline and the paper's cell first."""
     return always() + [cell for made in (PLANS.values() if name == "full" else (PLANS[name],)) for cell in made(setting)]
 
 
-def crossed(lists: Mapping[str, Sequence[Any]], setting: Setting) -> list[Cell]:
+def crossed(lists: Mapping[str, Sequence[Any]], setting: PlanSetting) -> list[Cell]:
     """The cross product of lists, with the baseline and the paper's cell, and the first passes that its cells need.
 
     Parameters
@@ -137,7 +137,7 @@ def band(text: str, layers: int) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def _choice(axis: str, value: Any, setting: Setting) -> tuple[str, dict[str, Any]]:
+def _choice(axis: str, value: Any, setting: PlanSetting) -> tuple[str, dict[str, Any]]:
     """A label and the options of one entry of a list; both empty for what the paper's cell does anyway."""
     default_band = list(range(3, setting.layers - 1))
     found = {
@@ -162,7 +162,9 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _with_rates(options: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+def _with_rates(options: Mapping[str, Any], setting: PlanSetting) -> dict[str, Any]:
     """Policies that want a rate take that of the cell's own centre and margin."""
-    own = Setting(options.get("lambda_ref", setting.lambda_ref), setting.layers, options.get("margin", setting.margin), setting.detectors)
+    own = PlanSetting(
+        options.get("lambda_ref", setting.lambda_ref), setting.layers, options.get("margin", setting.margin), setting.detectors
+    )
     return {**options, **(own.policy(options["policy"]) if "policy" in options else {})}

@@ -1,5 +1,5 @@
 """A subject answers questions about images: the worker that an engine runs."""
 
-from analysis.answering.query import Query, Said
+from analysis.answering.query import Completion, Query
 
-__all__ = ["Query", "Said"]
+__all__ = ["Completion", "Query"]

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from analysis.answering.query import Query, Said
+from analysis.answering.query import Completion, Query
 from analysis.answering.sampling import Gumbel
 from probes.command.cli import BadInput
-from probes.command.plain import as_plain
+from probes.command.strict_json import as_plain
 from probes.command.values import check_temperature, whole
 from probes.subjects import Item, Subject, load_subject
 from probes.tracing.tokens import end_tokens, free_captions
@@ -80,7 +80,7 @@ class Answerer:
     def __init__(self, answering: Answering, subject: Subject):
         self.answering, self.subject = answering, subject
 
-    def __call__(self, queries: Sequence[Query]) -> list[Said]:
+    def __call__(self, queries: Sequence[Query]) -> list[Completion]:
         """What the subject says to each query, padded on the left to one batch.
 
         Raises
@@ -100,7 +100,7 @@ class Answerer:
         report = None if run is None else run.report()
         texts = [subject.text(row) for row in rows]
         seconds = (time.perf_counter() - begun) / len(queries)
-        return [Said(text, len(row), seconds, report) for text, row in zip(texts, rows, strict=True)]
+        return [Completion(text, len(row), seconds, report) for text, row in zip(texts, rows, strict=True)]
 
     def step(self, query: Query, method: Any) -> None:
         """One query by a method, up to and with the first decoding step: whatever stands against it is raised here.

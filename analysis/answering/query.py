@@ -38,7 +38,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Said:
+class Completion:
     """What a model said to one query.
 
     Attributes

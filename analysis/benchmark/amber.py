@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from analysis.benchmark.benchmark import Benchmark
+from analysis.benchmark.evaluation import Evaluation, of_a_question
 from analysis.benchmark.images import Source
-from analysis.benchmark.measured import Measured, of_a_question
-from analysis.benchmark.plan import Asked
+from analysis.benchmark.plan import PlanItem
 from analysis.benchmark.questions import folder, mixed, of_images
 from probes.command.cli import BadInput
 
@@ -39,7 +39,7 @@ class AmberBenchmark(Benchmark):
         """The folder of AMBER_1.jpg and the others."""
         return folder(self.config)
 
-    def items(self) -> list[Asked]:
+    def items(self) -> list[PlanItem]:
         """Descriptions, then questions, of the part that is asked for.
 
         A prompt with a place for a question words the questions; one without asks for the descriptions. The others stay the owners' own.
@@ -50,9 +50,9 @@ class AmberBenchmark(Benchmark):
             raise BadInput(f"--part {part}: {self.config.annotations} has no such queries; put AMBER's query files there, in query/.")
         asked = of_images(queries, self.config, self.among)
         wording = mixed(self.config.prompt, [one.id not in descriptions for one in asked])
-        return [Asked(str(one.id), one.image_id, one.image, wording(one.text, one.id not in descriptions)) for one in asked]
+        return [PlanItem(str(one.id), one.image_id, one.image, wording(one.text, one.id not in descriptions)) for one in asked]
 
-    def measured(self, items: Sequence[Asked]) -> Measured:
+    def measured(self, items: Sequence[PlanItem]) -> Evaluation:
         """The measures of what was asked: of descriptions, of questions, or of both."""
         from analysis.metrics.amber import AmberMetric, part_of
         from analysis.metrics.metric import Answer
@@ -61,7 +61,7 @@ class AmberBenchmark(Benchmark):
 
         part = part_of(self.amber, [Answer(item.image_id, "", item.key) for item in items])
         read, alike = reader(self.config.mode), similarity(self.config.similarity)
-        return Measured(AmberMetric(self.amber, alike, read, part), of_a_question, origin={"part": part, "words": read.key})
+        return Evaluation(AmberMetric(self.amber, alike, read, part), of_a_question, origin={"part": part, "words": read.key})
 
     def _queries(self) -> "list[AmberQuery]":
         from analysis.datasets.amber import AmberQuery

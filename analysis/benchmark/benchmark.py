@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.evaluation import Evaluation
 from analysis.benchmark.images import Source
-from analysis.benchmark.measured import Measured
-from analysis.benchmark.plan import Asked
+from analysis.benchmark.plan import PlanItem
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Benchmark(ABC):
         """Where the images are."""
 
     @abstractmethod
-    def items(self) -> list[Asked]:
+    def items(self) -> list[PlanItem]:
         """The questions in their order, images not looked at yet.
 
         Raises
@@ -43,5 +43,5 @@ class Benchmark(ABC):
         """
 
     @abstractmethod
-    def measured(self, items: Sequence[Asked]) -> Measured:
+    def measured(self, items: Sequence[PlanItem]) -> Evaluation:
         """The metric for these questions."""

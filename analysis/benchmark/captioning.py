@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.benchmark.annotated import Annotated, annotated
+from analysis.benchmark.annotated_images import AnnotatedImages, annotated
 from analysis.benchmark.benchmark import Benchmark
+from analysis.benchmark.evaluation import Evaluation
 from analysis.benchmark.images import Source
-from analysis.benchmark.measured import Measured
 from analysis.benchmark.names import PROMPT
-from analysis.benchmark.plan import Asked
+from analysis.benchmark.plan import PlanItem
 from analysis.benchmark.questions import described
 
 
@@ -23,7 +23,7 @@ class Captioning(Benchmark):
         return "captions"
 
     @cached_property
-    def set(self) -> Annotated:
+    def set(self) -> AnnotatedImages:
         """Annotations and chosen images."""
         return annotated(self.config, self.among)
 
@@ -32,31 +32,31 @@ class Captioning(Benchmark):
         """Of the annotated images."""
         return self.set.source
 
-    def items(self) -> list[Asked]:
+    def items(self) -> list[PlanItem]:
         """One caption an image."""
         prompt = described(self.config.prompt, PROMPT)
-        return [Asked(str(image_id), image_id, self.set.file(image_id), prompt) for image_id in self.set.ids]
+        return [PlanItem(str(image_id), image_id, self.set.file(image_id), prompt) for image_id in self.set.ids]
 
 
 @dataclass(frozen=True)
 class ChairBenchmark(Captioning):
     """CHAIR on COCO's images or the bundled scenes."""
 
-    def measured(self, items: Sequence[Asked]) -> Measured:
+    def measured(self, items: Sequence[PlanItem]) -> Evaluation:
         """CHAIR with the images' instances and human captions."""
         from analysis.metrics.chair import Chair
         from analysis.words.readers import reader
 
         read = reader(self.config.mode)
         truth = self.set.coco.truth([item.image_id for item in items], read)
-        return Measured(Chair(truth, read), origin={"annotations": self.set.coco.key, "words": read.key})
+        return Evaluation(Chair(truth, read), origin={"annotations": self.set.coco.key, "words": read.key})
 
 
 @dataclass(frozen=True)
 class OpopeBenchmark(Captioning):
     """OPOPE: the objects of POPE's questions are looked for in captions."""
 
-    def measured(self, items: Sequence[Asked]) -> Measured:
+    def measured(self, items: Sequence[PlanItem]) -> Evaluation:
         """OPOPE with questions built on the captioned images that have three objects or more."""
         from analysis.datasets.pope import poll
         from analysis.metrics.opope import Opope
@@ -67,4 +67,4 @@ class OpopeBenchmark(Captioning):
         left = len(set(ids) - asked)
         notes = [f"{left} images with fewer than three objects are not asked about"] if left else []
         origin = {"annotations": self.set.coco.key, "questions": len(questions), "seed": self.config.seed}
-        return Measured(Opope(questions, missing="leave"), counts=asked.__contains__, origin=origin, notes=notes)
+        return Evaluation(Opope(questions, missing="leave"), counts=asked.__contains__, origin=origin, notes=notes)

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.benchmark.config import BenchmarkConfig
 from probes.command.cli import BadInput, Notice, quiet
-from probes.command.talk import say
+from probes.command.terminal import say
 
 
 def perform(config: BenchmarkConfig) -> None:
@@ -19,12 +19,12 @@ def perform(config: BenchmarkConfig) -> None:
 
     quiet()
     if config.dry_run:
-        from analysis.benchmark.foretold import foretold
+        from analysis.benchmark.dry_run import dry_run
         from analysis.benchmark.trial import refuse_without_weights
 
         run = planned(config)
         refuse_without_weights(run.plan.subject, run.plan.dtype, run.methods)
-        say(foretold(run))
+        say(dry_run(run))
         return
     with alone(config.out):
         found = answered_and_scored(config)
@@ -33,9 +33,9 @@ def perform(config: BenchmarkConfig) -> None:
 
 def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
     """Ask what has no answer yet, and score all answers."""
-    from analysis.benchmark.asking import Asking, tell_set_aside
+    from analysis.benchmark.generation import Generation, tell_set_aside
     from analysis.benchmark.planning import looked_at, plan_file, planned
-    from analysis.benchmark.scoring import measured_of, scored
+    from analysis.benchmark.scoring import evaluation_of, scored
     from analysis.benchmark.store import Captions
     from analysis.benchmark.trial import refuse_without_weights
 
@@ -48,8 +48,8 @@ def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
             run = replace(run, plan=replace(plan, revision=_revision(config.subject, plan.revision)))
         run.plan.write(plan_file(config.out))
     # before anything is asked: what cannot be scored is told now, not after a night of answers
-    measured = measured_of(run)
-    asking = [Asking(run.plan, one, Captions(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
+    measured = evaluation_of(run)
+    asking = [Generation(run.plan, one, Captions(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
     if not config.rescore:
         _ask(run, asking)
     lines = {one.method.name: one.captions.read() for one in asking}
@@ -97,7 +97,7 @@ def _ask(run: Any, asking: list) -> None:
         raise BadInput(f"subject {config.subject}: is now {now}, the plan has {run.plan.revision}; restore it, or choose another --out.")
     _tell_versions(run.plan)
     from analysis.answering.answering import Answering
-    from analysis.answering.shared import Kept, Sharing
+    from analysis.answering.subject_cache import SharedAnswering, SubjectCache
     from analysis.benchmark.trial import try_a_step
     from analysis.engine import engine
 
@@ -105,10 +105,10 @@ def _ask(run: Any, asking: list) -> None:
     gpus = 0 if config.engine == "ray" and run.plan.device == "cpu" else None  # or each of the workers would wait for a GPU
     works = engine(config.engine, address=config.address, workers=config.workers, gpus_per_worker=gpus)
     first = next(waiting[0].payloads(waiting[0].missing()[:1], run.benchmark.source))
-    kept = Kept()
-    try_a_step([one.method for one in waiting], Sharing(Answering(**options), kept), works, first)
+    kept = SubjectCache()
+    try_a_step([one.method for one in waiting], SharedAnswering(Answering(**options), kept), works, first)
     for one in waiting:
-        one.run(Sharing(Answering(**options, method=one.method.options), kept), works, run.benchmark.source)
+        one.run(SharedAnswering(Answering(**options, method=one.method.options), kept), works, run.benchmark.source)
 
 
 def _revision(subject: str, planned: str) -> str:

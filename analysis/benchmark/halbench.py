@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from analysis.benchmark.annotated import annotations_of
+from analysis.benchmark.annotated_images import annotations_of
 from analysis.benchmark.captioning import Captioning
-from analysis.benchmark.images import Enclosed, Source, named
-from analysis.benchmark.measured import Measured, of_a_question
-from analysis.benchmark.plan import Asked
+from analysis.benchmark.evaluation import Evaluation, of_a_question
+from analysis.benchmark.images import EnclosedImages, Source, named
+from analysis.benchmark.plan import PlanItem
 from analysis.benchmark.questions import described, of_images, worded, words_questions
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class HalBenchBenchmark(Captioning):
         """Images inside the owners' file or in the folder that it names them in, or those of the annotations."""
         if self.config.questions is None:
             return super().source
-        return Enclosed({named(one.image_id): partial(one.image, self.config.image_folder) for one in self.asked})
+        return EnclosedImages({named(one.image_id): partial(one.image, self.config.image_folder) for one in self.asked})
 
-    def items(self) -> list[Asked]:
+    def items(self) -> list[PlanItem]:
         """The file's questions, worded by a prompt with a place for them or replaced by one without; or one caption an image."""
         if self.config.questions is None:
             return super().items()
         wording = worded if words_questions(self.config.prompt) else described
-        return [Asked(f"{one.image_id}", one.image_id, named(one.image_id), wording(self.config.prompt, one.text)) for one in self.asked]
+        return [PlanItem(f"{one.image_id}", one.image_id, named(one.image_id), wording(self.config.prompt, one.text)) for one in self.asked]
 
-    def measured(self, items: Sequence[Asked]) -> Measured:
+    def measured(self, items: Sequence[PlanItem]) -> Evaluation:
         """Response and mention hallucination, with instances and human captions read noun by noun."""
         from analysis.metrics.halbench import HalBench
         from analysis.metrics.halbench_words import NounReader
@@ -60,9 +60,9 @@ class HalBenchBenchmark(Captioning):
         truth = coco.truth([item.image_id for item in items], nouns)
         extractor = self._extractor(read, items)
         metric = HalBench(truth, extractor, reader=read)
-        return Measured(metric, of_a_question, origin={"annotations": coco.key, "words": nouns.key, "extractor": extractor.name})
+        return Evaluation(metric, of_a_question, origin={"annotations": coco.key, "words": nouns.key, "extractor": extractor.name})
 
-    def _extractor(self, read: "Reader", items: Sequence[Asked]) -> "Extractor":
+    def _extractor(self, read: "Reader", items: Sequence[PlanItem]) -> "Extractor":
         config = self.config
         if not config.extractor:
             from analysis.metrics.extractor import Rules

@@ -68,7 +68,7 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Enclosed:
+class EnclosedImages:
     """Images that came inside the benchmark's own file.
 
     Parameters

@@ -8,14 +8,14 @@ from typing import Any
 from analysis.datasets.files import json_document
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
-from probes.command.plain import json_text
+from probes.command.strict_json import json_text
 
 SCHEMA = 1
 DECIDES = ("asks", "subject", "revision", "device", "dtype", "max_new_tokens", "sample", "temperature", "seed", "batch_size")
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanItem:
     """One question about one image.
 
     Attributes
@@ -66,7 +66,7 @@ class Plan:
     temperature: float
     seed: int
     batch_size: int
-    items: tuple[Asked, ...]
+    items: tuple[PlanItem, ...]
     methods: Mapping[str, Any]
     origin: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ class Plan:
             raise BadInput("Plan.items must name at least one question; there is none: give more --images, or other --ids.")
 
     @property
-    def batches(self) -> list[tuple[Asked, ...]]:
+    def batches(self) -> list[tuple[PlanItem, ...]]:
         """The items with a usable image, in batches that neither a resume nor an engine changes."""
         usable = [item for item in self.items if not item.error]
         return [tuple(usable[i : i + self.batch_size]) for i in range(0, len(usable), self.batch_size)]
@@ -124,7 +124,7 @@ def read_plan(path: Path) -> Plan:
     try:
         if found.pop("schema") != SCHEMA:
             raise BadInput(f"{path}: is of another version of this program; choose another --out.")
-        items = tuple(Asked(**item) for item in found.pop("items"))
+        items = tuple(PlanItem(**item) for item in found.pop("items"))
         _check(found, items)
         return Plan(**found, items=items)
     except (KeyError, TypeError, AttributeError) as error:
@@ -138,7 +138,7 @@ TYPES = {
 }
 
 
-def _check(found: Mapping[str, Any], items: Iterable[Asked]) -> None:
+def _check(found: Mapping[str, Any], items: Iterable[PlanItem]) -> None:
     texts = all(isinstance(value, str) for item in items for value in (item.key, item.file, item.prompt, item.sha256, item.error))
     numbers = all(isinstance(item.image_id, int) and item.image_id >= 0 for item in items)
     fields = all(isinstance(found[name], kind) for name, kind in TYPES.items())

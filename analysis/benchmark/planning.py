@@ -11,7 +11,7 @@ from analysis.benchmark.benchmarks import BENCHMARKS
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Source, checksum
 from analysis.benchmark.methods import Method, methods
-from analysis.benchmark.plan import Asked, Plan, read_plan
+from analysis.benchmark.plan import Plan, PlanItem, read_plan
 from probes.command.cli import BadInput, one_line
 from probes.subjects.item import Item
 
@@ -20,7 +20,7 @@ FROM_PLAN = (*DECODING, "images", "ids", "prompt", "split")
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchmarkRun:
     """A plan in its folder.
 
     Attributes
@@ -58,7 +58,7 @@ def former(out: Path) -> Plan | None:
     return read_plan(plan_file(out))
 
 
-def planned(config: BenchmarkConfig) -> Run:
+def planned(config: BenchmarkConfig) -> BenchmarkRun:
     """The plan that the options describe, with the images' checksums; what lies in `out` goes on, or is refused.
 
     Raises
@@ -76,7 +76,7 @@ def planned(config: BenchmarkConfig) -> Run:
     described = {one.name: one.describe() for one in chosen}
     if config.rescore:
         _same_questions(given, benchmark.asks, config)
-        return Run(config, given, benchmark, tuple(chosen))
+        return BenchmarkRun(config, given, benchmark, tuple(chosen))
     if config.plan is not None:
         plan = replace(given, device=kind_of(config.device), methods=described)
     else:
@@ -87,8 +87,8 @@ def planned(config: BenchmarkConfig) -> Run:
         plan = replace(plan, revision=there.revision)
         if misfit := there.misfit(plan):
             raise BadInput(f"{plan_file(config.out)}: holds the captions of another run ({misfit}); choose another --out.")
-        return Run(config, there.with_methods(described), benchmark, tuple(chosen))
-    return Run(config, plan, benchmark, tuple(chosen), new=True)
+        return BenchmarkRun(config, there.with_methods(described), benchmark, tuple(chosen))
+    return BenchmarkRun(config, plan, benchmark, tuple(chosen), new=True)
 
 
 def looked_at(plan: Plan, source: Source) -> Plan:
@@ -121,7 +121,7 @@ def kind_of(device: str) -> str:
     return "cuda" if device == "auto" else device.partition(":")[0]
 
 
-def _seen(item: Asked, source: Source) -> tuple[str, str]:
+def _seen(item: PlanItem, source: Source) -> tuple[str, str]:
     """Checksum and error of an image; one of them is empty."""
     try:
         image = source.image(item.file)
@@ -168,6 +168,6 @@ def _same_questions(plan: Plan, asks: str, config: BenchmarkConfig) -> None:
         raise BadInput(f"{config.plan or plan_file(config.out)}: asks for {plan.asks}, which {config.benchmark} does not; it asks {asks}.")
 
 
-def usable(items: Sequence[Asked]) -> list[Asked]:
+def usable(items: Sequence[PlanItem]) -> list[PlanItem]:
     """The items whose image can be read."""
     return [item for item in items if not item.error]

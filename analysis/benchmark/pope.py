@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from analysis.benchmark.annotated import IMAGES, Annotated, annotated, bundled, chosen, pool
+from analysis.benchmark.annotated_images import IMAGES, AnnotatedImages, annotated, bundled, chosen, pool
 from analysis.benchmark.benchmark import Benchmark
+from analysis.benchmark.evaluation import Evaluation, of_a_question
 from analysis.benchmark.images import Source
-from analysis.benchmark.measured import Measured, of_a_question
-from analysis.benchmark.plan import Asked
+from analysis.benchmark.plan import PlanItem
 from analysis.benchmark.questions import folder, of_images, worded
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class PopeBenchmark(Benchmark):
         return poll(self.set.coco.instances(ids), {i: self.set.file(i) for i in ids}, seed=self.config.seed)
 
     @cached_property
-    def set(self) -> Annotated:
+    def set(self) -> AnnotatedImages:
         """Annotations and chosen images, where questions are built."""
         return annotated(self.config, self.among)
 
@@ -51,15 +51,15 @@ class PopeBenchmark(Benchmark):
         """Of the annotated images, or the folder of those that a question file names."""
         return self.set.source if self.config.questions is None else folder(self.config)
 
-    def items(self) -> list[Asked]:
+    def items(self) -> list[PlanItem]:
         """One item a question; questions of several strategies that read alike are asked again."""
-        return [Asked(one.key, one.image_id, one.image, worded(self.config.prompt, one.text)) for one in self.questions]
+        return [PlanItem(one.key, one.image_id, one.image, worded(self.config.prompt, one.text)) for one in self.questions]
 
-    def measured(self, items: Sequence[Asked]) -> Measured:
+    def measured(self, items: Sequence[PlanItem]) -> Evaluation:
         """Accuracy, precision, recall, F1, share of yes."""
         from analysis.metrics.pope import Pope
 
         asked = {item.key for item in items}
         questions = [question for question in self.questions if question.key in asked]
         origin = {"questions": len(questions), "file": None if self.config.questions is None else self.config.questions.name}
-        return Measured(Pope(questions, self.config.parser, missing="leave"), of_a_question, origin=origin)
+        return Evaluation(Pope(questions, self.config.parser, missing="leave"), of_a_question, origin=origin)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from analysis.benchmark.annotated import chosen, read_ids
+from analysis.benchmark.annotated_images import chosen, read_ids
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Folder
 from analysis.benchmark.names import QUESTION

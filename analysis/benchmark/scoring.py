@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.benchmark.config import BenchmarkConfig
-from analysis.benchmark.measured import Measured
+from analysis.benchmark.evaluation import Evaluation
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.plan import Plan
-from analysis.benchmark.planning import Run, usable
+from analysis.benchmark.planning import BenchmarkRun, usable
 from analysis.benchmark.store import Line
 from analysis.metrics.metric import Record
 from analysis.stats.rows import Row
@@ -25,7 +25,7 @@ def folder_of(out: Path, benchmark: str) -> Path:
     return out / benchmark
 
 
-def measured_of(run: Run) -> Measured:
+def evaluation_of(run: BenchmarkRun) -> Evaluation:
     """The metric with the ground truth of the plan's usable questions.
 
     Raises
@@ -35,7 +35,9 @@ def measured_of(run: Run) -> Measured:
     return run.benchmark.measured(usable(run.plan.items))
 
 
-def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def scored(
+    run: BenchmarkRun, measured: Evaluation, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Score every method's answers and write scores/<method>.json and benchmark.json; returns what the latter says.
 
     Raises
@@ -92,7 +94,7 @@ def scored(run: Run, measured: Measured, lines: Mapping[str, Mapping[str, Line]]
     return read_results(path)
 
 
-def _records(name: str, measured: Measured, lines: Sequence[Line]) -> tuple[Sequence[Record], list[str]]:
+def _records(name: str, measured: Evaluation, lines: Sequence[Line]) -> tuple[Sequence[Record], list[str]]:
     """A method's records, and what was told of its answers."""
     from analysis.score.notes import noted
 
@@ -107,7 +109,7 @@ def _in_order(plan: Plan, lines: Mapping[str, Line]) -> list[Line]:
     return [lines[item.key] for item in plan.items if item.key in lines]
 
 
-def _alone(measured: Measured, records: Mapping[str, Sequence[Record]], config: BenchmarkConfig) -> list[Row]:
+def _alone(measured: Evaluation, records: Mapping[str, Sequence[Record]], config: BenchmarkConfig) -> list[Row]:
     """Levels without comparison: nothing is tested where the baseline did not run."""
     from analysis.metrics.aggregate import compare
 
@@ -117,7 +119,7 @@ def _alone(measured: Measured, records: Mapping[str, Sequence[Record]], config: 
     return rows
 
 
-def _method(run: Run, name: str, lines: Mapping[str, Line], records: Sequence[Record]) -> dict[str, Any]:
+def _method(run: BenchmarkRun, name: str, lines: Mapping[str, Line], records: Sequence[Record]) -> dict[str, Any]:
     """How a method's answers came about: how many, how long, how fast, how strong."""
     good = [line for line in lines.values() if not line.error]
     rates = [line.rate for line in good if line.rate is not None]
@@ -136,7 +138,7 @@ def _method(run: Run, name: str, lines: Mapping[str, Line], records: Sequence[Re
     }
 
 
-def _origin(run: Run, measured: Measured) -> dict[str, Any]:
+def _origin(run: BenchmarkRun, measured: Evaluation) -> dict[str, Any]:
     from probes.command.provenance import provenance
 
     plan, config = run.plan, run.config

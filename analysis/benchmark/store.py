@@ -11,7 +11,7 @@ from typing import Any
 from probes.command.cli import BadInput
 from probes.command.files import note
 from probes.command.lock import Held, held
-from probes.command.plain import json_text
+from probes.command.strict_json import json_text
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 from analysis.answering.answering import Answerer
 from analysis.answering.query import Query
 from analysis.benchmark.methods import Method
-from analysis.engine.tries import said
-from analysis.engine.work import Batch, Engine
+from analysis.engine.attempts import error_line
+from analysis.engine.batch import Batch, Engine
 from kvsmooth import Unsupported
 from probes.command.cli import BadInput
 
@@ -36,7 +36,7 @@ def refuse_without_weights(subject: str, dtype: str, methods: Sequence[Method]) 
             with one.options(model):
                 pass
         except (Unsupported, ValueError) as error:
-            raise BadInput(_refused(one.name, said(error))) from error
+            raise BadInput(_refused(one.name, error_line(error))) from error
         except (RuntimeError, NotImplementedError):
             continue  # it reads a value of a tensor, and here they have none: one step will tell
 
@@ -76,7 +76,7 @@ class Trying:
         try:
             self.answerer.step(query, method)
         except Exception as error:  # of whatever kind: it would be that of every question
-            return said(error)
+            return error_line(error)
         return ""
 
 

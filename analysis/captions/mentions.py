@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from analysis.metrics.chair import Mention as ChairMention
-from analysis.metrics.chair import ground_truth, score_caption
+from analysis.metrics.chair import ChairMention, ground_truth, score_caption
 from probes.command.cli import BadInput
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ TYPES = dict.fromkeys(("image", "step", "last_step", "start", "end", "repeated")
 
 
 @dataclass(frozen=True)
-class Mention:
+class CaptionMention:
     """One object mention of a caption.
 
     Attributes
@@ -53,7 +52,7 @@ class Mention:
     repeated: int
 
 
-def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[Mention]:
+def mentions(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[CaptionMention]:
     """Every object mention of a caption, in its order.
 
     Parameters
@@ -135,7 +134,7 @@ def decoded_ends(subject: Any, tokens: Sequence[int]) -> list[int]:
     return [len(subject.text(tokens[: i + 1])) for i in range(len(tokens))]
 
 
-def _found(caption: str, ends: Sequence[int], truth: frozenset[str]) -> list[Mention]:
+def _found(caption: str, ends: Sequence[int], truth: frozenset[str]) -> list[CaptionMention]:
     named: Counter[str] = Counter()
     found = []
     for mention in score_caption(caption, truth).mentions:
@@ -144,7 +143,7 @@ def _found(caption: str, ends: Sequence[int], truth: frozenset[str]) -> list[Men
         first = next(i for i, end in enumerate(ends) if end > begin)
         last = next(i for i, end in enumerate(ends) if end >= mention.end)
         span = (mention.start, mention.end, first, last)
-        found.append(Mention(mention.word, mention.object, *span, not mention.hallucinated, named[mention.object]))
+        found.append(CaptionMention(mention.word, mention.object, *span, not mention.hallucinated, named[mention.object]))
     return found
 
 

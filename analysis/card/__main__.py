@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analysis.card.page import filled, markdown
 from probes.command.cli import quiet, run_cli
 from probes.command.files import write_bytes
-from probes.command.plain import json_text
 from probes.command.provenance import provenance
-from probes.command.talk import say
+from probes.command.terminal import say
 from probes.options import check_positive
 from probes.subjects.bundled import BUNDLED
 

@@ -24,7 +24,7 @@ KEYS = (*GROUPS[:4], TEXT)
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedAttention:
     """The mean attention that one position of the sequence receives from the queries after it, in one layer and head."""
 
     layer: int
@@ -146,12 +146,12 @@ def _written(mean: Float[Tensor, "layer head key"], pieces: list[str], n_text: i
     return peak.values.numpy(), [pieces[len(pieces) - n_text + place] for place in peak.indices.tolist()]
 
 
-def _largest(mean: Float[Tensor, "layer head key"], pieces: list[str], n: int = 8) -> list[Received]:
+def _largest(mean: Float[Tensor, "layer head key"], pieces: list[str], n: int = 8) -> list[ReceivedAttention]:
     values, places = mean.nan_to_num(0).flatten().topk(min(n, mean.numel()))
     found = []
     for value, place in zip(values.tolist(), places.tolist(), strict=True):
         layer, head, key = (int(x) for x in np.unravel_index(place, tuple(mean.shape)))
-        found.append(Received(layer, head, key, pieces[key], value))
+        found.append(ReceivedAttention(layer, head, key, pieces[key], value))
     return found
 
 

@@ -98,7 +98,7 @@ def pairs(arms: Arms) -> list[Pair]:
 
 
 @dataclass(frozen=True)
-class Block:
+class BootstrapBlock:
     """Some quantities of the cells' measures, and the rows that their intervals become.
 
     Parameters
@@ -111,7 +111,7 @@ class Block:
     rows: Callable[[Interval], list[Row]]
 
 
-def bootstrapped(arms: Arms, blocks: Sequence[Block], *, level: float, seed: int) -> list[Row]:
+def bootstrapped(arms: Arms, blocks: Sequence[BootstrapBlock], *, level: float, seed: int) -> list[Row]:
     """The rows of all blocks from one cluster bootstrap: every quantity on the same drawn images."""
     sizes: list[int] = []
 

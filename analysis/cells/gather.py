@@ -10,16 +10,16 @@ import xarray as xr
 from analysis.cells.cells import Cell
 from analysis.cells.config import CellsConfig
 from analysis.cells.names import BASELINE
+from analysis.cells.plan_setting import PlanSetting
 from analysis.cells.planning import material, task_list
 from analysis.cells.reduce import reduced
-from analysis.cells.setting import Setting
 from analysis.cells.workers import work
 from analysis.question.question import made_by
 from probes.command.cli import BadInput, quiet
 from probes.command.files import sweep
 
 
-def gathered(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) -> tuple[xr.Dataset, dict[str, str]]:
+def gathered(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> tuple[xr.Dataset, dict[str, str]]:
     """Counts of all finished cells by image, as `reduced` holds them; with one line on each cell that failed.
 
     Parameters

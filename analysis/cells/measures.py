@@ -18,7 +18,7 @@ COUNTS = (*ALL_COUNTS, "ended", "tokens", "steps", *RECEIPTS)
 
 
 @dataclass(frozen=True)
-class Measure:
+class CaptionMeasure:
     """A ratio of sums.
 
     Parameters
@@ -35,8 +35,8 @@ class Measure:
     tested: bool = True
 
 
-def _ratio(label: str, unit: str, above: str, below: str, tested: bool = True) -> Measure:
-    return Measure(label, unit, {above: 1.0}, {below: 1.0}, tested)
+def _ratio(label: str, unit: str, above: str, below: str, tested: bool = True) -> CaptionMeasure:
+    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0}, tested)
 
 
 MEASURES = {
@@ -45,13 +45,13 @@ MEASURES = {
     "recall": _ratio("recall", "1", "recalled", "truth"),
     "precision": _ratio("precision", "1", "recalled", "objects"),
     # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
-    "f1": Measure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
+    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
     "hazard": _ratio("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk"),
     "length": _ratio("length", "words", "length", "captions"),
     "mentions": _ratio("mentions", "1 a caption", "mentions", "captions"),
     "objects": _ratio("objects named", "1 a caption", "objects", "captions"),
     # CHAIR_i counts every mention: naming true objects again and again lowers it
-    "repeated_mentions": Measure("repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}),
+    "repeated_mentions": CaptionMeasure("repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}),
     "repetition": _ratio("repeated sentences", "1", "repeated", "sentences"),
     "ended": _ratio("ended by itself", "1", "ended", "captions"),
     "steps": _ratio("decode steps", "1 a caption", "steps", "captions", False),
@@ -113,7 +113,7 @@ def padded(rows: list[list[int]], width: int = 0) -> Int[np.ndarray, "row width"
 
 
 @dataclass(frozen=True)
-class Matched:
+class EqualLengths:
     """Two arms on equal terms, by image: each caption is cut to what both have.
 
     Attributes
@@ -130,11 +130,11 @@ class Matched:
     control_within: Float[np.ndarray, " image"]
 
 
-def matched(treated: Spoken, control: Spoken) -> Matched:
+def matched(treated: Spoken, control: Spoken) -> EqualLengths:
     """The arms cut, image by image, to their common number of mentions and to their common number of words."""
     named, length = COUNTS.index("mentions"), COUNTS.index("length")
     mentions = np.minimum(treated.counts[:, named], control.counts[:, named])
     longest = np.minimum(treated.counts[:, length], control.counts[:, length])
     cut = [((arm.absent == 1) & (np.arange(arm.absent.shape[1]) < mentions[:, None])).sum(1).astype(float) for arm in (treated, control)]
     within = [((arm.absent == 1) & (arm.word < longest[:, None])).any(1).astype(float) for arm in (treated, control)]
-    return Matched(mentions, *cut, *within)
+    return EqualLengths(mentions, *cut, *within)

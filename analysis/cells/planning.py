@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from analysis.cells.cells import Cell
 from analysis.cells.config import CellsConfig
 from analysis.cells.names import BASELINE, PAPER
-from analysis.cells.run import Job
-from analysis.cells.setting import Setting
-from analysis.cells.store import Store
+from analysis.cells.plan_setting import PlanSetting
+from analysis.cells.run import CellsJob
+from analysis.cells.store import CellStore
 from analysis.cells.workers import Task
 from analysis.question.images import Shown, shown
 from kvsmooth.decoding.attention import decoder_of
@@ -23,14 +23,14 @@ class Material:
     """A run before it begins."""
 
     subject: Subject
-    job: Job
-    store: Store
+    job: CellsJob
+    store: CellStore
     plan: tuple[Cell, ...]
     shown: Shown
     layers: int
 
 
-def material(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) -> Material:
+def material(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> Material:
     """Load what decides the cells, and plan them.
 
     Parameters
@@ -46,8 +46,8 @@ def material(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) ->
     base = {"lambda_ref": config.lambda_ref, "exact": config.exact}
     own = seen.items if config.image_folder is not None else None
     asked = (config.subject, len(seen.items), config.prompt, config.batch_size, config.max_new_tokens)
-    job = Job(*asked, base, config.device, config.dtype, own)
-    setting = Setting(config.lambda_ref, len(decoder_of(subject.model).layers), detectors=own_options(subject))
+    job = CellsJob(*asked, base, config.device, config.dtype, own)
+    setting = PlanSetting(config.lambda_ref, len(decoder_of(subject.model).layers), detectors=own_options(subject))
     try:
         plan = tuple(cells(setting))
         for cell in plan:
@@ -62,7 +62,7 @@ def material(config: CellsConfig, cells: Callable[[Setting], Sequence[Cell]]) ->
         **{name: getattr(job, name) for name in ("images", "prompt", "batch_size", "max_new_tokens", "base", "device", "dtype")},
         "versions": {name: versions().get(name) for name in ("torch", "transformers")},
     }
-    return Material(subject, job, Store(config.store, identity, plan), plan, seen, setting.layers)
+    return Material(subject, job, CellStore(config.store, identity, plan), plan, seen, setting.layers)
 
 
 def own_options(subject: Subject) -> dict[str, dict]:
@@ -71,7 +71,7 @@ def own_options(subject: Subject) -> dict[str, dict]:
     return {} if found is None else {"punctuation": {"ids": list(found.of(subject.tokenizer).ids)}}
 
 
-def task_list(config: CellsConfig, plan: Sequence[Cell], store: Store) -> list[Task]:
+def task_list(config: CellsConfig, plan: Sequence[Cell], store: CellStore) -> list[Task]:
     """The cells to run, those first that others wait for: what is not finished, or `--only` and what that needs.
 
     Raises

@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.cells.cells import Cell
 from analysis.cells.measures import COUNTS, padded, spoken
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 
 
 def reduced(

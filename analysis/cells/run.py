@@ -22,7 +22,7 @@ from probes.tracing.tokens import end_tokens, lengths
 
 
 @dataclass(frozen=True)
-class Job:
+class CellsJob:
     """What all cells of a run share.
 
     Parameters
@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedRates:
     """What a run applied in one batch: the data of a first pass, for policies that need it."""
 
     rates: Float[Tensor, "step layer row"]
@@ -68,7 +68,7 @@ class Applied:
 class Bench:
     """A subject with its encoded images, on which one cell after the other is run."""
 
-    def __init__(self, job: Job, subject: Subject | None = None):
+    def __init__(self, job: CellsJob, subject: Subject | None = None):
         self.job = job
         self.subject = subject or load_subject(job.subject, job.device, job.dtype)
         items = job.shown
@@ -79,7 +79,7 @@ class Bench:
         """A class for every token of the vocabulary."""
         return token_classes(self.subject.tokenizer)
 
-    def run(self, cell: Cell, first: Sequence[Applied] | None = None) -> tuple[dict[str, Any], list[Applied]]:
+    def run(self, cell: Cell, first: Sequence[AppliedRates] | None = None) -> tuple[dict[str, Any], list[AppliedRates]]:
         """Caption all images under the cell.
 
         Returns
@@ -104,7 +104,7 @@ class Bench:
             for name, values in receipts(run, steps).items():
                 columns[name] += values
             if run is not None:
-                applied.append(Applied(run.rates, steps, tokens.T[: len(run.rates)].contiguous()))
+                applied.append(AppliedRates(run.rates, steps, tokens.T[: len(run.rates)].contiguous()))
         spent = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - worked}
         return {"captions": texts, **columns, **spent}, applied
 

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from analysis.cells.cells import Cell
-from analysis.cells.run import Applied
+from analysis.cells.run import AppliedRates
 from analysis.cells.version import code_version, method_version
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
-from probes.command.plain import as_json, json_text
 from probes.command.provenance import digest
+from probes.command.strict_json import as_json, json_text
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Store:
+class CellStore:
     """A folder of finished cells.
 
     Parameters
@@ -111,7 +111,7 @@ class Store:
         return self.folder / f"rates-{of}.npz"
 
 
-def write_result(place: Place, cell: Cell, result: Mapping[str, Any], applied: Sequence[Applied]) -> None:
+def write_result(place: Place, cell: Cell, result: Mapping[str, Any], applied: Sequence[AppliedRates]) -> None:
     """Write a finished cell: its rates first, since the result says that all is there."""
     if place.rates is not None:
         write_bytes(place.rates, _packed(applied))
@@ -119,7 +119,7 @@ def write_result(place: Place, cell: Cell, result: Mapping[str, Any], applied: S
     write_bytes(place.result, (json_text(told) + "\n").encode())
 
 
-def read_applied(path: Path) -> list[Applied]:
+def read_applied(path: Path) -> list[AppliedRates]:
     """The rates of a first pass, by batch.
 
     Raises
@@ -130,12 +130,12 @@ def read_applied(path: Path) -> list[Applied]:
         with path.open("rb") as file, np.load(file) as found:
             parts = {name: torch.from_numpy(found[name]) for name in found.files}
         batches = range(len(parts) // 3)
-        return [Applied(*(parts[f"{name}_{i}"] for name in ("rates", "steps", "tokens"))) for i in batches]
+        return [AppliedRates(*(parts[f"{name}_{i}"] for name in ("rates", "steps", "tokens"))) for i in batches]
     except (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it, and the same command makes it again.") from error
 
 
-def _packed(applied: Iterable[Applied]) -> bytes:
+def _packed(applied: Iterable[AppliedRates]) -> bytes:
     parts = {}
     for i, batch in enumerate(applied):
         parts |= {f"{name}_{i}": getattr(batch, name).numpy() for name in ("rates", "steps", "tokens")}

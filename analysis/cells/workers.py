@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from tqdm import tqdm
 
 from analysis.cells.cells import Cell
-from analysis.cells.run import Applied, Bench, Job
+from analysis.cells.run import AppliedRates, Bench, CellsJob
 from analysis.cells.store import Place, read_applied, write_result
 from probes.command.cli import one_line, quiet
 from probes.subjects import Subject
@@ -31,7 +31,7 @@ class Task:
         return self.place.first is None or self.place.first.is_file()
 
 
-def work(job: Job, tasks: Sequence[Task], workers: int, subject: Subject | None = None, debug: bool = False) -> dict[str, str]:
+def work(job: CellsJob, tasks: Sequence[Task], workers: int, subject: Subject | None = None, debug: bool = False) -> dict[str, str]:
     """Run the tasks, as many at a time as there are workers; every finished cell is on disk before the next one begins.
 
     Parameters
@@ -49,7 +49,7 @@ def work(job: Job, tasks: Sequence[Task], workers: int, subject: Subject | None 
         return _together(job, tasks, min(workers, len(tasks)), bar, debug)
 
 
-def perform(bench: Bench, task: Task, firsts: dict[str, list[Applied]]) -> None:
+def perform(bench: Bench, task: Task, firsts: dict[str, list[AppliedRates]]) -> None:
     """Run one cell and write it; `firsts` keeps first passes that were read."""
     first = None
     if task.place.first is not None:
@@ -69,7 +69,7 @@ def _alone(bench: Bench, tasks: Sequence[Task], bar: tqdm, debug: bool) -> dict[
     return failed
 
 
-def _together(job: Job, tasks: Sequence[Task], workers: int, bar: tqdm, debug: bool) -> dict[str, str]:
+def _together(job: CellsJob, tasks: Sequence[Task], workers: int, bar: tqdm, debug: bool) -> dict[str, str]:
     context = multiprocessing.get_context("spawn")  # a forked torch can wait for ever on locks of threads that it did not take along
     processes: dict[Connection, multiprocessing.Process] = {}
     # torch reads the number of threads as it is imported, which happens before any code of ours runs in the process
@@ -126,7 +126,7 @@ def _dispatch(waiting: list[Task], free: list[Connection], start: Callable[[], C
     return failed
 
 
-def _serve(connection: Connection, job: Job, debug: bool) -> None:
+def _serve(connection: Connection, job: CellsJob, debug: bool) -> None:
     """A worker's life: take a task, run it, say whether it went well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal interrupts all; the parent ends its workers in its own time
     import torch
@@ -142,7 +142,7 @@ def _serve(connection: Connection, job: Job, debug: bool) -> None:
         connection.send(_tried(bench, task, firsts, debug))
 
 
-def _tried(bench: Bench, task: Task, firsts: dict[str, list[Applied]], debug: bool) -> str:
+def _tried(bench: Bench, task: Task, firsts: dict[str, list[AppliedRates]], debug: bool) -> str:
     try:
         perform(bench, task, firsts)
         return ""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import xarray as xr
 
-from analysis.objects.counted import counted
-from analysis.question.command import Answer, run_question
+from analysis.objects.sample_sizes import sample_sizes
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.images import shown
-from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, made_by
+from analysis.question.recordings import KEPT, RecordingsConfig, recordings_of
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ QUESTION = Question("coupling", kept=KEPT, encoding=encoding)
 
 
 @dataclass(frozen=True)
-class CouplingConfig(ObservedConfig):
+class CouplingConfig(RecordingsConfig):
     """Row entropy against the ranks of objects at the same step, within captions: figures, tests, results."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -77,7 +77,7 @@ def measure(config: CouplingConfig) -> xr.Dataset:
     from analysis.coupling.reduce import VARIABLES, reduce
 
     seen = shown(config, config.annotations)
-    recordings = observed(config, ("free", "replay"), variables=VARIABLES, items=seen.items)
+    recordings = recordings_of(config, ("free", "replay"), variables=VARIABLES, items=seen.items)
     reduced = reduce(recordings, seen.annotations, min_steps=config.min_steps, seed=config.seed)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
@@ -92,7 +92,7 @@ def test(reduced: xr.Dataset, config: CouplingConfig, checksum: str) -> str:
         rows,
         QUESTION.origin(reduced, config, checksum, own=("dropped", "unannotated")),
         exclusions=exclusions(reduced),
-        counted=counted(reduced) | {"layers": reduced.sizes["place"] - 1, "turns": int(reduced.attrs["draws"])},
+        counted=sample_sizes(reduced) | {"layers": reduced.sizes["place"] - 1, "turns": int(reduced.attrs["draws"])},
     )
 
 
@@ -108,7 +108,7 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
     return {"objects": objects, "unannotated_images": lost, "too_short": short, "min_steps": int(reduced.attrs["min_steps"])}
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.coupling.figures import draw_all
 
@@ -117,9 +117,9 @@ def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
     return {name: (made, NOTES[name].format(**told)) for name, made in draw_all(answer.rows, places).items()}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.coupling.told import paragraph, summary
+    from analysis.coupling.findings import paragraph, summary
 
     return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
 

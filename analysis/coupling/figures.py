@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.coupling.names import RANKED
-from analysis.objects.look import REGIME_LOOK, SET_LABELS
 from analysis.objects.names import SETS
+from analysis.objects.style import REGIME_LOOK, SET_LABELS
 from analysis.plots.forest import Point, forest
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, figure, letter
 from analysis.question.arms import ARMS, BAND, CONTRAST

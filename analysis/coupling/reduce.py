@@ -11,14 +11,14 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 
 from analysis.captions.mentions import mention_table
+from analysis.coupling.circular_shift import DRAWS, circular_shift_test
 from analysis.coupling.names import KINDS, TURNED
 from analysis.coupling.series import Series, every_step, until_said, without_profile
-from analysis.coupling.turning import DRAWS, turned
 from analysis.objects.classes import first_mentions
 from analysis.objects.names import AT_RISK, CLASSES, SETS, unsaid
 from analysis.objects.sample import Objects, generated, members, objects_of
 from analysis.question.arms import ARMS, BAND
-from analysis.question.observed import band
+from analysis.question.recordings import band
 
 VARIABLES = (
     *("row_entropy", "rate", "object_logit", "object_rank"),
@@ -73,7 +73,7 @@ def _regime(
                 rho[number, KINDS.index("permuted"), s] = series.permuted(len(objects.image)).T
                 constant[number, s] = of_constant(series).by_image(len(objects.image))[:, 0]
             if kind in TURNED and regime == "free":
-                found = turned(series, len(objects.image), seed=seed)
+                found = circular_shift_test(series, len(objects.image), seed=seed)
                 for name in NULLS:
                     nulls[name][number, TURNED.index(kind), s] = getattr(found, name)
     coords = {"arm": list(ARMS), "kind": list(KINDS), "turned": list(TURNED), "set": list(SETS), "place": places, "image": objects.image}

@@ -2,7 +2,7 @@
 
 Wang et al. 2023, "AMBER: An LLM-free Multi-dimensional Benchmark for MLLMs Hallucination Evaluation". Read from the repository's folder
 or from its folder ``data``: ``annotations.json``, ``relation.json``, ``safe_words.txt``, and ``query/query_*.json`` where they are there.
-``metrics.txt`` (counters from 0, denominators from 0.001) is not read: ``analysis.metrics.amber_printed`` has its values.
+``metrics.txt`` (counters from 0, denominators from 0.001) is not read: ``analysis.metrics.amber_reference`` has its values.
 """
 
 import re

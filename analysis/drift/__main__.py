@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import xarray as xr
 
-from analysis.question.command import Answer, run_question
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.images import shown
-from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, compressed, made_by
+from analysis.question.recordings import KEPT, RecordingsConfig, recordings_of
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class DriftConfig(ObservedConfig):
+class DriftConfig(RecordingsConfig):
     """Entropy, visual mass and drift over decoding steps, with and without KVSmooth: figures, tests and a results file."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -57,7 +57,7 @@ def measure(config: DriftConfig) -> xr.Dataset:
 
     known = config.image_folder is None or config.annotations is not None  # images of one's own may come without their objects
     seen = shown(config, config.annotations) if known else None
-    recordings = observed(config, items=None if seen is None else seen.items)
+    recordings = recordings_of(config, items=None if seen is None else seen.items)
     reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)
     if seen is not None:
         from analysis.captions.counts import caption_counts
@@ -104,7 +104,7 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
     return told
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.drift.figures import draw_all
 
@@ -112,10 +112,10 @@ def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
     return {name: (made, note) for name, made in draw_all(answer.reduced, answer.rows).items()}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
+    from analysis.drift.findings import paragraph
     from analysis.drift.summary import summary
-    from analysis.drift.told import paragraph
 
     return paragraph(answer.rows, answer.found), summary(answer.found)
 

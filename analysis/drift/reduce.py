@@ -12,7 +12,7 @@ import xarray as xr
 
 from analysis.drift.quantities import DESCRIBED, TRENDS, Quantity, available
 from analysis.question.arms import ARMS
-from analysis.question.observed import band
+from analysis.question.recordings import band
 from analysis.stats.bootstrap import LEVEL, cluster_bca, mean
 from analysis.stats.finite import finite_mean
 from analysis.stats.paired import sign_flip

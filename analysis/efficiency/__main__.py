@@ -26,9 +26,9 @@ from analysis.efficiency.prompt import PromptCost
 from kvsmooth import KVSmooth
 from probes.command.cli import BadInput, needs_posix, run_cli
 from probes.command.files import write_bytes
-from probes.command.plain import json_text
 from probes.command.provenance import provenance
-from probes.command.talk import say
+from probes.command.strict_json import json_text
+from probes.command.terminal import say
 from probes.options import check_positive
 from probes.regimes import record_inputs
 

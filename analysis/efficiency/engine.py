@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 
 from tqdm import tqdm
 
+from analysis.engine.batch import Batch, Maker, Worker
 from analysis.engine.local import LocalEngine
 from analysis.engine.ray_cluster import RayEngine
-from analysis.engine.work import Batch, Maker, Worker
 from probes.command.cli import BadInput, quiet
 from probes.command.files import write_bytes
-from probes.command.talk import say
+from probes.command.terminal import say
 from probes.options import check_positive
 
 PATIENCE = 300.0  # seconds that a worker waits for the others to be made
@@ -140,8 +140,8 @@ def perform(config: EngineCostConfig) -> None:
     import torch
 
     from analysis.answering import Query
-    from probes.command.plain import json_text
     from probes.command.provenance import provenance
+    from probes.command.strict_json import json_text
     from probes.subjects.emoji import scenes
 
     quiet()

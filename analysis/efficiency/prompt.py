@@ -48,7 +48,7 @@ class PromptCost:
 
 
 @dataclass(frozen=True)
-class Layer:
+class RandomLayer:
     """Queries, keys and values of one layer, a group number a key, and the additive mask that eager attention adds."""
 
     query: Float[Tensor, "row head query channel"]
@@ -58,19 +58,19 @@ class Layer:
     mask: Float[Tensor, "1 1 query key"] | None
 
 
-def layer(tokens: int, mask: bool) -> Layer:
+def layer(tokens: int, mask: bool) -> RandomLayer:
     """A random layer, the same in every process; `mask` makes the one that only eager attention needs."""
     torch.manual_seed(0)
     states = [torch.randn(1, HEADS, tokens, CHANNELS) for _ in range(3)]
     groups = (torch.arange(tokens) * GROUPS // tokens)[None]
-    return Layer(*states, groups, torch.full((tokens, tokens), -torch.inf).triu_(1)[None, None] if mask else None)
+    return RandomLayer(*states, groups, torch.full((tokens, tokens), -torch.inf).triu_(1)[None, None] if mask else None)
 
 
-def _plain(given: Layer) -> tuple[Tensor, ...]:
+def _plain(given: RandomLayer) -> tuple[Tensor, ...]:
     return (torch.nn.functional.scaled_dot_product_attention(given.query, given.key, given.value, is_causal=True),)
 
 
-def _eager_maps(given: Layer) -> tuple[Tensor, ...]:
+def _eager_maps(given: RandomLayer) -> tuple[Tensor, ...]:
     module = torch.nn.Identity().eval()
     module.num_key_value_groups = 1
     output, maps = eager_attention_forward(module, given.query, given.key, given.value, given.mask, CHANNELS**-0.5)
@@ -80,16 +80,16 @@ def _eager_maps(given: Layer) -> tuple[Tensor, ...]:
     return output, -maps.clamp_min(TINY).log_().mul_(maps).sum(-1), mass, received
 
 
-def _map_statistics(given: Layer) -> tuple[Tensor, ...]:
+def _map_statistics(given: RandomLayer) -> tuple[Tensor, ...]:
     found = map_statistics(given.query, given.key, groups=given.groups)
     return (*_plain(given), found.entropy, found.mass, found.column_sums)
 
 
-def _flash_entropy(given: Layer) -> tuple[Tensor, ...]:
+def _flash_entropy(given: RandomLayer) -> tuple[Tensor, ...]:
     return (*_plain(given), flash_entropy(given.query, given.key))
 
 
-ARMS: dict[str, Callable[[Layer], tuple[Tensor, ...]]] = {
+ARMS: dict[str, Callable[[RandomLayer], tuple[Tensor, ...]]] = {
     "plain": _plain,
     "eager_maps": _eager_maps,
     "map_statistics": _map_statistics,

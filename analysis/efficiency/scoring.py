@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
-from probes.command.plain import json_text
 from probes.command.provenance import provenance
-from probes.command.talk import say
+from probes.command.strict_json import json_text
+from probes.command.terminal import say
 from probes.options import check_positive
 
 BARS = {"cold": 240.0, "warm": 20.0, "memory": 2e9}

@@ -1,8 +1,8 @@
 """Where items are worked on: in this process, or on a Ray cluster."""
 
+from analysis.engine.batch import Batch, Engine, Maker, Outcome, Worker
 from analysis.engine.local import LocalEngine
 from analysis.engine.ray_cluster import RayEngine
-from analysis.engine.work import Batch, Engine, Maker, Outcome, Worker
 from probes.command.cli import BadInput
 
 ENGINES = ("local", "ray")

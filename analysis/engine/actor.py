@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.engine.tries import Tried, made, tried
-from analysis.engine.work import Worker
+from analysis.engine.attempts import AttemptResult, make_worker, run_attempt
+from analysis.engine.batch import Worker
 from probes.command.cli import BadInput, one_line
 
 
@@ -29,16 +29,16 @@ class Actor:
     def prepare(self, pickled: bytes) -> str:
         """Make the worker; return why it cannot be made in one line, "" if it is."""
         try:
-            self._worker = made(lambda: pickle.loads(pickled)())
+            self._worker = make_worker(lambda: pickle.loads(pickled)())
         except BadInput as error:
             return one_line(error)
         if "torch" in sys.modules:  # Ray itself may have imported it, with other threads
             sys.modules["torch"].set_num_threads(self._threads)
         return ""
 
-    def work(self, payloads: Sequence[Any]) -> Tried:
+    def work(self, payloads: Sequence[Any]) -> AttemptResult:
         """One try."""
-        return tried(self._worker, payloads)
+        return run_attempt(self._worker, payloads)
 
     def process(self) -> int:
         """Number of the process."""

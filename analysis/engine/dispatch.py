@@ -8,9 +8,9 @@ from typing import Any
 
 from analysis.engine import cluster
 from analysis.engine.actor import Actor
+from analysis.engine.attempts import Attempt, AttemptResult, error_line, settled
+from analysis.engine.batch import Batch, Outcome
 from analysis.engine.interrupt import Interrupt
-from analysis.engine.tries import Attempt, Tried, said, settled
-from analysis.engine.work import Batch, Outcome
 from probes.command.cli import BadInput
 
 LOOK = 0.2  # seconds between two looks for an interrupt, which ends no wait of Ray's
@@ -20,7 +20,7 @@ LOST = "its worker's process was ended, perhaps for want of memory"
 
 
 @dataclass(eq=False)
-class Slot:
+class ActorSlot:
     """A place for one actor after another, each with one batch at a time.
 
     Attributes
@@ -71,7 +71,7 @@ class Dispatch:
         self._made = self._exhausted = False
         self._failed_starts = self._deaths = 0
         self._read(workers)
-        self._slots = [Slot() for _ in self._waiting]
+        self._slots = [ActorSlot() for _ in self._waiting]
 
     def outcomes(self) -> Iterator[list[Outcome]]:
         """What the engine gives; at the end every actor's process has been told to end."""
@@ -125,24 +125,24 @@ class Dispatch:
             try:
                 slot.awaited = slot.actor.work.remote(slot.attempt.batch.payloads)
             except Exception as error:  # whatever pickle raises; read like any other end
-                slot.awaited = self._ray.put(Tried(None, said(error)))
+                slot.awaited = self._ray.put(AttemptResult(None, error_line(error)))
 
-    def _awaited(self) -> dict[Any, Slot]:
+    def _awaited(self) -> dict[Any, ActorSlot]:
         """What the run waits for, with its slot; actors that are being made only while there is something for them to do."""
         useful = self._ended is None and bool(self._waiting)
         return {slot.awaited: slot for slot in self._slots if slot.attempt is not None or (useful and slot.awaited is not None)}
 
-    def _collected(self, slot: Slot) -> list[Outcome]:
+    def _collected(self, slot: ActorSlot) -> list[Outcome]:
         """What is decided by the end of what the slot's actor was busy with."""
         lost = False
         try:
             end = self._ray.get(slot.awaited)
         except Exception as error:
             lost = cluster.died(self._ray, error)
-            end = Tried(None, LOST if lost else said(getattr(error, "cause", None) or error))
+            end = AttemptResult(None, LOST if lost else error_line(getattr(error, "cause", None) or error))
         attempt, slot.awaited, slot.attempt = slot.attempt, None, None
         if attempt is None:
-            self._started(slot, end.error if isinstance(end, Tried) else end, lost)
+            self._started(slot, end.error if isinstance(end, AttemptResult) else end, lost)
             return []
         again, decided = settled(attempt, end)
         self._waiting.extendleft(reversed(again))
@@ -156,7 +156,7 @@ class Dispatch:
                 self._ended = self._ended or BadInput(line)
         return decided
 
-    def _started(self, slot: Slot, why: str, lost: bool) -> None:
+    def _started(self, slot: ActorSlot, why: str, lost: bool) -> None:
         """A worker is made, or cannot be: the first that raises ends the run, one that is lost has others come for it."""
         if not why:
             self._made, self._failed_starts = True, 0
@@ -167,7 +167,7 @@ class Dispatch:
             line = f"no worker can be made: {why}; {self._failed_starts} in a row." if lost else why
             self._ended = self._ended or BadInput(line)
 
-    def _empty(self, slot: Slot) -> None:
+    def _empty(self, slot: ActorSlot) -> None:
         if slot.actor is not None:
             cluster.end(self._ray, slot.actor)
         slot.actor = slot.awaited = slot.attempt = None

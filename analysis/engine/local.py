@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from analysis.engine.attempts import Attempt, make_worker, run_attempt, settled
+from analysis.engine.batch import Batch, Maker, Outcome
 from analysis.engine.interrupt import Interrupt
-from analysis.engine.tries import Attempt, made, settled, tried
-from analysis.engine.work import Batch, Maker, Outcome
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LocalEngine:
         BadInput : no worker can be made
         KeyboardInterrupt : after an interrupt
         """
-        worker = made(make)
+        worker = make_worker(make)
         with Interrupt() as interrupt:
             for batch in batches:
                 waiting = deque([Attempt(batch)])
@@ -34,7 +34,7 @@ class LocalEngine:
                     if interrupt.asked:
                         raise KeyboardInterrupt
                     attempt = waiting.popleft()
-                    again, outcomes = settled(attempt, tried(worker, attempt.batch.payloads))
+                    again, outcomes = settled(attempt, run_attempt(worker, attempt.batch.payloads))
                     waiting.extend(again)
                     if outcomes:
                         yield outcomes

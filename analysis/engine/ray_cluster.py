@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from analysis.engine import cluster
+from analysis.engine.attempts import error_line
+from analysis.engine.batch import Batch, Maker, Outcome
 from analysis.engine.dispatch import Dispatch
 from analysis.engine.interrupt import Interrupt
-from analysis.engine.tries import said
-from analysis.engine.work import Batch, Maker, Outcome
 from probes.command.cli import BadInput, Notice
 
 
@@ -84,4 +84,4 @@ def _pickled(ray: ModuleType, make: Maker) -> bytes:
     try:
         return ray.cloudpickle.dumps(make)
     except Exception as error:  # whatever pickle raises
-        raise BadInput(f"no worker can be made: its maker cannot be sent to another process: {said(error)}") from error
+        raise BadInput(f"no worker can be made: its maker cannot be sent to another process: {error_line(error)}") from error

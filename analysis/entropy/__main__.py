@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from analysis.question.command import Answer, run_question
-from analysis.question.observed import KEPT, ObservedConfig, observed
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, compressed, made_by
+from analysis.question.recordings import KEPT, RecordingsConfig, recordings_of
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ QUESTION = Question("entropy", kept=KEPT, encoding=compressed)
 
 
 @dataclass(frozen=True)
-class EntropyConfig(ObservedConfig):
+class EntropyConfig(RecordingsConfig):
     """Row entropy by token class, against the mean state, and the random walk that smoothing's derivation assumes."""
 
     out: Path = Path("figures/emoji/entropy")
@@ -42,7 +42,7 @@ def measure(config: EntropyConfig) -> xr.Dataset:
     """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
     from analysis.entropy.reduce import VARIABLES, reduce
 
-    recordings = observed(config, variables=VARIABLES)
+    recordings = recordings_of(config, variables=VARIABLES)
     reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
@@ -74,16 +74,16 @@ def counted(reduced: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.entropy.figures import NOTES, draw_all
 
     return {name: (made, NOTES[name].format(level=answer.level)) for name, made in draw_all(answer.reduced, answer.rows).items()}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.entropy.told import paragraph
+    from analysis.entropy.findings import paragraph
 
     text = paragraph(answer.rows, answer.found)
     return text, text

@@ -8,10 +8,10 @@ import xarray as xr
 
 from analysis.entropy.classes import reduce_classes
 from analysis.entropy.distance import reduce_distance
+from analysis.entropy.random_walk import reduce_walk
 from analysis.entropy.tokens import classes
-from analysis.entropy.walk import reduce_walk
 from analysis.question.arms import ARMS
-from analysis.question.observed import band
+from analysis.question.recordings import band
 
 VARIABLES = (
     "row_entropy",

@@ -5,7 +5,7 @@ import xarray as xr
 
 from analysis.entropy.classes import contrast
 from analysis.entropy.names import CONTRASTS, MEASURES, PRIMARY
-from analysis.entropy.walk import best_rate, slopes
+from analysis.entropy.random_walk import best_rate, slopes
 from analysis.question.arms import ARMS, CONTRAST, CONTROL, TREATED
 from analysis.question.families import Columns, rows_of, with_primaries
 from analysis.stats.bootstrap import Statistic, cluster_bca, ratio

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import xarray as xr
 
-from analysis.objects.counted import counted
 from analysis.objects.names import BIN
-from analysis.question.command import Answer, run_question
+from analysis.objects.sample_sizes import sample_sizes
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.images import shown
-from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, compressed, made_by
+from analysis.question.recordings import KEPT, RecordingsConfig, recordings_of
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ NOTES = {
 
 
 @dataclass(frozen=True)
-class LogitsConfig(ObservedConfig):
+class LogitsConfig(RecordingsConfig):
     """Logits, log-probabilities and ranks of objects over decoding steps, with and without KVSmooth: figures, tests, results."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -63,7 +63,7 @@ def measure(config: LogitsConfig) -> xr.Dataset:
     from analysis.logits.reduce import VARIABLES, reduce
 
     seen = shown(config, config.annotations)
-    recordings = observed(config, ("free", "replay"), variables=VARIABLES, items=seen.items)
+    recordings = recordings_of(config, ("free", "replay"), variables=VARIABLES, items=seen.items)
     reduced = reduce(recordings, seen.annotations, min_steps=config.min_steps, seed=config.seed, level=config.level)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
 
@@ -78,7 +78,7 @@ def test(reduced: xr.Dataset, config: LogitsConfig, checksum: str) -> str:
         rows,
         QUESTION.origin(reduced, config, checksum, own=("dropped", "unannotated")),
         exclusions=exclusions(reduced),
-        counted=counted(reduced),
+        counted=sample_sizes(reduced),
     )
 
 
@@ -92,18 +92,18 @@ def exclusions(reduced: xr.Dataset) -> dict[str, Any]:
     return {"objects": objects, "unannotated_images": lost, "too_short": short, "min_steps": int(reduced.attrs["min_steps"])}
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.logits.figures import draw_all
 
-    counted = answer.found["counted"]
-    told = {"level": answer.level, "bin": BIN, "steps": counted["median_steps"]["free"], **counted["images_with"]}
+    sizes = answer.found["counted"]
+    told = {"level": answer.level, "bin": BIN, "steps": sizes["median_steps"]["free"], **sizes["images_with"]}
     return {name: (made, NOTES[name].format(**told)) for name, made in draw_all(answer.reduced, answer.rows).items()}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.logits.told import paragraph, summary
+    from analysis.logits.findings import paragraph, summary
 
     return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
 

@@ -5,8 +5,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.objects.look import OUTCOME_LABELS, OUTCOME_TITLES, REGIME_LOOK, SET_COLOURS, SET_LABELS, SHORT
 from analysis.objects.names import BIN, CONTRAST_OF_CLASSES, OUTCOMES, SETS, VOCABULARY
+from analysis.objects.style import OUTCOME_LABELS, OUTCOME_TITLES, REGIME_LOOK, SET_COLOURS, SET_LABELS, SHORT
 from analysis.plots.forest import Point, forest
 from analysis.plots.steps import last_step, risk_table, steps
 from analysis.plots.style import ARM_COLOURS, ARM_LABELS, PAGE, figure, letter

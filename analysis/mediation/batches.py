@@ -8,18 +8,18 @@ import numpy as np
 import xarray as xr
 
 from analysis.mediation.config import MediationConfig
+from analysis.mediation.counterfactuals import worlds
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
 from analysis.mediation.slots import object_tokens, sentence_ends, slots
-from analysis.mediation.worlds import worlds
 from analysis.question.images import Shown, shown
 from analysis.question.question import compressed
 from kvsmooth import KVSmooth
 from probes.chunk import Chunk, spoken_captions
 from probes.command.cli import BadInput
 from probes.command.files import atomic_write, sweep
-from probes.command.plain import as_json
 from probes.command.provenance import digest, git_commit
+from probes.command.strict_json import as_json
 from probes.subjects import Subject
 from probes.tracing.tokens import end_tokens
 

@@ -11,13 +11,13 @@ from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, results
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES
-from analysis.question.command import Answer, run_question
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.images import shown
 from analysis.question.question import Question, by_name, compressed, made_by
 from analysis.stats.rows import as_json as results_json
 from probes.command.cli import Notice
-from probes.command.plain import as_json
 from probes.command.provenance import git_commit
+from probes.command.strict_json import as_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,23 +81,23 @@ def results_text(reduced: xr.Dataset, config: MediationConfig, checksum: str) ->
     return results_json(rows, {**origin, QUESTION.checksum: checksum}, counts=sums, worlds=WORLDS, outcomes=OUTCOMES, stated=list(STATED))
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.mediation.figure import decomposition
 
     return {FIGURE: (decomposition(answer.rows, answer.found["counts"]), NOTE.format(level=100 * answer.config.level))}
 
 
-def about(answer: Answer) -> dict[str, Any]:
+def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under the figure."""
     origin = answer.found["provenance"]
     told = {"git_commit": origin["git_commit"], "model_id": answer.config.subject, "model_revision": origin["model_revision"]}
     return told | {"n": answer.reduced.sizes["image"], "seed": origin.get("seed", 0)}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.mediation.told import paragraph
+    from analysis.mediation.findings import paragraph
 
     return paragraph(answer.rows, answer.found), summary(answer.found)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from analysis.mediation.slots import Slot
+from analysis.mediation.slots import MentionSlot
 
 # outcome -> (what it is, of which steps)
 OUTCOMES = {
@@ -25,7 +25,7 @@ def outcomes(
     log_probabilities: Float[np.ndarray, "step token"],
     columns: Mapping[int, int],
     tokens: Sequence[int],
-    mentions: Sequence[Slot],
+    mentions: Sequence[MentionSlot],
     sentence_ends: Sequence[int],
     ends: Sequence[int],
     vocabulary: Mapping[int, str],

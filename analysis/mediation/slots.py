@@ -12,7 +12,7 @@ SENTENCE_ENDS = (".", "!", "?")
 
 
 @dataclass(frozen=True)
-class Slot:
+class MentionSlot:
     """A step at which the caption begins to name an object.
 
     Attributes
@@ -29,11 +29,11 @@ class Slot:
     unmentioned: frozenset[str]
 
 
-def slots(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[Slot]:
+def slots(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[MentionSlot]:
     """Every object mention of a caption (CHAIR's definition), by the step of its name's first token ("dining" of "dining table")."""
     found, named = [], set()
     for mention in mentions(subject, tokens, truth):
-        found.append(Slot(mention.step, mention.object, not mention.present, frozenset(truth - named)))
+        found.append(MentionSlot(mention.step, mention.object, not mention.present, frozenset(truth - named)))
         named.add(mention.object)
     return found
 

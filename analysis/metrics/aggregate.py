@@ -20,7 +20,7 @@ TEST = "permutation that exchanges the methods within images, two-sided"
 
 
 @dataclass(frozen=True)
-class Score:
+class MetricScore:
     """A metric over many answers.
 
     Attributes
@@ -49,7 +49,7 @@ def by_image(metric: Metric, records: Sequence[Record]) -> tuple[list[int], Floa
     return ids, counts
 
 
-def score(metric: Metric, records: Sequence[Record], *, level: float = LEVEL, seed: int = 0) -> Score:
+def score(metric: Metric, records: Sequence[Record], *, level: float = LEVEL, seed: int = 0) -> MetricScore:
     """The measures over all records, each with a BCa interval that resamples images."""
     ids, counts = by_image(metric, records)
     total = counts.sum(axis=0)
@@ -62,7 +62,7 @@ def score(metric: Metric, records: Sequence[Record], *, level: float = LEVEL, se
         told = zip(metric.measures, found.reason, strict=True)
         reasons = {name: f"interval: {why}" for name, why in told if why} | reasons
     counted = sum(any(record.counts) for record in records)
-    return Score({name: values[name] for name in metric.measures}, intervals, reasons, counted, len(ids))
+    return MetricScore({name: values[name] for name in metric.measures}, intervals, reasons, counted, len(ids))
 
 
 def compare(

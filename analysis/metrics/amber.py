@@ -2,7 +2,7 @@
 
 Wang et al. 2023. In the discriminative part "No" is the positive class, and an answer is right only if it is exactly "Yes" or "No";
 anything else is wrong and no "No". Values are unrounded here; what the reference prints of the same counts is in
-`analysis.metrics.amber_printed`.
+`analysis.metrics.amber_reference`.
 """
 
 import warnings

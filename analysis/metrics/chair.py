@@ -39,7 +39,7 @@ UNKNOWN = ("error", "empty")
 
 
 @dataclass(frozen=True)
-class Mention:
+class ChairMention:
     """One object mention.
 
     Attributes
@@ -79,7 +79,7 @@ class ChairRecord:
     """
 
     image_id: int
-    mentions: tuple[Mention, ...]
+    mentions: tuple[ChairMention, ...]
     recalled: tuple[str, ...]
     truth: tuple[str, ...]
     length: int
@@ -172,7 +172,7 @@ def score_caption(caption: str, truth: Iterable[str], image_id: int = 0, reader:
     reader = Bundled() if reader is None else reader
     table, there, read = reader.vocabulary.table, frozenset(truth), reader.words(caption)
     mentions = tuple(
-        Mention(w.text, table[w.text], w.start, w.end, table[w.text] not in there, (w.first, w.last)) for w in read if w.text in table
+        ChairMention(w.text, table[w.text], w.start, w.end, table[w.text] not in there, (w.first, w.last)) for w in read if w.text in table
     )
     recalled = sorted({mention.object for mention in mentions} & there)
     return ChairRecord(image_id, mentions, tuple(recalled), tuple(sorted(there)), len(reader.merged(caption)))

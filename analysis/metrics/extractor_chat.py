@@ -50,7 +50,7 @@ def chat(url: str, body: dict[str, Any], key: str, timeout: float) -> str:
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")
     try:
-        with urllib.request.build_opener(_Unmoved).open(request, timeout=timeout) as reply:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=timeout) as reply:
             content = reply.read(LARGEST + 1)
     except urllib.error.HTTPError as error:
         with error:
@@ -112,7 +112,7 @@ def _way_out(status: int) -> str:
     return "check the address, the model's name and the prompt"
 
 
-class _Unmoved(urllib.request.HTTPRedirectHandler):
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows no redirection: the key is for the address that was given."""
 
     def redirect_request(self, *_: Any) -> None:

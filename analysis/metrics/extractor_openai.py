@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from analysis.metrics.extractor_cache import ReplyCache
 from analysis.metrics.extractor_chat import Passing, chat, listed
-from analysis.metrics.extractor_kept import Kept
 from analysis.metrics.metric import Answer
 from probes.command.cli import BadInput
 from probes.command.provenance import digest
@@ -107,12 +107,12 @@ class OpenAIExtractor:
         """
         messages = [self._message(answer) for answer in answers]
         keys = [digest([self.model, f"{self.temperature!r}", message]) for message in messages]
-        with Kept(self.kept) as kept:
+        with ReplyCache(self.kept) as kept:
             todo = {key: message for key, message in zip(keys, messages, strict=True) if key not in kept}
             self._ask_all(todo, kept)
             return [kept[key] for key in keys]
 
-    def _ask_all(self, todo: Mapping[str, str], kept: Kept) -> None:
+    def _ask_all(self, todo: Mapping[str, str], kept: ReplyCache) -> None:
         from tqdm import tqdm
 
         stop, failed = threading.Event(), None
@@ -133,7 +133,7 @@ class OpenAIExtractor:
         if failed:
             raise failed
 
-    def _ask(self, key: str, message: str, kept: Kept, stop: threading.Event) -> None:
+    def _ask(self, key: str, message: str, kept: ReplyCache, stop: threading.Event) -> None:
         body = {"model": self.model, "temperature": self.temperature, "messages": [{"role": "system", "content": message}]}
         why = "it was not asked"
         for trial in range(self.tries):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from analysis.datasets.pope_question import PopeQuestion
 from analysis.metrics.metric import Answer, Measure
-from analysis.metrics.polling import MEASURES, Polled, Polling, Table, strategies_of
+from analysis.metrics.polling import MEASURES, PolledAnswer, Polling, PollingTable, strategies_of
 from probes.command.cli import BadInput
 
 LARGEST_BETA = 1_000
@@ -32,7 +32,7 @@ class Sighting:
     start, end : its first characters in the caption, end exclusive; -1 if none
     """
 
-    polled: Polled
+    polled: PolledAnswer
     word: str
     start: int
     end: int
@@ -50,7 +50,7 @@ class OpopeRecord:
     ----------
     image_id : the image
     sightings : one a question; none where the caption does not count
-    counts : of ``Table.counts``, summed over the questions
+    counts : of ``PollingTable.counts``, summed over the questions
     passed_over : why the caption does not count; "" where it does
     """
 
@@ -106,8 +106,8 @@ class Opope(Polling):
         return found
 
     @cached_property
-    def _table(self) -> Table:
-        return Table(strategies_of(self.questions), self.beta)
+    def _table(self) -> PollingTable:
+        return PollingTable(strategies_of(self.questions), self.beta)
 
     def records(self, answers: Sequence[Answer]) -> list[OpopeRecord]:
         """One record a caption, in their order; a caption that is passed over has counts of zero and says why.
@@ -146,5 +146,5 @@ def sighted(caption: str, question: PopeQuestion) -> Sighting:
     for word in question.object.split(" "):
         start = caption.find(word)
         if start >= 0:
-            return Sighting(Polled(question, "yes"), word, start, start + len(word))
-    return Sighting(Polled(question, "no"), "", -1, -1)
+            return Sighting(PolledAnswer(question, "yes"), word, start, start + len(word))
+    return Sighting(PolledAnswer(question, "no"), "", -1, -1)

@@ -32,7 +32,7 @@ _EMPTY = {
 
 
 @dataclass(frozen=True)
-class Polled:
+class PolledAnswer:
     """One question with the answer as it was read.
 
     Attributes
@@ -60,7 +60,7 @@ class Polled:
 
 
 @dataclass(frozen=True)
-class Table:
+class PollingTable:
     """Counts and measures of some strategies.
 
     Attributes
@@ -82,7 +82,7 @@ class Table:
         means = {name: measure for name, measure in MEASURES.items() if name != "f_beta" or self.beta is not None}
         return means | {f"{name}/{strategy}": measure for strategy in self.strategies for name, measure in means.items()}
 
-    def count(self, polled: Iterable[Polled]) -> tuple[int, ...]:
+    def count(self, polled: Iterable[PolledAnswer]) -> tuple[int, ...]:
         """How many answers fall into each of `counts`."""
         found = dict.fromkeys(self.counts, 0)
         for one in polled:
@@ -112,7 +112,7 @@ class Table:
 class Polling:
     """What metrics of yes and no share: counts, measures and ratios of the strategies that were asked; `_table` holds them."""
 
-    _table: Table
+    _table: PollingTable
 
     @property
     def counts(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from analysis.datasets.pope_question import PopeQuestion
 from analysis.metrics.metric import Answer, Measure
 from analysis.metrics.parsers import MODES, PARSERS, TAKEN, says_neither
-from analysis.metrics.polling import MEASURES, Polled, Polling, Table, strategies_of
+from analysis.metrics.polling import MEASURES, PolledAnswer, Polling, PollingTable, strategies_of
 from probes.command.cli import BadInput, Notice
 
 MISSING = ("error", "leave")
@@ -27,11 +27,11 @@ class PopeRecord:
     ----------
     image_id : the image asked about
     polled : the question and what was read as its answer
-    counts : one of ``Table.counts`` is 1, the others are 0
+    counts : one of ``PollingTable.counts`` is 1, the others are 0
     """
 
     image_id: int
-    polled: Polled
+    polled: PolledAnswer
     counts: tuple[int, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -71,8 +71,8 @@ class Pope(Polling):
         return {question.key: question for question in self.questions}
 
     @cached_property
-    def _table(self) -> Table:
-        return Table(strategies_of(self.questions))
+    def _table(self) -> PollingTable:
+        return PollingTable(strategies_of(self.questions))
 
     @property
     def mode(self) -> str:
@@ -96,7 +96,7 @@ class Pope(Polling):
                 raise BadInput(f"answer {answer.key!r}: this question is answered twice; remove one of the two.")
             if answer.image_id != asked.image_id:
                 raise BadInput(f"answer {answer.key!r}: it is of image {answer.image_id}, the question of image {asked.image_id}.")
-            polled = Polled(asked, read(answer.text, asked.label))
+            polled = PolledAnswer(asked, read(answer.text, asked.label))
             found[answer.key] = PopeRecord(asked.image_id, polled, self._table.count([polled]))
         self._complete(found)
         self._tell_of_neither(answers, list(found.values()))

@@ -64,7 +64,7 @@ exact_match = ExactMatch()
 
 
 @dataclass(frozen=True)
-class Table:
+class SimilarityTable:
     """Words mean the same if a table says so, in either order; a word means itself.
 
     Attributes
@@ -79,7 +79,7 @@ class Table:
         return noun == word or frozenset((noun, word)) in self.pairs
 
 
-def table(path: str | Path, threshold: float = THRESHOLD) -> Table:
+def table(path: str | Path, threshold: float = THRESHOLD) -> SimilarityTable:
     """Similar words from a CSV or JSON file, told apart by the name's ending.
 
     CSV: two words a line; or a matrix, whose first line is an empty cell and the words, and each further line a word and its cells.
@@ -105,7 +105,7 @@ def table(path: str | Path, threshold: float = THRESHOLD) -> Table:
             pairs = _of_matrix(rows[0][1:], [[_cell(cell) for cell in row[1:]] for row in rows[1:]], threshold, str(path))
         else:
             pairs = _of_pairs(rows, str(path))
-    return Table(f"table {path.name}", pairs)
+    return SimilarityTable(f"table {path.name}", pairs)
 
 
 def write_table(path: str | Path, words: Iterable[str], similar: Similarity) -> None:

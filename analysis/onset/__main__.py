@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import xarray as xr
 
-from analysis.question.command import Answer, run_question
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.images import shown
-from analysis.question.observed import KEPT, ObservedConfig, observed
 from analysis.question.question import Question, compressed, made_by
+from analysis.question.recordings import KEPT, RecordingsConfig, recordings_of
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ QUESTION = Question("onset", kept=KEPT, encoding=compressed)
 
 
 @dataclass(frozen=True)
-class OnsetConfig(ObservedConfig):
+class OnsetConfig(RecordingsConfig):
     """Attention, states and dependency on the image round hallucinated mentions; detectors of them; time to the first one."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -54,7 +54,7 @@ def measure(config: OnsetConfig) -> xr.Dataset:
     from analysis.onset.series import VARIABLES
 
     seen = shown(config, config.annotations)
-    recording = observed(config, ("free",), variables=VARIABLES, items=seen.items)["free"]
+    recording = recordings_of(config, ("free",), variables=VARIABLES, items=seen.items)["free"]
     table = mention_table(recording, seen.annotations)
     reduced = reduce(recording, table, min_steps=config.min_steps, seed=config.seed, level=config.level)
     return reduced.assign_attrs(analysis=as_json(made_by(config)))
@@ -77,7 +77,7 @@ def test(reduced: xr.Dataset, config: OnsetConfig, checksum: str) -> str:
     )
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.onset.figures import NOTES, draw_all
 
@@ -86,9 +86,9 @@ def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
     }
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.onset.told import paragraph
+    from analysis.onset.findings import paragraph
 
     text = paragraph(answer.rows, answer.found)
     return text, text

@@ -22,7 +22,7 @@ PLACES = (*(str(offset) for offset in OFFSETS), *WINDOWS)
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchedMentions:
     """First mentions of one arm with their controls: what is left of each after position.
 
     Attributes
@@ -59,7 +59,7 @@ def centred(values: Float[np.ndarray, "image step"]) -> Float[np.ndarray, "image
     return values - finite_mean(values, 1)[:, None]
 
 
-def matched(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame) -> Matched:
+def matched(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame) -> MatchedMentions:
     """One quantity of one arm round its first mentions, after position."""
     absent, image = mentions["absent"].values.astype(bool), mentions["image_index"].values
     stratum = mentions["step"].values // STRATUM
@@ -73,10 +73,10 @@ def matched(values: Float[np.ndarray, "image step"], mentions: pandas.DataFrame)
         if 0 < hits < own.sum():
             weight[own & ~absent] = hits / (own.sum() - hits)
             weight[own & absent] = 1.0
-    return Matched(left, absent, image, weight, stratum)
+    return MatchedMentions(left, absent, image, weight, stratum)
 
 
-def sums(found: Matched, images: int) -> Float[np.ndarray, "part image place"]:
+def sums(found: MatchedMentions, images: int) -> Float[np.ndarray, "part image place"]:
     """By image: sum and weight of the hallucinated mentions, sum and weight of the true ones; all that the difference needs."""
     known = np.isfinite(found.left)
     made = np.zeros((4, images, found.left.shape[1]))
@@ -108,7 +108,7 @@ def contributions(parts: Float[np.ndarray, "part image column"]) -> Float[np.nda
     return np.where(parts[1] + parts[3] > 0, made, np.nan)
 
 
-def permuted(found: Matched, *, seed: int = 0, draws: int = DRAWS) -> Float[np.ndarray, "draw place"]:
+def permuted(found: MatchedMentions, *, seed: int = 0, draws: int = DRAWS) -> Float[np.ndarray, "draw place"]:
     """The difference for labels that are permuted within the strata of position."""
     used = found.weight > 0
     left, stratum, absent = found.left[used], found.stratum[used], found.absent[used]

@@ -24,7 +24,7 @@ ALIGNED = {
 
 
 @dataclass(frozen=True)
-class Score:
+class MentionScore:
     """A detector of hallucinated mentions, read at the step that predicts the mention's first sub-token unless said otherwise.
 
     Attributes
@@ -40,20 +40,20 @@ class Score:
 
 
 SCORES = {
-    "entropy": Score("row entropy", +1),
-    "excess": Score("visual mass excess", -1),
-    "mass": Score("visual mass", -1),
-    "svar": Score("SVAR, middle layers", -1),
-    "nll": Score("NLL of the word", +1, "word"),
-    "jsd": Score("prompt dependency", -1),
-    "cosine": Score("contextual lens, state before", -1),
-    "cosine_word": Score("contextual lens, word's state", -1, "word"),
-    "drift_step": Score("angle to last state", +1),
-    "drift_image": Score("angle to image", +1),
-    "drift_prompt": Score("angle to prompt", +1),
-    "rate": Score("smoothing rate", +1),
-    "received": Score("attention received next", +1, "later"),
-    "position": Score("position alone", +1),
+    "entropy": MentionScore("row entropy", +1),
+    "excess": MentionScore("visual mass excess", -1),
+    "mass": MentionScore("visual mass", -1),
+    "svar": MentionScore("SVAR, middle layers", -1),
+    "nll": MentionScore("NLL of the word", +1, "word"),
+    "jsd": MentionScore("prompt dependency", -1),
+    "cosine": MentionScore("contextual lens, state before", -1),
+    "cosine_word": MentionScore("contextual lens, word's state", -1, "word"),
+    "drift_step": MentionScore("angle to last state", +1),
+    "drift_image": MentionScore("angle to image", +1),
+    "drift_prompt": MentionScore("angle to prompt", +1),
+    "rate": MentionScore("smoothing rate", +1),
+    "received": MentionScore("attention received next", +1, "later"),
+    "position": MentionScore("position alone", +1),
 }
 """The contextual lens is read at the middle layer, number L // 2; SVAR adds up visual mass from 5/32 to 18/32 of the depth."""
 

@@ -11,7 +11,7 @@ from analysis.onset.align import OFFSETS, PLACES, matched, permuted, simultaneou
 from analysis.onset.names import ALIGNED, REACH, SCORES, STRATUM
 from analysis.onset.series import first_mentions, scores, series
 from analysis.question.arms import ARMS
-from analysis.question.observed import band
+from analysis.question.recordings import band
 
 
 def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8, seed: int = 0, level: float = 0.95) -> xr.Dataset:

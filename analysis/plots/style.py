@@ -76,7 +76,7 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
     Byte-stable: fixed hash salt, no date. Files appear whole or not at all.
     """
     from probes.command.files import atomic_write
-    from probes.command.plain import as_json
+    from probes.command.strict_json import as_json
 
     told = "\n".join(part for part in (note, line(provenance)) if part)
     fig.text(0.004, 0.03 / fig.get_figheight(), told, fontsize=5, color="0.35", ha="left", va="bottom", linespacing=1.3)

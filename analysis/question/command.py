@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from analysis.question.placing import placed
+from analysis.question.destination import placed
 from analysis.question.question import Question, by_name, under_figures
 from analysis.telling.pages import tell
-from probes.command.talk import say
+from probes.command.terminal import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
-class Answer:
+class QuestionOutcome:
     """What a question has found, for its figures and its words.
 
     Parameters
@@ -52,9 +52,9 @@ def run_question(
     config: Any,
     measure: Callable[[Any], xr.Dataset],
     test: Callable[[xr.Dataset, Any, str], str],
-    figures: Callable[[Answer], "Mapping[str, tuple[Figure, str]]"],
-    words: Callable[[Answer], tuple[str, str]],
-    about: Callable[[Answer], Mapping[str, Any]] = lambda answer: answer.about,
+    figures: Callable[[QuestionOutcome], "Mapping[str, tuple[Figure, str]]"],
+    words: Callable[[QuestionOutcome], tuple[str, str]],
+    about: Callable[[QuestionOutcome], Mapping[str, Any]] = lambda answer: answer.about,
 ) -> None:
     """Measure or, for a redraw, read; test, draw, tell, and say at the end what was found.
 
@@ -68,7 +68,7 @@ def run_question(
     words : the paragraph for the page, and what the command says at its end
     about : the origin that stands in and under each figure
     """
-    answer = Answer(*question.answer(placed(question, config), measure, test))
+    answer = QuestionOutcome(*question.answer(placed(question, config), measure, test))
     from analysis.plots.style import house, save  # only now: a redraw that is refused need not wait for matplotlib
 
     with house():

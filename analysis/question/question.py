@@ -17,8 +17,8 @@ import xarray as xr
 
 from probes.command.cli import BadInput
 from probes.command.files import atomic_write, write_bytes
-from probes.command.plain import as_plain
 from probes.command.provenance import provenance
+from probes.command.strict_json import as_plain
 
 Config = TypeVar("Config")
 Encoding = Mapping[str, Mapping[str, Any]]

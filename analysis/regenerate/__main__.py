@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from analysis.cells.names import PLAN_NAMES
-from analysis.regenerate.lanes import Ended, Job, run_jobs
+from analysis.regenerate.lanes import FinishedJob, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import needs_posix, run_cli
 from probes.command.files import write_bytes
-from probes.command.plain import json_text
 from probes.command.provenance import git_commit
-from probes.command.talk import complain, say
+from probes.command.strict_json import json_text
+from probes.command.terminal import complain, say
 from probes.options import check_positive
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionCommand:
     """How a question's command is called.
 
     Parameters
@@ -49,15 +49,15 @@ class Asked:
 
 RECORDED = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
-    "drift": Asked(**RECORDED, page="findings.md"),
-    "sinks": Asked(recordings=True, store="sinks", page="findings.md"),
-    "mediation": Asked(store="mediation", page="findings.md", most=200),
-    "logits": Asked(**RECORDED, page="findings.md"),
-    "coupling": Asked(**RECORDED, page="findings.md"),
-    "entropy": Asked(**RECORDED, page="findings.md"),
-    "onset": Asked(**RECORDED, page="findings.md"),
-    "ablation": Asked(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
-    "sensitivity": Asked(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
+    "drift": QuestionCommand(**RECORDED, page="findings.md"),
+    "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
+    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200),
+    "logits": QuestionCommand(**RECORDED, page="findings.md"),
+    "coupling": QuestionCommand(**RECORDED, page="findings.md"),
+    "entropy": QuestionCommand(**RECORDED, page="findings.md"),
+    "onset": QuestionCommand(**RECORDED, page="findings.md"),
+    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
+    "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
 
@@ -113,7 +113,7 @@ class RegenerateConfig:
 
 def main(config: RegenerateConfig) -> None:
     """Run the questions, say how each went and what they found, keep their times."""
-    from analysis.regenerate.told import told
+    from analysis.regenerate.summary import summary as findings_summary
 
     needs_posix("here run the questions one by one, such as python -m analysis.drift")
     config = placed(config)
@@ -128,7 +128,7 @@ def main(config: RegenerateConfig) -> None:
     say(summary(ended, wall))
     done = [one.job.name for one in ended if not one.status]
     pages = {name: config.docs / asked.page for name, asked in QUESTIONS.items() if name in done}
-    say(told(pages, config.out, committed=config.out == RegenerateConfig.out))
+    say(findings_summary(pages, config.out, committed=config.out == RegenerateConfig.out))
     if any(one.status for one in ended):
         raise SystemExit(1)
 
@@ -137,7 +137,7 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
     """The options with the places that may be written; those that were named are kept."""
     if all(getattr(config, name) == getattr(RegenerateConfig, name) for name in ("subject", "images", "plan")):
         return config
-    from analysis.question.placing import trial
+    from analysis.question.destination import trial
 
     folder = trial(config)
     out = folder if config.out == RegenerateConfig.out else config.out
@@ -151,7 +151,7 @@ def jobs(config: RegenerateConfig) -> list[Job]:
     return [_job(name, QUESTIONS[name], config) for name in config.chosen]
 
 
-def record(config: RegenerateConfig, ended: Sequence[Ended], wall: float, scratch: bool) -> str:
+def record(config: RegenerateConfig, ended: Sequence[FinishedJob], wall: float, scratch: bool) -> str:
     """The text of a file of times: seconds by question, the commit, and the machine's cores."""
     times = {
         one.job.name: {"seconds": round(one.seconds, 1), "cpu_seconds": round(one.cpu_seconds, 1), "status": one.status} for one in ended
@@ -169,7 +169,7 @@ def record(config: RegenerateConfig, ended: Sequence[Ended], wall: float, scratc
     return json_text(told, indent=1) + "\n"
 
 
-def summary(ended: Sequence[Ended], wall: float) -> str:
+def summary(ended: Sequence[FinishedJob], wall: float) -> str:
     """A line a question, in the order in which they ended, and the sum."""
     lines = [f"{'question':12} {'minutes':>8} {'of the processor':>17}"]
     for one in ended:
@@ -183,7 +183,7 @@ def summary(ended: Sequence[Ended], wall: float) -> str:
     return "\n".join(lines)
 
 
-def _job(name: str, asked: Asked, config: RegenerateConfig) -> Job:
+def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
     words = [sys.executable, "-m", f"analysis.{name}", "--out", str(config.out / name)]
     if asked.page:
         words += ["--page", str(config.docs / asked.page)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from analysis.regenerate.screen import Screen, Watched
+from analysis.regenerate.screen import ChildOutput, Screen
 
 PATIENCE = 30.0  # seconds that an interrupted child may take to put its work away
 PAUSE = 0.2  # seconds between two looks at the children
@@ -39,7 +39,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedJob:
     """How a job ended.
 
     Attributes
@@ -60,11 +60,11 @@ class Ended:
 class _Child:
     job: Job
     process: subprocess.Popen
-    watched: Watched
+    watched: ChildOutput
     begun: float
 
 
-def run_jobs(jobs: Sequence[Job], lanes: int, logs: Path, screen: Screen) -> list[Ended]:
+def run_jobs(jobs: Sequence[Job], lanes: int, logs: Path, screen: Screen) -> list[FinishedJob]:
     """Run the jobs, earlier ones first where lanes are free; what they write goes to `logs`/<name>.log.
 
     Parameters
@@ -94,7 +94,7 @@ def run_jobs(jobs: Sequence[Job], lanes: int, logs: Path, screen: Screen) -> lis
     return ended
 
 
-def startable(waiting: Sequence[Job], running: Sequence[Job], ended: Sequence[Ended], lanes: int) -> Iterator[Job]:
+def startable(waiting: Sequence[Job], running: Sequence[Job], ended: Sequence[FinishedJob], lanes: int) -> Iterator[Job]:
     """The jobs that may start now, in their order: lanes are free for them, and what they share is there or nobody else makes it."""
     active, made = list(running), {one.job.shared for one in ended if one.status == 0}
     for job in waiting:
@@ -105,7 +105,7 @@ def startable(waiting: Sequence[Job], running: Sequence[Job], ended: Sequence[En
             yield job
 
 
-def line(found: Ended, log: Path) -> str:
+def line(found: FinishedJob, log: Path) -> str:
     """One line on a job that has ended; a failure says why, and what to do."""
     spent = f"{found.seconds / 60:.1f} minutes, {found.cpu_seconds / 60:.1f} of the processor"
     if found.status == 0:
@@ -131,7 +131,7 @@ def _start(job: Job, log: Path, screen: Screen) -> _Child:
     return _Child(job, process, watched, time.perf_counter())
 
 
-def _ended(child: _Child) -> Ended | None:
+def _ended(child: _Child) -> FinishedJob | None:
     """What became of a child; None while it runs."""
     found, status, used = os.wait4(child.process.pid, os.WNOHANG)  # as subprocess waits, but with the processor time
     if not found:
@@ -139,7 +139,7 @@ def _ended(child: _Child) -> Ended | None:
     child.process.returncode = os.waitstatus_to_exitcode(status)
     _signal(child, signal.SIGTERM)  # what it may have left behind
     told = child.watched.close()
-    return Ended(child.job, child.process.returncode, time.perf_counter() - child.begun, used.ru_utime + used.ru_stime, told)
+    return FinishedJob(child.job, child.process.returncode, time.perf_counter() - child.begun, used.ru_utime + used.ru_stime, told)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 WIDTH = 72  # columns that a child is told to have
 
 
-class Watched:
+class ChildOutput:
     """A child's output: its log, and on a terminal what its progress bar says now."""
 
     def __init__(self, name: str, log: Path, on_terminal: bool):
@@ -77,11 +77,11 @@ class Screen:
     def __init__(self, stream: io.TextIOBase | None = None):
         self._stream = sys.stderr if stream is None else stream
         self._terminal = self._stream.isatty()
-        self._watched: list[Watched] = []
+        self._watched: list[ChildOutput] = []
 
-    def watch(self, name: str, log: Path) -> Watched:
+    def watch(self, name: str, log: Path) -> ChildOutput:
         """A child that is about to start."""
-        self._watched.append(Watched(name, log, self._terminal))
+        self._watched.append(ChildOutput(name, log, self._terminal))
         return self._watched[-1]
 
     def say(self, text: str) -> None:

@@ -14,7 +14,7 @@ from analysis.score.halbench import HalBenchScoring
 from analysis.score.opope import OpopeScoring
 from analysis.score.pope import PopeScoring
 from probes.command.cli import run_cli
-from probes.command.talk import say
+from probes.command.terminal import say
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def main(config: ScoreConfig) -> None:
     from analysis.score.provenance import origin
     from analysis.score.results import as_text, must_be_writable
     from analysis.score.run import scored
-    from analysis.score.told import told
+    from analysis.score.summary import summary
     from probes.command.files import write_bytes
 
     asked = config.benchmark
@@ -51,7 +51,7 @@ def main(config: ScoreConfig) -> None:
     found = scored(asked)
     if asked.json is not None:
         write_bytes(asked.json, as_text(found, origin(asked, found.data)).encode())
-    say(told(found))
+    say(summary(found))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.metrics.aggregate import Score
+from analysis.metrics.aggregate import MetricScore
 from analysis.metrics.metric import Metric, Record
 from analysis.score.options import same_file
 from analysis.stats.rows import Row
 from probes.command.cli import BadInput
-from probes.command.plain import json_text
+from probes.command.strict_json import json_text
 
 LISTS = ("comparison", "captions")
 """Parts of the file that hold one item a line."""
@@ -35,7 +35,7 @@ class Scored:
     """
 
     metric: Metric
-    score: Score
+    score: MetricScore
     records: Sequence[Record]
     level: float
     notes: Sequence[str] = ()

@@ -49,7 +49,7 @@ def scored(config: Scoring) -> Scored:
     return Scored(metric, found, records[HERE], config.level, notes, rows, prepared.origin, files)
 
 
-class Watched(Sequence[Answer]):
+class AnswersWithProgress(Sequence[Answer]):
     """Answers that show on a terminal how far they have been gone through."""
 
     def __init__(self, answers: Sequence[Answer], title: str):
@@ -69,7 +69,7 @@ class Watched(Sequence[Answer]):
 
 def _records(metric: Metric, answers: Sequence[Answer], path: Path) -> Sequence[Record]:
     try:
-        return metric.records(Watched(answers, metric.name))
+        return metric.records(AnswersWithProgress(answers, metric.name))
     except BadInput as error:
         raise BadInput(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 

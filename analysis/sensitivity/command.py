@@ -8,7 +8,7 @@ import xarray as xr
 
 from analysis.cells.arms import Arms
 from analysis.cells.data import checked, encoding
-from analysis.question.command import Answer, run_question
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question
 from analysis.sensitivity.config import SensitivityConfig
 from probes.command.cli import BadInput
@@ -85,22 +85,22 @@ def test(held: xr.Dataset, config: SensitivityConfig, checksum: str) -> str:
     return as_json(rows, {**origin, QUESTION.checksum: checksum}, **more)
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.sensitivity.figures import NOTES, draw_all
 
     return {name: (made, NOTES[name].format(level=answer.level)) for name, made in draw_all(answer.found, answer.rows).items()}
 
 
-def about(answer: Answer) -> dict[str, Any]:
+def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under each figure."""
     told = answer.found["provenance"]
     return {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.sensitivity.told import paragraph
+    from analysis.sensitivity.findings import paragraph
 
     text = paragraph(answer.found)
     return text, text

@@ -6,14 +6,14 @@ from typing import Any
 from analysis.ablation.plans import dose, layers, span
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER
-from analysis.cells.setting import Setting
+from analysis.cells.plan_setting import PlanSetting
 from analysis.sensitivity.config import SensitivityConfig
 from analysis.sensitivity.names import CONSTANT, DEFAULT_MARGIN, DEFAULT_WINDOW
 
 Grid = dict[str, list[dict[str, Any]]]
 
 
-def grid(config: SensitivityConfig, setting: Setting) -> Grid:
+def grid(config: SensitivityConfig, setting: PlanSetting) -> Grid:
     """By option, its settings in their order: `value`, `cell` and `layers`, how many of the decoder's layers are smoothed.
 
     The default is always among them, as the paper's cell. Layers: the paper's band, quarters, all, all but a quarter.
@@ -39,7 +39,7 @@ def grid(config: SensitivityConfig, setting: Setting) -> Grid:
     return found
 
 
-def cells(made: Grid, setting: Setting) -> list[Cell]:
+def cells(made: Grid, setting: PlanSetting) -> list[Cell]:
     """The cells of a grid, each once, with the baseline and the constant rates that make the curve of the dose."""
     of_layers = {cell.name: cell.options for cell in layers(setting)}
     found = [Cell(BASELINE, "reference", None), Cell(PAPER, "reference")]

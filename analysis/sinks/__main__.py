@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import xarray as xr
 
-from analysis.question.command import Answer, run_question
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from analysis.sinks.files import encoding, in_double
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
-from probes.command.plain import as_json, as_plain
+from probes.command.strict_json import as_json, as_plain
 from probes.options import ImageOptions, check_level
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def main(config: SinksConfig) -> None:
 
 def measure(config: SinksConfig) -> xr.Dataset:
     """Feed back every caption that is not in the store yet, and reduce all of them."""
-    from analysis.sinks.kept import kept
+    from analysis.sinks.cache import cached
     from analysis.sinks.reduce import reduce
     from analysis.sinks.scores import detectors
     from analysis.sinks.texts import measured, read_captions
@@ -86,7 +86,7 @@ def measure(config: SinksConfig) -> xr.Dataset:
     texts = list(measured(session, config.store, config.seed))
     images, chosen = [item.image_id for item in items], detectors(subject)
     about = {"images": images, "detectors": as_plain(chosen), "level": config.level, "seed": config.seed}
-    reduced = kept(config.store, texts, about, lambda: reduce(texts, images, chosen, level=config.level, seed=config.seed))
+    reduced = cached(config.store, texts, about, lambda: reduce(texts, images, chosen, level=config.level, seed=config.seed))
     return reduced.assign_attrs(analysis=as_json({**made_by(config), "subject": subject.name, "model_revision": subject.revision}))
 
 
@@ -109,7 +109,7 @@ def test(reduced: xr.Dataset, config: SinksConfig, checksum: str) -> str:
     return results_json(rows, {**origin, QUESTION.checksum: checksum}, counted=counted, sink_channels=channels)
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.sinks.figures import NOTES, draw_all
 
@@ -117,19 +117,19 @@ def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
     return {name: (made, NOTES[name].format(level=level)) for name, made in draw_all(answer.reduced, answer.rows).items()}
 
 
-def about(answer: Answer) -> dict[str, Any]:
+def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under each figure."""
     origin, seed = json.loads(answer.reduced.attrs["analysis"]), answer.reduced.attrs["seed"]
     told = {"git_commit": origin["git_commit"], "model_id": origin["subject"], "model_revision": origin["model_revision"]}
     return told | {"n": answer.reduced.sizes["image"], "seed": seed.item() if hasattr(seed, "item") else seed}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.sinks.finding import paragraph
-    from analysis.sinks.told import told
+    from analysis.sinks.findings import paragraph
+    from analysis.sinks.summary import summary
 
-    return paragraph(answer.reduced, answer.rows, answer.found), told(answer.reduced, answer.rows)
+    return paragraph(answer.reduced, answer.rows, answer.found), summary(answer.reduced, answer.rows)
 
 
 if __name__ == "__main__":

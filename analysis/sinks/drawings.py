@@ -10,8 +10,8 @@ from matplotlib.collections import QuadMesh
 from matplotlib.patches import Rectangle
 
 from analysis.plots.style import DIVERGING, KIND_LOOK, NULL_COLOUR, SEQUENTIAL
-from analysis.sinks.look import LEADS, SAME_TOKEN, label
 from analysis.sinks.names import KINDS
+from analysis.sinks.style import LEADS, SAME_TOKEN, label
 
 Rows = Mapping[str, Mapping[str, Any]]
 MISSING = "0.88"

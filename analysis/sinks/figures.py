@@ -9,9 +9,9 @@ from matplotlib.patches import Patch
 
 from analysis.plots.style import DIVERGING, KIND_LOOK, PAGE, figure, letter
 from analysis.sinks.drawings import Rows, against_windows, by_place, forest_of_kinds, heads, histogram, matrix, validation
-from analysis.sinks.look import KIND_LABELS, LEAD_LABELS, LEADS, colour, label, leads, ranked
 from analysis.sinks.names import GROUPS, PLACES
 from analysis.sinks.observation import RECEIVED, RELATIONS
+from analysis.sinks.style import KIND_LABELS, LEAD_LABELS, LEADS, colour, label, leads, ranked
 
 BARS = "{level:.4g} % cluster BCa interval over images"
 NOTES = {

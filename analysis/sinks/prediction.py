@@ -50,7 +50,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerTokens:
     """The tokens of one layer that have a value at one window, all images in a row."""
 
     scores: Mapping[str, Float[np.ndarray, " token"]]
@@ -61,7 +61,7 @@ class Layer:
     tokens: Int[np.ndarray, " token"]
 
 
-def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window: int) -> Layer:
+def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window: int) -> LayerTokens:
     """Flatten one layer at the `window`-th window; tokens with too few later queries are left out."""
     kept = [~np.isnan(text["received"][window, layer]) for text in texts]
     written = [len(keep) for keep in kept]
@@ -77,7 +77,7 @@ def layer_of(texts: Sequence[Text], detectors: Sequence[str], layer: int, window
         "position": -step.astype(float),
         "token": others_rate(tokens, positive, image, len(texts)),
     }
-    return Layer(scores, positive, absolute, image, step, tokens)
+    return LayerTokens(scores, positive, absolute, image, step, tokens)
 
 
 def others_rate(
@@ -124,13 +124,13 @@ def _add(table: dict, key: tuple, value: Concordance) -> None:
     table[key] = table[key] + value if key in table else value
 
 
-def _across(found: Pairs, data: Layer, names: Sequence[str], width: int, images: int) -> None:
+def _across(found: Pairs, data: LayerTokens, names: Sequence[str], width: int, images: int) -> None:
     for name in names:
         _add(found.pooled, (name, width), concordance(data.scores[name], data.positive, data.image, images))
         _add(found.stratified, (name, width), concordance(data.scores[name], data.positive, data.image, images, data.step))
 
 
-def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, seed: tuple[int, ...]) -> Float[np.ndarray, " scorer"]:
+def _within(found: Pairs, data: LayerTokens, names: Sequence[str], number: int, seed: tuple[int, ...]) -> Float[np.ndarray, " scorer"]:
     """Pairs of one image, for the labels as they are and for both nulls; returns this layer's AUROC of each scorer.
 
     An image's orders and turns are the same in every layer, as its labels are alike: what a null exchanges is a caption.
@@ -156,7 +156,7 @@ def _within(found: Pairs, data: Layer, names: Sequence[str], number: int, seed: 
         return (found.within[:, :, number].sum(0) - before) / counted if counted else np.full(len(names), np.nan)
 
 
-def _in_layer(found: Pairs, data: Layer, names: Sequence[str], layer: int, inside: np.ndarray, seed: int) -> None:
+def _in_layer(found: Pairs, data: LayerTokens, names: Sequence[str], layer: int, inside: np.ndarray, seed: int) -> None:
     """This layer by itself at the main window, its nulls, and the absolute label."""
     images = len(found.within)
     bounds = np.searchsorted(data.image, np.arange(images + 1))

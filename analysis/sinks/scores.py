@@ -11,7 +11,7 @@ from analysis.sinks import observation
 from analysis.sinks.names import COUNTS, PLACES
 from analysis.sinks.targets import EPS, WINDOWS, received
 from kvsmooth.measures import row_entropy
-from kvsmooth.sinks import SINKS, Detector, Seen
+from kvsmooth.sinks import SINKS, Detector, View
 from kvsmooth.sinks.channels import SHARE
 from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.spans import GENERATED, GROUPS, IMAGE
@@ -88,11 +88,11 @@ def look(
 _LAYER_AXIS = {"scores": 1, "received": 1, "received_most": 1, "observed": 3, "fires": 1, "counts": 1, "massive": 0}
 
 
-def of_layer(view: LayerView, tokens: Tensor, groups: Tensor) -> Seen:
+def of_layer(view: LayerView, tokens: Tensor, groups: Tensor) -> View:
     """All positions of whole texts as the tokens of one layer; the prompt's statistics leave the caption out."""
     groups = groups.to(view.hidden.device)
     in_prompt = view.visible & (groups != GENERATED)
-    return Seen(
+    return View(
         probabilities=view.probabilities()[None],
         logits=view.logits()[None],
         keys=view.key[None],

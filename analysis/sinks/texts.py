@@ -15,8 +15,8 @@ from analysis.sinks.scores import detectors, look
 from analysis.sinks.targets import WINDOWS
 from probes.command.cli import BadInput, Notice
 from probes.command.files import atomic_write, sweep, write_bytes
-from probes.command.plain import as_plain, json_text
 from probes.command.provenance import git_commit
+from probes.command.strict_json import as_plain, json_text
 from probes.session import Session
 from probes.tracing.tokens import end_tokens, until_end
 

@@ -24,7 +24,7 @@ Statistic = Callable[[Float[np.ndarray, "case quantity"], Num[np.ndarray, "draw 
 
 
 @dataclass(frozen=True)
-class Permuted:
+class PermutationResult:
     """An observed statistic beside its distribution under permutation; every array holds one value a quantity.
 
     Attributes
@@ -58,7 +58,7 @@ def within_image(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Permuted:
+) -> PermutationResult:
     """Test of no association within images: the labels of an image's cases are as likely in any other order.
 
     Parameters
@@ -92,7 +92,7 @@ def circular_shift(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Permuted:
+) -> PermutationResult:
     """Test of no association between two series of a caption: `series` is turned round by a random number of steps in each image.
 
     Cases of an image are in the order of time. Both series keep their autocorrelation. Where both also have a trend, the shift breaks
@@ -173,14 +173,14 @@ def pooled_auroc(values: Float[np.ndarray, "case quantity"], labels: Bool[np.nda
     return within_auroc(np.zeros(len(values), dtype=np.int64))(values, labels)
 
 
-def _test(statistic: Statistic, values: np.ndarray, labels: np.ndarray, order: _Order, draws: int, seed: int) -> Permuted:
+def _test(statistic: Statistic, values: np.ndarray, labels: np.ndarray, order: _Order, draws: int, seed: int) -> PermutationResult:
     if draws < 1:
         raise ValueError(f"permutation.draws must be positive; got {draws}.")
     if not np.isfinite(values).all():
         raise ValueError(f"permutation.values must be finite: leave such cases out; got {(~np.isfinite(values)).sum()} that are not.")
     quantities, nothing = values.shape[1], np.full(values.shape[1], np.nan)
     if not len(values):
-        return Permuted(*[nothing.copy() for _ in range(7)], draws, ("there are no cases",) * quantities)
+        return PermutationResult(*[nothing.copy() for _ in range(7)], draws, ("there are no cases",) * quantities)
     rng, rows = np.random.default_rng(seed), max(1, _CELLS // len(values))
     null = np.concatenate([statistic(values, labels[order(rng, min(rows, draws - done))]) for done in range(0, draws, rows)])
     observed = statistic(values, labels[None])[0]
@@ -197,7 +197,7 @@ def _test(statistic: Statistic, values: np.ndarray, labels: np.ndarray, order: _
     if tested.any():
         p_max_t[tested] = (scaled[:, tested].max(axis=1)[:, None] >= scaled[0, tested] - _TIE).mean(axis=0)
     low, high = np.quantile(null, [0.025, 0.975], axis=0)
-    return Permuted(observed, null.mean(axis=0), low, high, np.where(tested, z, np.nan), p, p_max_t, draws, reason)
+    return PermutationResult(observed, null.mean(axis=0), low, high, np.where(tested, z, np.nan), p, p_max_t, draws, reason)
 
 
 def _reason(observed: float, null: np.ndarray) -> str:

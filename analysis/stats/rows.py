@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probes.command.plain import json_text
+from probes.command.strict_json import json_text
 
 DIGITS = 6
 """Significant ones of a fraction in a results file."""

@@ -8,12 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.decoding.cache_slots import check_alias, newest_pair, newest_slots, write_newest
-from kvsmooth.decoding.sight import Newest, Shared, score_newest
+from kvsmooth.decoding.sight import Newest, StepContext, score_newest
 from kvsmooth.errors import Unsupported
 from kvsmooth.measures import relative_change, rope_shift
 from kvsmooth.mixes import MIXES, Mix
 from kvsmooth.options import Options
-from kvsmooth.policies import Setting
+from kvsmooth.policies import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Group:
         self.method, self.layers, self.unit = method, layers, unit
         shape = (len(layers), unit.rows, unit.heads) if method.heads == "per_head" else (len(layers), unit.rows)
         places = tuple(band.index(layer) for layer in layers)
-        setting = Setting(shape, unit.device, method.window, method.rank, method.warmup, method.bounds, places, len(band))
+        setting = PolicySetting(shape, unit.device, method.window, method.rank, method.warmup, method.bounds, places, len(band))
         self.policy = method.policy.start(setting)
         self.mixes = self._mixes()
         self.angles = None
@@ -90,7 +90,7 @@ class Group:
             if isinstance(tensor, Tensor):
                 torch._dynamo.mark_static_address(tensor)
 
-    def rates(self, items: list[Newest], shared: Shared) -> tuple[Tensor, Tensor]:
+    def rates(self, items: list[Newest], shared: StepContext) -> tuple[Tensor, Tensor]:
         """Rates "layer row" or "layer row head", and the scores they come from."""
         scores = score_newest(self.method, items, shared, self.unit.heads)
         rates = self.policy.push(scores, shared.tokens)

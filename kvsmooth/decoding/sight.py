@@ -1,4 +1,4 @@
-"""What a detector is shown of the newest token: exactly the parts of `Seen` that it names in `needs`."""
+"""What a detector is shown of the newest token: exactly the parts of `View` that it names in `needs`."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -11,7 +11,7 @@ from kvsmooth.decoding.cache_slots import newest_pair
 from kvsmooth.errors import Unsupported
 from kvsmooth.measures import mask_scores, visible_keys
 from kvsmooth.options import Options
-from kvsmooth.sinks import Prompt, Seen
+from kvsmooth.sinks import Prompt, View
 from kvsmooth.sinks.needs import needs_of
 
 PROMPT_PARTS = tuple(each.name for each in fields(Prompt))  # by name: a compiled step cannot ask a dataclass for its fields
@@ -32,7 +32,7 @@ class Newest:
 
 
 @dataclass(frozen=True)
-class Shared:
+class StepContext:
     """What all layers of a step share, and of the prompt what each layer keeps.
 
     Parameters
@@ -49,7 +49,7 @@ class Shared:
     slots: Int[Tensor, "2"] | None = None
 
 
-def score_newest(method: Options, items: list[Newest], shared: Shared, heads: int) -> Float[Tensor, "layer row *head"]:
+def score_newest(method: Options, items: list[Newest], shared: StepContext, heads: int) -> Float[Tensor, "layer row *head"]:
     """Scores of the newest token in these layers, by head where the method asks for that."""
     needs = needs_of(method.score)
     # a stacked copy of the whole cache would double its memory, and layers may see different keys
@@ -69,7 +69,7 @@ def score_newest(method: Options, items: list[Newest], shared: Shared, heads: in
     return of_heads.repeat_interleave(heads // of_heads.shape[-1], -1)
 
 
-def _seen(needs: frozenset[str], items: list[Newest], shared: Shared, mean_row: bool) -> Seen:
+def _seen(needs: frozenset[str], items: list[Newest], shared: StepContext, mean_row: bool) -> View:
     mask, keys = items[0].mask, items[0].row.shape[-1]
     parts: dict[str, Any] = {"visible": visible_keys(mask, keys), "counted": shared.counted}
     if "probabilities" in needs or (mean_row and "logits" in needs):
@@ -91,7 +91,7 @@ def _seen(needs: frozenset[str], items: list[Newest], shared: Shared, mean_row: 
         parts["prompt"] = _joined(shared.prompts)
     if shared.tokens is not None and "tokens" in needs:
         parts["tokens"] = shared.tokens[:, None]
-    return Seen(**parts)
+    return View(**parts)
 
 
 def _hide(rows: Float[Tensor, "layer row head key"], mask: Tensor | None) -> Float[Tensor, "layer row head key"]:

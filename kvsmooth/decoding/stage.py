@@ -27,7 +27,7 @@ Attended: TypeAlias = tuple[Tensor, Tensor | None]
 """What an attention function gives: its output and, where it has them, its weights."""
 
 
-class Smoothing:
+class SmoothingAttention:
     """The stage of one `with` block; `attend` has the signature of transformers' attention functions."""
 
     def __init__(

@@ -11,7 +11,7 @@ from transformers import Cache
 from kvsmooth.decoding.cache_slots import capacity, newest_slots
 from kvsmooth.decoding.group import Group, Unit
 from kvsmooth.decoding.hidden import PromptStates
-from kvsmooth.decoding.sight import Newest, Shared
+from kvsmooth.decoding.sight import Newest, StepContext
 from kvsmooth.errors import Unsupported
 from kvsmooth.options import Options
 from kvsmooth.sinks.needs import needs_of
@@ -112,7 +112,7 @@ class BandState:
             cache_layers: list[Any] = [cache.layers[layer] for layer in group.layers]
             unit = group.unit
             total = cache_layers[0].get_seq_length() if unit.sliding else None
-            shared = Shared(
+            shared = StepContext(
                 self.counted_keys(items[0].row.shape[-1], unit.rows, total, unit.device),
                 tokens,
                 self.prompt.of(group.layers) if "prompt" in self.needs else (),

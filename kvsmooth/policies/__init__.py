@@ -6,7 +6,7 @@ from kvsmooth.policies.inverse import Inverse
 from kvsmooth.policies.mean import Mean
 from kvsmooth.policies.percentile import Percentile
 from kvsmooth.policies.permuted import Permuted
-from kvsmooth.policies.policy import Policy, Rates, Setting
+from kvsmooth.policies.policy import Policy, PolicySetting, Rates
 from kvsmooth.policies.position import Position
 from kvsmooth.policies.random_draw import Random
 from kvsmooth.policies.shifted import Shifted
@@ -26,10 +26,10 @@ __all__ = [
     "Percentile",
     "Permuted",
     "Policy",
+    "PolicySetting",
     "Position",
     "Random",
     "Rates",
-    "Setting",
     "Shifted",
     "Swapped",
     "TokenClass",

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Constant:
         if not 0 <= self.rate <= 1:
             raise ValueError(f"Constant.rate must lie in [0, 1]; got {self.rate}.")
 
-    def start(self, setting: Setting) -> "ConstantRates":
+    def start(self, setting: PolicySetting) -> "ConstantRates":
         """Nothing to remember."""
         return ConstantRates(self.rate)
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kvsmooth.errors import Unsupported
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
@@ -93,7 +93,7 @@ class FirstPass:
         return hash((digest(self.rates), digest(self.steps)))
 
 
-def check_first(policy: Any, setting: Setting, rows: bool = True) -> None:
+def check_first(policy: Any, setting: PolicySetting, rows: bool = True) -> None:
     """Refuse a first pass of another band, and of other rows where rates belong to rows.
 
     Raises
@@ -110,7 +110,7 @@ def check_first(policy: Any, setting: Setting, rows: bool = True) -> None:
         )
 
 
-def rearranged(policy: Any, setting: Setting, order: Callable[[random.Random, int], list[int]]) -> "Schedule":
+def rearranged(policy: Any, setting: PolicySetting, order: Callable[[random.Random, int], list[int]]) -> "Schedule":
     """The first pass's rates in another order over each row's own steps, drawn anew for each row and layer, or for all layers together.
 
     Parameters
@@ -134,7 +134,7 @@ def rearranged(policy: Any, setting: Setting, order: Callable[[random.Random, in
 class Schedule:
     """Rates laid down beforehand. Where a row outlives its length, its rates begin again: the order goes on cyclically."""
 
-    def __init__(self, name: str, table: Float[Tensor, "step band row"], lengths: Int[Tensor, " row"], setting: Setting):
+    def __init__(self, name: str, table: Float[Tensor, "step band row"], lengths: Int[Tensor, " row"], setting: PolicySetting):
         self.name_of_policy = name
         self.table = table[:, list(setting.places)].to(setting.device, torch.float32).contiguous()
         self.lengths = lengths.to(setting.device).clamp_min(1)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kvsmooth.policies.constant import Constant
 from kvsmooth.policies.percentile import Percentile
-from kvsmooth.policies.policy import Policy, Rates, Setting
+from kvsmooth.policies.policy import Policy, PolicySetting, Rates
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Inverse:
         """Whether the policy turned round needs them."""
         return getattr(self.of, "needs_tokens", False)
 
-    def start(self, setting: Setting) -> "InverseRates":
+    def start(self, setting: PolicySetting) -> "InverseRates":
         """The state of the policy turned round."""
         return InverseRates(self.of.start(setting))
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 
 from kvsmooth.policies.first_pass import FirstPass, Schedule, check_first
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Mean:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
 
-    def start(self, setting: Setting) -> Schedule:
+    def start(self, setting: PolicySetting) -> Schedule:
         """A schedule of one step."""
         check_first(self, setting)
         return Schedule("Mean", self.first.means()[None], torch.ones_like(self.first.steps), setting)

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.measures import percentile_rank
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Percentile:
     two_pass: ClassVar[bool] = False
     needs_tokens: ClassVar[bool] = False
 
-    def start(self, setting: Setting) -> "PercentileQueue":
+    def start(self, setting: PolicySetting) -> "PercentileQueue":
         """An empty queue a unit."""
         return PercentileQueue(setting)
 
@@ -27,7 +27,7 @@ class Percentile:
 class PercentileQueue:
     """One queue of the last scores a unit, as one tensor; NaN marks places that are still empty."""
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: PolicySetting):
         self.queue = torch.full((setting.window, *setting.shape), float("nan"), device=setting.device)
         self.rank, self.warmup, self.bounds = setting.rank, setting.warmup, setting.bounds
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kvsmooth.integers import whole
 from kvsmooth.policies.first_pass import FirstPass, Schedule, rearranged
-from kvsmooth.policies.policy import Setting
-from kvsmooth.whole import whole
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,6 @@ class Permuted:
         if not whole(self.seed):
             raise ValueError(f"Permuted.seed must be an integer; got {self.seed!r}.")
 
-    def start(self, setting: Setting) -> Schedule:
+    def start(self, setting: PolicySetting) -> Schedule:
         """The shuffled table."""
         return rearranged(self, setting, lambda draw, steps: draw.sample(range(steps), steps))

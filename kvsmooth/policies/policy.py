@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Setting:
+class PolicySetting:
     """Where a policy begins: the units it serves, and the options of the method that concern it.
 
     Parameters
@@ -39,7 +39,7 @@ class Setting:
             object.__setattr__(self, "band", self.shape[0])
         if len(self.places) != self.shape[0] or not all(0 <= place < self.band for place in self.places):
             raise ValueError(
-                f"Setting.places must be {self.shape[0]} positions in a band of {self.band} layers, one a layer; got {self.places}."
+                f"PolicySetting.places must be {self.shape[0]} positions in a band of {self.band} layers, one a layer; got {self.places}."
             )
 
 
@@ -71,5 +71,5 @@ class Policy(Protocol):
     def needs_tokens(self) -> bool:
         """Whether `push` needs the ids of the newest tokens."""
 
-    def start(self, setting: Setting) -> Rates:
+    def start(self, setting: PolicySetting) -> Rates:
         """The state of a run."""

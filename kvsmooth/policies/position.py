@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.policies.first_pass import FirstPass, check_first
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Position:
         reached = int(self.first.steps.max())
         return (self.first.rates.sum(2) / self.first.own.sum(1).clamp_min(1)[:, None])[:reached]
 
-    def start(self, setting: Setting) -> "PositionRates":
+    def start(self, setting: PolicySetting) -> "PositionRates":
         """The first step."""
         check_first(self, setting, rows=False)
         return PositionRates(self.table(), setting)
@@ -46,7 +46,7 @@ class Position:
 class PositionRates:
     """The rate of the present step."""
 
-    def __init__(self, table: Float[Tensor, "step band"], setting: Setting):
+    def __init__(self, table: Float[Tensor, "step band"], setting: PolicySetting):
         self.table = table[:, list(setting.places)].to(setting.device, torch.float32)
         self.step = torch.zeros(1, dtype=torch.long, device=setting.device)
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import torch
 
+from kvsmooth.integers import whole
 from kvsmooth.policies.first_pass import FirstPass, Schedule, check_first
-from kvsmooth.policies.policy import Setting
-from kvsmooth.whole import whole
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Random:
         if not whole(self.seed):
             raise ValueError(f"Random.seed must be an integer; got {self.seed!r}.")
 
-    def start(self, setting: Setting) -> Schedule:
+    def start(self, setting: PolicySetting) -> Schedule:
         """A table of draws, as many as the longest row of the first pass had steps."""
         check_first(self, setting)
         longest = len(self.first.rates)

@@ -4,9 +4,9 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kvsmooth.integers import whole
 from kvsmooth.policies.first_pass import FirstPass, Schedule, rearranged
-from kvsmooth.policies.policy import Setting
-from kvsmooth.whole import whole
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Shifted:
         if not whole(self.seed):
             raise ValueError(f"Shifted.seed must be an integer; got {self.seed!r}.")
 
-    def start(self, setting: Setting) -> Schedule:
+    def start(self, setting: PolicySetting) -> Schedule:
         """The table turned round."""
         return rearranged(self, setting, _turned)
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from kvsmooth.errors import Unsupported
 from kvsmooth.policies.first_pass import FirstPass, Schedule, check_first
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Swapped:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
 
-    def start(self, setting: Setting) -> Schedule:
+    def start(self, setting: PolicySetting) -> Schedule:
         """The table with its rows moved by one.
 
         Raises

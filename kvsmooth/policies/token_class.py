@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kvsmooth.errors import Unsupported
 from kvsmooth.policies.first_pass import FirstPass, check_first, digest
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class TokenClass:
         count = of_token.bincount(minlength=len(total))[:, None]
         return torch.where(count > 0, total / count.clamp_min(1), rates.mean(0)).float()
 
-    def start(self, setting: Setting) -> "TokenClassRates":
+    def start(self, setting: PolicySetting) -> "TokenClassRates":
         """The table of means."""
         check_first(self, setting, rows=False)
         return TokenClassRates(self.table(), self.classes, setting)
@@ -75,7 +75,7 @@ class TokenClass:
 class TokenClassRates:
     """The rate of the newest token's class."""
 
-    def __init__(self, table: Float[Tensor, "class band"], classes: Int[Tensor, "id"], setting: Setting):
+    def __init__(self, table: Float[Tensor, "class band"], classes: Int[Tensor, "id"], setting: PolicySetting):
         self.table = table[:, list(setting.places)].to(setting.device, torch.float32)
         self.classes = classes.to(setting.device).long()
 

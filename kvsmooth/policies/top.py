@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.policies.percentile import PercentileQueue
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 
 ROUNDING = 1e-6
 
@@ -39,7 +39,7 @@ class Top:
         if not 0 <= self.rate <= 1:
             raise ValueError(f"Top.rate must lie in [0, 1]; got {self.rate}.")
 
-    def start(self, setting: Setting) -> "TopRates":
+    def start(self, setting: PolicySetting) -> "TopRates":
         """An empty queue a unit.
 
         Raises

@@ -13,11 +13,11 @@ from kvsmooth.sinks.mid_sequence import MidSequence
 from kvsmooth.sinks.punctuation import Punctuation
 from kvsmooth.sinks.residual_peak import ResidualPeak
 from kvsmooth.sinks.row_entropy import RowEntropy
-from kvsmooth.sinks.seen import Prompt, Seen
 from kvsmooth.sinks.sink_gap import SinkGap
 from kvsmooth.sinks.sink_head import SinkHead
 from kvsmooth.sinks.tag_variance import TagVariance
 from kvsmooth.sinks.value_drain import ValueDrain
+from kvsmooth.sinks.view import Prompt, View
 from kvsmooth.sinks.visual_sink import VisualSink
 
 SINKS: dict[str, type[Detector]] = {
@@ -43,6 +43,9 @@ SINKS: dict[str, type[Detector]] = {
     )
 }
 
+Seen = View
+"""Its former name, for detectors that are written by it."""
+
 __all__ = [
     "SINKS",
     "BosCosine",
@@ -64,5 +67,6 @@ __all__ = [
     "SinkHead",
     "TagVariance",
     "ValueDrain",
+    "View",
     "VisualSink",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class BosCosine(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "1"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row 1 token"]:
         """Cosine, from -1 to 1; 0 for padding."""
         hidden, first = seen.hidden.float(), seen.prompt.first[:, :, None]
         norms = torch.linalg.vector_norm(hidden, dim=-1) * torch.linalg.vector_norm(first, dim=-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import received
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 FORMS = ("log", "reference")
 
@@ -51,7 +51,7 @@ class ColumnProduct(Detector):
         if self.per_row and self.form != "log":
             raise ValueError("ColumnProduct.per_row must be False with form='reference', whose columns are plain products; got True.")
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row 1 token"]:
         """Log product (nat) or the reference's product of each counted column."""
         _, queries = received(seen, "ColumnProduct")
         counted = queries > 0 if seen.counted is None else (queries > 0) & seen.counted

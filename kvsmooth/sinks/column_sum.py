@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import received
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class ColumnSum(Detector):
     known: ClassVar[str] = "later"
     unit: ClassVar[str] = "1"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row head token"]:
         """Attention received in all, from 0 to the number of positions; 0 for padding."""
         return received(seen, "ColumnSum")[0]
 
-    def fires(self, seen: Seen) -> Bool[Tensor, "layer row head token"]:
+    def fires(self, seen: View) -> Bool[Tensor, "layer row head token"]:
         """Which sums exceed `threshold` times the mean sum.
 
         Raises

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kvsmooth.sinks.positions import without_padding
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 KNOWN = ("prompt", "before", "step", "later")
 """When a score is known: with the prompt; before the token's attention; at its step, after its attention; only from later queries."""
@@ -21,7 +21,7 @@ class Detector(ABC):
     Attributes
     ----------
     name : the detector's name in `SINKS`
-    needs : names of the parts of `Seen` that it reads
+    needs : names of the parts of `View` that it reads
     known : one of `KNOWN`; all but "later" can drive `KVSmooth(score=...)`
     unit : of the score
     threshold : a token is called a sink above it, in the way that the detector says; None where the source ranks only
@@ -38,10 +38,10 @@ class Detector(ABC):
         return None
 
     @abstractmethod
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row #head token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row #head token"]:
         """Scores, the higher the more sink-like; by query head, by key/value head, or one for all heads."""
 
-    def fires(self, seen: Seen) -> Bool[Tensor, "layer row #head token"]:
+    def fires(self, seen: View) -> Bool[Tensor, "layer row #head token"]:
         """Which tokens are sinks by the definition's own threshold.
 
         Raises

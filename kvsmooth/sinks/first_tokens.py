@@ -6,10 +6,10 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from kvsmooth.integers import whole
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import ordinals, without_padding
-from kvsmooth.sinks.seen import Seen
-from kvsmooth.whole import whole
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class FirstTokens(Detector):
         if not whole(self.n_sink) or self.n_sink < 1:
             raise ValueError(f"FirstTokens.n_sink must be a positive integer; got {self.n_sink!r}.")
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row 1 token"]:
         """1 for the first `n_sink` visible positions, else 0."""
         first = (ordinals(seen) < self.n_sink).to(seen.probabilities.dtype)
         return without_padding(first[None, :, None].repeat(len(seen.probabilities), 1, 1, 1), seen)

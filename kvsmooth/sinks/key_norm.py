@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class KeyNorm(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "key norm"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row kv token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row kv token"]:
         """Minus the norm, at most 0; 0 for padding."""
         return without_padding(-torch.linalg.vector_norm(seen.key.float(), dim=-1), seen)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import shown, without_padding
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class KeyOutlier(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "1"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row kv token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row kv token"]:
         """One minus the cosine, from 0 to 2; 0 for padding."""
         keys, key = seen.keys.float(), seen.key.float()
         if self.directions:

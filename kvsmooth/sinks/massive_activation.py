@@ -9,7 +9,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class MassiveActivation(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "1"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row 1 token"]:
         """Multiples of the prompt's median magnitude; 0 for padding."""
         largest = seen.hidden.float().abs().amax(-1)
         return without_padding((largest / seen.prompt.magnitude.clamp_min(TINY)[..., None])[:, :, None], seen)
 
-    def fires(self, seen: Seen) -> Bool[Tensor, "layer row 1 token"]:
+    def fires(self, seen: View) -> Bool[Tensor, "layer row 1 token"]:
         """Which ratios exceed `threshold` where the largest |x| exceeds `least`.
 
         Raises

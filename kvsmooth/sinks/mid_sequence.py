@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import ordinals, received
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class MidSequence(Detector):
     known: ClassVar[str] = "later"
     unit: ClassVar[str] = "1"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row head token"]:
         """Mean attention received, in [0, 1]; 0 for padding and for the first visible position."""
         total, queries = received(seen, "MidSequence")
         mean = total / queries.clamp_min(1)[:, None]

@@ -4,20 +4,20 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 HIDDEN = -3e4
 """A logit below it is that of a hidden key: masks add at least the lowest float16, and no attention logit comes near."""
 
 
-def without_padding(scores: Shaped[Tensor, "layer row head token"], seen: Seen) -> Shaped[Tensor, "layer row head token"]:
+def without_padding(scores: Shaped[Tensor, "layer row head token"], seen: View) -> Shaped[Tensor, "layer row head token"]:
     """Scores with 0 for padding, or flags with False; while decoding the newest token is never padding."""
     if seen.visible is None or seen.visible.shape[1] != scores.shape[-1]:
         return scores
     return scores.masked_fill(~seen.visible[:, None], 0)
 
 
-def ordinals(seen: Seen) -> Int[Tensor, "row token"]:
+def ordinals(seen: View) -> Int[Tensor, "row token"]:
     """How many visible positions stand before each token; sizes are those of `seen.probabilities`."""
     rows, tokens, keys = seen.probabilities.shape[1], *seen.probabilities.shape[-2:]
     if seen.visible is None:
@@ -33,7 +33,7 @@ def shown(logits: Float[Tensor, "layer row head token key"]) -> Bool[Tensor, "la
     return logits > HIDDEN
 
 
-def received(seen: Seen, asker: str) -> tuple[Float[Tensor, "layer row head key"], Float[Tensor, "row key"]]:
+def received(seen: View, asker: str) -> tuple[Float[Tensor, "layer row head key"], Float[Tensor, "row key"]]:
     """Attention that each position received from itself and the visible positions after it, and the number of those.
 
     Padding received 0 from 0 positions.

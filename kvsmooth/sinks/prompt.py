@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kvsmooth.sinks.channels import massive_channels
-from kvsmooth.sinks.seen import Prompt
+from kvsmooth.sinks.view import Prompt
 
 
 def prompt_statistics(hidden: Float[Tensor, "row position channel"], visible: Bool[Tensor, "row position"] | None = None) -> Prompt:

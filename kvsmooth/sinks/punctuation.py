@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kvsmooth.integers import whole
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
-from kvsmooth.sinks.seen import Seen
-from kvsmooth.whole import whole
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Punctuation(Detector):
         texts = ((token, tokenizer.decode([token]).strip()) for token in range(len(tokenizer)) if token not in special)
         return cls(tuple(token for token, text in texts if text and all(unicodedata.category(sign)[0] == "P" for sign in text)))
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row 1 token"]:
         """1 where the token is in `ids`, else 0."""
         found = torch.isin(seen.tokens, torch.tensor(self.ids, device=seen.tokens.device)).float()
         return without_padding(found[None, :, None].repeat(len(seen.probabilities), 1, 1, 1), seen)

@@ -10,7 +10,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ResidualPeak(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "1"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row 1 token"]:
         """Multiples of the prompt's median norm; 0 for padding."""
         norm = torch.linalg.vector_norm(seen.hidden.float(), dim=-1)
         return without_padding((norm / seen.prompt.norm.clamp_min(TINY)[..., None])[:, :, None], seen)

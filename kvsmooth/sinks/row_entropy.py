@@ -10,7 +10,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY, row_entropy
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import shown
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 KEYS = ("all", "without_bos", "image", "text")
 
@@ -38,7 +38,7 @@ class RowEntropy(Detector):
         if self.keys not in KEYS:
             raise ValueError(f"RowEntropy.keys must be one of {KEYS}; got {self.keys!r}.")
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row head token"]:
         """Entropy of each row, nat, or a fraction of ln(keys) when normalised."""
         probabilities = seen.probabilities
         if seen.counted is not None:
@@ -49,7 +49,7 @@ class RowEntropy(Detector):
             return entropy
         return entropy / self._keys(seen).clamp_min(2).float().log()
 
-    def _keys(self, seen: Seen) -> Int[Tensor, "#layer row #head token"]:
+    def _keys(self, seen: View) -> Int[Tensor, "#layer row #head token"]:
         """How many keys each row counts."""
         if seen.logits is not None:  # the rows themselves tell, past a sliding window and with keys that the mask shows early
             sees = shown(seen.logits)

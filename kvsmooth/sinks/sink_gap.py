@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import shown
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SinkGap(Detector):
     known: ClassVar[str] = "step"
     unit: ClassVar[str] = "nat"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row head token"]:
         """Difference of logits; 0 where the query sees one key or none."""
         sees = shown(seen.logits)
         logits = seen.logits.masked_fill(~sees, 0.0)

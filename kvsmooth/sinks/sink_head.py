@@ -6,10 +6,10 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from kvsmooth.integers import whole
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import shown
-from kvsmooth.sinks.seen import Seen
-from kvsmooth.whole import whole
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SinkHead(Detector):
         if not whole(self.n_sink) or self.n_sink < 1:
             raise ValueError(f"SinkHead.n_sink must be a positive integer; got {self.n_sink!r}.")
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row head token"]:
         """Mass, in [0, 1]; 0 for padding."""
         order = shown(seen.logits).cumsum(-1)
         mass = (seen.probabilities * ((order >= 1) & (order <= self.n_sink))).sum(-1)

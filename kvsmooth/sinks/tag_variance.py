@@ -9,7 +9,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import shown
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TagVariance(Detector):
     known: ClassVar[str] = "step"
     unit: ClassVar[str] = "1"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row head token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row head token"]:
         """Share, in [0, 1]; 0 for padding."""
         probabilities, values = seen.probabilities, seen.values.float()
         if probabilities.shape[2] < values.shape[2]:  # one row that stands for all heads

@@ -6,11 +6,11 @@ and of a direction of their own, their values drained, their hidden states massi
 
 import torch
 
+from kvsmooth.output import tell
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.prompt import prompt_statistics
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 from kvsmooth.sinks.whole import whole
-from kvsmooth.told import tell
 
 TOKENS, HEADS, CHANNELS, WIDTH = 24, 2, 16, 512
 SINKS_AT = (0, 9)
@@ -19,7 +19,7 @@ STOP, WORD = 1, 2  # ids of a punctuation mark and of any other token
 SHADES, BARS = " ░▒▓█", "▁▂▃▄▅▆▇█"
 
 
-def planted(sinks: tuple[int, ...] = SINKS_AT, tokens: int = TOKENS, seed: int = 0, drain: float = 0.01) -> Seen:
+def planted(sinks: tuple[int, ...] = SINKS_AT, tokens: int = TOKENS, seed: int = 0, drain: float = 0.01) -> View:
     """A layer with sinks at these positions, the length of their values `drain` times that of others; the text is its own prompt."""
     draw = torch.Generator().manual_seed(seed)
     at = list(sinks)
@@ -39,7 +39,7 @@ def planted(sinks: tuple[int, ...] = SINKS_AT, tokens: int = TOKENS, seed: int =
     return whole(query, key, value, hidden, tokens=ids, prompt=prompt_statistics(hidden))
 
 
-def uniform(tokens: int = TOKENS, seed: int = 0) -> Seen:
+def uniform(tokens: int = TOKENS, seed: int = 0) -> View:
     """A layer without any sink: every row is exactly uniform over the keys it sees, and all states are alike."""
     draw = torch.Generator().manual_seed(seed)
     key, value = torch.randn(2, 1, HEADS, tokens, CHANNELS, generator=draw).unbind(0)
@@ -48,7 +48,7 @@ def uniform(tokens: int = TOKENS, seed: int = 0) -> Seen:
     return whole(torch.zeros_like(key), key, value, hidden, tokens=ids, prompt=prompt_statistics(hidden))
 
 
-def drawing(detector: Detector, seen: Seen | None = None) -> str:
+def drawing(detector: Detector, seen: View | None = None) -> str:
     """Attention map, scores and sinks of a text's first layer and row, heads averaged, one character a number.
 
     A detector without a threshold marks as many of its highest scores as there are planted sinks.

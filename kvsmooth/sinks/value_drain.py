@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import received, without_padding
-from kvsmooth.sinks.seen import Seen
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class ValueDrain(Detector):
     known: ClassVar[str] = "before"
     unit: ClassVar[str] = "value norm"
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row kv token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row kv token"]:
         """Minus the norm, at most 0; 0 for padding."""
         return without_padding(-torch.linalg.vector_norm(seen.value.float(), dim=-1), seen)
 
-    def fires(self, seen: Seen) -> Bool[Tensor, "layer row #head token"]:
+    def fires(self, seen: View) -> Bool[Tensor, "layer row #head token"]:
         """Which positions of a whole text receive attention and have drained values, by query head; needs `probabilities` too.
 
         Raises

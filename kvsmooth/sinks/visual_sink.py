@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from kvsmooth.integers import whole
 from kvsmooth.measures import TINY
 from kvsmooth.sinks.detector import Detector
 from kvsmooth.sinks.positions import without_padding
-from kvsmooth.sinks.seen import Seen
-from kvsmooth.whole import whole
+from kvsmooth.sinks.view import View
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class VisualSink(Detector):
         if self.energy is not None and not 0 <= self.energy < 1:
             raise ValueError(f"VisualSink.energy must lie in [0, 1); got {self.energy}.")
 
-    def __call__(self, seen: Seen) -> Float[Tensor, "layer row 1 token"]:
+    def __call__(self, seen: View) -> Float[Tensor, "layer row 1 token"]:
         """phi, from 0 to sqrt(D); 0 for padding.
 
         Raises
@@ -65,7 +65,7 @@ class VisualSink(Detector):
         largest = (hidden.abs() * massive[:, :, None]).amax(-1)
         return without_padding((largest / hidden.square().mean(-1).sqrt().clamp_min(TINY))[:, :, None], seen)
 
-    def fires(self, seen: Seen) -> Bool[Tensor, "layer row 1 token"]:
+    def fires(self, seen: View) -> Bool[Tensor, "layer row 1 token"]:
         """Which phi exceed the threshold.
 
         Raises

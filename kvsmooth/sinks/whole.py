@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kvsmooth.sinks.positions import HIDDEN
-from kvsmooth.sinks.seen import ABSENT, Prompt, Seen
+from kvsmooth.sinks.view import ABSENT, Prompt, View
 
 
 def whole(
@@ -20,8 +20,8 @@ def whole(
     visible: Bool[Tensor, "row position"] | None = None,
     counted: Bool[Tensor, "row position"] | None = None,
     prompt: Prompt | None = None,
-) -> Seen:
-    """One layer's `Seen` (a layer axis of 1) from what its attention received; logits and rows in float32, as whole maps.
+) -> View:
+    """One layer's `View` (a layer axis of 1) from what its attention received; logits and rows in float32, as whole maps.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def whole(
         sees = sees & visible[:, None, None] & visible[:, None, :, None]
     logits = logits.masked_fill(~sees, -torch.inf)
     probabilities = logits.softmax(-1).nan_to_num(0.0)  # a row that sees nothing
-    return Seen(
+    return View(
         probabilities=probabilities[None],
         logits=logits[None],
         keys=key[None],

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from probes.command.files import by_folder, noted
-from probes.command.talk import complain, say, undying_streams
+from probes.command.terminal import complain, say, undying_streams
 
 Config = TypeVar("Config")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.command.cli import program_name
-from probes.command.plain import as_plain
+from probes.command.strict_json import as_plain
 
 PACKAGES = ("kvsmooth", "torch", "transformers", "nnsight", "numpy", "xarray", "scipy", "pandas")
 ROOT = Path(__file__).resolve().parents[2]

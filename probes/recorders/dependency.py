@@ -7,7 +7,7 @@ from torch import Tensor
 from kvsmooth.spans import IMAGE
 from probes.dependency import divergences
 from probes.recorders.recorder import Recorder
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class Dependency(Recorder):
@@ -23,7 +23,7 @@ class Dependency(Recorder):
     variables = ("dependency_jsd", "dependency_hellinger")
     image_free = True
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.blind = ~(setting.groups == IMAGE).any(1)
         self.waiting: list[Tensor] = []

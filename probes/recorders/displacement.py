@@ -7,7 +7,7 @@ from torch import Tensor
 
 from probes.recorders.recorder import Recorder
 from probes.recordings.schema import LAGS
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class Displacement(Recorder):
@@ -22,7 +22,7 @@ class Displacement(Recorder):
     needs = frozenset({"hidden"})
     variables = ("displacement", "increment_product")
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.past: deque[Tensor] = deque(maxlen=max(LAGS) + 2)
 

@@ -8,7 +8,7 @@ from kvsmooth.measures import angle
 from kvsmooth.sinks.channels import massive_channels, strongest
 from kvsmooth.spans import IMAGE
 from probes.recorders.recorder import Recorder
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class Drift(Recorder):
@@ -22,7 +22,7 @@ class Drift(Recorder):
     needs = frozenset({"hidden"})
     variables = ("drift_step", "drift_image", "drift_prompt")
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.image = setting.groups == IMAGE
         self.sums: dict[int, Tensor] = {}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from probes.recorders.recorder import Recorder
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class Gain(Recorder):
@@ -18,7 +18,7 @@ class Gain(Recorder):
     needs = frozenset({"key", "value", "smoothed"})
     variables = ("jump_key", "jump_value", "jump_key_smoothed", "jump_value_smoothed")
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.before: tuple[Tensor, ...] | None = None
 

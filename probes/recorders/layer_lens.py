@@ -5,7 +5,7 @@ import torch
 from probes.recorders.lens import wanted_objects
 from probes.recorders.recorder import Recorder
 from probes.recorders.unembedding import Unembedding
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class LayerLens(Recorder):
@@ -19,7 +19,7 @@ class LayerLens(Recorder):
     needs = frozenset({"hidden", "logits", "objects"})
     variables = ("layer_object_logprob", "layer_object_rank")
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.objects = wanted_objects(setting, self.name)
         self.unembed = Unembedding(setting.speaker)

@@ -3,7 +3,7 @@
 from probes.command.cli import BadInput
 from probes.objects import ObjectVocabulary
 from probes.recorders.recorder import Recorder
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class Lens(Recorder):
@@ -18,7 +18,7 @@ class Lens(Recorder):
     needs = frozenset({"logits", "objects"})
     variables = ("object_logit", "object_logprob", "object_rank")
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.objects = wanted_objects(setting, self.name)
 
@@ -27,7 +27,7 @@ class Lens(Recorder):
         return dict(zip(self.variables, self.objects.of(step.logits), strict=True))
 
 
-def wanted_objects(setting: Setting, name: str) -> ObjectVocabulary:
+def wanted_objects(setting: GenerationSetting, name: str) -> ObjectVocabulary:
     """The objects to look for.
 
     Raises

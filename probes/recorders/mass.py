@@ -7,7 +7,7 @@ from torch import Tensor
 from kvsmooth.measures import group_mass
 from kvsmooth.spans import GENERATED, GROUPS, SELF
 from probes.recorders.recorder import Recorder
-from probes.tracing.steps import Rows, Setting, Step
+from probes.tracing.steps import GenerationSetting, Rows, Step
 
 
 class Mass(Recorder):
@@ -20,7 +20,7 @@ class Mass(Recorder):
     needs = frozenset({"row"})
     variables = ("mass", "group_keys")
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.groups = torch.nn.functional.pad(setting.groups, (0, setting.max_new_tokens), value=GENERATED)
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from kvsmooth.measures import angle
 from probes.recorders.recorder import Recorder
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class MeanState(Recorder):
@@ -20,7 +20,7 @@ class MeanState(Recorder):
     needs = frozenset({"hidden"})
     variables = ("drift_mean",)
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.total: Tensor | None = None
         self.seen = 0

@@ -7,7 +7,7 @@ from torch import Tensor
 from kvsmooth.measures import TINY
 from kvsmooth.spans import IMAGE
 from probes.recorders.recorder import Recorder
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class Patches(Recorder):
@@ -23,7 +23,7 @@ class Patches(Recorder):
     needs = frozenset({"hidden"})
     variables = ("patch_cosine",)
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         super().__init__(setting)
         self.image = setting.groups == IMAGE
         self.seen: dict[int, list[Tensor]] = {}

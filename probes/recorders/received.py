@@ -6,7 +6,7 @@ from torch import Tensor
 
 from probes.recorders.recorder import Recorder
 from probes.recordings.schema import RECEIVED_WINDOW
-from probes.tracing.steps import Rows, Setting, Step
+from probes.tracing.steps import GenerationSetting, Rows, Step
 
 
 class Received(Recorder):
@@ -20,7 +20,7 @@ class Received(Recorder):
     needs = frozenset({"row"})
     variables = ("received",)
 
-    def __init__(self, setting: Setting, window: int = RECEIVED_WINDOW):
+    def __init__(self, setting: GenerationSetting, window: int = RECEIVED_WINDOW):
         super().__init__(setting)
         self.window = window
         self.sums: Tensor | None = None

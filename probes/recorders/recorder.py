@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 class Recorder(ABC):
@@ -31,7 +31,7 @@ class Recorder(ABC):
     variables: ClassVar[tuple[str, ...]]
     image_free: ClassVar[bool] = False
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: GenerationSetting):
         self.setting = setting
         self.kept: dict[str, list[Tensor]] = {name: [] for name in self.variables}
 

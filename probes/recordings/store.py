@@ -19,8 +19,8 @@ import xarray as xr
 
 from probes.command.cli import BadInput, Notice
 from probes.command.files import sweep, write_bytes
-from probes.command.plain import as_plain, json_text
-from probes.command.talk import printable
+from probes.command.strict_json import as_plain, json_text
+from probes.command.terminal import printable
 from probes.recordings.netcdf import Part, TornFile, read_part, write
 from probes.recordings.schema import as_dataset
 
@@ -28,7 +28,7 @@ log = logging.getLogger("probes")
 
 
 @dataclass(frozen=True)
-class Store:
+class RecordingStore:
     """The recordings of one regime on disk; `folder` is OUT/<regime>, or None for a run that keeps nothing.
 
     A second run into the same folder finds what is whole and redoes the rest; its settings must be the same.

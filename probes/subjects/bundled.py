@@ -14,7 +14,7 @@ DEFAULT = "emoji"
 
 
 @dataclass(frozen=True)
-class Bundled:
+class BundledSubject:
     """A subject that needs no download.
 
     Attributes
@@ -45,27 +45,27 @@ class Bundled:
         return scenes(n, split, self.side)
 
 
-def _emoji() -> Bundled:
+def _emoji() -> BundledSubject:
     from probes.subjects.emoji import WEIGHTS
     from probes.subjects.emoji.scenes import SIZE
     from probes.subjects.emoji.vocabulary import object_forms
 
-    return Bundled("emoji", SIZE, object_forms, folder=WEIGHTS)
+    return BundledSubject("emoji", SIZE, object_forms, folder=WEIGHTS)
 
 
-def _smollm2() -> Bundled:
+def _smollm2() -> BundledSubject:
     from probes.subjects.smollm2 import loading, words
     from probes.subjects.smollm2.model import SIZE, build_processor
 
     made = {"load": loading.load, "processor": build_processor, "revision": loading.revision}
-    return Bundled("smollm2", SIZE, words.object_forms, **made, points=True)
+    return BundledSubject("smollm2", SIZE, words.object_forms, **made, points=True)
 
 
-BUNDLED: dict[str, Callable[[], Bundled]] = {"emoji": _emoji, "smollm2": _smollm2}
+BUNDLED: dict[str, Callable[[], BundledSubject]] = {"emoji": _emoji, "smollm2": _smollm2}
 """By name; a further subject is one folder and one entry. Each is imported when it is asked for."""
 
 
-def bundled(name: str) -> Bundled | None:
+def bundled(name: str) -> BundledSubject | None:
     """The bundled subject of that name, with or without a point of training ("smollm2@early"); None for a folder or a model of the hub."""
     base, _, point = name.partition("@")
     found = BUNDLED[base]() if base in BUNDLED else None

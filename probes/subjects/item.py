@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from probes.command.cli import BadInput
 from probes.command.provenance import digest
-from probes.command.talk import printable
+from probes.command.terminal import printable
 from probes.command.values import check_text, whole
 from probes.subjects.pixels import rgb
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from probes.command.cli import BadInput, Notice
-from probes.tracing.sound import nonfinite
+from probes.tracing.nonfinite import nonfinite
 
 SHOWN = 3
 """Parameters that a line names; of further ones it gives the number."""

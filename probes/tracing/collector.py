@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kvsmooth.measures import newest_row_probabilities, visible_keys
 from probes.tracing.rows import newest_mask
-from probes.tracing.steps import Rows, Setting, Step
+from probes.tracing.steps import GenerationSetting, Rows, Step
 
 
 class OutOfStep(RuntimeError):
@@ -32,7 +32,7 @@ class StepCollector:
     recompute : the step's output came from the smoothed keys, so the row is taken after the edit
     """
 
-    setting: Setting
+    setting: GenerationSetting
     recorders: Sequence
     recompute: bool = False
     positions: int = 0

@@ -10,7 +10,7 @@ from probes.objects import ObjectVocabulary
 
 
 @dataclass(frozen=True)
-class Setting:
+class GenerationSetting:
     """What stays fixed during one generation.
 
     Attributes

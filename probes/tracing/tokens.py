@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from probes.command.values import whole
-from probes.tracing.sound import Sound
+from probes.tracing.nonfinite import FiniteScores
 
 
 @runtime_checkable
@@ -35,7 +35,7 @@ class Listener:
         """Nothing is left to do."""
 
 
-class Heard:
+class TokenRecord:
     """Keeps the predicted tokens; stands among the recorders of a `StepCollector`, or behind a `Listener`."""
 
     needs: frozenset[str] = frozenset()
@@ -79,7 +79,7 @@ def free_captions(model: Any, inputs: Mapping[str, Any], ends: Sequence[int], **
     ------
     Unsupported : its scores are NaN
     """
-    heard, sound = Heard(), Sound(model)
+    heard, sound = TokenRecord(), FiniteScores(model)
     options = {**options, "logits_processor": LogitsProcessorList([sound, *options.get("logits_processor", ())])}
     model.generate(**inputs, **options, disable_compile=True, streamer=Listener(heard))
     sound.check()

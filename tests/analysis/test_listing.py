@@ -3,12 +3,12 @@
 import subprocess
 import sys
 
-from analysis.__main__ import ListConfig, main
+from analysis.__main__ import AnalysisListConfig, main
 from analysis.regenerate.__main__ import QUESTIONS
 
 
 def test_questions_come_first_and_nothing_is_told_twice(capsys):
-    main(ListConfig())
+    main(AnalysisListConfig())
     told = capsys.readouterr().out
     first, rest = told.split("\n\n")
     names = [line.split()[0] for line in first.splitlines()[1:]]
@@ -19,6 +19,6 @@ def test_questions_come_first_and_nothing_is_told_twice(capsys):
 
 
 def test_no_model_is_loaded():
-    code = "import sys; from analysis.__main__ import ListConfig, main; main(ListConfig())"
+    code = "import sys; from analysis.__main__ import AnalysisListConfig, main; main(AnalysisListConfig())"
     code += "; assert not {'torch', 'transformers', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kvsmooth import KVSmooth
-from kvsmooth.policies import Setting
+from kvsmooth.policies import PolicySetting
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
 
@@ -20,7 +20,7 @@ TEXT_KEYS = KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))
 
 def applied(policy, steps, setting=None, tokens=None, scores=None):
     """Rates of a run of so many steps, "step layer row"."""
-    setting = setting or Setting((3, 4))
+    setting = setting or PolicySetting((3, 4))
     rates = policy.start(setting)
     scores = torch.zeros(steps, *setting.shape) if scores is None else scores
     return torch.stack([rates.push(scores[step], None if tokens is None else tokens[step]) for step in range(steps)])

@@ -9,10 +9,10 @@ import torch
 
 import kvsmooth
 from kvsmooth import KVSmooth, Unsupported
-from kvsmooth.described import described
-from kvsmooth.policies import Constant, FirstPass, Inverse, Percentile, Permuted, Random, Setting, Shifted
+from kvsmooth.description import described
+from kvsmooth.policies import Constant, FirstPass, Inverse, Percentile, Permuted, PolicySetting, Random, Shifted
 from kvsmooth.presets import PRESETS
-from kvsmooth.sinks import FirstTokens, Punctuation, RowEntropy, Seen, SinkHead, VisualSink
+from kvsmooth.sinks import FirstTokens, Punctuation, RowEntropy, SinkHead, View, VisualSink
 from tests import zoo
 
 FIRST = FirstPass(torch.rand(2, 1, 1), torch.tensor([2]))
@@ -141,28 +141,28 @@ def test_presets_hold_the_published_values_and_their_source():
 def test_the_mean_rate_of_independent_scores_is_the_documented_one(lambda_ref, mean, floor):
     """A clip is not its centre."""
     bounds = KVSmooth(lambda_ref=lambda_ref).bounds
-    queue = Percentile().start(Setting((1, 64), bounds=bounds))
+    queue = Percentile().start(PolicySetting((1, 64), bounds=bounds))
     rates = torch.stack([queue.push(torch.rand(1, 64)) for _ in range(300)])[15:]
     assert float(rates.mean()) == pytest.approx(mean, abs=0.006)
     assert float((rates <= bounds[0] + 1e-6).float().mean()) == pytest.approx(floor, abs=0.02)
 
 
 def test_queues_follow_their_rows():
-    queue = Percentile().start(Setting((1, 3), window=2))
+    queue = Percentile().start(PolicySetting((1, 3), window=2))
     queue.push(torch.tensor([[1.0, 5.0, 9.0]]))
     queue.reorder(torch.tensor([2, 0, 0]))
     assert queue.push(torch.tensor([[6.0, 6.0, 0.5]])).tolist() == [[0.0, 0.5, 0.0]]
 
 
 def test_constant_rates_depend_on_nothing():
-    rates = Constant(0.3).start(Setting((2, 3), window=1, bounds=(0.9, 1.0)))
+    rates = Constant(0.3).start(PolicySetting((2, 3), window=1, bounds=(0.9, 1.0)))
     rates.reorder(torch.tensor([1, 0, 2]))
     assert torch.equal(rates.push(torch.randn(2, 3)), torch.full((2, 3), 0.3))
 
 
 def test_a_normalised_uniform_row_scores_one_whatever_its_length():
     for keys in (2, 10, 500):
-        score = RowEntropy(normalise=True)(Seen(torch.full((1, 1, 1, 1, keys), 1 / keys)))
+        score = RowEntropy(normalise=True)(View(torch.full((1, 1, 1, 1, keys), 1 / keys)))
         assert float(score) == pytest.approx(1.0, abs=1e-5)
 
 

@@ -14,7 +14,7 @@ from probes import record
 from probes.chunk import Chunk
 from probes.command.cli import BadInput, Notice
 from probes.recordings.recording import read, read_folder
-from probes.recordings.store import Store
+from probes.recordings.store import RecordingStore
 from probes.session import Session
 from probes.subjects import Item
 
@@ -290,4 +290,4 @@ def test_sink_channels_are_those_of_the_first_run_whatever_is_resumed(subject, i
 def test_damaged_settings_are_named(tmp_path, content):
     (tmp_path / "recording.json").write_text(content, encoding="utf-8")
     with pytest.raises(BadInput, match=r"recording\.json is damaged"):
-        Store(tmp_path).open({}, {})
+        RecordingStore(tmp_path).open({}, {})

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from probes.command.cli import run_cli
-from probes.command.talk import say
+from probes.command.terminal import say
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
 from probes.command.files import atomic_write
-from probes.command.plain import json_text
+from probes.command.strict_json import json_text
 from probes.subjects.emoji.attention import register
 from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
 from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
@@ -33,7 +33,7 @@ from probes.subjects.gradients import average, first_clock
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class EmojiTrainConfig:
     """Trains the bundled subject; a run that was killed goes on from its last checkpoint.
 
     Parameters
@@ -92,12 +92,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.minutes <= 0:
-            raise ValueError(f"TrainConfig.minutes must be positive; got {self.minutes}.")
+            raise ValueError(f"EmojiTrainConfig.minutes must be positive; got {self.minutes}.")
         if self.processes < 1 or self.batch % self.processes:
-            raise ValueError(f"TrainConfig.batch must be a multiple of processes; got {self.batch} and {self.processes}.")
+            raise ValueError(f"EmojiTrainConfig.batch must be a multiple of processes; got {self.batch} and {self.processes}.")
         if not 0 <= self.align_until <= self.brief_until <= 1:
             raise ValueError(
-                f"TrainConfig.align_until must not exceed brief_until, both in [0, 1]; got {self.align_until}, {self.brief_until}."
+                f"EmojiTrainConfig.align_until must not exceed brief_until, both in [0, 1]; got {self.align_until}, {self.brief_until}."
             )
 
     def stage(self, progress: float, step: int) -> str:
@@ -144,7 +144,7 @@ class Batches:
 
 
 def losses(
-    model: LlavaForConditionalGeneration, batches: Batches, drawn: list[Scene], stage: str, config: TrainConfig
+    model: LlavaForConditionalGeneration, batches: Batches, drawn: list[Scene], stage: str, config: EmojiTrainConfig
 ) -> dict[str, Tensor]:
     """The caption's and the alignment's mean cross-entropy in nat (the caption's is absent in the first stage)."""
     core, table = model.model, model.get_input_embeddings()
@@ -167,10 +167,10 @@ def losses(
     return found
 
 
-class Run:
+class EmojiTraining:
     """One training run: model, optimiser, and how far it has come; saved and taken up again as a whole."""
 
-    def __init__(self, config: TrainConfig, rank: int) -> None:
+    def __init__(self, config: EmojiTrainConfig, rank: int) -> None:
         self.config, self.rank = config, rank
         self.model, self.processor = build(config.seed)
         self.model.set_attn_implementation(register())
@@ -229,14 +229,14 @@ class Run:
             file.write(json.dumps({"step": self.step, "minutes": round(self.minutes, 3), "seen": self.seen, **line}) + "\n")
 
 
-def work(rank: int, config: TrainConfig) -> None:
+def work(rank: int, config: EmojiTrainConfig) -> None:
     """What one process does: steps until the time is up; the first one also saves, logs and validates."""
     torch.set_num_threads(1)
     if config.processes > 1:
         dist.init_process_group(
             "gloo", init_method=f"file://{(config.out / 'rendezvous').resolve()}", rank=rank, world_size=config.processes
         )
-    run = Run(config, rank)
+    run = EmojiTraining(config, rank)
     saved, validated = run.minutes, run.minutes
     while run.minutes < config.minutes and (config.steps == 0 or run.step < config.steps):
         line = run.advance()
@@ -258,7 +258,7 @@ def work(rank: int, config: TrainConfig) -> None:
         dist.destroy_process_group()
 
 
-def main(config: TrainConfig) -> None:
+def main(config: EmojiTrainConfig) -> None:
     """Trains in as many processes as the configuration says."""
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / "rendezvous").unlink(missing_ok=True)
@@ -272,4 +272,4 @@ def main(config: TrainConfig) -> None:
 if __name__ == "__main__":
     from probes.command.cli import run_cli
 
-    run_cli(TrainConfig, main)
+    run_cli(EmojiTrainConfig, main)

@@ -17,7 +17,7 @@ from torch import nn
 
 from probes.command.cli import run_cli
 from probes.command.files import atomic_write
-from probes.command.plain import json_text
+from probes.command.strict_json import json_text
 from probes.subjects.emoji.scenes import scene, scenes
 from probes.subjects.gradients import average
 from probes.subjects.smollm2.align import AlignConfig, align
@@ -25,7 +25,7 @@ from probes.subjects.smollm2.base import base_tokenizer, base_weights
 from probes.subjects.smollm2.delta import load_delta, save_delta
 from probes.subjects.smollm2.model import SIZE
 from probes.subjects.smollm2.tower import Sight, word_vectors
-from probes.subjects.smollm2.trained import Trained
+from probes.subjects.smollm2.trainable import TrainableParts
 from probes.subjects.smollm2.validation import score
 
 AMX = torch.cpu._is_amx_tile_supported()
@@ -33,7 +33,7 @@ HELD = 24
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class SmolLM2TrainConfig:
     """Trains the subject round SmolLM2; a run that was killed goes on from its last checkpoint.
 
     Parameters
@@ -94,22 +94,22 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.processes < 1 or self.batch % self.processes:
-            raise ValueError(f"TrainConfig.batch must be a multiple of processes; got {self.batch} and {self.processes}.")
+            raise ValueError(f"SmolLM2TrainConfig.batch must be a multiple of processes; got {self.batch} and {self.processes}.")
         if self.horizon < self.batch:
-            raise ValueError(f"TrainConfig.horizon must hold a step of {self.batch} scenes at least; got {self.horizon}.")
+            raise ValueError(f"SmolLM2TrainConfig.horizon must hold a step of {self.batch} scenes at least; got {self.horizon}.")
 
 
-class Run:
+class SmolLM2Training:
     """One training run: what is trained, the optimizer, and how far it has come; saved and taken up again as a whole."""
 
-    def __init__(self, config: TrainConfig, rank: int) -> None:
+    def __init__(self, config: SmolLM2TrainConfig, rank: int) -> None:
         self.config, self.rank = config, rank
         self.path = config.out / "checkpoint.pt"
         state = torch.load(self.path, weights_only=True) if self.path.exists() else None
         started = load_delta(config.start) if state is None and config.start else None
         sight = Sight(SIZE) if state or started else self._aligned()
         torch.manual_seed(config.seed)
-        self.trained = Trained(sight, config.bfloat16)
+        self.trained = TrainableParts(sight, config.bfloat16)
         self.optimizer = torch.optim.AdamW(
             self.trained.groups(config.rate, config.projector_rate, config.tower_rate), lr=config.rate, betas=(0.9, 0.98)
         )
@@ -196,13 +196,13 @@ class Run:
             file.write(json.dumps({**at, **line}) + "\n")
 
 
-def work(rank: int, config: TrainConfig) -> None:
+def work(rank: int, config: SmolLM2TrainConfig) -> None:
     """What one process does: steps until the horizon; the first one also saves, logs and validates."""
     torch.set_num_threads(1)
     if config.processes > 1:
         place = f"file://{(config.out / 'rendezvous').resolve()}"
         dist.init_process_group("gloo", init_method=place, rank=rank, world_size=config.processes)
-    run = Run(config, rank)
+    run = SmolLM2Training(config, rank)
     saved = validated = run.minutes
     while run.seen < config.horizon and (config.steps == 0 or run.step < config.steps):
         line = run.advance()
@@ -227,7 +227,7 @@ def work(rank: int, config: TrainConfig) -> None:
         dist.destroy_process_group()
 
 
-def main(config: TrainConfig) -> None:
+def main(config: SmolLM2TrainConfig) -> None:
     """Trains in as many processes as the configuration says."""
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / "rendezvous").unlink(missing_ok=True)
@@ -239,4 +239,4 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    run_cli(TrainConfig, main)
+    run_cli(SmolLM2TrainConfig, main)

@@ -21,7 +21,7 @@ from analysis.ablation.config import AblationConfig
 from analysis.cells import planning, workers
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER
-from analysis.cells.run import Bench, Job
+from analysis.cells.run import Bench, CellsJob
 from analysis.cells.store import Place, read_applied
 from analysis.cells.workers import Task, work
 from probes.command.cli import BadInput
@@ -29,7 +29,7 @@ from tests.analysis.ablation.braked import serve
 from tests.processes import all_end, until
 
 SMALL = {"images": 4, "batch_size": 2, "max_new_tokens": 8, "workers": 1}
-JOB = Job("emoji", 4, "Please describe this image in detail.", 2, 8, {"lambda_ref": 0.7, "exact": False})
+JOB = CellsJob("emoji", 4, "Please describe this image in detail.", 2, 8, {"lambda_ref": 0.7, "exact": False})
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from analysis.ablation.plans import PLANS, band, crossed, planned, span
 from analysis.cells import names
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER, PLAN_NAMES
-from analysis.cells.setting import Setting
+from analysis.cells.plan_setting import PlanSetting
 from analysis.cells.version import meaning, method_version
 from kvsmooth import KVSmooth
 from kvsmooth.policies import POLICIES
 from kvsmooth.sinks import SINKS
 
-SETTING = Setting(0.7, 12, detectors={"punctuation": {"ids": [5]}})
+SETTING = PlanSetting(0.7, 12, detectors={"punctuation": {"ids": [5]}})
 
 
 def empty_lists(**given):

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.stats import chisquare
 
 from analysis.answering.answering import Answerer, Answering
-from analysis.answering.query import Query, Said
+from analysis.answering.query import Completion, Query
 from analysis.answering.sampling import Gumbel
 from kvsmooth import KVSmooth
 from probes.command.cli import BadInput
@@ -84,7 +84,7 @@ def test_noise_on_the_logits_draws_from_their_softmax():
 
 def test_the_maker_crosses_processes_and_loads_what_it_names(queries):
     worker = pickle.loads(pickle.dumps(Answering(method=METHOD, max_new_tokens=4)))()
-    assert isinstance(pickle.loads(pickle.dumps(worker(queries[:1])))[0], Said)
+    assert isinstance(pickle.loads(pickle.dumps(worker(queries[:1])))[0], Completion)
     told = worker.describe()
     assert told["method"]["lambda_ref"] == 0.9
     assert told["revision"].startswith("sha256:")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from analysis.benchmark.annotated import chosen, pool, read_ids
+from analysis.benchmark.annotated_images import chosen, pool, read_ids
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Scenes
-from analysis.benchmark.plan import Asked, Plan, read_plan
+from analysis.benchmark.plan import Plan, PlanItem, read_plan
 from analysis.benchmark.planning import looked_at, plan_file, planned
 from analysis.benchmark.store import Captions, Line
 from probes.command.cli import BadInput
 
-ITEMS = tuple(Asked(str(i), i, f"test/{i}", "What?", "ab", "damaged" if i == 3 else "") for i in range(8))
+ITEMS = tuple(PlanItem(str(i), i, f"test/{i}", "What?", "ab", "damaged" if i == 3 else "") for i in range(8))
 PLAN = Plan("captions", "emoji", "sha256:1", "cpu", "float32", 9, False, 1.0, 0, 3, ITEMS, {"b": None, "a": {"x": 1}}, {"choice": "all"})
 
 
@@ -38,7 +38,7 @@ def test_batches_are_those_of_the_usable_items_in_their_order():
         ({"sample": True}, "sample"),
         ({"asks": "pope"}, "asks"),
         ({"items": ITEMS[:5]}, "5 questions, not 8"),
-        ({"items": (*ITEMS[:7], Asked("9", 9, "test/9", "What?"))}, "question 8 differs"),
+        ({"items": (*ITEMS[:7], PlanItem("9", 9, "test/9", "What?"))}, "question 8 differs"),
         ({"methods": {"a": {"x": 2}}}, "a with other options"),
     ],
 )

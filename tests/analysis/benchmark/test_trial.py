@@ -66,7 +66,7 @@ def test_a_run_loads_its_subject_once_for_the_trial_and_all_methods(tmp_path, mo
         loads.append(where)
         return load_subject(*where)
 
-    monkeypatch.setattr("analysis.answering.shared.load_subject", counted)
+    monkeypatch.setattr("analysis.answering.subject_cache.load_subject", counted)
     monkeypatch.setattr("analysis.answering.answering.load_subject", counted)
     perform(config(tmp_path, methods=("baseline", "kvsmooth", "constant:rate=0.5")))
     assert loads == [("emoji", "cpu", "float32")]

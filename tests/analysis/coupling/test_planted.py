@@ -14,12 +14,12 @@ def few_resamples(monkeypatch):
     from analysis.stats.bootstrap import cluster_bca
     from analysis.stats.paired import sign_flip
 
-    monkeypatch.setattr(module, "turned", lambda series, images, seed: module_turned(series, images, draws=399, seed=seed))
+    monkeypatch.setattr(module, "circular_shift_test", lambda series, images, seed: unpatched_test(series, images, draws=399, seed=seed))
     monkeypatch.setattr("analysis.question.families.cluster_bca", lambda s, n, **o: cluster_bca(s, n, **o | {"resamples": 199}))
     monkeypatch.setattr("analysis.question.families.sign_flip", lambda values, seed: sign_flip(values, draws=499, seed=seed))
 
 
-module_turned = module.turned
+unpatched_test = module.circular_shift_test
 
 
 def found(images=24, regimes=("free",), **options):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
 
+from analysis.coupling.circular_shift import all_shifts, circular_shift_test
 from analysis.coupling.reduce import of_constant
 from analysis.coupling.series import Series, every_step, until_said, without_profile
-from analysis.coupling.turning import all_turns, turned
 from analysis.stats.association import within_image
 from analysis.stats.permutation import circular_shift, dot
 
@@ -99,7 +99,7 @@ def test_all_turns_equal_rolled_products():
     for length in (7, 8):
         x, y = draw.normal(size=(length, 2)), draw.normal(size=length)
         rolled = [[x[:, p] @ np.roll(y, -s) for p in range(2)] for s in range(length)]
-        np.testing.assert_allclose(all_turns(x, y), rolled, atol=1e-12)
+        np.testing.assert_allclose(all_shifts(x, y), rolled, atol=1e-12)
 
 
 def standardised_series(images, length, coupling, seed, rho=0.7):
@@ -120,7 +120,7 @@ def standardised_series(images, length, coupling, seed, rho=0.7):
 def test_turning_agrees_with_the_library_and_finds_what_is_planted():
     for coupling in (0.0, 0.4):
         series = standardised_series(20, 40, coupling, 1)
-        mine = turned(series, 20, draws=3999)
+        mine = circular_shift_test(series, 20, draws=3999)
         image = np.repeat(np.arange(20), 40)
         theirs = circular_shift(dot, series.x / 20, series.y, image, draws=3999, seed=1)
         assert mine.observed[0] == pytest.approx(theirs.observed[0])
@@ -130,12 +130,14 @@ def test_turning_agrees_with_the_library_and_finds_what_is_planted():
         assert mine.p[0] == pytest.approx(theirs.p[0], abs=0.05)
         assert (mine.p[0] < 0.01) == (coupling > 0)
         assert mine.p_max_t[0] >= mine.p[0]
-    alone = turned(standardised_series(1, 40, 0.4, 1), 1)
+    alone = circular_shift_test(standardised_series(1, 40, 0.4, 1), 1)
     assert np.isnan(alone.p).all()
 
 
 @pytest.mark.slow
 def test_level_of_turning_under_autocorrelation():
     """300 replications of 15 captions of 40 steps, AR(1) at 0.7 in both series: 5 %, binomial error 1.3 %."""
-    hits = sum(turned(standardised_series(15, 40, 0.0, 100 + seed), 15, draws=199, seed=seed).p[0] < 0.05 for seed in range(300))
+    hits = sum(
+        circular_shift_test(standardised_series(15, 40, 0.0, 100 + seed), 15, draws=199, seed=seed).p[0] < 0.05 for seed in range(300)
+    )
     assert 0.02 <= hits / 300 <= 0.09

@@ -14,8 +14,8 @@ from analysis.drift.figures import entropy
 from analysis.drift.reduce import reduce
 from analysis.question.question import read_results
 from probes.command.cli import BadInput
-from probes.command.plain import as_json
 from probes.command.provenance import provenance
+from probes.command.strict_json import as_json
 from tests.analysis.synthetic import recording
 
 PAGE = "# Findings\n\n<!-- drift -->\n<!-- /drift -->\n"

@@ -8,8 +8,8 @@ import pytest
 from analysis.drift import __main__ as drift
 from analysis.drift.__main__ import QUESTION, DriftConfig, exclusions
 from analysis.drift.figures import draw_all
+from analysis.drift.findings import paragraph
 from analysis.drift.reduce import reduce
-from analysis.drift.told import paragraph
 from analysis.question.question import by_name
 from tests.analysis.synthetic import recording
 

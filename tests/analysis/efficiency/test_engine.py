@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.answering.query import Said
+from analysis.answering.query import Completion
 from analysis.efficiency import engine as cost
 from analysis.engine import Batch, LocalEngine
 from probes.command.cli import BadInput
@@ -31,7 +31,7 @@ def test_ratios_are_those_of_a_round_and_medians_over_rounds():
 
 def test_workers_wait_for_each_other_and_stamp_what_they_give(tmp_path):
     def make():
-        return lambda payloads: [Said(f"said {payload}", 1, 0.0) for payload in payloads]
+        return lambda payloads: [Completion(f"said {payload}", 1, 0.0) for payload in payloads]
 
     (tmp_path / "another").touch()
     begun = time.time()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.engine import Batch
-from analysis.engine.work import Worker
+from analysis.engine.batch import Worker
 from tests.processes import until
 
 

@@ -8,8 +8,8 @@ from scipy import stats
 from analysis.entropy.classes import contrast, reduce_classes
 from analysis.entropy.distance import rank_correlations
 from analysis.entropy.names import CLASSES
+from analysis.entropy.random_walk import reduce_walk
 from analysis.entropy.tokens import classes, kind
-from analysis.entropy.walk import reduce_walk
 from analysis.question.families import Columns, rows_of, with_primaries
 from tests.analysis.entropy.planted import LAGS, planted, states
 

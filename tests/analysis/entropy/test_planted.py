@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.entropy.names import PRIMARY
+from analysis.entropy.random_walk import best_rate
 from analysis.entropy.reduce import reduce
 from analysis.entropy.results import results
-from analysis.entropy.walk import best_rate
 from tests.analysis.entropy.planted import planted
 
 

@@ -36,7 +36,7 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
 def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     """From recordings to figures and paragraph; the redraw makes the same bytes without torch, and every number told is a result's."""
     made = recordings(images=8, steps=40, drop=3.0)
-    monkeypatch.setattr(command, "observed", lambda config, regimes, variables, items: {regime: made[regime] for regime in regimes})
+    monkeypatch.setattr(command, "recordings_of", lambda config, regimes, variables, items: {regime: made[regime] for regime in regimes})
     monkeypatch.setattr(command, "shown", lambda *given: Shown((), annotations(8)))
     monkeypatch.setattr("analysis.question.families.cluster_bca", lambda s, n, **o: cluster_bca(s, n, **o | {"resamples": 199}))
     monkeypatch.setattr("analysis.question.families.sign_flip", lambda values, seed: sign_flip(values, draws=199, seed=seed))

@@ -11,11 +11,11 @@ import xarray as xr
 
 from analysis.mediation import batches, command
 from analysis.mediation.config import MediationConfig
+from analysis.mediation.counterfactuals import worlds
 from analysis.mediation.effects import EFFECTS, effect_of, results
 from analysis.mediation.names import ARMS, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
 from analysis.mediation.slots import object_tokens, sentence_ends, slots
-from analysis.mediation.worlds import worlds
 from kvsmooth import KVSmooth
 from probes.command.cli import BadInput
 from probes.patching import patched

@@ -15,7 +15,7 @@ from analysis.datasets.amber import AmberQuery, read_amber
 from analysis.metrics.aggregate import compare, score
 from analysis.metrics.amber import DIMENSIONS, AmberMetric, part_of
 from analysis.metrics.amber_nouns import noun_lemma, nouns
-from analysis.metrics.amber_printed import printed
+from analysis.metrics.amber_reference import printed
 from analysis.metrics.metric import Answer
 from analysis.metrics.similarity import exact_match
 from analysis.words.readers import Bundled, Exact

@@ -18,7 +18,7 @@ from analysis.mediation.config import MediationConfig
 from analysis.question.question import FREE, Question, compressed, read_results
 from analysis.sinks.__main__ import SinksConfig
 from probes.command.cli import BadInput
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 
 
 @dataclass(frozen=True)

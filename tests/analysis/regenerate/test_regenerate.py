@@ -16,7 +16,7 @@ import pytest
 
 from analysis.regenerate import __main__ as regenerate
 from analysis.regenerate.__main__ import QUESTIONS, RegenerateConfig, jobs
-from analysis.regenerate.lanes import Ended, Job, run_jobs, startable
+from analysis.regenerate.lanes import FinishedJob, Job, run_jobs, startable
 from analysis.regenerate.screen import Screen
 from probes.command.cli import _parse
 from tests.processes import PATIENCE, all_end, started, until
@@ -46,7 +46,7 @@ def apart(one, two):
 
 
 def ended(one, status=0):
-    return Ended(one, status, 1.0, 1.0, "")
+    return FinishedJob(one, status, 1.0, 1.0, "")
 
 
 def names(found):

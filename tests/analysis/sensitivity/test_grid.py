@@ -7,13 +7,13 @@ import pytest
 from analysis.ablation.plans import planned
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER
-from analysis.cells.setting import Setting
-from analysis.cells.store import Store
+from analysis.cells.plan_setting import PlanSetting
+from analysis.cells.store import CellStore
 from analysis.sensitivity.config import SensitivityConfig
 from analysis.sensitivity.grid import cells, grid
 from analysis.sensitivity.names import OPTIONS
 
-SETTING = Setting(0.7, 12)
+SETTING = PlanSetting(0.7, 12)
 
 
 def test_cells_that_the_ablation_has_are_the_same_in_options():
@@ -52,7 +52,7 @@ def test_every_cell_builds_a_method():
 
 def test_the_store_finds_a_cell_by_what_it_is(tmp_path):
     def store(lambda_ref):
-        return Store(tmp_path, {"images": 4, "base": {"lambda_ref": lambda_ref, "exact": False}}, ())
+        return CellStore(tmp_path, {"images": 4, "base": {"lambda_ref": lambda_ref, "exact": False}}, ())
 
     ours = Cell("wide window", "window", {"window": 30})
     place = store(0.7).place(Cell("window 30", "options", {"window": 30})).result

@@ -12,7 +12,7 @@ from analysis.sinks.targets import WINDOWS, received
 from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.concordance import auroc
 from analysis.stats.paired import sign_flip
-from kvsmooth.sinks import Seen
+from kvsmooth.sinks import View
 from kvsmooth.sinks.column_sum import ColumnSum
 from kvsmooth.sinks.first_tokens import FirstTokens
 from kvsmooth.sinks.massive_activation import MassiveActivation
@@ -51,7 +51,7 @@ def stack(share, seed=0, heads=2, width=64):
         value[:, :, :, SINK] *= 0.05
     tokens = torch.full((1, TOKENS), STOP + 1)
     tokens[0, SINK] = STOP if share else STOP + 1
-    return Seen(
+    return View(
         probabilities=rows.expand(1, 1, heads, TOKENS, TOKENS),
         value=value,
         hidden=hidden,

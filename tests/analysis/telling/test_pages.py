@@ -14,8 +14,8 @@ from probes.command.cli import BadInput, Notice
 
 ROOT = Path(__file__).parents[3]
 TOLD = {
-    "drift": "analysis.drift.told",
-    **{name: f"analysis.{name}.told" for name in ("logits", "coupling", "entropy", "onset", "mediation")},
+    "drift": "analysis.drift.findings",
+    **{name: f"analysis.{name}.findings" for name in ("logits", "coupling", "entropy", "onset", "mediation")},
 }
 """Where the paragraph of a question is written that is made of the results file alone."""
 
@@ -27,7 +27,7 @@ def stored(question):
 @pytest.mark.parametrize("question", [*TOLD, "sensitivity"])
 def test_the_page_says_what_the_results_say(question):
     found = stored(question)
-    told = import_module(TOLD.get(question, "analysis.sensitivity.told")).paragraph
+    told = import_module(TOLD.get(question, "analysis.sensitivity.findings")).paragraph
     text = told(found) if question == "sensitivity" else told(by_name(found["results"]), found)
     (shown,) = re.findall(rf"<!-- {question} -->\n(.*?)<!-- /{question} -->", (ROOT / PAGE).read_text(), re.DOTALL)
     assert shown == f"{text.strip()}\n", f"run python -m analysis.{question} --redraw"

@@ -6,15 +6,15 @@ from itertools import product
 import pytest
 
 from analysis.ablation import verdict as ablation
-from analysis.coupling import told as coupling
-from analysis.drift import told as drift
-from analysis.entropy import told as entropy
-from analysis.logits import told as logits
-from analysis.mediation import told as mediation
-from analysis.onset import told as onset
+from analysis.coupling import findings as coupling
+from analysis.drift import findings as drift
+from analysis.entropy import findings as entropy
+from analysis.logits import findings as logits
+from analysis.mediation import findings as mediation
+from analysis.onset import findings as onset
 from analysis.question.arms import CONTRAST, CONTROL
-from analysis.sensitivity import told as sensitivity
-from analysis.sinks import finding as sinks
+from analysis.sensitivity import findings as sensitivity
+from analysis.sinks import findings as sinks
 from analysis.telling.wording import alike, bracketed, chance, direction, listed, number, page, signed, table
 
 SIGNS = (-1, 0, 1)

@@ -16,9 +16,9 @@ from kvsmooth.policies import (
     Percentile,
     Permuted,
     Policy,
+    PolicySetting,
     Position,
     Random,
-    Setting,
     Shifted,
     Swapped,
     TokenClass,
@@ -64,7 +64,7 @@ def test_every_policy_keeps_the_protocol(name):
     assert hash(policy) == hash(EXAMPLES[name]())
     tokens = torch.zeros(ROWS, dtype=torch.long)
     for shape in ((LAYERS, ROWS), (LAYERS, ROWS, 2)):
-        rates = policy.start(Setting(shape)).push(torch.randn(shape), tokens)
+        rates = policy.start(PolicySetting(shape)).push(torch.randn(shape), tokens)
         assert rates.shape == shape
         assert ((rates >= 0) & (rates <= 1)).all()
 
@@ -111,10 +111,13 @@ def test_orders_differ_by_seed_row_and_layer_and_hang_on_nothing_else():
     first = FirstPass(torch.arange(20.0)[:, None, None].expand(20, 2, 3) / 20, torch.tensor([20, 20, 20]))
     for policy in (Permuted, Shifted, Random):
         orders = [
-            applied(policy(first, seed), 20, Setting((2, 3)))[:, layer, row] for seed in range(4) for layer in (0, 1) for row in range(3)
+            applied(policy(first, seed), 20, PolicySetting((2, 3)))[:, layer, row]
+            for seed in range(4)
+            for layer in (0, 1)
+            for row in range(3)
         ]
         assert len({tuple(order.tolist()) for order in orders}) >= 12  # two offsets of 19 are often the same
-        assert torch.equal(applied(policy(first, 3), 20, Setting((2, 3))), applied(policy(first, 3), 20, Setting((2, 3))))
+        assert torch.equal(applied(policy(first, 3), 20, PolicySetting((2, 3))), applied(policy(first, 3), 20, PolicySetting((2, 3))))
 
 
 @pytest.mark.parametrize("policy", [Permuted, Shifted])
@@ -122,12 +125,12 @@ def test_layers_moved_together_go_on_agreeing_and_rows_do_not(policy):
     """A first pass whose rates tell the step: the order can be read off."""
     first = FirstPass(torch.arange(20.0)[:, None, None].expand(20, 3, 3) / 20, torch.tensor([20, 20, 20]))
     for seed in range(4):
-        rates = applied(policy(first, seed, together=True), 20, Setting((3, 3)))
+        rates = applied(policy(first, seed, together=True), 20, PolicySetting((3, 3)))
         for layer in range(3):
             assert torch.equal(rates[:, layer], rates[:, 0])
         assert len({tuple(rates[:, 0, row].tolist()) for row in range(3)}) > 1
         assert not torch.equal(rates, first.rates)
-        odd = applied(policy(first, seed, together=True), 20, Setting((1, 3), places=(1,), band=3))
+        odd = applied(policy(first, seed, together=True), 20, PolicySetting((1, 3), places=(1,), band=3))
         assert torch.equal(odd[:, 0], rates[:, 1])
 
 
@@ -135,7 +138,7 @@ def test_permutations_move_every_rate_everywhere():
     """Mean over seeds of the rate at each step is the row's mean: no step is favoured."""
     first = FirstPass(torch.linspace(0, 1, 5).view(5, 1, 1), torch.tensor([5]))
     for policy in (Permuted, Random):
-        rates = torch.stack([applied(policy(first, seed), 5, Setting((1, 1))) for seed in range(300)])
+        rates = torch.stack([applied(policy(first, seed), 5, PolicySetting((1, 1))) for seed in range(300)])
         torch.testing.assert_close(rates.mean(0).flatten(), torch.full((5,), 0.5), atol=0.08, rtol=0)
 
 
@@ -157,7 +160,7 @@ def test_random_rates_are_drawn_from_their_own_row_and_layer():
 
 def test_position_is_the_mean_over_rows_still_running():
     first = first_pass()
-    rates = applied(Position(first), 12, Setting((LAYERS, 2)))
+    rates = applied(Position(first), 12, PolicySetting((LAYERS, 2)))
     for step in range(12):
         at = min(step, STEPS - 1)
         running = [row for row in range(ROWS) if LENGTHS[row] > at]
@@ -189,8 +192,8 @@ def test_layers_that_start_apart_get_their_own_rates(name):
     """Sliding and full layers are served in groups; a first pass knows the whole band."""
     policy, tokens = EXAMPLES[name](), torch.zeros(5, ROWS, dtype=torch.long)
     whole = applied(policy, 5, tokens=tokens)
-    odd = applied(policy, 5, Setting((1, ROWS), places=(1,), band=LAYERS), tokens)
-    even = applied(policy, 5, Setting((2, ROWS), places=(0, 2), band=LAYERS), tokens)
+    odd = applied(policy, 5, PolicySetting((1, ROWS), places=(1,), band=LAYERS), tokens)
+    even = applied(policy, 5, PolicySetting((2, ROWS), places=(0, 2), band=LAYERS), tokens)
     assert torch.equal(odd[:, 0], whole[:, 1])
     assert torch.equal(even, whole[:, [0, 2]])
 
@@ -198,27 +201,27 @@ def test_layers_that_start_apart_get_their_own_rates(name):
 @pytest.mark.parametrize("name", BY_ROW)
 def test_rates_of_rows_cannot_follow_beams(name):
     with pytest.raises(Unsupported, match=f"{BY_ROW[name].__name__} rates belong to the rows of a first pass and cannot follow beams"):
-        EXAMPLES[name]().start(Setting((LAYERS, ROWS))).reorder(torch.tensor([1, 0, 2, 3]))
+        EXAMPLES[name]().start(PolicySetting((LAYERS, ROWS))).reorder(torch.tensor([1, 0, 2, 3]))
 
 
 @pytest.mark.parametrize("name", BY_ROW)
 def test_a_first_pass_of_other_rows_is_refused(name):
     with pytest.raises(Unsupported, match=r"first must hold the rates of the 5 rows decoded; got 4: use the first pass of the same batch"):
-        EXAMPLES[name]().start(Setting((LAYERS, 5)))
+        EXAMPLES[name]().start(PolicySetting((LAYERS, 5)))
 
 
 @pytest.mark.parametrize("name", [*BY_ROW, "position", "token_class"])
 def test_a_first_pass_of_another_band_is_refused(name):
     with pytest.raises(Unsupported, match=r"first must hold the rates of the 2 layers of the band; got 3: use the same layers"):
-        EXAMPLES[name]().start(Setting((2, ROWS)))
+        EXAMPLES[name]().start(PolicySetting((2, ROWS)))
 
 
 def test_other_refusals():
     rates, steps = torch.rand(5, 2, 3), torch.tensor([5, 5, 2])
     one, wide, classes = FirstPass(rates[:, :, :1], steps[:1]), torch.zeros(5, 2, dtype=torch.long), torch.zeros(3, dtype=torch.long)
     refusals = [
-        (lambda: Swapped(one).start(Setting((2, 1))), "Swapped.first must hold two rows or more"),
-        (lambda: Top(0.05, 0.5).start(Setting((1, 1))), r"Top.q must be at least 0.06667 where percentiles end at 0.9333"),
+        (lambda: Swapped(one).start(PolicySetting((2, 1))), "Swapped.first must hold two rows or more"),
+        (lambda: Top(0.05, 0.5).start(PolicySetting((1, 1))), r"Top.q must be at least 0.06667 where percentiles end at 0.9333"),
         (lambda: Top(0.0, 0.5), r"Top.q must lie in \(0, 1\]; got 0.0"),
         (lambda: Top(0.1, 1.5), r"Top.rate must lie in \[0, 1\]; got 1.5"),
         (lambda: Inverse(Mean(one)), "Inverse.of must be a policy that ranks scores; got Mean"),
@@ -233,7 +236,7 @@ def test_other_refusals():
         (lambda: TokenClass(one, wide, classes), 'TokenClass.tokens must be "step row"'),
         (lambda: TokenClass(one, torch.full((5, 1), 9), classes), "TokenClass.tokens must be ids below 3"),
         (lambda: TokenClass(one, wide[:, :1], torch.tensor([-1])), "TokenClass.classes must be"),
-        (lambda: Setting((2, 3), places=(0, 4), band=3), "Setting.places must be 2 positions in a band of 3 layers"),
+        (lambda: PolicySetting((2, 3), places=(0, 4), band=3), "PolicySetting.places must be 2 positions in a band of 3 layers"),
     ]
     for refused, message in refusals:
         with pytest.raises(ValueError, match=message) as caught:
@@ -242,7 +245,7 @@ def test_other_refusals():
 
 
 def test_token_classes_need_tokens_and_a_number_for_each():
-    rates = token_class().start(Setting((LAYERS, ROWS)))
+    rates = token_class().start(PolicySetting((LAYERS, ROWS)))
     with pytest.raises(Unsupported, match="TokenClass needs the ids of the tokens that are fed"):
         rates.push(torch.zeros(LAYERS, ROWS), None)
     with pytest.raises(Unsupported, match=r"TokenClass.classes must number every token id; got 6 and a token 6"):

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from kvsmooth.policies import Inverse, Percentile, Setting, Top
+from kvsmooth.policies import Inverse, Percentile, PolicySetting, Top
 from tests.kvsmooth.cases import applied
 
 
 @pytest.mark.parametrize(("rank", "q"), [("strict", 0.25), ("inclusive", 0.2), ("mid", 0.3)])
 def test_top_and_its_inverse_against_a_queue(rank, q):
     scores = torch.randn(40, 1, 2)
-    setting = Setting((1, 2), window=5, rank=rank)
+    setting = PolicySetting((1, 2), window=5, rank=rank)
     for policy, sign in ((Top(q, 0.6), 1), (Inverse(Top(q, 0.6)), -1)):
         rates = applied(policy, 40, setting, scores=scores)
         for row in range(2):
@@ -30,13 +30,13 @@ def test_top_and_its_inverse_against_a_queue(rank, q):
 @pytest.mark.parametrize("rank", ["strict", "inclusive", "mid"])
 def test_the_share_at_the_top_is_q(rank):
     scores = torch.rand(600, 1, 20)
-    rates = applied(Top(0.2, 0.5), 600, Setting((1, 20), window=15, rank=rank), scores=scores)[15:]
+    rates = applied(Top(0.2, 0.5), 600, PolicySetting((1, 20), window=15, rank=rank), scores=scores)[15:]
     assert float((rates == 0.5).float().mean()) == pytest.approx(0.2, abs=0.01)
 
 
 def test_the_inverse_ranks_from_the_other_end():
     scores = torch.rand(30, 1, 8)
-    setting = Setting((1, 8), window=10, bounds=(0.0, 1.0))
+    setting = PolicySetting((1, 8), window=10, bounds=(0.0, 1.0))
     up, down = (applied(policy, 30, setting, scores=scores)[10:] for policy in (Percentile(), Inverse()))
     torch.testing.assert_close(up + down, torch.full_like(up, 0.9))
 

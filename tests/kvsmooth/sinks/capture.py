@@ -7,7 +7,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from kvsmooth.sinks import Seen
+from kvsmooth.sinks import View
 from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.sinks.whole import whole
 from probes.sequence import with_captions
@@ -41,7 +41,7 @@ class Text:
     prompt: torch.Tensor
     start: int
 
-    def seen(self, layer: int, counted: torch.Tensor | None = None) -> Seen:
+    def seen(self, layer: int, counted: torch.Tensor | None = None) -> View:
         one = self.layers[layer]
         return whole(
             one.query,

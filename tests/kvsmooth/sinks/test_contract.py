@@ -8,15 +8,15 @@ import torch
 from transformers import AutoTokenizer
 
 import kvsmooth.sinks
-from kvsmooth.sinks import SINKS, BosCosine, FirstTokens, KeyNorm, MeanReceived, Punctuation, RowEntropy, Seen, SinkGap, VisualSink
+from kvsmooth.sinks import SINKS, BosCosine, FirstTokens, KeyNorm, MeanReceived, Punctuation, RowEntropy, SinkGap, View, VisualSink
 from kvsmooth.sinks.detector import KNOWN
 from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.sinks.toy import STOP, planted
 from kvsmooth.sinks.whole import whole
 from probes.subjects.emoji import WEIGHTS
 
-FIELDS = {field.name for field in dataclasses.fields(Seen)}
-ONE_FILE = {"__init__", "channels", "detector", "needs", "positions", "prompt", "seen", "toy", "whole"}
+FIELDS = {field.name for field in dataclasses.fields(View)}
+ONE_FILE = {"__init__", "channels", "detector", "needs", "positions", "prompt", "view", "toy", "whole"}
 """Files of the folder that are no detector."""
 
 
@@ -47,7 +47,7 @@ def test_one_detector_a_file():
 def test_needs_are_enough(name):
     """With the named parts and the masks alone the score is the same."""
     seen, one = planted(), detector(name)
-    named = Seen(**{part: getattr(seen, part) for part in one.needs})
+    named = View(**{part: getattr(seen, part) for part in one.needs})
     torch.testing.assert_close(one(named), one(seen), rtol=1e-5, atol=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_the_newest_token_alone_scores_as_in_the_whole_text(name):
             kept = states.narrow(axis, 0, size)
             return torch.cat((kept, torch.full_like(states.narrow(axis, 0, 1), fill).repeat_interleave(keys + room - size, axis)), axis)
 
-        newest = Seen(
+        newest = View(
             probabilities=longer(seen.probabilities[..., token : token + 1, :], 4),
             logits=longer(seen.logits[..., token : token + 1, :], 4, -torch.inf),
             keys=longer(seen.keys, 3, 7.0),
@@ -83,7 +83,7 @@ def test_the_newest_token_alone_scores_as_in_the_whole_text(name):
 def test_what_only_later_queries_tell_refuses_one_row(name):
     row = planted().probabilities[..., -1:, :]
     with pytest.raises(ValueError, match="later ones included; got 1 row "):
-        detector(name)(Seen(row))
+        detector(name)(View(row))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_threshold_as_energy_fires_where_the_width_forbids_the_published_one()
     """phi is at most the root of the width."""
     hidden = torch.randn(1, 1, 6, 64, generator=torch.Generator().manual_seed(0))
     hidden[0, 0, 2, 5] = 1e4
-    seen = Seen(hidden=hidden)
+    seen = View(hidden=hidden)
     assert not VisualSink(channels=(5,)).fires(seen).any()
     assert VisualSink(channels=(5,), energy=0.1).fires(seen).nonzero().tolist() == [[0, 0, 0, 2]]
     share = VisualSink(channels=(5,))(seen)[0, 0, 0, 2].square() / 64
@@ -166,7 +166,7 @@ def test_a_mask_of_keys_tells_padding_by_itself():
 
 def test_channels_beyond_the_width_are_refused():
     with pytest.raises(ValueError, match=r"VisualSink.channels must lie below 16, the width of the model; got \(3, 16\)."):
-        VisualSink(channels=(3, 16))(Seen(hidden=torch.randn(1, 1, 4, 16)))
+        VisualSink(channels=(3, 16))(View(hidden=torch.randn(1, 1, 4, 16)))
 
 
 def test_whole_reads_every_kind_of_mask_alike():

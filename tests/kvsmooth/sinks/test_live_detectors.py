@@ -8,7 +8,7 @@ from transformers import DynamicCache
 
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.policies import Constant
-from kvsmooth.sinks import SINKS, Punctuation, RowEntropy, Seen
+from kvsmooth.sinks import SINKS, Punctuation, RowEntropy, View
 from kvsmooth.sinks.prompt import prompt_statistics
 from tests import zoo
 from tests.kvsmooth.cases import MOVING, assert_beams_equal_beams_by_hand, one_row
@@ -209,7 +209,7 @@ def test_the_method_gives_a_function_without_needs_the_probabilities_only():
 
     _, run, _ = smoothed("llava", KVSmooth(**MOVING, score=score))
     assert run.rates.shape == (7, 3, 1)
-    given = {part.name for part in dataclasses.fields(Seen) if getattr(seen[0], part.name) is not None}
+    given = {part.name for part in dataclasses.fields(View) if getattr(seen[0], part.name) is not None}
     assert given <= {"probabilities", "visible"}
     assert KVSmooth(score=score).describe()["score"]["name"].endswith("score")
 
@@ -238,7 +238,7 @@ def test_a_detector_known_later_is_refused_at_once(name):
 
 
 def test_needs_that_nobody_knows_are_refused_at_once():
-    with pytest.raises(Unsupported, match=r"KVSmooth.score may need parts of Seen; Spy needs gradients"):
+    with pytest.raises(Unsupported, match=r"KVSmooth.score may need parts of View; Spy needs gradients"):
         KVSmooth(score=Spy("gradients"))
 
 

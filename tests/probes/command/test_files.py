@@ -15,8 +15,8 @@ import pytest
 from kvsmooth import KVSmooth, Unsupported
 from probes.command.cli import BadInput, Notice, needs_posix, run_cli
 from probes.command.files import NAMED, atomic_write, by_folder, noted, sweep, write_bytes
-from probes.command.plain import as_json, as_plain
 from probes.command.provenance import git_commit, provenance
+from probes.command.strict_json import as_json, as_plain
 from tests.processes import started
 
 

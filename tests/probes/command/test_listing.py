@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from probes.__main__ import ListConfig, main
+from probes.__main__ import ProbesListConfig, main
 from probes.command.listing import commands, first_line, listed
 from probes.recorders import RECORDERS
 from tests.rooms import ROOT, sources
@@ -33,7 +33,7 @@ def test_names_are_set_under_each_other():
 
 
 def test_probes_tells_its_commands_and_recorders(capsys):
-    main(ListConfig())
+    main(ProbesListConfig())
     told = capsys.readouterr().out
     assert "\n  probes.record " in told
     assert all(re.search(rf"^  {name} +\S", told, re.MULTILINE) for name in RECORDERS)

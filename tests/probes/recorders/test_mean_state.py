@@ -8,7 +8,7 @@ import torch
 from probes.recorders import RECORDERS
 from probes.recorders.mean_state import MeanState
 from probes.regimes import record_inputs
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 from tests.rounding import SUM, assert_close
 from tests.zoo import FAMILIES, build
 
@@ -27,7 +27,7 @@ def reference(states):
 
 def test_equals_a_loop_over_random_states():
     states = torch.randn(TOKENS, 2, 3, 8, generator=torch.Generator().manual_seed(0))
-    recorder = MeanState(Setting(torch.full((3, 4), 3), (0, 1), TOKENS))
+    recorder = MeanState(GenerationSetting(torch.full((3, 4), 3), (0, 1), TOKENS))
     for t, hidden in enumerate(states):
         recorder.step(Step(t, 4 + t, hidden=hidden))
     found = recorder.finish(None, TOKENS)["drift_mean"]

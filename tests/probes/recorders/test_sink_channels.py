@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kvsmooth.sinks.channels import MOST, massive_channels, strongest
 from probes.recorders.drift import Drift
-from probes.tracing.steps import Setting, Step
+from probes.tracing.steps import GenerationSetting, Step
 
 
 @given(st.integers(16, 600), st.integers(0, 1000))
@@ -50,7 +50,7 @@ def test_empty_and_zero_states_have_none():
 
 def drift(sink_channels, prompt, newest, groups):
     """Two layers, fed the prompt and one more token."""
-    recorder = Drift(Setting(groups, (0, 1), 4, sink_channels))
+    recorder = Drift(GenerationSetting(groups, (0, 1), 4, sink_channels))
     for layer in range(2):
         recorder.prompt(layer, prompt[layer], 0)
     recorder.step(Step(0, groups.shape[1], hidden=prompt[:, :, -1]))

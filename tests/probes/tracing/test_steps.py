@@ -9,7 +9,7 @@ import torch
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.regimes import record_inputs
 from probes.tracing.collector import OutOfStep, StepCollector
-from probes.tracing.steps import Setting
+from probes.tracing.steps import GenerationSetting
 from probes.tracing.tracing import Tracing
 from tests.zoo import build
 
@@ -18,7 +18,7 @@ LAYERS, ROWS, HEADS, KV_HEADS, DIM, CHANNELS, PROMPT, TOKENS = 2, 2, 4, 2, 8, 16
 
 def collector(recorders=("entropy", "mass", "drift", "norms", "probability"), new=8):
     groups = torch.tensor([[0, 2, 2, 3, 3], [-1, 0, 2, 2, 3]])
-    setting = Setting(groups, tuple(range(LAYERS)), new)
+    setting = GenerationSetting(groups, tuple(range(LAYERS)), new)
     return StepCollector(setting, [RECORDERS[name](setting) for name in recorders])
 
 
@@ -154,7 +154,7 @@ def held_bytes(things):
 
 def memory(names, prompt, steps, groups=3):
     """Bytes that these recorders hold after each step, the table of groups not counted."""
-    setting = Setting(torch.full((1, prompt), groups), tuple(range(LAYERS)), steps, ((), ()))
+    setting = GenerationSetting(torch.full((1, prompt), groups), tuple(range(LAYERS)), steps, ((), ()))
     made = StepCollector(setting, [RECORDERS[name](setting) for name in names])
     held = []
     for step in range(steps):

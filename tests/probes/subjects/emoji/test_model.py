@@ -16,7 +16,7 @@ from probes import load_subject
 from probes.subjects.emoji import PROMPT_TEMPLATE, WEIGHTS, build, prompt_text, scenes
 from probes.subjects.emoji.captions import PROMPT, brief, describe
 from probes.subjects.emoji.model import BOS, EOS, IMAGE, PAD, PATCHES, UNKNOWN
-from probes.subjects.emoji.train import Batches, TrainConfig, losses, patch_words
+from probes.subjects.emoji.train import Batches, EmojiTrainConfig, losses, patch_words
 from probes.subjects.emoji.validation import captions, score
 from probes.subjects.item import Item
 from tests.processes import PATIENCE, started, until
@@ -108,7 +108,7 @@ def test_build_depends_on_the_seed_alone(built):
 def test_training_loss_is_the_models_own(built):
     model, processor = built
     drawn, batches = scenes(3, "train"), Batches(processor)
-    config = TrainConfig(out=Path("unused"))
+    config = EmojiTrainConfig(out=Path("unused"))
     found = losses(model, batches, drawn, "long", config)
     inputs = encode(processor, drawn)
     words = batches.captions(drawn, "long")
@@ -133,11 +133,11 @@ def test_patch_words_are_what_fills_each_patch(built):
 
 
 def test_stages_follow_each_other():
-    config = TrainConfig(out=Path("unused"), align_until=0.1, brief_until=0.5, brief_every=4)
+    config = EmojiTrainConfig(out=Path("unused"), align_until=0.1, brief_until=0.5, brief_every=4)
     assert [config.stage(progress, 1) for progress in (0.0, 0.1, 0.49, 0.5, 1.0)] == ["align", "brief", "brief", "long", "long"]
     assert config.stage(0.9, 8) == "brief"
     with pytest.raises(ValueError, match="must be a multiple of processes"):
-        TrainConfig(out=Path("unused"), batch=25, processes=2)
+        EmojiTrainConfig(out=Path("unused"), batch=25, processes=2)
 
 
 def training(out: Path, steps: int) -> list[str]:

@@ -9,25 +9,25 @@ from probes.subjects.smollm2.loading import load_file
 from probes.subjects.smollm2.lora import adapters
 from probes.subjects.smollm2.model import SIZE
 from probes.subjects.smollm2.tower import pixels
-from probes.subjects.smollm2.train import Run, TrainConfig
+from probes.subjects.smollm2.train import SmolLM2TrainConfig, SmolLM2Training
 
 
-def config(out, **options) -> TrainConfig:
+def config(out, **options) -> SmolLM2TrainConfig:
     out.mkdir(exist_ok=True)
-    return TrainConfig(out, horizon=4, align_steps=1, batch=1, bfloat16=False, **options)
+    return SmolLM2TrainConfig(out, horizon=4, align_steps=1, batch=1, bfloat16=False, **options)
 
 
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_path):
     torch.set_num_threads(1)
-    whole = Run(config(tmp_path / "whole"), 0)
+    whole = SmolLM2Training(config(tmp_path / "whole"), 0)
     lines = [whole.advance() for _ in range(4)]
     assert all(torch.isfinite(torch.tensor(line["caption"])) for line in lines)
-    first = Run(config(tmp_path / "parts"), 0)
+    first = SmolLM2Training(config(tmp_path / "parts"), 0)
     for _ in range(3):
         first.advance()
     first.save()
-    second = Run(config(tmp_path / "parts"), 0)
+    second = SmolLM2Training(config(tmp_path / "parts"), 0)
     assert (second.step, second.seen) == (3, 3)
     second.advance()
     for name, value in adapters(whole.trained.language.model).items():
@@ -58,4 +58,4 @@ def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(tmp_path):
     with pytest.raises(ValueError, match="multiple of processes"):
-        TrainConfig(tmp_path, processes=2, batch=3)
+        SmolLM2TrainConfig(tmp_path, processes=2, batch=3)

@@ -10,9 +10,9 @@ from typing import Any
 from analysis.answering.query import Query
 from analysis.benchmark.images import Source, checksum
 from analysis.benchmark.methods import Method
-from analysis.benchmark.plan import Asked, Plan
+from analysis.benchmark.plan import Plan, PlanItem
 from analysis.benchmark.store import Captions, Line
-from analysis.engine.work import Batch, Engine, Maker, Outcome
+from analysis.engine.batch import Batch, Engine, Maker, Outcome
 from probes.command.cli import BadInput, Notice
 
 HOPELESS = 2
@@ -20,7 +20,7 @@ HOPELESS = 2
 
 
 @dataclass(frozen=True)
-class Asking:
+class Generation:
     """One method's answers to a plan.
 
     Attributes
@@ -36,7 +36,7 @@ class Asking:
     captions: Captions
     retry: bool = False
 
-    def missing(self) -> list[tuple[Asked, ...]]:
+    def missing(self) -> list[tuple[PlanItem, ...]]:
         """Batches with an item that has no line; they are run whole, so that a resume changes no answer."""
         there = self._there()
         return [batch for batch in self.plan.batches if any(item.key not in there for item in batch)]
@@ -75,7 +75,7 @@ class Asking:
     def _there(self) -> dict[str, Line]:
         return {key: line for key, line in self.captions.read().items() if not (line.error and self.retry)}
 
-    def payloads(self, batches: Sequence[tuple[Asked, ...]], source: Source) -> Iterator[Batch]:
+    def payloads(self, batches: Sequence[tuple[PlanItem, ...]], source: Source) -> Iterator[Batch]:
         """The batches with their images, as an engine takes them.
 
         Raises
@@ -102,14 +102,14 @@ def tell_set_aside(plan: Plan, lines: Mapping[str, Mapping[str, Line]]) -> list[
     return aside
 
 
-def _query(item: Asked, source: Source) -> Query:
+def _query(item: PlanItem, source: Source) -> Query:
     image = source.image(item.file)
     if checksum(image) != item.sha256:
         raise BadInput(f"{item.file}: this image is not the one of the plan; restore it, or choose another --out.")
     return Query(item.key, item.image_id, image, item.prompt)
 
 
-def _line(item: Asked, outcome: Outcome) -> Line:
+def _line(item: PlanItem, outcome: Outcome) -> Line:
     if outcome.error:
         return Line(item.key, item.image_id, item.prompt, batch=outcome.batch, error=outcome.error, file_name=item.file)
     said = outcome.result

@@ -5,19 +5,19 @@ import dataclasses
 import pytest
 from PIL import Image
 
-from analysis.answering.query import Said
-from analysis.benchmark.asking import Asking
-from analysis.benchmark.images import Enclosed, checksum
+from analysis.answering.query import Completion
+from analysis.benchmark.generation import Generation
+from analysis.benchmark.images import EnclosedImages, checksum
 from analysis.benchmark.methods import method
-from analysis.benchmark.plan import Asked, Plan
+from analysis.benchmark.plan import Plan, PlanItem
 from analysis.benchmark.store import Captions
 from analysis.engine.local import LocalEngine
 from probes.command.cli import BadInput
 
 IMAGES = {str(i): Image.new("RGB", (2, 2), (i, 0, 0)) for i in range(7)}
-ITEMS = tuple(Asked(str(i), i, str(i), "What?", checksum(image)) for i, image in enumerate(IMAGES.values()))
+ITEMS = tuple(PlanItem(str(i), i, str(i), "What?", checksum(image)) for i, image in enumerate(IMAGES.values()))
 PLAN = Plan("captions", "emoji", "", "cpu", "float32", 9, False, 1.0, 0, 3, ITEMS, {"baseline": None})
-SOURCE = Enclosed({name: image.copy for name, image in IMAGES.items()})
+SOURCE = EnclosedImages({name: image.copy for name, image in IMAGES.items()})
 
 
 class Talker:
@@ -35,12 +35,12 @@ class Talker:
             raise KeyboardInterrupt
         if any(query.key in self.bad for query in queries):
             raise ValueError("no words for this")
-        return [Said(f"{query.key} of {len(queries)}", 3, 0.1) for query in queries]
+        return [Completion(f"{query.key} of {len(queries)}", 3, 0.1) for query in queries]
 
 
 @pytest.fixture
 def asking(tmp_path):
-    return Asking(PLAN, method("baseline"), Captions(tmp_path / "baseline.jsonl"))
+    return Generation(PLAN, method("baseline"), Captions(tmp_path / "baseline.jsonl"))
 
 
 def told(asking):
@@ -97,6 +97,6 @@ def test_first_failures_are_written_once_something_was_answered(asking):
 
 
 def test_an_image_that_changed_since_the_plan_is_refused(asking):
-    changed = Enclosed(SOURCE.openers | {"3": Image.new("RGB", (2, 2), "white").copy})
+    changed = EnclosedImages(SOURCE.openers | {"3": Image.new("RGB", (2, 2), "white").copy})
     with pytest.raises(BadInput, match="not the one of the plan"):
         asking.run(Talker(), LocalEngine(), changed)

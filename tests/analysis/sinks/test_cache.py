@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.sinks.kept import kept
+from analysis.sinks.cache import cached
 
 
 @pytest.fixture
@@ -22,16 +22,16 @@ def making():
 def test_a_reduction_is_made_once(tmp_path, making):
     make, made = making
     texts = [{"scores": np.arange(6.0).reshape(2, 3)}]
-    first = kept(tmp_path, texts, {"seed": 0}, make)
-    again = kept(tmp_path, texts, {"seed": 0}, make)
+    first = cached(tmp_path, texts, {"seed": 0}, make)
+    again = cached(tmp_path, texts, {"seed": 0}, make)
     xr.testing.assert_identical(first, again)
     assert {name: values.dtype for name, values in again.items()} == {name: values.dtype for name, values in first.items()}
     assert len(made) == 1
-    kept(tmp_path, texts, {"seed": 1}, make)
+    cached(tmp_path, texts, {"seed": 1}, make)
     texts[0]["scores"][0, 0] = -1
-    kept(tmp_path, texts, {"seed": 1}, make)
+    cached(tmp_path, texts, {"seed": 1}, make)
     assert len(made) == 3
     (path,) = tmp_path.glob("reduced-*.nc")
     path.write_bytes(b"torn")
-    kept(tmp_path, texts, {"seed": 1}, make)
+    cached(tmp_path, texts, {"seed": 1}, make)
     assert len(made) == 4

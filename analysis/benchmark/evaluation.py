@@ -19,7 +19,7 @@ def of_a_question(line: Line) -> Answer:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Evaluation:
     """What scores the answers of a plan.
 
     Attributes

@@ -20,7 +20,7 @@ MOST_SCENES = 10_000
 
 
 @dataclass(frozen=True)
-class Annotated:
+class AnnotatedImages:
     """A set of annotated images.
 
     Attributes
@@ -50,7 +50,7 @@ def bundled(config: BenchmarkConfig) -> bool:
     return config.annotations is None
 
 
-def annotated(config: BenchmarkConfig, among: Sequence[int] | None = None) -> Annotated:
+def annotated(config: BenchmarkConfig, among: Sequence[int] | None = None) -> AnnotatedImages:
     """The annotations, and the images that the options choose.
 
     Parameters
@@ -74,8 +74,8 @@ def annotated(config: BenchmarkConfig, among: Sequence[int] | None = None) -> An
         if missing:
             where = config.ids or "the plan"
             raise BadInput(f"{where}: {len(missing)} ids are not in {config.annotations}, the first is {missing[0]}; remove them.")
-        return Annotated(coco, source, tuple(named))
-    return Annotated(coco, source, tuple(chosen(pool(coco, known, config.split), config.images or IMAGES, config.seed)))
+        return AnnotatedImages(coco, source, tuple(named))
+    return AnnotatedImages(coco, source, tuple(chosen(pool(coco, known, config.split), config.images or IMAGES, config.seed)))
 
 
 def annotations_of(config: BenchmarkConfig) -> Any:
@@ -148,7 +148,7 @@ def read_ids(path: Path) -> list[int]:
     return list(found)
 
 
-def _scenes(config: BenchmarkConfig, named: list[int] | None) -> Annotated:
+def _scenes(config: BenchmarkConfig, named: list[int] | None) -> AnnotatedImages:
     from analysis.datasets.emoji import emoji_coco
     from probes.subjects.emoji.scenes import IDENTIFIERS, SPLITS, scene
 
@@ -161,4 +161,4 @@ def _scenes(config: BenchmarkConfig, named: list[int] | None) -> Annotated:
         raise BadInput(f"image {wrong[0]} is no unseen scene of the bundled subject; their ids begin at {first}.")
     held = emoji_coco([scene(image_id - first) for image_id in named])
     drawn = {f"test/{image_id % IDENTIFIERS}": held.image(image_id) for image_id in named}
-    return Annotated(held, Scenes(drawn), tuple(named))
+    return AnnotatedImages(held, Scenes(drawn), tuple(named))

@@ -24,7 +24,7 @@ KEPT = ("level", "seed", "min_steps")
 
 
 @dataclass(frozen=True)
-class ObservedConfig(ImageOptions):
+class RecordingsConfig(ImageOptions):
     """What is recorded, where, and how the tests over images are made; a question adds its own folder."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -51,8 +51,8 @@ class ObservedConfig(ImageOptions):
         check_level(self)
 
 
-def observed(
-    config: ObservedConfig,
+def recordings_of(
+    config: RecordingsConfig,
     regimes: Iterable[str] = ("free", "replay"),
     variables: Sequence[str] | None = None,
     items: "Sequence[Item] | None" = None,

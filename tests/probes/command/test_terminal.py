@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.command.talk import printable
+from probes.command.terminal import printable
 
 ROOT = Path(__file__).parents[3]
 COMMAND = """
@@ -15,7 +15,7 @@ import sys, warnings
 from dataclasses import dataclass
 from pathlib import Path
 from probes.command.cli import BadInput, Notice, run_cli
-from probes.command.talk import say
+from probes.command.terminal import say
 
 @dataclass(frozen=True)
 class Options:

@@ -3,22 +3,22 @@
 import pickle
 
 from analysis.answering.answering import Answering
-from analysis.answering.shared import Kept, Sharing
+from analysis.answering.subject_cache import SharedAnswering, SubjectCache
 from kvsmooth import KVSmooth
 
 
 def test_makers_share_what_one_of_them_has_loaded():
-    kept = Kept()
-    baseline, smoothed = (Sharing(Answering(method=method, max_new_tokens=4), kept)() for method in (None, KVSmooth()))
+    kept = SubjectCache()
+    baseline, smoothed = (SharedAnswering(Answering(method=method, max_new_tokens=4), kept)() for method in (None, KVSmooth()))
     assert baseline.subject is smoothed.subject
     assert (baseline.answering.method, smoothed.answering.method) == (None, KVSmooth())
-    assert Sharing(Answering(dtype="bfloat16"), kept)().subject is not baseline.subject
-    assert Sharing(Answering(), Kept())().subject is not baseline.subject
+    assert SharedAnswering(Answering(dtype="bfloat16"), kept)().subject is not baseline.subject
+    assert SharedAnswering(Answering(), SubjectCache())().subject is not baseline.subject
 
 
 def test_a_maker_crosses_processes_without_its_subject():
-    kept = Kept()
-    maker = Sharing(Answering(max_new_tokens=4), kept)
+    kept = SubjectCache()
+    maker = SharedAnswering(Answering(max_new_tokens=4), kept)
     own = maker()
     sent = pickle.dumps(maker)
     assert len(sent) < 2000

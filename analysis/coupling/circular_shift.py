@@ -17,7 +17,7 @@ _TIE = 1e-9
 
 
 @dataclass(frozen=True)
-class Turned:
+class CircularShift:
     """Mean over images of a coefficient beside its distribution under turning; one value a place.
 
     Attributes
@@ -34,18 +34,18 @@ class Turned:
     p_max_t: Float[np.ndarray, " place"]
 
 
-def turned(series: Series, images: int, *, draws: int = DRAWS, seed: int = 0) -> Turned:
+def circular_shift_test(series: Series, images: int, *, draws: int = DRAWS, seed: int = 0) -> CircularShift:
     """Test of no association within captions; NaN with fewer than 2 images."""
     places = series.x.shape[1]
     if len(np.unique(series.image)) < 2:
-        return Turned(*(np.full(places, np.nan) for _ in range(6)))
+        return CircularShift(*(np.full(places, np.nan) for _ in range(6)))
     share = np.random.default_rng(seed).random((images, draws))
     share = np.concatenate([np.zeros((images, 1)), share], axis=1)  # the first is the observed order
     objects = np.bincount(series.image, minlength=images)
     every = np.zeros((draws + 1, places))
     ends = [*series.start[1:], len(series.y)]
     for first, last, image in zip(series.start, ends, series.image, strict=True):
-        by_shift = all_turns(series.x[first:last], series.y[first:last])
+        by_shift = all_shifts(series.x[first:last], series.y[first:last])
         every += by_shift[(share[image] * (last - first)).astype(int)] / objects[image]
     every /= np.count_nonzero(objects)
     far, spread = np.abs(every - every.mean(axis=0)), every.std(axis=0)
@@ -57,10 +57,10 @@ def turned(series: Series, images: int, *, draws: int = DRAWS, seed: int = 0) ->
     if varies.any():
         corrected[varies] = (scaled[:, varies].max(axis=1)[:, None] >= scaled[0, varies] - _TIE).mean(axis=0)
     low, high = np.quantile(every[1:], [0.025, 0.975], axis=0)
-    return Turned(every[0], every[1:].mean(axis=0), low, high, p, corrected)
+    return CircularShift(every[0], every[1:].mean(axis=0), low, high, p, corrected)
 
 
-def all_turns(x: Float[np.ndarray, "step place"], y: Float[np.ndarray, " step"]) -> Float[np.ndarray, "shift place"]:
+def all_shifts(x: Float[np.ndarray, "step place"], y: Float[np.ndarray, " step"]) -> Float[np.ndarray, "shift place"]:
     """Sum over steps of x at t times y at t + shift, counted round the end, for every shift."""
     spectrum = np.fft.rfft(x, axis=0).conj() * np.fft.rfft(y)[:, None]
     return np.fft.irfft(spectrum, n=len(y), axis=0)

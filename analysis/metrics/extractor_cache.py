@@ -11,7 +11,7 @@ from probes.command.cli import BadInput
 BEGINNING = b'{"key": "'
 
 
-class Kept:
+class ReplyCache:
     """Lists of objects by the hash of their question, in a JSON-lines file; open within a `with` block.
 
     A line of ours that a killed process left unfinished is dropped; no other file is changed.
@@ -32,7 +32,7 @@ class Kept:
         self._found: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "Kept":
+    def __enter__(self) -> "ReplyCache":
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab")

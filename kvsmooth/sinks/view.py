@@ -33,7 +33,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Seen:
+class View:
     """Tokens whose scores are asked for, in several layers at once, and what stood in the cache when they attended.
 
     While decoding there is one token, the newest. Afterwards the tokens are all positions of a text, and tokens are keys. A part is None

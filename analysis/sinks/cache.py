@@ -10,11 +10,11 @@ import xarray as xr
 import analysis.stats
 from analysis.question.question import compressed
 from probes.command.files import atomic_write
-from probes.command.plain import as_json
 from probes.command.provenance import digest
+from probes.command.strict_json import as_json
 
 
-def kept(store: Path, texts: Sequence[dict[str, np.ndarray]], about: Any, make: Callable[[], xr.Dataset]) -> xr.Dataset:
+def cached(store: Path, texts: Sequence[dict[str, np.ndarray]], about: Any, make: Callable[[], xr.Dataset]) -> xr.Dataset:
     """What `make` makes of these texts, read from the store where it lies there.
 
     Parameters

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 
-def counted(reduced: xr.Dataset) -> dict[str, Any]:
+def sample_sizes(reduced: xr.Dataset) -> dict[str, Any]:
     """Images, objects, and by set the images that have one and the objects in all of them."""
     of = {str(name): reduced["members"].sel(set=name).values for name in reduced["set"].values if not str(name).endswith(" unsaid")}
     told = {}

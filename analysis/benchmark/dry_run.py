@@ -1,12 +1,12 @@
 """What a run would do and need, found out without asking, loading weights or writing anything."""
 
-from analysis.benchmark.planning import Run, plan_file
-from analysis.benchmark.scoring import folder_of, measured_of
+from analysis.benchmark.planning import BenchmarkRun, plan_file
+from analysis.benchmark.scoring import evaluation_of, folder_of
 from analysis.benchmark.store import Captions
 from probes.command.cli import BadInput
 
 
-def foretold(run: Run) -> str:
+def dry_run(run: BenchmarkRun) -> str:
     """A few lines: what is asked, what is there already, what is written, how much memory it needs."""
     config, plan = run.config, run.plan
     images = len({item.image_id for item in plan.items})
@@ -27,14 +27,14 @@ def foretold(run: Run) -> str:
             f"{one.name}: {len(open_batches):,} batches of {plan.batch_size}, {answers:,} answers, "
             f"at most {answers * plan.max_new_tokens:,} tokens -> {captions.path}"
         )
-    lines.append(f"scored with mode {measured_of(run).metric.mode}")
+    lines.append(f"scored with mode {evaluation_of(run).metric.mode}")
     home = folder_of(config.out, config.benchmark)
     lines.append(f"then {plan_file(config.out)}, {home / 'benchmark.json'}, {home / 'table.md'}, {home / config.benchmark}.svg and .png")
     lines.append(memory(run) if total else "nothing is left to ask: no model is loaded")
     return "\n".join([*lines, "dry run: nothing was done"])
 
 
-def memory(run: Run) -> str:
+def memory(run: BenchmarkRun) -> str:
     """One line on what a worker's model and cache take."""
     from analysis.answering.memory import estimate, prompt_tokens
     from probes.subjects.item import Item

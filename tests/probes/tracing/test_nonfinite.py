@@ -6,7 +6,7 @@ import torch
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.sinks import RowEntropy
 from probes.regimes import record_inputs
-from probes.tracing.sound import Sound, nonfinite
+from probes.tracing.nonfinite import FiniteScores, nonfinite
 from probes.tracing.tokens import free_captions
 from tests.zoo import build
 
@@ -59,7 +59,7 @@ def _sour():
 
 def test_scores_pass_untouched_and_a_later_nan_is_kept_for_the_end():
     model, _ = build("llava")
-    sound, scores = Sound(model), torch.randn(2, 5)
+    sound, scores = FiniteScores(model), torch.randn(2, 5)
     assert sound(torch.zeros(2, 1, dtype=torch.long), scores) is scores
     sound.check()
     assert sound(torch.zeros(2, 1, dtype=torch.long), scores * float("nan")).isnan().all()

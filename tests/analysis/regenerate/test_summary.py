@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analysis.regenerate.__main__ import QUESTIONS, RegenerateConfig, jobs, placed
-from analysis.regenerate.told import told, verdict
+from analysis.regenerate.summary import summary, verdict
 
 ROOT = Path(__file__).parents[3]
 PAGES = {name: ROOT / "docs" / asked.page for name, asked in QUESTIONS.items()}
@@ -13,24 +13,24 @@ PAGES = {name: ROOT / "docs" / asked.page for name, asked in QUESTIONS.items()}
 
 def test_every_question_says_what_it_found_where_it_lies_and_what_to_do_next(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    said = told(PAGES, Path("out/emoji-60"), committed=False)
+    said = summary(PAGES, Path("out/emoji-60"), committed=False)
     assert max(map(len, said.splitlines())) <= 140
     flat = " ".join(said.split())
     for name, page in PAGES.items():
         assert f"{name} {verdict(name, page)} -> out/emoji-60/{name}" in flat
         assert f"**{verdict(name, page)}**" in page.read_text()
     assert "make reproduce" in said
-    assert "make reproduce" not in told(PAGES, Path("figures/emoji"), committed=True)
+    assert "make reproduce" not in summary(PAGES, Path("figures/emoji"), committed=True)
 
 
 def test_a_question_that_said_nothing_is_left_out(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("<!-- one -->\n**One\nthing.** And more.\n<!-- /one -->\n<!-- two -->\n<!-- /two -->\n")
-    said = told({"one": page, "two": page, "three": tmp_path / "none.md"}, tmp_path, committed=False)
+    said = summary({"one": page, "two": page, "three": tmp_path / "none.md"}, tmp_path, committed=False)
     assert "one  One thing." in said
     assert "two" not in said
     assert "three" not in said
-    assert told({"two": page}, tmp_path, committed=False) == "Nothing was found."
+    assert summary({"two": page}, tmp_path, committed=False) == "Nothing was found."
 
 
 def test_the_defaults_alone_go_over_the_committed_files():

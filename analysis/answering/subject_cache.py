@@ -6,7 +6,7 @@ from analysis.answering.answering import Answerer, Answering
 from probes.subjects import Subject, load_subject
 
 
-class Kept:
+class SubjectCache:
     """Loads a subject when it is first asked for, and gives the same one from then on; pickled, it leaves behind what it has loaded."""
 
     def __init__(self):
@@ -25,11 +25,11 @@ class Kept:
         return self._loaded[key]
 
     def __reduce__(self):
-        return Kept, ()
+        return SubjectCache, ()
 
 
 @dataclass(frozen=True)
-class Sharing:
+class SharedAnswering:
     """An engine's maker whose workers in one process share their subject; in processes of their own each loads it.
 
     Parameters
@@ -39,7 +39,7 @@ class Sharing:
     """
 
     answering: Answering
-    kept: Kept
+    kept: SubjectCache
 
     def __call__(self) -> Answerer:
         """The worker."""

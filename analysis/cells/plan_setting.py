@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Setting:
+class PlanSetting:
     """What plans must know of the method and the subject.
 
     Parameters

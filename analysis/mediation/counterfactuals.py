@@ -12,7 +12,7 @@ from analysis.mediation.names import ARMS, WORLDS
 from kvsmooth import KVSmooth
 from kvsmooth.policies import FirstPass, Mean
 from kvsmooth.policies.first_pass import Schedule, check_first
-from kvsmooth.policies.policy import Setting
+from kvsmooth.policies.policy import PolicySetting
 from probes.patching import patched
 
 
@@ -32,7 +32,7 @@ class Replayed:
     two_pass: ClassVar[bool] = True
     needs_tokens: ClassVar[bool] = False
 
-    def start(self, setting: Setting) -> Schedule:
+    def start(self, setting: PolicySetting) -> Schedule:
         """The table as it is."""
         check_first(self, setting)
         return Schedule("Replayed", self.first.rates, self.first.steps, setting)

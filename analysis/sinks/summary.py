@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.sinks.look import label, leads, ranked
 from analysis.sinks.names import BASELINES, KINDS
 from analysis.sinks.observation import RECEIVED, RELATIONS, VARIANTS
+from analysis.sinks.style import label, leads, ranked
 from analysis.telling.wording import aligned
 
 
-def told(data: xr.Dataset, rows: Mapping[str, Mapping[str, Any]]) -> str:
+def summary(data: xr.Dataset, rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Aligned text."""
     window, known = int(data.attrs["main_window"]), leads(data)
     share = float(data["prevalence"].sel(label="top", window=window))

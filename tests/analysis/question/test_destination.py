@@ -10,7 +10,7 @@ from analysis.ablation.command import QUESTION as ABLATION
 from analysis.ablation.config import AblationConfig
 from analysis.drift.__main__ import QUESTION as DRIFT
 from analysis.drift.__main__ import DriftConfig
-from analysis.question.placing import numbered, placed, trial
+from analysis.question.destination import numbered, placed, trial
 from probes.command.cli import Notice
 from tests.analysis.question.configs import CONFIGS, config_of
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from kvsmooth import KVSmooth
-from probes.command.plain import as_json, as_plain, json_text
+from probes.command.strict_json import as_json, as_plain, json_text
 
 ROOT = Path(__file__).parents[3]
 

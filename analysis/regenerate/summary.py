@@ -10,7 +10,7 @@ WIDEST = 140
 OWN = "python -m analysis.drift --subject FOLDER --image-folder IMAGES --annotations INSTANCES.json"
 
 
-def told(pages: Mapping[str, Path], out: Path, committed: bool) -> str:
+def summary(pages: Mapping[str, Path], out: Path, committed: bool) -> str:
     """A paragraph a question and the lines on what to do next; nothing of a question whose page says nothing.
 
     Parameters

@@ -5,8 +5,8 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.sinks.look import label, leads, ranked
 from analysis.sinks.observation import VARIANTS
+from analysis.sinks.style import label, leads, ranked
 from analysis.telling.wording import Rows, bracketed, direction, number, page, signed
 
 SCORE, RECEIVED = "row_entropy", "column_sum"

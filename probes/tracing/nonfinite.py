@@ -16,7 +16,7 @@ def nonfinite(model: nn.Module) -> list[str]:
     return [path for path, values in looked_at if not torch.isfinite(values).all()]
 
 
-class Sound(LogitsProcessor):
+class FiniteScores(LogitsProcessor):
     """Leaves the scores as they are, and refuses those that are NaN: whatever token were chosen of them would be chosen without a word.
 
     At the first step it refuses at once, since no method has changed anything yet. Later ones are kept for `check`, behind the block of a

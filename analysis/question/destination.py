@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from analysis.question.question import FREE, Question
 from analysis.telling.pages import PAGE
 from probes.command.cli import Notice
-from probes.command.plain import as_plain
+from probes.command.strict_json import as_plain
 
 Config = TypeVar("Config")
 

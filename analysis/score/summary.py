@@ -8,7 +8,7 @@ from analysis.stats.rows import Row
 from analysis.telling.wording import aligned, p_value
 
 
-def told(scored: Scored) -> str:
+def summary(scored: Scored) -> str:
     """The table, what it rests on, and what is missing from it."""
     score, level = scored.score, f"{100 * scored.level:g} %"
     n = f"{_counted(score.answers, 'answer')} of {_counted(score.images, 'image')}"

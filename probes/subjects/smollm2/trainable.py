@@ -15,7 +15,7 @@ from probes.subjects.smollm2.model import prompt_text
 from probes.subjects.smollm2.tower import Sight, alignment, patch_weights, pixels, shown, small_patches, word_vectors
 
 
-class Trained(nn.Module):
+class TrainableParts(nn.Module):
     """The decoder with adapters, the image side, and the losses of a few scenes."""
 
     def __init__(self, sight: Sight, bfloat16: bool) -> None:

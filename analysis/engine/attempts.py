@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.engine.work import Batch, Maker, Outcome, Worker
+from analysis.engine.batch import Batch, Maker, Outcome, Worker
 from probes.command.cli import BadInput, one_line
 
 
@@ -23,7 +23,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Tried:
+class AttemptResult:
     """How a try ended; picklable.
 
     Attributes
@@ -40,7 +40,7 @@ class Tried:
     seconds: float = 0.0
 
 
-def made(make: Maker) -> Worker:
+def make_worker(make: Maker) -> Worker:
     """A worker.
 
     Raises
@@ -50,23 +50,23 @@ def made(make: Maker) -> Worker:
     try:
         return make()
     except (Exception, SystemExit) as error:
-        raise BadInput(f"no worker can be made: {said(error)}") from error
+        raise BadInput(f"no worker can be made: {error_line(error)}") from error
 
 
-def tried(worker: Worker, payloads: Sequence[Any]) -> Tried:
+def run_attempt(worker: Worker, payloads: Sequence[Any]) -> AttemptResult:
     """Let the worker work on the payloads; an error of any kind is told, not raised."""
     begun = time.perf_counter()
     try:
         results = tuple(worker(payloads))
     except (Exception, SystemExit) as error:
-        return Tried(None, said(error), isinstance(error, RuntimeError | MemoryError), time.perf_counter() - begun)
+        return AttemptResult(None, error_line(error), isinstance(error, RuntimeError | MemoryError), time.perf_counter() - begun)
     seconds = time.perf_counter() - begun
     if len(results) != len(payloads):
-        return Tried(None, f"its worker gave {len(results)} results for {len(payloads)} items", seconds=seconds)
-    return Tried(results, seconds=seconds)
+        return AttemptResult(None, f"its worker gave {len(results)} results for {len(payloads)} items", seconds=seconds)
+    return AttemptResult(results, seconds=seconds)
 
 
-def settled(attempt: Attempt, end: Tried) -> tuple[list[Attempt], list[Outcome]]:
+def settled(attempt: Attempt, end: AttemptResult) -> tuple[list[Attempt], list[Outcome]]:
     """What is to be tried next because of this end, and what is decided by it; one of the two is empty."""
     batch = attempt.batch
     if end.results is not None:
@@ -77,7 +77,7 @@ def settled(attempt: Attempt, end: Tried) -> tuple[list[Attempt], list[Outcome]]
     return [Attempt(Batch((key,), (payload,)), last=True) for key, payload in zip(batch.keys, batch.payloads, strict=True)], []
 
 
-def said(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An error in one line: what is bad about the input as it stands, everything else with its kind before it."""
     if isinstance(error, BadInput):
         return one_line(error)
