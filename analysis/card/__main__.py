@@ -87,8 +87,8 @@ def placed(config: CardConfig) -> Path:
 
 def measured(config: CardConfig, card: "Card") -> dict[str, Any]:
     """What the card holds, as it stands in its json."""
+    from analysis.captions.shares import estimates, table
     from analysis.card.conditions import captions, conditions
-    from analysis.card.counts import estimates, table
     from analysis.card.prior import owed
     from analysis.card.sinks import search
     from analysis.metrics.chair import ground_truth, score_caption
@@ -135,7 +135,7 @@ def measured(config: CardConfig, card: "Card") -> dict[str, Any]:
 
 def others_of(records: "Sequence[ChairRecord]", baseline: "Sequence[ChairRecord]") -> dict[str, float]:
     """How much of what the baseline's captions name is named under another condition too (Jaccard, mean over images)."""
-    from analysis.card.counts import overlap
+    from analysis.captions.shares import overlap
 
     one = {i: frozenset(m.object for m in record.mentions) for i, record in enumerate(records)}
     base = {i: frozenset(m.object for m in record.mentions) for i, record in enumerate(baseline)}

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from analysis.captions.mentions import Mention, mentions
-from analysis.card.counts import Estimate
+from analysis.captions.shares import Estimate
 from analysis.stats.bootstrap import ratio_bca
 from probes.dependency import without_image
 from probes.subjects.emoji import Scene

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
@@ -11,7 +12,7 @@ from analysis.cells.cells import Cell
 from analysis.cells.config import CellsConfig
 from analysis.cells.names import BASELINE
 from analysis.cells.plan_setting import PlanSetting
-from analysis.cells.planning import material, task_list
+from analysis.cells.planning import Material, material, task_list
 from analysis.cells.reduce import reduced
 from analysis.cells.workers import work
 from analysis.question.question import made_by
@@ -19,8 +20,37 @@ from probes.command.cli import BadInput, quiet
 from probes.command.files import sweep
 
 
-def gathered(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> tuple[xr.Dataset, dict[str, str]]:
-    """Counts of all finished cells by image, as `reduced` holds them; with one line on each cell that failed.
+@dataclass(frozen=True)
+class Finished:
+    """The finished cells of a plan.
+
+    Attributes
+    ----------
+    material : subject, images, plan and store
+    cells, results : those that are finished, and what each of them said
+    failed : one line on each that failed
+    origin : provenance of the numbers
+    """
+
+    material: Material
+    cells: list[Cell]
+    results: list[dict[str, Any]]
+    failed: dict[str, str]
+    origin: dict[str, Any]
+
+    @property
+    def images(self) -> list[int]:
+        """Their numbers."""
+        return [item.image_id for item in self.material.shown.items]
+
+    @property
+    def truth(self) -> list[frozenset[str]]:
+        """Their objects."""
+        return [self.material.shown.truth[image] for image in self.images]
+
+
+def finished(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> Finished:
+    """Runs the missing cells of a plan and reads all that are finished.
 
     Parameters
     ----------
@@ -37,23 +67,28 @@ def gathered(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]
     tasks = task_list(config, made.plan, made.store)
     failed = work(made.job, tasks, config.workers, made.subject, config.debug) if tasks else {}
     wall = time.perf_counter() - begun
-    finished = [cell for cell in made.plan if made.store.finished(cell)]
-    missing = [cell.name for cell in made.plan if cell not in finished]
+    done = [cell for cell in made.plan if made.store.finished(cell)]
+    missing = [cell.name for cell in made.plan if cell not in done]
     if BASELINE in missing:
         raise BadInput(f"cell {BASELINE}: {failed.get(BASELINE, 'is not finished')} Nothing can be compared without it.")
-    truth, images = made.shown.truth, [item.image_id for item in made.shown.items]
-    results = [made.store.read(cell) for cell in finished]
+    results = [made.store.read(cell) for cell in done]
     origin = code | {
         "model_id": config.subject,
         "model_revision": made.store.identity["revision"],
         "data_hash": made.store.identity["scenes"],
-        "n": len(images),
+        "n": len(made.shown.items),
         "base": made.job.base,
         "layers": made.layers,
         "missing_cells": missing,
         "wall": _wall(wall, tasks, failed, results, config.workers),
     }
-    return reduced(finished, results, images, [truth[image] for image in images], origin), failed
+    return Finished(made, done, results, failed, origin)
+
+
+def gathered(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> tuple[xr.Dataset, dict[str, str]]:
+    """Counts of all finished cells by image, as `reduced` holds them; with one line on each cell that failed."""
+    made = finished(config, cells)
+    return reduced(made.cells, made.results, made.images, made.truth, made.origin), made.failed
 
 
 def told(failed: Mapping[str, str]) -> str:

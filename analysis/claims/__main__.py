@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.claims.claims import PARTS, Claim
-from analysis.drift.told import captions
+from analysis.drift.findings import captions
 from analysis.question.question import by_name
 from analysis.telling.pages import PAGE, with_paragraph
 from analysis.telling.wording import bracketed, p_value

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.captions.shares import COLUMNS, estimates, overlap, shares, table, third
 from analysis.card import claims as card_claims
 from analysis.card.__main__ import CardConfig, main, others_of, placed
 from analysis.card.conditions import conditions, shuffled
-from analysis.card.counts import COLUMNS, estimates, overlap, shares, table, third
 from analysis.card.page import END, ROWS, START, filled
 from analysis.card.readers import CARDS, card_of
 from analysis.card.sinks import KEYS, LATER, received, search

@@ -1,4 +1,4 @@
-"""What captions of many scenes amount to, as ratios of summed counts with bootstrap intervals over images."""
+"""CHAIR by thirds of a caption, and repetition, beside CHAIR itself: ratios of summed counts with bootstrap intervals over images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

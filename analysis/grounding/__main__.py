@@ -1,0 +1,131 @@
+"""`python -m analysis.grounding`: dose curves of CHAIR and text quality at several points of a subject's training.
+
+Each finished cell is a file in --store. `--redraw` makes figure and page from grounding.nc and grounding.json alone.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from analysis.cells.config import CellsConfig
+from analysis.question.command import Answer, run_question
+from analysis.question.question import Question, made_by
+from probes.command.cli import BadInput, run_cli
+from probes.command.plain import as_json
+from probes.options import check_rates
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUESTION = Question(
+    "grounding", kept=("level", "seed", "points", "doses"), encoding=lambda data: {"counts": {"zlib": True, "complevel": 9}}
+)
+
+
+@dataclass(frozen=True)
+class GroundingConfig(CellsConfig):
+    """When does smoothing help? Dose curves of the same model at several points of its training, on the same scenes."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "",
+        "--points early DIR/scenes2000.safetensors last",
+        "--images 20 --doses 0 0.3 0.7",
+        "--redraw",
+    )
+    subject: str = "smollm2"
+    """a bundled subject that has points of training"""
+    images: int = 200
+    """how many images; the unit of every test"""
+    points: tuple[str, ...] = ("early", "last")
+    """points of training, the weakest first: shipped ones, or files that the training wrote"""
+    doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+    """values of lambda_ref; 0 is no smoothing, and must be the first"""
+    store: Path = Path("recordings/grounding")
+    """folder of finished cells; what lies there is not run again"""
+    out: Path = Path("figures/smollm2/grounding")
+    """folder of the figure, grounding.nc and grounding.json"""
+    page: Path = Path("docs/subjects/smollm2-findings.md")
+    """the page that gets the paragraph"""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_rates(self, "doses")
+        if list(self.doses) != sorted({*self.doses}) or self.doses[:1] != (0.0,) or len(self.doses) < 2:
+            raise BadInput(f"GroundingConfig.doses must begin with 0 and rise; got {' '.join(map(str, self.doses))}.")
+        if len({Path(point).stem for point in self.points}) < max(len(self.points), 1):
+            raise BadInput(f"GroundingConfig.points must be different; got {' '.join(self.points)}.")
+
+
+def main(config: GroundingConfig) -> None:
+    """Run, test, draw, tell."""
+    run_question(QUESTION, config, measure, test, figures, words, about)
+
+
+def measure(config: GroundingConfig) -> xr.Dataset:
+    """Run the cells that are missing, point by point, and count what they say."""
+    from analysis.cells.cells import Cell
+    from analysis.cells.gather import finished, told
+    from analysis.cells.names import BASELINE
+    from analysis.grounding.measures import COUNTS, counts
+    from probes.subjects.bundled import bundled
+
+    names = [f"{config.subject}@{point}" for point in config.points]
+    if bad := [name for name in names if bundled(name) is None]:
+        raise BadInput(f"--subject {config.subject}: {bad[0]} is no point of training; smollm2 has points.")
+    plan = [Cell(BASELINE, "dose", None), *(Cell(f"lambda_ref {dose:g}", "dose", {"lambda_ref": dose}) for dose in config.doses[1:])]
+    parts, origin = [], made_by(config)
+    for point, name in zip(config.points, names, strict=True):
+        ran = finished(replace(config, subject=name, store=config.store / Path(point).stem), lambda setting: plan)
+        if ran.failed:
+            raise BadInput(f"{name}: {told(ran.failed)}")
+        parts.append(np.stack([counts(result["captions"], result["ended"], ran.truth) for result in ran.results]))
+        origin |= {key: ran.origin[key] for key in ("data_hash", "n")} | {f"revision {Path(point).stem}": ran.origin["model_revision"]}
+    coords = {
+        "point": [Path(point).stem for point in config.points],
+        "dose": list(config.doses),
+        "image": ran.images,
+        "count": list(COUNTS),
+    }
+    told_of = {"analysis": as_json({**origin, "model_id": config.subject})}
+    return xr.Dataset({"counts": (("point", "dose", "image", "count"), np.stack(parts).astype(np.float32))}, coords, told_of)
+
+
+def test(reduced: xr.Dataset, config: GroundingConfig, checksum: str) -> str:
+    """The text of the results file."""
+    from analysis.grounding.results import results
+    from analysis.stats.rows import as_json as results_json
+
+    return results_json(results(reduced, seed=config.seed, level=config.level), QUESTION.origin(reduced, config, checksum))
+
+
+def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
+    from analysis.grounding.figures import NOTE, draw_all
+
+    note = NOTE.format(level=answer.level, n=answer.reduced.sizes["image"])
+    return {name: (made, note) for name, made in draw_all(*_axes(answer), answer.rows).items()}
+
+
+def about(answer: Answer) -> dict[str, Any]:
+    """The origin that stands in and under the figure."""
+    told = answer.found["provenance"]
+    return {name: told.get(name, "") for name in ("git_commit", "model_id", "data_hash", "n", "seed")}
+
+
+def words(answer: Answer) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.grounding.findings import paragraph, summary
+
+    points, doses = _axes(answer)
+    return paragraph(points, doses, answer.rows, answer.found), summary(points, doses, answer.rows)
+
+
+def _axes(answer: Answer) -> tuple[list[str], list[float]]:
+    return [str(point) for point in answer.reduced["point"].values], [float(dose) for dose in answer.reduced["dose"].values]
+
+
+if __name__ == "__main__":
+    run_cli(GroundingConfig, main)

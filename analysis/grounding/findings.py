@@ -1,0 +1,66 @@
+"""What grounding.json says, in words: at which dose, if any, smoothing lowers CHAIR without breaking the text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.grounding.measures import MEASURES
+from analysis.telling.wording import Rows, bracketed, direction, listed, page, signed
+
+SHOWN = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams", "length")
+
+
+def verdict(points: Sequence[str], doses: Sequence[float], rows: Rows) -> str:
+    """By point: doses that lower CHAIR_s or CHAIR_i by the corrected test, and how many of them cost no recall and no repetition."""
+    said = []
+    for point in points:
+        lowered = [dose for dose in doses if dose and -1 in [_way(rows, point, name, dose) for name in ("chair_s", "chair_i")]]
+        free = [dose for dose in lowered if _way(rows, point, "repeated_4grams", dose) < 1 and _way(rows, point, "recall", dose) > -1]
+        if not lowered:
+            said.append(f"at {point} no dose lowers CHAIR for certain")
+        else:
+            of = "all" if len(free) == len(lowered) else _those(free) if free else "none"
+            at = listed([f"{dose:g}" for dose in lowered])
+            said.append(
+                f"at {point} CHAIR is lower at lambda_ref {at}, {of} of them with neither more repeated 4-grams nor less recall for certain"
+            )
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def paragraph(points: Sequence[str], doses: Sequence[float], rows: Rows, found: Mapping[str, Any]) -> str:
+    """The question's part of the page; every number is read from the results."""
+    origin = found["provenance"]
+    asked = (
+        "Asked: when does smoothing help? The same model at points of its training sees better and better; each describes the same "
+        f"{origin['n']} scenes at each dose (the paper's rule, greedy, at most {origin['config']['max_new_tokens']} tokens). What is "
+        "lowered by a text that repeats itself or says less is no better seeing: repetition, length and recall stand beside CHAIR."
+    )
+    lines = [f"| point | lambda_ref | {' | '.join(MEASURES[name].label for name in SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
+    for point in points:
+        for dose in doses:
+            cells = [bracketed(rows[f"{point}/{name}/{dose:g}"]) for name in SHOWN]
+            lines.append(f"| {point} | {signed(dose) if dose else '0'} | {' | '.join(cells)} |")
+    note = (
+        f"`python -m analysis.grounding`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; tests: "
+        "exchange of the arms within images, CHAIR by max-T over doses and points, the rest by Holm. Figure: `figures/emoji/grounding/`."
+    )
+    return page(verdict(points, doses, rows), asked, "\n".join(lines), note)
+
+
+def summary(points: Sequence[str], doses: Sequence[float], rows: Rows) -> str:
+    """What a person reads at the end of a run."""
+    lines = []
+    for point in points:
+        for dose in doses:
+            lines.append(
+                f"{point:8} {dose:5g}  " + "  ".join(f"{name} {rows[f'{point}/{name}/{dose:g}']['estimate']:.3f}" for name in MEASURES)
+            )
+    return "\n".join([verdict(points, doses, rows), *lines])
+
+
+def _those(doses: Sequence[float]) -> str:
+    return f"those at {listed([f'{dose:g}' for dose in doses])} alone"
+
+
+def _way(rows: Rows, point: str, measure: str, dose: float) -> int:
+    return direction(rows[f"{point}/{measure}/{dose:g} - 0"])

@@ -1,0 +1,87 @@
+"""Reduced data -> rows: each measure at each point and dose, and its paired change from no smoothing.
+
+Primary outcomes, named before a scene was looked at: CHAIR_s and CHAIR_i at every dose and point, corrected together by max-T. The rest is
+exploratory, by Holm over the same comparisons.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from analysis.grounding.measures import MEASURES, PRIMARY, ratios, weights
+from analysis.stats.bootstrap import Interval, cluster_bca, multiplicity_of_images
+from analysis.stats.multiplicity import adjust, family_size
+from analysis.stats.paired import sign_flip
+from analysis.stats.rows import Row
+
+EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
+Counts = Float[np.ndarray, "point dose image count"]
+
+
+def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
+    """All rows: "<point>/<measure>/<dose>" and, at doses above 0, "<point>/<measure>/<dose> - 0"."""
+    counts = reduced["counts"].transpose("point", "dose", "image", "count").values.astype(float)
+    points, doses = [str(p) for p in reduced["point"].values], [f"{d:g}" for d in reduced["dose"].values]
+    levels = _interval(counts, ratios, seed, level)
+    changes = _interval(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :], seed, level)
+    p, corrected, told = tests(counts, seed)
+    n, rows = counts.shape[2], []
+    for (i, point), (j, dose), (k, name) in ((a, b, c) for a in enumerate(points) for b in enumerate(doses) for c in enumerate(MEASURES)):
+        where = {"point": point, "dose": float(dose), "measure": name}
+        at = (i * len(doses) + j) * len(MEASURES) + k
+        rows.append(_row(f"{point}/{name}/{dose}", name, n, levels, at, where, role="descriptive"))
+        if j:
+            at = (i * (len(doses) - 1) + j - 1) * len(MEASURES) + k
+            tested = {"test": EXCHANGE, "p": p[i, j - 1, k], "p_adjusted": corrected[i, j - 1, k], "adjustment": told[k]}
+            role = "primary" if name in PRIMARY else "exploratory"
+            rows.append(_row(f"{point}/{name}/{dose} - 0", name, n, changes, at, where, role=role, **tested))
+    return rows
+
+
+def tests(counts: Counts, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """p and corrected p "point dose measure" of each change from dose 0, and what each measure was corrected by."""
+    scores = exchange_scores(counts)
+    shape = scores.shape[:2]
+    p, corrected, told = np.full((*shape, len(MEASURES)), np.nan), np.full((*shape, len(MEASURES)), np.nan), []
+    for k, name in enumerate(MEASURES):
+        plain, by_max = sign_flip(scores[..., k].reshape(-1, scores.shape[2]).T, seed=seed)
+        primary = name in PRIMARY
+        p[..., k] = plain.reshape(shape)
+        corrected[..., k] = (by_max if primary else adjust(plain)).reshape(shape)
+        told.append(f"{'max-T' if primary else 'Holm'} over {family_size(plain)} doses and points")
+    return p, corrected, told
+
+
+def exchange_scores(counts: Counts) -> Float[np.ndarray, "point smoothed image measure"]:
+    """What each image adds to the change from dose 0: its numerators less the pooled ratio times its denominators, smoothed less plain.
+
+    An exchange of the two arms of an image flips the sign of its score and leaves the pooled ratio as it is.
+    """
+    above, below = counts @ weights("above"), counts @ weights("below")
+    both = [part[:, 1:] + part[:, :1] for part in (above, below)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = both[0].sum(2, keepdims=True) / both[1].sum(2, keepdims=True)
+    change = (above[:, 1:] - above[:, :1]) - pooled * (below[:, 1:] - below[:, :1])
+    change[np.abs(change) < 1e-9] = 0.0  # where the parts cancel, rounding must not stand for a difference
+    return change
+
+
+def _interval(counts: Counts, of: Callable[[np.ndarray], np.ndarray], seed: int, level: float) -> Interval:
+    """Of values of summed counts "*draw point dose count", all of them flat."""
+    images = counts.shape[2]
+    flat = np.moveaxis(counts, 2, 0).reshape(images, -1)
+
+    def statistic(drawn: np.ndarray) -> np.ndarray:
+        total = multiplicity_of_images(drawn, images) @ flat
+        values = of(total.reshape(*total.shape[:-1], *counts.shape[:2], counts.shape[3]))
+        return np.moveaxis(values.reshape(*total.shape[:-1], -1), -1, 0)
+
+    return cluster_bca(statistic, images, level=level, seed=seed)
+
+
+def _row(name: str, measure: str, n: int, interval: Interval, at: int, where: dict, **more) -> Row:
+    limits = (interval.low[at], interval.high[at])
+    told = {"unit": MEASURES[measure].unit, "n": n, "interval": limits, "where": where, "reason": interval.reason[at]}
+    return Row(name=name, estimate=interval.estimate[at], **told, **more)

@@ -1,0 +1,143 @@
+"""Dose curves at points of training: every number against a plain loop, the words against invented curves, options that are refused."""
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis.grounding.__main__ import GroundingConfig, main
+from analysis.grounding.figures import draw_all
+from analysis.grounding.measures import COUNTS, MEASURES, counts, ratios
+from analysis.grounding.results import exchange_scores, results
+from analysis.grounding.findings import paragraph, verdict
+from analysis.plots.style import house
+from analysis.question.question import by_name
+from analysis.stats.rows import as_json
+from probes.command.cli import BadInput
+
+CAPTIONS = ("A dog and a cat. A pizza.", "A dog. A dog. A dog.", "A kite.", "A kite and a cup. A kite and a cup.")
+TRUTH = [frozenset({"dog", "cat"}), frozenset({"dog"}), frozenset({"cup"}), frozenset({"kite", "cup"})]
+POINTS, DOSES = ["early", "last"], [0.0, 0.3, 0.9]
+
+
+@pytest.fixture(scope="module")
+def reduced():
+    """Twelve images; at the last point smoothing takes every hallucination away."""
+    rng = np.random.default_rng(3)
+    made = np.stack([np.stack([counts(CAPTIONS, [True] * 4, TRUTH)] * 3) for _ in POINTS])
+    made = np.concatenate([made] * 3, axis=2) + 0.0
+    for name in ("hallucinating", "hallucinated"):
+        made[1, :, :, COUNTS.index(name)] = np.array([1.0, 0.0, 0.0])[:, None]
+        made[0, :, :, COUNTS.index(name)] = rng.integers(0, 2, made.shape[1:3])
+    made[..., COUNTS.index("mentions")] += 2
+    coords = {"point": POINTS, "dose": DOSES, "image": range(12), "count": list(COUNTS)}
+    return xr.Dataset({"counts": (("point", "dose", "image", "count"), made)}, coords)
+
+
+@pytest.fixture(scope="module")
+def rows(reduced):
+    return {row.name: row for row in results(reduced)}
+
+
+def test_measures_of_hand_counted_captions():
+    got = dict(zip(MEASURES, ratios(counts(CAPTIONS, [True, True, False, True], TRUTH).sum(0)), strict=True))
+    assert got["chair_s"] == 2 / 4
+    assert got["chair_i"] == pytest.approx(2 / 11)
+    assert got["recall"] == pytest.approx(5 / 6)
+    assert got["f1"] == pytest.approx(2 * (5 / 7) * (5 / 6) / (5 / 7 + 5 / 6))
+    assert got["repeated_sentences"] == pytest.approx(3 / 8)
+    assert got["ended"] == 3 / 4
+
+
+def test_levels_and_changes_are_ratios_of_plain_sums(reduced, rows):
+    for point, dose, (name, measure) in product(POINTS, DOSES, MEASURES.items()):
+        value = {}
+        for at in (0.0, dose):
+            there = reduced["counts"].sel(point=point, dose=at)
+            above, below = (sum(w * float(there.sel(count=c).sum()) for c, w in part.items()) for part in (measure.above, measure.below))
+            value[at] = above / below
+        assert rows[f"{point}/{name}/{dose:g}"].estimate == pytest.approx(value[dose])
+        if dose:
+            assert rows[f"{point}/{name}/{dose:g} - 0"].estimate == pytest.approx(value[dose] - value[0.0])
+
+
+def test_an_exchange_of_arms_flips_a_score_and_no_other(reduced):
+    values = reduced["counts"].values
+    plain = exchange_scores(values)
+    image, turned = 5, values.copy()
+    turned[0, [0, 1], image] = values[0, [1, 0], image]
+    got = exchange_scores(turned)
+    assert np.allclose(got[0, 0, image], -plain[0, 0, image])
+    others = [i for i in range(12) if i != image]
+    assert np.allclose(got[0, 0, others], plain[0, 0, others])
+    assert np.array_equal(got[1], plain[1])
+
+
+def test_chair_is_primary_and_corrected_over_all_doses_and_points(rows):
+    row = rows["last/chair_s/0.3 - 0"]
+    assert (row.role, row.adjustment) == ("primary", "max-T over 4 doses and points")
+    assert row.estimate == -1
+    assert row.p_adjusted < 0.01
+    assert rows["early/recall/0.9 - 0"].role == "exploratory"
+    assert rows["last/chair_s/0"].role == "descriptive"
+    assert np.isnan(rows["last/chair_s/0"].p)
+
+
+def as_read(rows):
+    """The rows as their file gives them."""
+    return by_name(json.loads(as_json(rows.values(), {}))["results"])
+
+
+def test_words_follow_the_curves(rows):
+    held = as_read(rows)
+    said = verdict(POINTS, DOSES, held)
+    assert said.startswith("At early no dose lowers CHAIR for certain; at last CHAIR is lower at lambda_ref 0.3 and 0.9, all of them with")
+    for dose in ("0.3", "0.9"):
+        held[f"last/repeated_4grams/{dose} - 0"] = {**held[f"last/repeated_4grams/{dose} - 0"], "estimate": 0.2, "p_adjusted": 0.001}
+    assert "0.3 and 0.9, none of them with" in verdict(POINTS, DOSES, held)
+    found = {"provenance": {"n": 12, "config": {"level": 0.95, "max_new_tokens": 160}}}
+    assert paragraph(POINTS, DOSES, held, found).count("| last |") == len(DOSES)
+
+
+def test_the_figure_has_a_panel_a_measure_and_a_line_a_point(rows):
+    with house():
+        (made,) = draw_all(POINTS, DOSES, as_read(rows)).values()
+    assert len(made.axes) == len(MEASURES)
+    assert [text.get_text() for text in made.legends[0].get_texts()] == POINTS
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"doses": (0.1, 0.3)}, "must begin with 0 and rise"),
+        ({"doses": (0.0, 0.3, 0.1)}, "must begin with 0 and rise"),
+        ({"doses": (0.0, 1.3)}, "must lie in"),
+        ({"points": ("last", "a/last.safetensors")}, "must be different"),
+    ],
+)
+def test_options_that_make_no_curve_are_one_line(options, why):
+    with pytest.raises(BadInput, match=why):
+        GroundingConfig(**options)
+
+
+def test_a_subject_without_points_is_one_line(tmp_path):
+    with pytest.raises(BadInput, match="emoji@early is no point of training"):
+        main(GroundingConfig(subject="emoji", images=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store"))
+
+
+@pytest.mark.slow
+def test_a_run_is_resumed_and_redrawn(tmp_path):
+    out, page, store = tmp_path / "out", tmp_path / "page.md", tmp_path / "store"
+    few = {"images": 2, "batch_size": 2, "max_new_tokens": 6, "points": ("early",), "doses": (0.0, 0.9), "workers": 1}
+    main(GroundingConfig(**few, out=out, page=page, store=store))
+    found = json.loads((out / "grounding.json").read_text())
+    assert {row["where"]["point"] for row in found["results"]} == {"early"}
+    cells = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
+    assert len(cells) >= 2
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    main(GroundingConfig(redraw=True, out=out, page=page, store=store))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert "## Grounding" in page.read_text()
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*.json")} == cells
