@@ -15,6 +15,7 @@ from analysis.card.page import filled, markdown
 from probes.command.cli import quiet, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
+from probes.command.strict_json import json_text
 from probes.command.terminal import say
 from probes.options import check_positive
 from probes.subjects.bundled import BUNDLED

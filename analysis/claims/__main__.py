@@ -16,7 +16,7 @@ from analysis.telling.pages import PAGE, with_paragraph
 from analysis.telling.wording import bracketed, p_value
 from probes.command.cli import BadInput, run_cli
 from probes.command.files import write_bytes
-from probes.command.talk import say
+from probes.command.terminal import say
 from probes.subjects.bundled import BUNDLED
 
 Rows = Mapping[str, Mapping[str, Any]]

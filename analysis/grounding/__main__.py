@@ -11,10 +11,10 @@ import numpy as np
 import xarray as xr
 
 from analysis.cells.config import CellsConfig
-from analysis.question.command import Answer, run_question
+from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from probes.command.cli import BadInput, run_cli
-from probes.command.plain import as_json
+from probes.command.strict_json import as_json
 from probes.options import check_rates
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def test(reduced: xr.Dataset, config: GroundingConfig, checksum: str) -> str:
     return results_json(results(reduced, seed=config.seed, level=config.level), QUESTION.origin(reduced, config, checksum))
 
 
-def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.grounding.figures import NOTE, draw_all
 
@@ -109,13 +109,13 @@ def figures(answer: Answer) -> "dict[str, tuple[Figure, str]]":
     return {name: (made, note) for name, made in draw_all(*_axes(answer), answer.rows).items()}
 
 
-def about(answer: Answer) -> dict[str, Any]:
+def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under the figure."""
     told = answer.found["provenance"]
     return {name: told.get(name, "") for name in ("git_commit", "model_id", "data_hash", "n", "seed")}
 
 
-def words(answer: Answer) -> tuple[str, str]:
+def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
     from analysis.grounding.findings import paragraph, summary
 
@@ -123,7 +123,7 @@ def words(answer: Answer) -> tuple[str, str]:
     return paragraph(points, doses, answer.rows, answer.found), summary(points, doses, answer.rows)
 
 
-def _axes(answer: Answer) -> tuple[list[str], list[float]]:
+def _axes(answer: QuestionOutcome) -> tuple[list[str], list[float]]:
     return [str(point) for point in answer.reduced["point"].values], [float(dose) for dose in answer.reduced["dose"].values]
 
 

@@ -9,9 +9,9 @@ import xarray as xr
 
 from analysis.grounding.__main__ import GroundingConfig, main
 from analysis.grounding.figures import draw_all
+from analysis.grounding.findings import paragraph, verdict
 from analysis.grounding.measures import COUNTS, MEASURES, counts, ratios
 from analysis.grounding.results import exchange_scores, results
-from analysis.grounding.findings import paragraph, verdict
 from analysis.plots.style import house
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
