@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from tqdm import tqdm
 
-from analysis.captions.mentions import Mention, mentions
+from analysis.captions.mentions import CaptionMention, mentions
 from analysis.captions.shares import Estimate
 from analysis.stats.bootstrap import ratio_bca
 from probes.dependency import without_image
@@ -69,7 +69,7 @@ def owed(subject: Subject, drawn: Sequence[Scene], captions: Sequence[Sequence[i
 
 def _triples(
     subject: Subject, drawn: Sequence[Scene], captions: Sequence[Sequence[int]]
-) -> Iterator[tuple[Scene, list[Mention], Float[torch.Tensor, "image mention object"]]]:
+) -> Iterator[tuple[Scene, list[CaptionMention], Float[torch.Tensor, "image mention object"]]]:
     """A scene, the first mention of each object in its caption, and the log-probability of every object there under each image."""
     for i, (scene, caption) in enumerate(zip(tqdm(drawn, "prior", disable=None), captions, strict=True)):
         first = [mention for mention in mentions(subject, caption, scene.names) if mention.repeated == 1]
@@ -95,7 +95,7 @@ def _logprobs(
 
 
 def _one(
-    subject: Subject, scene: Scene, said: list[Mention], logprob: Float[torch.Tensor, "image mention object"]
+    subject: Subject, scene: Scene, said: list[CaptionMention], logprob: Float[torch.Tensor, "image mention object"]
 ) -> dict[str, np.ndarray]:
     """The sums of one scene."""
     names = list(subject.objects.names)
