@@ -18,7 +18,7 @@ from analysis.drift.panels import (
     uniform,
 )
 from analysis.plots.rates import clipped, ecdf
-from analysis.plots.style import ARM_LABELS, KIND_COLOURS, NULL_COLOUR, PAGE, figure, legend, legend_below, letter
+from analysis.plots.style import ARM_LABELS, KIND_COLOURS, NULL_COLOUR, PAGE, figure, legend, legend_above, legend_below, letter
 from analysis.question.arms import CONTROL, TREATED
 
 HEADROOM = 1.08  # of the highest limit, so that no point lies on the frame
@@ -96,7 +96,7 @@ def drift(reduced: xr.Dataset, rows: Rows) -> Figure:
             middle.set_ylabel("")
             bottom.set_ylabel("")
     axes[0, 0].plot([], [], ":", color="0.3", label="all channels")
-    legend(axes[0, 0])
+    legend_above(made, axes[0, 0])
     legend_below(axes[2, 0])
     return made
 

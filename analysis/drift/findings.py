@@ -35,7 +35,14 @@ _OTHERS = {
         "mass_generated/mean": "attention on generated tokens, share",
     }.items()
 }
-_CAPTIONS = {"chair_i": "CHAIR_i", "chair_s": "CHAIR_s", "recall": "recall", "f1": "F1", "length": "length, words"}
+_CAPTIONS = {
+    "chair_i": "CHAIR_i",
+    "chair_s": "CHAIR_s",
+    "recall": "recall",
+    "f1": "F1",
+    "length": "length, words",
+    "repetition": "repeated sentences, share",
+}
 _ENTROPY = {-1: "row entropy is lower", 0: "row entropy is not clearly different", 1: "row entropy is higher"}
 _MASS = {
     -1: "attention keeps to the image worse, beyond dilution, as the caption grows",
@@ -86,7 +93,17 @@ def _chair(rows: Rows, seen: bool) -> str:
     ways = {_CAPTIONS[name]: direction(known[name]) for name in CHAIR if was_tested(known.get(name))}
     groups = {way: [label for label in ways if ways[label] == way] for way in ways.values()}
     told = ", ".join(f"{listed(labels)} {'is' if len(labels) == 1 else 'are'} {_LEVELS[way]}" for way, labels in groups.items())
-    return f", and in free captions {told}{' all the same' if seen and set(groups) == {1} else ''}" if told else ""
+    same = " all the same" if seen and set(groups) == {1} else ""
+    return f", and in free captions {told}{same}{_text(rows, known)}" if told else ""
+
+
+def _text(rows: Rows, known: Rows) -> str:
+    """What becomes of the text, which CHAIR cannot see, as a clause; nothing where sentences are not repeated more often or more seldom."""
+    way = direction(known.get("repetition"))
+    if not way:
+        return ""
+    plain, smoothed = (f"{100 * rows[f'free/repetition/{arm}']['estimate']:.2g} %" for arm in (CONTROL, TREATED))
+    return f", while {smoothed} of the sentences repeat an earlier one, {plain} without KVSmooth"
 
 
 def captions(rows: Rows) -> dict[str, Mapping[str, Any]]:

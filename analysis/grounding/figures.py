@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.grounding.measures import MEASURES
-from analysis.plots.style import PAGE, figure, letter
+from analysis.plots.style import PAGE, figure, legend_above, letter
 
 NOTE = (
     "Lines: ratios of sums over the same {n} images, greedy; bands: {level:.4g} % cluster BCa interval over images.\n"
@@ -30,8 +30,7 @@ def draw_all(points: Sequence[str], doses: Sequence[float], rows: Rows) -> dict[
         ax.set_ylim(bottom=0)
     for ax in axes[-1]:
         ax.set_xlabel("lambda_ref")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    made.legend(handles, labels, loc="outside upper center", ncols=len(points))
+    legend_above(made, axes[0, 0])
     return {"grounding": made}
 
 

@@ -70,6 +70,12 @@ def legend_below(ax: Axes) -> None:
     legend(ax, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=3.6, ncols=columns, **spacing)
 
 
+def legend_above(made: Figure, ax: Axes) -> None:
+    """The names of one panel's lines in one line over the whole figure, where curves leave no room inside."""
+    handles, names = ax.get_legend_handles_labels()
+    made.legend(handles, names, loc="outside upper center", ncols=max(len(names), 1))
+
+
 def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "") -> list[Path]:
     """Write `path`.svg and `path`.png, with `provenance` as metadata and, shortened, as a line under the figure, after `note`.
 

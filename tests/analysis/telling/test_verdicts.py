@@ -12,7 +12,7 @@ from analysis.entropy import findings as entropy
 from analysis.logits import findings as logits
 from analysis.mediation import findings as mediation
 from analysis.onset import findings as onset
-from analysis.question.arms import CONTRAST, CONTROL
+from analysis.question.arms import CONTRAST, CONTROL, TREATED
 from analysis.sensitivity import findings as sensitivity
 from analysis.sinks import findings as sinks
 from analysis.telling.wording import alike, bracketed, chance, direction, listed, number, page, signed, table
@@ -62,13 +62,18 @@ def test_numbers_keep_their_digits_and_lines_their_order():
     assert page("So.", "one", "", "two") == "**So.**\n\none\n\ntwo"
 
 
-def said_of_drift(entropy, mass, angle, chair=None, size=0.3):
-    """`chair`: signs of CHAIR_i and CHAIR_s; the only measures of captions."""
+def said_of_drift(entropy, mass, angle, chair=None, size=0.3, repetition=None):
+    """`chair`: signs of CHAIR_i and CHAIR_s; beside that of `repetition` the only measures of captions."""
     rows = dict(zip(drift.PRIMARY, map(row, (entropy, mass, angle)), strict=True))
     rows[drift.PRIMARY[2]] = row(angle, size=size, effect={CONTROL: 1.6})
     for name, sign in zip(drift.CHAIR, chair or (), strict=False):
         where = {"regime": "free", "quantity": name, "contrast": CONTRAST}
         rows[f"free/{name}/{CONTRAST}"] = row(sign, where=where, p=0.04 if sign == 0 else 0.01, p_adjusted=math.nan)
+    if repetition is not None:
+        where = {"regime": "free", "quantity": "repetition", "contrast": CONTRAST}
+        rows[f"free/repetition/{CONTRAST}"] = row(repetition, where=where, p=0.2 if repetition == 0 else 0.01, p_adjusted=math.nan)
+        for arm, value in ((CONTROL, 0.011), (TREATED, 0.4)):
+            rows[f"free/repetition/{arm}"] = row(1, where={}) | {"estimate": value}
     return drift.verdict(rows)
 
 
@@ -91,6 +96,12 @@ def test_drift_is_small_where_it_is_and_says_of_captions_what_their_corrected_te
     # 0.04 twice is above, 0.01 twice below 5 %
     said = said_of_drift(-1, 1, -1, (0, -1))
     assert said.endswith("and in free captions CHAIR_i is not clearly different, CHAIR_s is lower.")
+
+
+def test_drift_says_beside_chair_what_becomes_of_the_text():
+    said = said_of_drift(1, 1, -1, (-1, -1), repetition=1)
+    assert said.endswith("CHAIR_s are lower, while 40 % of the sentences repeat an earlier one, 1.1 % without KVSmooth.")
+    assert said_of_drift(1, 1, -1, (-1, -1), repetition=0).endswith("CHAIR_s are lower.")
 
 
 @pytest.mark.parametrize("total", SIGNS)
