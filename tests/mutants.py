@@ -19,8 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import unified_diff
 from pathlib import Path
 
-from kvsmooth.told import tell
-
+from kvsmooth.output import tell
 from tests import numbers
 from tests.rooms import FLOORS, ROOT
 
