@@ -211,8 +211,12 @@ def built(name: str, attn: str, batch: int, dtype: torch.dtype):
 
 
 def reference(name: str, options, batch: int = 1, tokens: int = 8, dtype: torch.dtype = torch.float32):
-    """Greedy generation with smoothing by hand; gives (logits "step row token", rates "step layer row")."""
-    model, inputs = built(name, "eager", batch, dtype)
+    """The reference on a model of the zoo, as `reference_of` gives it."""
+    return reference_of(*built(name, "eager", batch, dtype), options, tokens)
+
+
+def reference_of(model, inputs, options, tokens: int = 8):
+    """Greedy generation with smoothing by hand, on eager attention; gives (logits "step row token", rates "step layer row")."""
     decoder = zoo.decoder_of(model)
     cache = DynamicCache(config=decoder.config)
     slow = Reference(model, cache, inputs, options)
@@ -223,9 +227,11 @@ def reference(name: str, options, batch: int = 1, tokens: int = 8, dtype: torch.
         decoder.set_attn_implementation(NAME)
     else:
         handles = [layer.self_attn.register_forward_hook(slow.hook(i)) for i, layer in enumerate(decoder.layers)]
-    model.generate(**inputs, max_new_tokens=tokens, past_key_values=cache, logits_processor=LogitsProcessorList([slow]))
-    for handle in handles:
-        handle.remove()
+    try:
+        model.generate(**inputs, max_new_tokens=tokens, past_key_values=cache, logits_processor=LogitsProcessorList([slow]))
+    finally:
+        for handle in handles:
+            handle.remove()
     return torch.stack(slow.logits), torch.tensor(slow.rates)
 
 
