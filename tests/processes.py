@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 240.0  # seconds; reached by a mistake only
+PATIENCE = 900.0  # seconds; reached by a mistake only, however busy the machine
 
 
 def until(condition: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:

@@ -102,7 +102,7 @@ def plainly_patched(model, inputs, rows: RecordedRows, attn: str) -> torch.Tenso
     return torch.stack(logits)
 
 
-@pytest.mark.parametrize("family", TIERS)
+@pytest.mark.parametrize("family", [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in ("gemma3", "qwen2_vl", "instructblip"))])
 def test_smoothing_keys_has_no_direct_effect_and_values_of_one_layer_no_indirect_one(family):
     model, inputs = build(family, batch=2)
     tracing = Tracing(model)

@@ -14,6 +14,7 @@ from analysis.question.arms import ARMS, BAND, CONTRAST
 from analysis.question.question import by_name
 from tests.analysis.synthetic import recording
 
+pytestmark = pytest.mark.slow
 LAYERS, SMOOTHED = range(6), range(2, 5)
 
 

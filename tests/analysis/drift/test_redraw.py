@@ -17,6 +17,7 @@ from probes.command.cli import BadInput
 from probes.command.provenance import provenance
 from probes.command.strict_json import as_json
 from tests.analysis.synthetic import recording
+from tests.processes import PATIENCE
 
 PAGE = "# Findings\n\n<!-- drift -->\n<!-- /drift -->\n"
 
@@ -60,7 +61,7 @@ class TestRedraw:
             f"drift.main(drift.DriftConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
             "assert not {'torch', 'transformers', 'nnsight', 'scipy.stats'} & set(sys.modules), 'more was loaded than drawing needs'"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
 
     def test_is_made_again_from_data_that_the_results_do_not_belong_to(self, folder):

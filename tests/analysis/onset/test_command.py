@@ -11,6 +11,7 @@ from analysis.onset.reduce import reduce
 from analysis.telling.wording import bracketed
 from probes.command.cli import BadInput
 from tests.analysis.onset.planted import planted
+from tests.processes import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_a_redraw_loads_no_model_and_changes_no_byte(folder):
         f"main(OnsetConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
         "assert not {'torch', 'transformers', 'nnsight', 'statsmodels'} & set(sys.modules), 'more was loaded than drawing needs'"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

@@ -19,6 +19,7 @@ from analysis.question.question import FREE, Question, compressed, read_results
 from analysis.sinks.__main__ import SinksConfig
 from probes.command.cli import BadInput
 from probes.command.strict_json import as_json
+from tests.processes import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -129,5 +130,5 @@ def test_free_options_decide_no_number_anywhere():
 def test_the_commands_are_there_without_the_libraries_of_a_model():
     modules = "analysis.drift.__main__, analysis.sinks.__main__, analysis.mediation.command, analysis.ablation.command"
     code = f"import sys, {modules}; assert not {{'torch', 'transformers', 'nnsight', 'matplotlib'}} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr

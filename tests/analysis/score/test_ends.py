@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 
 import pytest
 
@@ -11,7 +10,6 @@ from analysis.score.halbench import HalBenchScoring
 from analysis.words.readers import Bundled
 from probes.command.cli import BadInput
 from tests.analysis.score.door import refused, score, strictly, write_captions, write_lines
-from tests.processes import PATIENCE, started, until
 
 
 def test_a_service_that_names_objects_keeps_its_replies_beside_the_results(tmp_path):
@@ -73,38 +71,23 @@ def test_the_captions_are_not_written_over(capsys, tmp_path, options):
     assert said.read_bytes() == before
 
 
-BRAKED = """
-import sys, time
-from pathlib import Path
-from analysis.words.readers import Bundled
-from analysis.score.__main__ import ScoreConfig, main
-from probes.command.cli import run_cli
-there, calls, usual = Path(sys.argv[1]), [], Bundled.words
-def braked(self, caption):
-    calls.append(1)
-    if len(calls) == 30:
-        there.touch()
-        time.sleep(600)
-    return usual(self, caption)
-Bundled.words = braked
-run_cli(ScoreConfig, main, sys.argv[2:])
-"""
-"""The command, which stops in the midst of its captions."""
-
-
-@pytest.mark.slow
-def test_an_interrupt_leaves_the_file_that_was_there(tmp_path, coco):
-    said, out, there = tmp_path / "said.jsonl", tmp_path / "out.json", tmp_path / "there"
+def test_an_interrupt_leaves_the_file_that_was_there(capsys, monkeypatch, tmp_path, coco):
+    said, out, calls, usual = tmp_path / "said.jsonl", tmp_path / "out.json", [], Bundled.words
     write_lines(said, ({"image_id": 1 + i % 8, "caption": f"A dog and a cat, {i}."} for i in range(100)))
     out.write_text("what was here before")
-    options = ["--captions", said, "--annotations", coco, "--cache", tmp_path / "cache", "--mode", "bundled", "--json", out]
-    with started([sys.executable, "-c", BRAKED, there, "chair", *options]) as process:
-        until(there.exists, process)
-        os.kill(process.pid, signal.SIGINT)
-        printed, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130, told
-    assert told.splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
-    assert "Traceback" not in told
-    assert printed == ""
+
+    def interrupted(self, caption):
+        calls.append(1)
+        if len(calls) == 30:  # in the midst of its captions, as from a terminal
+            os.kill(os.getpid(), signal.SIGINT)
+        return usual(self, caption)
+
+    monkeypatch.setattr(Bundled, "words", interrupted)
+    options = ("--captions", said, "--annotations", coco, "--cache", tmp_path / "cache", "--mode", "bundled", "--json", out)
+    ended = score(capsys, "chair", *options)
+    assert (ended.status, ended.out) == (130, "")
+    assert len(calls) == 30
+    assert ended.notices[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
+    assert "Traceback" not in ended.err
     assert out.read_text() == "what was here before"
     assert not list(tmp_path.glob(".*tmp*"))

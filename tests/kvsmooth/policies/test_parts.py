@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kvsmooth.policies import FirstPass, Inverse, Mean, Percentile, Permuted, Position, PolicySetting, TokenClass, Top
+from kvsmooth.policies import FirstPass, Inverse, Mean, Percentile, Permuted, PolicySetting, Position, TokenClass, Top
 from kvsmooth.policies.percentile import PercentileQueue
 from tests.kvsmooth.cases import applied
 

@@ -10,6 +10,7 @@ import pytest
 import kvsmooth.sinks
 from kvsmooth.sinks import SINKS
 from kvsmooth.sinks.toy import SINKS_AT, TOKENS
+from tests.processes import PATIENCE
 
 FOLDER = Path(kvsmooth.sinks.__file__).parent
 
@@ -38,6 +39,6 @@ def test_a_file_draws_itself_as_a_module_of_its_own(capsys):
 
 @pytest.mark.slow
 def test_a_file_draws_itself_as_a_script():
-    done = subprocess.run([sys.executable, "-W", "error", str(FOLDER / "key_norm.py")], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-W", "error", str(FOLDER / "key_norm.py")], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     check(done.stdout, "key_norm")

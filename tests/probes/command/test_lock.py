@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probes.command.lock import Held, held
-from tests.processes import started
+from tests.processes import PATIENCE, started
 
 ROOT = Path(__file__).parents[3]
 HOLDER = """
@@ -55,6 +55,6 @@ print(found)
 
 @pytest.mark.slow
 def test_no_module_needs_what_only_posix_has_to_be_imported():
-    done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
+    done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 200

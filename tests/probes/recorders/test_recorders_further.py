@@ -175,6 +175,7 @@ def test_a_padded_row_is_recorded_as_it_would_be_alone():
         assert_close(among, value, told=name)
 
 
+@pytest.mark.slow
 def test_recorders_agree_with_each_other_in_a_whole_recording(subject, items):
     every = tuple(name for name in RECORDERS if name not in ("lens", "layer_lens"))
     arms = {"baseline": None, "kvsmooth": KVSmooth()}
