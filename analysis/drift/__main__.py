@@ -63,7 +63,13 @@ def measure(config: DriftConfig) -> xr.Dataset:
         from analysis.captions.counts import caption_counts
 
         reduced["caption_counts"] = caption_counts(recordings["free"]["caption"], seen.annotations)
-    return reduced.assign_attrs(analysis=as_json(made_by(config)))
+    return reduced.assign_attrs(analysis=as_json(made_by(config)), examples=as_json(examples(recordings["free"])))
+
+
+def examples(recording: xr.Dataset) -> dict[str, Any]:
+    """What each arm says of the first image: captions are to be looked at before what is measured of them."""
+    first = recording.isel(image=0)
+    return {"image": int(first["image"]), **{str(arm): str(first["caption"].sel(arm=arm).item()) for arm in recording["arm"].values}}
 
 
 def test(reduced: xr.Dataset, config: DriftConfig, checksum: str) -> str:

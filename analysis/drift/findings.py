@@ -142,7 +142,17 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         "What does not follow: that more attention on the image, or a state nearer to it, makes fewer hallucinations, or more. States "
         "and attention are compared on one text, CHAIR on each arm's own."
     )
-    return page(verdict(rows), asked, table(rows, _TABLE), _arms(rows, "same tokens", _OTHERS), calm, _free(rows), bound, note)
+    tables = (table(rows, _TABLE), _arms(rows, "same tokens", _OTHERS), calm, _free(rows))
+    return page(verdict(rows), asked, *tables, _examples(origin.get("recording", {})), bound, note)
+
+
+def _examples(recording: Mapping[str, Any]) -> str:
+    """What both arms say of the first image; "" where it was not kept."""
+    said = json.loads(recording.get("examples", "{}"))
+    if not said:
+        return ""
+    quoted = (f"> *{words}:* {' '.join(said[arm].split())}" for arm, words in ((CONTROL, "no smoothing"), (TREATED, "KVSmooth")))
+    return "\n>\n".join([f"> Free captions of the first image, {said['image']}.", *quoted])
 
 
 def _arms(rows: Rows, title: str, named: Mapping[str, str], with_p: bool = False) -> str:
