@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-from analysis.datasets.files import inside
+from analysis.datasets.files import image_inside
 from probes.command.cli import BadInput
 from probes.command.provenance import digest
 
@@ -61,10 +61,7 @@ class Folder:
 
     def image(self, file: str) -> Path:
         """The path of a file that is there."""
-        path = inside(self.folder, file)
-        if not path.is_file():
-            raise BadInput(f"{path}: there is no such image; give the folder that holds it by --image-folder.")
-        return path
+        return image_inside(self.folder, file, "give the folder that holds it by --image-folder")
 
 
 @dataclass(frozen=True)

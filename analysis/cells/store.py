@@ -132,6 +132,8 @@ def read_applied(path: Path) -> list[AppliedRates]:
         batches = range(len(parts) // 3)
         return [AppliedRates(*(parts[f"{name}_{i}"] for name in ("rates", "steps", "tokens"))) for i in batches]
     except (ValueError, KeyError, OSError, EOFError, BadZipFile, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno:  # the system does not give the file, which may be sound
+            raise
         raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it, and the same command makes it again.") from error
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.datasets.files import inside, json_document, number_of, text_of
+from analysis.datasets.files import image_inside, json_document, number_of, text_of
 from probes.command.cli import BadInput
 
 DIMENSIONS = {
@@ -113,10 +113,7 @@ def image_path(folder: str | Path, query: AmberQuery) -> Path:
     ------
     BadInput : the name leads out of the folder, or there is no such file
     """
-    path = inside(folder, query.image)
-    if not path.is_file():
-        raise BadInput(f"{path}: there is no such image; give the folder of AMBER_1.jpg and the others.")
-    return path
+    return image_inside(folder, query.image, "give the folder of AMBER_1.jpg and the others")
 
 
 def _associations(path: Path) -> dict[str, tuple[str, ...]]:

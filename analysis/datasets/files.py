@@ -138,6 +138,26 @@ def inside(folder: str | Path, name: str) -> Path:
     return path
 
 
+def image_inside(folder: str | Path, name: str, way_out: str) -> Path:
+    """The path of an image that a data set names within a folder, before anything waits for it: a pipe never ends.
+
+    Parameters
+    ----------
+    way_out : what to do where it is not there
+
+    Raises
+    ------
+    BadInput : the name leads out of the folder, or there is no such file, or a folder, a pipe or a circle of links in its place
+    """
+    from probes.subjects.item import check_file  # here: it comes with torch, which scoring does not need
+
+    path = inside(folder, name)
+    if not os.path.lexists(path):
+        raise BadInput(f"{path}: there is no such image; {way_out}.")
+    check_file(path)
+    return path
+
+
 def opened(path: Path) -> BinaryIO:
     """A file for reading bytes; it can be read again, which a pipe cannot.
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from analysis.datasets.files import inside, json_objects, number_in, number_of, text_of
+from analysis.datasets.files import image_inside, json_objects, number_in, number_of, text_of
 from probes.command.cli import BadInput
 
 FORMATS = ("JPEG", "PNG")
@@ -58,9 +58,10 @@ class HalBenchQuestion:
             return _decoded(io.BytesIO(self.encoded), self.where)
         if folder is None or not self.image_path:
             raise BadInput(f"{self.where}: image {self.image_id} is not in the file; give COCO's folder of images.")
-        path = inside(folder, self.image_path)
-        if not path.is_file():  # a pipe would be waited for without end
-            raise BadInput(f"{self.where}: there is no such image ({path}).")
+        try:
+            path = image_inside(folder, self.image_path, "check the folder and the path in the file")
+        except BadInput as error:
+            raise BadInput(f"{self.where}: {error}") from None
         return _decoded(path, self.where)
 
 

@@ -206,6 +206,10 @@ def test_damaged_files_are_named(config, tmp_path):
     damaged.write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(BadInput, match="is damaged"):
         read_applied(damaged)
+    circle = tmp_path / "circle.npz"
+    circle.symlink_to(circle)
+    with pytest.raises(OSError, match="symbolic links"):
+        read_applied(circle)
     command.perform(replace(config, policies=(), places=("keys",)))
     cell = next(config.store.glob("keys-only*.json"))
     cell.write_text(cell.read_text()[:100])

@@ -79,8 +79,10 @@ def test_images_that_fail_only_when_they_are_asked_for(tmp_path):
     gone = {"image_id": 3, "question": "What?", "image_path": "gone.png"}
     os.mkfifo(tmp_path / "pipe.png")
     waits = {"image_id": 4, "question": "What?", "image_path": "pipe.png"}
-    found = read_halbench(write(tmp_path / "q.jsonl", GOOD | {"image": torn}, away, gone, waits))
-    reasons = ("cut off, damaged", "leads out of this folder", "there is no such image", "there is no such image")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    circle = {"image_id": 5, "question": "What?", "image_path": "circle.png"}
+    found = read_halbench(write(tmp_path / "q.jsonl", GOOD | {"image": torn}, away, gone, waits, circle))
+    reasons = ("cut off, damaged", "leads out of this folder", "there is no such image", "it is a pipe or", "leads back to itself")
     for question, told in zip(found, reasons, strict=True):
         with pytest.raises(BadInput, match=told):
             question.image(tmp_path)
