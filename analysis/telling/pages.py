@@ -10,7 +10,7 @@ from probes.command.files import write_bytes
 from probes.command.lock import held
 
 PAGE = Path("docs/findings.md")
-OURS = (PAGE, Path("docs/ablation.md"))
+OURS = (PAGE, Path("docs/ablation.md"), Path("docs/statistics.md"))
 """The project's own pages, which tell of its own figures alone."""
 FIGURES = Path("figures/emoji")
 

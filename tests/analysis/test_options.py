@@ -4,11 +4,14 @@ import dataclasses
 import inspect
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
 from analysis.ablation.config import AblationConfig
 from analysis.benchmark.config import BenchmarkConfig
+from analysis.card.__main__ import CardConfig
 from analysis.coupling.__main__ import CouplingConfig
 from analysis.drift.__main__ import DriftConfig
 from analysis.efficiency.__main__ import EfficiencyConfig
@@ -27,7 +30,16 @@ from probes.command.cli import _parse, run_cli
 from probes.record import RecordConfig
 
 QUESTIONS = (DriftConfig, LogitsConfig, SinksConfig, CouplingConfig, EntropyConfig, OnsetConfig, AblationConfig, MediationConfig)
-OTHERS = (RecordConfig, RegenerateConfig, BenchmarkConfig, EfficiencyConfig, EngineCostConfig, ScoreCostConfig, CalibrationConfig)
+OTHERS = (
+    CardConfig,
+    RecordConfig,
+    RegenerateConfig,
+    BenchmarkConfig,
+    EfficiencyConfig,
+    EngineCostConfig,
+    ScoreCostConfig,
+    CalibrationConfig,
+)
 
 
 @pytest.mark.parametrize("config", [*QUESTIONS, SensitivityConfig, *OTHERS])
@@ -60,3 +72,17 @@ def test_help_shows_examples_that_parse(config, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert all(f"python -m it {words}".rstrip() in shown for words in config.EXAMPLES)
     assert inspect.getdoc(config).splitlines()[0] in shown
+
+
+@pytest.mark.parametrize("command", ["analysis.card", "analysis.regenerate", "analysis.ablation"])
+def test_help_waits_for_no_model(command):
+    code = f"""
+import runpy, sys
+sys.argv = ["it", "--help"]
+try:
+    runpy.run_module({command!r}, run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code
+assert not {{"torch", "transformers", "matplotlib"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

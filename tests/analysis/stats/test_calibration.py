@@ -1,5 +1,7 @@
 """The simulations count what they say; the slow tier runs them, and every statistic of this house must hold its promise in them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,12 @@ class TestCommand:
         (tmp_path / "page.md").write_text(2 * "<!-- calibration -->\n<!-- /calibration -->\n")
         with pytest.raises(BadInput, match="needs the marks"):
             __main__.main(__main__.CalibrationConfig(page=tmp_path / "page.md"))
+
+    def test_the_projects_page_is_of_the_defaults(self, tmp_path):
+        found = {__main__.page_of(__main__.CalibrationConfig(**other)) for other in ({"share": 0.5}, {"seed": 1})}
+        assert found == {Path("out/calibration.md")}
+        assert __main__.page_of(__main__.CalibrationConfig()) == __main__.CalibrationConfig.page
+        assert __main__.page_of(__main__.CalibrationConfig(share=0.5, page=tmp_path)) == tmp_path
 
     def test_share_out_of_range_is_named(self):
         with pytest.raises(ValueError, match=r"CalibrationConfig.share must lie in \(0, 1\]; got 2"):
