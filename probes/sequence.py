@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kvsmooth.errors import Unsupported
-from kvsmooth.spans import GENERATED, PADDING, token_groups
+from kvsmooth.spans import GENERATED, PADDING, VISUAL, token_groups
 from probes.command.cli import BadInput
 from probes.command.values import whole_tokens
 from probes.subjects.item import Item
@@ -125,7 +125,7 @@ def with_captions(
 
     Raises
     ------
-    BadInput : not one caption a row
+    BadInput : not one caption a row, or one with the token that stands for a piece of the image, as models may write it
     """
     ids = inputs["input_ids"]
     if len(captions) != len(ids):
@@ -135,6 +135,7 @@ def with_captions(
     pad = getattr(getattr(model, "generation_config", None), "pad_token_id", None)
     pad = pad if isinstance(pad, int) else 0
     tails = [torch.as_tensor(whole_tokens(caption, "with_captions.captions"), dtype=ids.dtype, device=ids.device) for caption in captions]
+    _check_tails(model, tails)
     extended = {
         **inputs,
         "input_ids": _joined(ids, tails, pad),
@@ -146,6 +147,17 @@ def with_captions(
             extended[name] = _joined(inputs[name], [kind.expand(len(tail)) for kind, tail in zip(kinds, tails, strict=True)], 0)
     groups = token_groups(model, ids, mask)
     return extended, _joined(groups, [torch.full_like(tail, GENERATED, dtype=groups.dtype) for tail in tails], PADDING)
+
+
+def _check_tails(model: Any, tails: Sequence[Tensor]) -> None:
+    """Refuse a caption that says the model's own image token: a word where it is fed alone, a place for a feature in a whole text."""
+    places = {getattr(model.config, name, None) for name in VISUAL} - {None}
+    for row, tail in enumerate(tails):
+        if said := places & set(tail.tolist()):
+            raise BadInput(
+                f"with_captions.captions: row {row} holds the model's own image token {min(said)}, where a pass over the whole text wants "
+                f"a piece of the image; leave that caption out, or generate with suppress_tokens [{min(said)}] (generation_config.json)."
+            )
 
 
 def _joined(fronts: Int[Tensor, "row position"], tails: Sequence[Tensor], fill: int) -> Int[Tensor, "row longer"]:

@@ -22,6 +22,9 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the behaviour to come; without it a FutureWarning
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # every line: a lost worker is told by the outcomes, not by twenty lines of the cluster
 }
+START = 300
+"""Seconds that a Ray of our own may take to start, where the environment does not say; 30 by itself, too few on a busy machine."""
+PATIENT = {"RAY_gcs_server_port_wait_time_s": str(START), "RAY_raylet_start_wait_time_s": str(START)}
 
 
 @contextmanager
@@ -50,20 +53,28 @@ def connected(address: str | None, cpus: int, gpus: int | None) -> Iterator[Modu
     own = {"num_cpus": cpus, "num_gpus": gpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE, "_temp_dir": str(folder)}
     try:
         try:
-            with _quiet():
+            with _settings():
                 ray.init(address=address or "local", log_to_driver=False, configure_logging=False, **({} if address else own))
         except Exception as error:  # Ray says it with a dozen classes
             if address:
                 raise BadInput(_unreachable(address, one_line(error))) from error
-            raise BadInput(f"Ray cannot be started on this machine: {one_line(error)[:300]}; --engine local needs none.") from error
+            raise BadInput(f"Ray cannot be started on this machine: {_why(error)}; --engine local needs none.") from error
         yield ray
     finally:
-        with _quiet():
+        with _settings():
             ray.shutdown()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, terminate)  # Ray puts its own there and leaves it
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _why(error: Exception) -> str:
+    """What Ray says when it does not start; of its own time limits it knows no way out."""
+    said = one_line(error)
+    if "timed out" in said.lower():
+        return f"it was not ready in time; wait until less runs beside it, or set {' and '.join(PATIENT)} to more seconds"
+    return said[:300].rstrip(".")
 
 
 def room(ray: ModuleType, cpus: int, gpus: int | float) -> int:
@@ -109,7 +120,7 @@ def _unreachable(address: str, why: str) -> str:
 
 def _imported() -> ModuleType:
     try:
-        with _quiet():  # Ray reads most of it as it is imported
+        with _settings():  # Ray reads most of it as it is imported
             import ray
     except ImportError:
         raise BadInput("--engine ray needs Ray, which is not installed: pip install 'kvsmooth[cluster]', or use --engine local.") from None
@@ -117,11 +128,13 @@ def _imported() -> ModuleType:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in QUIET}
+def _settings() -> Iterator[None]:
+    """Within the block Ray is quiet and waits long enough; what the environment says itself stays."""
+    wanted = QUIET | PATIENT
+    before = {name: os.environ.get(name) for name in wanted}
     logger = logging.getLogger("ray")
     level = logger.level
-    os.environ.update({name: value for name, value in QUIET.items() if before[name] is None})
+    os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
     logger.setLevel(logging.CRITICAL)
     try:
         yield

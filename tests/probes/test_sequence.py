@@ -12,7 +12,7 @@ from probes.regimes import record_inputs
 from probes.sequence import LayerView, layers_of, texts, with_captions
 from probes.tracing.tracing import Tracing
 from tests.rounding import SUM, assert_close
-from tests.zoo import FAMILIES, build, decoder_of
+from tests.zoo import FAMILIES, IMAGE, build, decoder_of
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5])
 FEW = ("llava", "gemma3")
@@ -134,6 +134,12 @@ def test_the_batch_ends_at_one_position_and_says_what_every_position_is():
     assert whole["pixel_values"] is inputs["pixel_values"]
     with pytest.raises(BadInput, match="one caption a row"):
         with_captions(model, inputs, CAPTIONS[:1])
+
+
+def test_a_caption_with_the_models_own_image_token_is_refused():
+    model, inputs = build("llava", batch=2)
+    with pytest.raises(BadInput, match=rf"row 1 holds the model's own image token {IMAGE}, .*suppress_tokens \[{IMAGE}\]"):
+        with_captions(model, inputs, [[9, 8], [9, IMAGE, 8]])
 
 
 def test_nothing_of_a_layer_is_kept_after_its_visit():

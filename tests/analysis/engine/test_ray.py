@@ -1,6 +1,8 @@
 """Batches on a Ray cluster of this machine: equal to this process, whatever happens to the workers."""
 
+import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import threading
 import time
 import warnings
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -187,6 +190,31 @@ PROGRAM = """
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 """
+
+
+def test_a_ray_that_is_not_ready_in_time_says_so_in_a_line():
+    """Without any time to start, as on a machine that is too busy for the time there is."""
+    code = textwrap.dedent(PROGRAM).replace("KeyboardInterrupt", "BadInput as error").replace('"interrupted"', "error")
+    words = [sys.executable, "-c", f"from probes.command.cli import BadInput\n{code}", "nowhere", "nowhere"]
+    hurried = os.environ | {"RAY_gcs_server_port_wait_time_s": "0"}
+    with started(words, env=hurried) as process:
+        said, told = process.communicate(timeout=PATIENCE)
+    (line,) = said.splitlines()
+    assert re.fullmatch(r"Ray cannot be started on this machine: it was not ready in time; wait until .* seconds; --engine local .*", line)
+    assert told == ""
+    assert until(lambda: not of_session(process.pid))
+
+
+def test_ray_is_given_more_time_unless_the_environment_says_how_much(monkeypatch):
+    first, second = cluster.PATIENT
+    monkeypatch.setenv(first, "7")
+    monkeypatch.delenv(second, raising=False)
+    with cluster._settings():
+        assert (os.environ[first], os.environ[second]) == ("7", "300")
+    assert (os.environ[first], second in os.environ) == ("7", False)
+    folder = Path(importlib.util.find_spec("ray").origin).parent
+    known = (folder / "_private" / "node.py").read_bytes() + (folder / "_raylet.so").read_bytes()
+    assert all(name.encode() in known for name in cluster.PATIENT), "of another Ray"
 
 
 def test_an_interrupt_keeps_what_is_under_way_and_leaves_no_process(tmp_path):
