@@ -25,11 +25,12 @@ class RecordConfig(ImageOptions):
     out: Path = Path("recordings")
     """folder of the recordings; the same command goes on where it was interrupted"""
     recorders: tuple[str, ...] = ()
-    """what is written down, such as entropy mass lens (docs/recording.md lists them); all but layer_lens if none is named"""
+    """what is written down (docs/recording.md): entropy mass drift norms smoothing probability mean_state received displacement logits gain
+    patches dependency lens layer_lens; all but layer_lens if none is named"""
     smooth: bool = True
     """record KVSmooth too, beside the baseline"""
     preset: str | None = None
-    """published settings of KVSmooth by name, instead of lambda_ref"""
+    """published settings of KVSmooth, instead of lambda_ref: llava-1.5, minigpt-4 or instructblip"""
     lambda_ref: float = 0.7
     """KVSmooth's reference rate, in [0, 1]"""
     seed: int = 0

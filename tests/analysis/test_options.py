@@ -12,6 +12,7 @@ import pytest
 from analysis.ablation.config import AblationConfig
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.card.__main__ import CardConfig
+from analysis.cells.names import PLAN_NAMES
 from analysis.coupling.__main__ import CouplingConfig
 from analysis.drift.__main__ import DriftConfig
 from analysis.efficiency.__main__ import EfficiencyConfig
@@ -72,6 +73,18 @@ def test_help_shows_examples_that_parse(config, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert all(f"python -m it {words}".rstrip() in shown for words in config.EXAMPLES)
     assert inspect.getdoc(config).splitlines()[0] in shown
+
+
+def test_help_says_the_names_that_are_taken(capsys, monkeypatch):
+    from kvsmooth.presets import PRESETS
+    from probes.recorders import RECORDERS
+
+    monkeypatch.setenv("COLUMNS", "400")
+    for config, names in ((RecordConfig, [*RECORDERS, *PRESETS]), (BenchmarkConfig, [*PRESETS][:1]), (AblationConfig, PLAN_NAMES)):
+        with pytest.raises(SystemExit):
+            _parse(config, ["--help"], "python -m it")
+        shown = re.findall(r"[\w.-]+", capsys.readouterr().out.replace("=", " "))
+        assert [name for name in names if name not in shown] == []
 
 
 @pytest.mark.parametrize("command", ["analysis.card", "analysis.regenerate", "analysis.ablation"])
