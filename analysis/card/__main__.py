@@ -18,7 +18,6 @@ from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
 from probes.options import check_positive
-from probes.subjects.bundled import BUNDLED
 
 if TYPE_CHECKING:
     from analysis.card.readers import Card
@@ -78,6 +77,8 @@ def main(config: CardConfig) -> None:
 
 def placed(config: CardConfig) -> Path:
     """The folder that may be written: that of the options, unless it is the default and the options are not those of a committed card."""
+    from probes.subjects.bundled import BUNDLED  # only now: it comes with torch, for which --help need not wait
+
     decisive = (field for field in fields(config) if field.name not in ("out", "subject", "cache", "debug"))
     stated = config.subject in BUNDLED and all(getattr(config, field.name) == field.default for field in decisive)
     if stated or config.out != CardConfig.out:

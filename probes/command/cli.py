@@ -132,6 +132,7 @@ _WAYS_OUT = {
 def _notices_in_one_line(program: str) -> Iterator[None]:
     with warnings.catch_warnings():
         usual = warnings.showwarning
+        warnings.filterwarnings("default", category=Notice)  # told whatever PYTHONWARNINGS makes of warnings: it is no mistake of the code
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, Notice):

@@ -78,6 +78,13 @@ def test_any_encoding_will_do(run, environment, sign):
     assert sign + b" " in done.stderr
 
 
+@pytest.mark.parametrize("filters", ["error", "ignore"])
+def test_a_notice_is_told_whatever_the_warnings_are_set_to(run, filters):
+    done = run(PYTHONWARNINGS=filters)
+    assert done.returncode == 2
+    assert [line.rpartition(": ")[2] for line in done.stderr.decode().splitlines()] == ["λ x", "no"]
+
+
 def test_no_name_reaches_the_terminal_as_anything_but_text(run):
     done = run("--name", "\x1b]0;title\x07", "--path", "\x1b[2J\r")
     assert b"\x1b" not in done.stdout + done.stderr
