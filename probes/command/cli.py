@@ -6,6 +6,7 @@ import errno
 import inspect
 import io
 import itertools
+import logging
 import os
 import shutil
 import sys
@@ -53,6 +54,8 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     with undying_streams():
         try:
             config = _parse(config_class, argv, program)
+            # it tells at length of a home that may not be written, and of fonts that it reads for the first time, and draws all the same
+            logging.getLogger("matplotlib").setLevel(logging.ERROR)
             with _notices_in_one_line(program), noted() as written:
                 main(config)
                 if written:

@@ -1,6 +1,9 @@
 """Drawings: what lands on the axes, and files that stay the same to the byte."""
 
 import json
+import os
+import subprocess
+import sys
 
 import matplotlib
 import numpy as np
@@ -77,6 +80,37 @@ def test_an_empty_panel_has_no_legend(ax):
 def test_arm_colours_differ_in_lightness_too():
     grey = [np.dot(matplotlib.colors.to_rgb(colour), [0.299, 0.587, 0.114]) for colour in ARM_COLOURS.values()]
     assert abs(grey[0] - grey[1]) > 0.05
+
+
+DRAWS = """
+from dataclasses import dataclass
+from pathlib import Path
+from probes.command.cli import run_cli
+
+@dataclass(frozen=True)
+class Options:
+    'Draws.'
+
+    out: Path
+
+def main(config):
+    from analysis.plots.style import figure, save
+
+    made = figure(3, 2)
+    made.add_subplot().plot([1, 2])
+    save(made, config.out, {"seed": 0})
+
+run_cli(Options, main)
+"""
+
+
+def test_a_home_that_may_not_be_written_and_a_place_of_any_bytes_are_drawn_to(tmp_path):
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"), os.devnull)
+    place = os.fsencode(tmp_path) + b"/p\xff"
+    done = subprocess.run([sys.executable, "-c", DRAWS, "--out", place], env=os.environ | nowhere, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b"(p\\udcff.svg, p\\udcff.png)\n")
+    assert sorted(os.listdir(os.fsencode(tmp_path))) == [b"p\xff.png", b"p\xff.svg"]
 
 
 def test_files_carry_their_provenance_and_are_stable(tmp_path):
