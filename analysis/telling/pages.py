@@ -4,10 +4,12 @@ import os
 import re
 import warnings
 from pathlib import Path
+from urllib.parse import quote
 
 from probes.command.cli import BadInput, Notice
 from probes.command.files import write_bytes
 from probes.command.lock import held
+from probes.command.terminal import printable
 
 PAGE = Path("docs/findings.md")
 OURS = (PAGE, Path("docs/ablation.md"), Path("docs/statistics.md"))
@@ -63,10 +65,14 @@ def moved(text: str, question: str, page: Path, out: Path | None) -> str:
     """A paragraph that was written for the project's page and figures, with the links and names of where it stands and of its own files."""
     if page in OURS or out is None:
         return text
-    ours, here = (FIGURES / question).as_posix(), Path(os.path.relpath(out, page.parent)).as_posix()
-    text = text.replace(f"](../{ours}/", f"]({here}/").replace(f"{ours}/", f"{out.as_posix()}/")
-    docs = Path(os.path.relpath(PAGE.parent, page.parent)).as_posix()
-    return re.sub(r"\]\((?=[\w-]+\.md)", f"]({docs}/", text)
+    ours, here = (FIGURES / question).as_posix(), _link(out, page)
+    text = text.replace(f"](../{ours}/", f"]({here}/").replace(f"{ours}/", f"{printable(out.as_posix())}/")
+    return re.sub(r"\]\((?=[\w-]+\.md)", f"]({_link(PAGE.parent, page)}/", text)
+
+
+def _link(place: Path, page: Path) -> str:
+    """How a page says in a link where something lies: spaces, brackets and bytes that are no UTF-8 are written as %20 and the like."""
+    return quote(os.fsencode(Path(os.path.relpath(place, page.parent)).as_posix()))
 
 
 def _spared(page: Path, out: Path | None, question: str) -> bool:

@@ -1,5 +1,6 @@
 """The findings page: each question writes between its own marks, and two that end at once lose nothing of each other."""
 
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -91,6 +92,15 @@ def test_elsewhere_a_paragraph_names_its_own_files(tmp_path, monkeypatch):
     tell("one", text, Path("out/mine-6/findings.md"), Path("out/mine-6/one"))
     told = Path("out/mine-6/findings.md").read_text()
     assert "Figures: `out/mine-6/one/`. ![a](one/a.png) [sinks](../../docs/sinks.md) [site](https://a.b/c.md)" in told
+
+
+def test_results_in_a_place_of_any_name_are_linked(tmp_path):
+    out = tmp_path / os.fsdecode(b"p\xff (1)")
+    page = out / "findings.md"
+    tell("one", "![a](../figures/emoji/one/a.png) Figures: `figures/emoji/one/`.", page, out / "one")
+    assert f"![a](one/a.png) Figures: `{tmp_path}/p\\udcff (1)/one/`." in page.read_text(encoding="utf-8")
+    tell("one", "![a](../figures/emoji/one/a.png)", tmp_path / "findings.md", out / "one")
+    assert "![a](p%FF%20%281%29/one/a.png)" in (tmp_path / "findings.md").read_text(encoding="utf-8")
 
 
 def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
