@@ -240,13 +240,15 @@ def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_fold
 
 
 @pytest.mark.slow
-def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path):
-    command = [sys.executable, "-m", "probes.record"]
-    command += words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
-    with started(command, cwd=ROOT) as one, started(command, cwd=ROOT) as other:
-        told = [each.communicate(timeout=PATIENCE)[1] for each in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], told
-    assert told == ["", ""], "progress is for terminals"
+def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path, capfd):
+    given = words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
+    capfd.readouterr()
+    with started([sys.executable, "-m", "probes.record", *given], cwd=ROOT) as other:
+        until(lambda: list(tmp_path.rglob("*.nc")), other)  # it has begun, and has the most before it
+        assert run(given) == 0
+        told = other.communicate(timeout=PATIENCE)[1]
+    assert other.returncode == 0, told
+    assert (told, capfd.readouterr().err) == ("", ""), "progress is for terminals"
     assert read_folder(tmp_path / "free").sizes["image"] == 4
     assert len(list(tmp_path.rglob("*.nc"))) == 8
     assert not list(tmp_path.rglob("*.tmp"))

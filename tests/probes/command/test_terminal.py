@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from probes.command.terminal import printable
+from tests.processes import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 COMMAND = """
@@ -49,7 +50,7 @@ def command(tmp_path_factory):
 def run(command):
     def run(*words, **environment):
         given = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-        return subprocess.run([sys.executable, command, *words], cwd=ROOT, env=given, capture_output=True, timeout=240)
+        return subprocess.run([sys.executable, command, *words], cwd=ROOT, env=given, capture_output=True, timeout=PATIENCE)
 
     return run
 
@@ -116,7 +117,7 @@ def test_a_reader_that_leaves_ends_nothing(command, tmp_path, unbuffered):
 
 
 def test_help_is_silent_for_head():
-    done = subprocess.run(f"{sys.executable} -m probes --help | true", shell=True, cwd=ROOT, capture_output=True, timeout=240)
+    done = subprocess.run(f"{sys.executable} -m probes --help | true", shell=True, cwd=ROOT, capture_output=True, timeout=PATIENCE)
     assert done.stderr == b""
 
 
@@ -130,7 +131,7 @@ def test_help_comes_in_any_width(run, columns):
 @pytest.mark.slow
 def test_a_full_disk_behind_the_output_is_one_line():
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-m", "probes"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=240)
+        done = subprocess.run([sys.executable, "-m", "probes"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE)
     assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1
     assert b"No space left on device" in done.stderr

@@ -1,9 +1,13 @@
 """The training: a run that was stopped goes on as if it had not been."""
 
+import functools
+
 import pytest
 import torch
 
 from probes.subjects.emoji.scenes import scenes
+from probes.subjects.smollm2 import loading, train, trainable
+from probes.subjects.smollm2.base import base_weights
 from probes.subjects.smollm2.delta import load_delta
 from probes.subjects.smollm2.loading import load_file
 from probes.subjects.smollm2.lora import adapters
@@ -18,8 +22,11 @@ def config(out, **options) -> SmolLM2TrainConfig:
 
 
 @pytest.mark.slow
-def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_path):
+def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_path, monkeypatch):
     torch.set_num_threads(1)
+    read_once = functools.cache(base_weights)  # six times otherwise, 500 MB each; whoever takes them copies
+    for module in (loading, train, trainable):
+        monkeypatch.setattr(module, "base_weights", read_once)
     whole = SmolLM2Training(config(tmp_path / "whole"), 0)
     lines = [whole.advance() for _ in range(4)]
     assert all(torch.isfinite(torch.tensor(line["caption"])) for line in lines)
