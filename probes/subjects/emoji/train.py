@@ -188,7 +188,7 @@ class EmojiTraining:
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seen, self.minutes = state["step"], state["seen"], state["minutes"]
 
-    def advance(self) -> dict[str, float]:
+    def advance(self) -> dict[str, float | str]:
         """One step; all processes leave it with the same weights and the same clock."""
         config, start = self.config, time.perf_counter()
         progress = min(self.minutes / config.minutes, 1.0)

@@ -16,7 +16,7 @@ from probes import load_subject
 from probes.subjects.emoji import PROMPT_TEMPLATE, WEIGHTS, build, prompt_text, scenes
 from probes.subjects.emoji.captions import PROMPT, brief, describe
 from probes.subjects.emoji.model import BOS, EOS, IMAGE, PAD, PATCHES, UNKNOWN
-from probes.subjects.emoji.train import Batches, EmojiTrainConfig, losses, patch_words
+from probes.subjects.emoji.train import Batches, EmojiTrainConfig, losses, main, patch_words
 from probes.subjects.emoji.validation import captions, score
 from probes.subjects.item import Item
 from tests.processes import PATIENCE, started, until
@@ -140,23 +140,21 @@ def test_stages_follow_each_other():
         EmojiTrainConfig(out=Path("unused"), batch=25, processes=2)
 
 
-def training(out: Path, steps: int) -> list[str]:
-    options = {"out": out, "steps": steps, "minutes": 30, "processes": 1, "batch": 4, "checkpoint-minutes": 0, "validate-scenes": 2}
-    options |= {"align-until": 0, "brief-until": 0, "brief-every": 2}
-    command = [sys.executable, "-m", "probes.subjects.emoji.train"]
-    return [*command, *(str(word) for key, value in options.items() for word in (f"--{key}", value))]
+TRAINING = {"minutes": 30.0, "processes": 1, "batch": 4, "checkpoint_minutes": 0.0, "validate_scenes": 2}
+TRAINING |= {"align_until": 0.0, "brief_until": 0.0, "brief_every": 2}
 
 
 @pytest.mark.slow
 def test_training_goes_on_after_kill_9(tmp_path):
+    words = [sys.executable, "-m", "probes.subjects.emoji.train", "--out", tmp_path, "--steps", "100000"]
+    words += [word for name, value in TRAINING.items() for word in (f"--{name.replace('_', '-')}", value)]
     log = tmp_path / "stderr"
-    with log.open("w") as stderr, started(training(tmp_path, 100_000), stdout=subprocess.DEVNULL, stderr=stderr) as running:
+    with log.open("w") as stderr, started(words, stdout=subprocess.DEVNULL, stderr=stderr) as running:
         until((tmp_path / "checkpoint.pt").exists, running)
         os.kill(running.pid, signal.SIGKILL)
         assert running.wait(PATIENCE) == -signal.SIGKILL, log.read_text()
     before = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    done = subprocess.run(training(tmp_path, before["step"] + 3), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    main(EmojiTrainConfig(out=tmp_path, steps=before["step"] + 3, **TRAINING))
     after = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert after["step"] == before["step"] + 3
     assert after["seen"] == before["seen"] + 12
