@@ -1,8 +1,11 @@
 """Numbers of the tests: the page holds what was measured, and rooms are tried by the tests that mirror them."""
 
 import json
+import subprocess
 
-from tests import mutants, numbers
+import pytest
+
+from tests import mutants, numbers, timed
 from tests.rooms import ROOT
 
 ROOM = {"mutants": 30, "tried": 20, "killed": 16, "of_texts": 4, "of_texts_killed": 2, "uncalled": 0}
@@ -45,3 +48,18 @@ def test_a_room_is_tried_by_the_tests_that_mirror_it():
 def test_a_mutant_of_words_alone_is_told_apart():
     assert mutants._text("raise E('XXno suchXX')") == mutants._text("raise E('NO SUCH')")
     assert mutants._text("a + 1") != mutants._text("a - 1")
+
+
+def test_a_target_is_timed_by_what_it_took_and_refused_where_it_fails(tmp_path, monkeypatch):
+    (tmp_path / "Makefile").write_text("fast:\n\t@echo 41 passed in 1s\ntest:\n\t@echo 1 failed, 40 passed; false\n")
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    for words in (("init",), ("add", "-A"), ("commit", "-m", "one")):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.setattr(timed, "ROOT", tmp_path)
+    found = timed.timed("fast")
+    assert (found["passed"], len(found["commit"]) >= 7) == (41, True)
+    assert 0 <= found["processor"] < 60
+    assert found["wall"] >= 0
+    with pytest.raises(RuntimeError, match=r"^make test failed:\n1 failed"):
+        timed.timed("test")
+    assert timed.main(["nonsense"]) == 2
