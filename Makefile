@@ -5,8 +5,10 @@ PY := .venv/bin/python
 JOBS ?= 2
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
+# by the registry: a question that is listed there has a target
+QUESTIONS := $(shell sed -n 's/^    "\([a-z_]*\)": QuestionCommand.*/\1/p' analysis/questions.py)
 
-.PHONY: figures reproduce notebooks drift logits coupling entropy onset sinks mediation ablation sensitivity test fast changed mutants lint redraw efficiency benchmark clean
+.PHONY: figures reproduce help notebooks $(QUESTIONS) test fast changed mutants lint redraw efficiency benchmark clean
 
 ## the main job: every question on 60 scenes and the ablation's ladder, into out/; ends with what was found; resumes
 figures: .venv/ready
@@ -16,41 +18,14 @@ figures: .venv/ready
 reproduce: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate
 
-## does attention spread and leave the image, does the hidden state drift, with and without smoothing (records for the next four too)
-drift: .venv/ready
-	$(ENV) $(PY) -m analysis.drift
+## one question with its defaults, such as `make drift`; `python -m analysis` says what each asks
+$(QUESTIONS): .venv/ready
+	$(ENV) $(PY) -m analysis.$@
 
-## logits of present, hallucinated and absent objects over decoding
-logits: .venv/ready
-	$(ENV) $(PY) -m analysis.logits
-
-## row entropy against the ranks of objects
-coupling: .venv/ready
-	$(ENV) $(PY) -m analysis.coupling
-
-## row entropy by class of token, and the random walk that the derivation assumes
-entropy: .venv/ready
-	$(ENV) $(PY) -m analysis.entropy
-
-## what comes before a hallucinated mention, and what detects one
-onset: .venv/ready
-	$(ENV) $(PY) -m analysis.onset
-
-## which sink detectors agree, and which of them predict the attention that a token will receive
-sinks: .venv/ready
-	$(ENV) $(PY) -m analysis.sinks
-
-## how much of the effect passes through attention rows, and how much through content
-mediation: .venv/ready
-	$(ENV) $(PY) -m analysis.mediation
-
-## detectors, policies, places, layers and doses, each against the baseline and its controls (half an hour on two cores)
-ablation: .venv/ready
-	$(ENV) $(PY) -m analysis.ablation
-
-## how much the choice of options decides, and by more than the amount of smoothing; shares the ablation's cells
-sensitivity: .venv/ready
-	$(ENV) $(PY) -m analysis.sensitivity
+## every target with its line
+help:
+	@awk '/^## /{line = line substr($$0, 3)} /^[a-z$$][^ =]*:/{if (line) {split($$0, at, ":"); printf "%-14s%s\n", at[1], line} line = ""}' Makefile | sed 's/^$$(QUESTIONS)  */QUESTION      /'
+	@echo "QUESTION is one of: $(QUESTIONS)"
 
 ## the notebooks, executed, as pages in build/notebooks
 notebooks: .venv/dev

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.regenerate.__main__ import QUESTIONS
+from analysis.questions import ACROSS_SUBJECTS, QUESTIONS
 from probes.command.cli import run_cli
 from probes.command.listing import commands, listed
 from probes.command.terminal import say
@@ -16,7 +16,7 @@ class AnalysisListConfig:
 def main(config: AnalysisListConfig) -> None:
     """Print them."""
     found = commands("analysis")
-    questions = {name: found.pop(name) for name in (f"analysis.{question}" for question in QUESTIONS)}
+    questions = {name: found.pop(name) for name in (f"analysis.{question}" for question in (*QUESTIONS, *ACROSS_SUBJECTS))}
     say(listed("Questions: python -m", questions))
     say(listed("\nAll else: python -m", found))
 

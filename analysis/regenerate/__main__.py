@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from analysis.cells.names import PLAN_NAMES
+from analysis.questions import QUESTIONS, QuestionCommand
 from analysis.regenerate.lanes import FinishedJob, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import needs_posix, run_cli
@@ -21,45 +22,6 @@ from probes.command.provenance import git_commit
 from probes.command.strict_json import json_text
 from probes.command.terminal import complain, say
 from probes.options import check_positive
-
-
-@dataclass(frozen=True)
-class QuestionCommand:
-    """How a question's command is called.
-
-    Parameters
-    ----------
-    recordings : whether it has the option of that name
-    store : folder of its finished parts, inside the folder of recordings; "" where it has none
-    page : of the docs, that it writes; "" for none
-    most : images that it looks at, at most
-    all_lanes : whether it spreads over all workers by itself, as long as its store is empty
-    plan : whether it has the option of that name
-    shared : what it shares with others, as in `Job`
-    """
-
-    recordings: bool = False
-    store: str = ""
-    page: str = ""
-    most: int = sys.maxsize
-    all_lanes: bool = False
-    plan: bool = False
-    shared: str = ""
-
-
-RECORDED = {"recordings": True, "shared": "recordings"}
-QUESTIONS = {
-    "drift": QuestionCommand(**RECORDED, page="findings.md"),
-    "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
-    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200),
-    "logits": QuestionCommand(**RECORDED, page="findings.md"),
-    "coupling": QuestionCommand(**RECORDED, page="findings.md"),
-    "entropy": QuestionCommand(**RECORDED, page="findings.md"),
-    "onset": QuestionCommand(**RECORDED, page="findings.md"),
-    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
-    "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
-}
-"""In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
 
 
 @dataclass(frozen=True)

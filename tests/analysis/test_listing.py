@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from analysis.__main__ import AnalysisListConfig, main
-from analysis.regenerate.__main__ import QUESTIONS
+from analysis.questions import ACROSS_SUBJECTS, QUESTIONS
 
 
 def test_questions_come_first_and_nothing_is_told_twice(capsys):
@@ -13,7 +13,7 @@ def test_questions_come_first_and_nothing_is_told_twice(capsys):
     first, rest = told.split("\n\n")
     names = [line.split()[0] for line in first.splitlines()[1:]]
     others = [line.split()[0] for line in rest.splitlines()[1:]]
-    assert names == [f"analysis.{question}" for question in QUESTIONS]
+    assert names == [f"analysis.{question}" for question in (*QUESTIONS, *ACROSS_SUBJECTS)]
     assert {"analysis.benchmark", "analysis.regenerate", "analysis.score"} <= set(others)
     assert not set(names) & set(others)
 

@@ -9,28 +9,21 @@ import sys
 
 import pytest
 
-from analysis.ablation.config import AblationConfig
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.card.__main__ import CardConfig
 from analysis.cells.names import PLAN_NAMES
-from analysis.coupling.__main__ import CouplingConfig
-from analysis.drift.__main__ import DriftConfig
 from analysis.efficiency.__main__ import EfficiencyConfig
 from analysis.efficiency.engine import EngineCostConfig
 from analysis.efficiency.scoring import ScoreCostConfig
-from analysis.entropy.__main__ import EntropyConfig
-from analysis.logits.__main__ import LogitsConfig
-from analysis.mediation.config import MediationConfig
-from analysis.onset.__main__ import OnsetConfig
+from analysis.questions import QUESTIONS as NAMES
 from analysis.regenerate.__main__ import RegenerateConfig
 from analysis.score.__main__ import ScoreConfig
-from analysis.sensitivity.config import SensitivityConfig
-from analysis.sinks.__main__ import SinksConfig
 from analysis.stats.calibration.__main__ import CalibrationConfig
 from probes.command.cli import _parse, run_cli
 from probes.record import RecordConfig
+from tests.analysis.question.configs import config_of
 
-QUESTIONS = (DriftConfig, LogitsConfig, SinksConfig, CouplingConfig, EntropyConfig, OnsetConfig, AblationConfig, MediationConfig)
+QUESTIONS = tuple(map(config_of, NAMES))
 OTHERS = (
     CardConfig,
     RecordConfig,
@@ -43,7 +36,7 @@ OTHERS = (
 )
 
 
-@pytest.mark.parametrize("config", [*QUESTIONS, SensitivityConfig, *OTHERS])
+@pytest.mark.parametrize("config", [*QUESTIONS, *OTHERS])
 def test_every_option_has_help(config, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")  # an entry is not broken, so that a line that begins with an option is that option's
     with pytest.raises(SystemExit):
@@ -62,7 +55,7 @@ def test_every_option_has_help(config, capsys, monkeypatch):
         assert re.search(r"[a-z]{2}", text), f"{config.__name__}.{field.name} has no help: {told[option]}"
 
 
-@pytest.mark.parametrize("config", [*QUESTIONS, SensitivityConfig, *OTHERS, ScoreConfig])
+@pytest.mark.parametrize("config", [*QUESTIONS, *OTHERS, ScoreConfig])
 def test_help_shows_examples_that_parse(config, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     assert config.EXAMPLES
@@ -80,7 +73,7 @@ def test_help_says_the_names_that_are_taken(capsys, monkeypatch):
     from probes.recorders import RECORDERS
 
     monkeypatch.setenv("COLUMNS", "400")
-    for config, names in ((RecordConfig, [*RECORDERS, *PRESETS]), (BenchmarkConfig, [*PRESETS][:1]), (AblationConfig, PLAN_NAMES)):
+    for config, names in ((RecordConfig, [*RECORDERS, *PRESETS]), (BenchmarkConfig, [*PRESETS][:1]), (config_of("ablation"), PLAN_NAMES)):
         with pytest.raises(SystemExit):
             _parse(config, ["--help"], "python -m it")
         shown = re.findall(r"[\w.-]+", capsys.readouterr().out.replace("=", " "))

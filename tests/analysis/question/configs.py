@@ -1,21 +1,15 @@
-"""Every question's options."""
+"""Every question's options, by the rule of their names: `DriftConfig` is in `analysis.drift.config`, or in its `__main__`."""
 
 import importlib
+from importlib.util import find_spec
 
-CONFIGS = {
-    "drift": "analysis.drift.__main__:DriftConfig",
-    "sinks": "analysis.sinks.__main__:SinksConfig",
-    "mediation": "analysis.mediation.config:MediationConfig",
-    "logits": "analysis.logits.__main__:LogitsConfig",
-    "coupling": "analysis.coupling.__main__:CouplingConfig",
-    "entropy": "analysis.entropy.__main__:EntropyConfig",
-    "onset": "analysis.onset.__main__:OnsetConfig",
-    "ablation": "analysis.ablation.config:AblationConfig",
-    "sensitivity": "analysis.sensitivity.config:SensitivityConfig",
-}
+from analysis.questions import QUESTIONS
 
 
 def config_of(question):
     """The class of its options."""
-    module, _, name = CONFIGS[question].partition(":")
-    return getattr(importlib.import_module(module), name)
+    module = next(name for name in (f"analysis.{question}.config", f"analysis.{question}.__main__") if find_spec(name))
+    return getattr(importlib.import_module(module), f"{question.capitalize()}Config")
+
+
+CONFIGS = tuple(QUESTIONS)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.questions import QUESTIONS
 from analysis.regenerate import __main__ as regenerate
-from analysis.regenerate.__main__ import QUESTIONS, RegenerateConfig, jobs
+from analysis.regenerate.__main__ import RegenerateConfig, jobs
 from analysis.regenerate.lanes import FinishedJob, Job, run_jobs, startable
 from analysis.regenerate.screen import Screen
 from probes.command.cli import _parse

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.regenerate.__main__ import QUESTIONS, RegenerateConfig, jobs, placed
+from analysis.questions import QUESTIONS
+from analysis.regenerate.__main__ import RegenerateConfig, jobs, placed
 from analysis.regenerate.summary import summary, verdict
 
 ROOT = Path(__file__).parents[3]

@@ -10,25 +10,25 @@ import pytest
 
 from analysis.ablation.page import markdown
 from analysis.question.question import by_name, read_results
+from analysis.questions import QUESTIONS
 from analysis.telling.pages import OURS, PAGE, tell, with_paragraph
 from probes.command.cli import BadInput, Notice
 
 ROOT = Path(__file__).parents[3]
-TOLD = {
-    "drift": "analysis.drift.findings",
-    **{name: f"analysis.{name}.findings" for name in ("logits", "coupling", "entropy", "onset", "mediation")},
-}
-"""Where the paragraph of a question is written that is made of the results file alone."""
+BY_DATA = ("sinks",)
+"""Questions whose paragraph says numbers of the reduced data too."""
+TOLD = tuple(name for name, asked in QUESTIONS.items() if asked.page == PAGE.name and name not in BY_DATA)
+"""Questions whose paragraph is made of the results file alone."""
 
 
 def stored(question):
     return read_results(ROOT / "figures" / "emoji" / question / f"{question}.json")
 
 
-@pytest.mark.parametrize("question", [*TOLD, "sensitivity"])
+@pytest.mark.parametrize("question", TOLD)
 def test_the_page_says_what_the_results_say(question):
     found = stored(question)
-    told = import_module(TOLD.get(question, "analysis.sensitivity.findings")).paragraph
+    told = import_module(f"analysis.{question}.findings").paragraph
     text = told(found) if question == "sensitivity" else told(by_name(found["results"]), found)
     (shown,) = re.findall(rf"<!-- {question} -->\n(.*?)<!-- /{question} -->", (ROOT / PAGE).read_text(), re.DOTALL)
     assert shown == f"{text.strip()}\n", f"run python -m analysis.{question} --redraw"

@@ -1,0 +1,49 @@
+"""The questions by name, and how each is run. One more is a package of that name and a line here.
+
+The list imports none of them: commands, `python -m analysis`, the Makefile, the pages and the tests go by it.
+"""
+
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class QuestionCommand:
+    """How a question's command is called.
+
+    Parameters
+    ----------
+    recordings : whether it has the option of that name
+    store : folder of its finished parts, inside the folder of recordings; "" where it has none
+    page : of the docs, that it writes; "" for none
+    most : images that it looks at, at most
+    all_lanes : whether it spreads over all workers by itself, as long as its store is empty
+    plan : whether it has the option of that name
+    shared : what it shares with others, as in `analysis.regenerate.lanes.Job`
+    """
+
+    recordings: bool = False
+    store: str = ""
+    page: str = ""
+    most: int = sys.maxsize
+    all_lanes: bool = False
+    plan: bool = False
+    shared: str = ""
+
+
+RECORDED = {"recordings": True, "shared": "recordings"}
+QUESTIONS = {
+    "drift": QuestionCommand(**RECORDED, page="findings.md"),
+    "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
+    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200),
+    "logits": QuestionCommand(**RECORDED, page="findings.md"),
+    "coupling": QuestionCommand(**RECORDED, page="findings.md"),
+    "entropy": QuestionCommand(**RECORDED, page="findings.md"),
+    "onset": QuestionCommand(**RECORDED, page="findings.md"),
+    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
+    "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
+}
+"""In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
+
+ACROSS_SUBJECTS = ("grounding",)
+"""Questions that no run over one subject asks: they compare several, or several points of a training."""
