@@ -1,4 +1,4 @@
-"""Writing to standard output, whatever it can show and whoever reads it."""
+"""Writes to standard output in any encoding; a reader that has left is no error."""
 
 import os
 import sys

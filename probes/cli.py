@@ -1,4 +1,4 @@
-"""What commands tell, under its former name; it lives in `probes.command.cli`."""
+"""The former name of `probes.command.cli`."""
 
 from probes.command.cli import BadInput, Notice
 

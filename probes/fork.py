@@ -1,4 +1,4 @@
-"""The fork regime: at given steps of a caption, how likely the arm would have said each object's whole name instead.
+"""The fork regime: the probability, at given steps of a caption, that the arm continues with each object's whole name instead.
 
 A caption is replayed up to the step, and from there each name is forced. The first token of a name is read where the caption stands;
 later ones need a branch. A branch is a row of its own, replayed from the prompt on: nothing is shared with the caption's own replay, so

@@ -1,4 +1,4 @@
-"""How a tokenizer says the objects that are looked for: the tokens of every form of every name, and which of them tell objects apart."""
+"""How a tokenizer spells the objects of interest: the tokens of every form of every name, and which of them identify an object."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Sentences of a caption that are said again, as they are when a text falls into a loop."""
+"""Finds the repeated sentences of a caption, as they occur when a text falls into a loop."""
 
 import re
 

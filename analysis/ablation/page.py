@@ -1,4 +1,4 @@
-"""What docs/ablation.md says of the results, with all tables."""
+"""Writes docs/ablation.md, text and tables, from the results."""
 
 import math
 from collections.abc import Mapping, Sequence

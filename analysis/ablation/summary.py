@@ -1,4 +1,4 @@
-"""What the command says at its end: a line a cell, and how long it took."""
+"""The lines printed at the end of the command: one per cell, and the time taken."""
 
 import math
 from collections.abc import Mapping

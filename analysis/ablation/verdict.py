@@ -1,4 +1,4 @@
-"""What ablation.json says, in one sentence: does KVSmooth lower hallucination, and is it the guidance by entropy?"""
+"""One-sentence conclusion from ablation.json: does KVSmooth lower hallucination, and is guidance by entropy the cause?"""
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.telling.wording import Rows, direction

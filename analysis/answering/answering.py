@@ -1,4 +1,4 @@
-"""`Answering`: how a subject is asked; called where it will run, it loads the subject and gives the worker."""
+"""`Answering`: the options for generating answers; called in the worker's process, it loads the subject and returns the worker."""
 
 import time
 from collections.abc import Sequence

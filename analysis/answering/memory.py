@@ -1,4 +1,4 @@
-"""How much memory a subject needs, told from its configuration: no weights are read, and of the hub none are fetched."""
+"""Estimates the memory that a subject needs from its configuration; no weights are read or downloaded."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a model is asked of an image, and what it said; both picklable, so that they cross processes."""
+"""A question about an image, and the completion that a model generated for it; both picklable, so that they cross processes."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sampling whose draws belong to the item: the same whatever else is in its batch, and whichever worker has it."""
+"""Sampling with one random stream per item, so that results depend neither on the rest of the batch nor on the worker."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One loaded subject for all methods that are asked in one process."""
+"""A cache of loaded subjects, so that all methods run in one process share one model."""
 
 from dataclasses import dataclass
 

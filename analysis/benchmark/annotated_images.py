@@ -1,4 +1,4 @@
-"""Annotated images that captions are asked of: COCO's, or the bundled scenes; and which of them are chosen."""
+"""The annotated images that are captioned: COCO's, or the bundled scenes; and the choice among them."""
 
 import json
 import random

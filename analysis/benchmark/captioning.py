@@ -1,4 +1,4 @@
-"""Benchmarks that ask for captions of annotated images: CHAIR, and OPOPE."""
+"""Benchmarks on captions of annotated images: CHAIR and OPOPE."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

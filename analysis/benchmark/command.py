@@ -1,4 +1,4 @@
-"""What the command does: plan, ask what is missing, score, draw; each step leaves its file, so that an interrupted run goes on from it."""
+"""Runs a benchmark: plan, generate what is missing, score, draw; each step leaves its file, so that an interrupted run resumes."""
 
 import warnings
 from dataclasses import replace

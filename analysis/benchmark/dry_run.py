@@ -1,4 +1,4 @@
-"""What a run would do and need, found out without asking, loading weights or writing anything."""
+"""The dry run: reports what a run would do and need, without generating, loading weights or writing anything."""
 
 from analysis.benchmark.planning import BenchmarkRun, plan_file
 from analysis.benchmark.scoring import evaluation_of, folder_of

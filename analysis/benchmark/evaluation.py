@@ -1,4 +1,4 @@
-"""A metric with its ground truth, and which answers of a plan it is given."""
+"""A metric with its ground truth, and the choice of a plan's answers that it scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Asks what is not yet answered: batches of the plan go through an engine, answers are written as they come."""
+"""Generates the missing answers of a plan: batches go through an engine, answers are written as they arrive."""
 
 import sys
 import warnings

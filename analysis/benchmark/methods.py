@@ -1,4 +1,4 @@
-"""What a subject is benchmarked with: nothing, KVSmooth, or a control of it, each by a name with options. Listed in `METHODS`.
+"""The methods of a benchmark run: nothing, KVSmooth, or a control of it, each by a name with options. Listed in `METHODS`.
 
 A specification is a name and, behind a colon, options with commas between them: `kvsmooth:lambda_ref=0.9,window=15`.
 """

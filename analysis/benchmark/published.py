@@ -1,4 +1,4 @@
-"""What papers report: never measured here, on other images, and shown only where it says so.
+"""Numbers that papers report, for comparison only: measured by others, on other images, and labelled as such.
 
 Source: Jiang, Chen, Zhang, He, "KVSmooth: Mitigating Hallucination in Multi-modal Large Language Models through Key-Value Smoothing",
 arXiv 2602.04268 (CVPR 2026). CHAIR: 500 images of COCO val2014, at most 512 new tokens, greedy; F1 of precision and recall over the

@@ -1,4 +1,4 @@
-"""The table of a benchmark as papers print it: percent, intervals, paired differences; published numbers apart, and said to be so."""
+"""The table of a benchmark as papers print it: percent, intervals, paired differences; published numbers apart and labelled."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is tried before anything is asked: each method on the subject without weights, and then one step of each method.
+"""Checks each method before a run: first on the subject without weights, then for one decoding step.
 
 A method that does not serve the subject is told at once, and not when it is its turn, after a night of other methods' answers.
 """

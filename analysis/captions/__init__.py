@@ -1,4 +1,4 @@
-"""What captions say: counts of their objects, length and repetition, and a table of their mentions."""
+"""Statistics of captions: counts of their objects, length and repetition, and a table of their mentions."""
 
 from analysis.captions.counts import caption_counts, caption_rows
 from analysis.captions.mentions import mention_table

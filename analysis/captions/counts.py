@@ -1,4 +1,4 @@
-"""What the two arms say: CHAIR, length and repetition of their free captions, compared over images.
+"""The free captions of the two arms compared over images: CHAIR, length and repetition.
 
 Counts are kept by image, so that ratios of sums (the field's estimators) can be resampled and exchanged image by image.
 """

@@ -1,4 +1,4 @@
-"""How ablation.nc holds counts and mentions of every cell's captions by image, and how one tells that it is one."""
+"""The format of ablation.nc: counts and mentions of every cell's captions by image; and the check that a file has it."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs the missing cells of any plan and reduces all that are finished: what every command does that asks for cells."""
+"""Runs the missing cells of a plan and reduces all finished ones; shared by the commands that run cells."""
 
 import math
 import time

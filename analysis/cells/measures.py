@@ -1,4 +1,4 @@
-"""What a caption counts for, and the measures that are ratios of such counts' sums.
+"""Counts of a caption, and the measures that are ratios of summed counts.
 
 Every measure of the ablation is a ratio of sums over images, so that one matrix product of counts gives all of them, in every resample.
 """

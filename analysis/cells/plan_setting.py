@@ -1,4 +1,4 @@
-"""What a plan of cells must know of the method and the subject."""
+"""The facts about method and subject that a plan of cells depends on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Runs one cell: captions of all images, and the receipts of what the smoothing did to each."""
+"""Runs one cell: captions of all images, and a record of the smoothing that each received."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The null of two unrelated series with their autocorrelation: ranks turned round within their caption, all objects of an image together.
+"""Circular-shift surrogates: a null that keeps autocorrelation, ranks shifted within their caption, all objects of an image together.
 
 `analysis.stats.permutation.circular_shift` does it for one series an image. Objects that are followed until they are said differ in length
 here, and are turned by the same share of it, so that what they have in common stays in common. All turns of a group come out of one Fourier

@@ -1,4 +1,4 @@
-"""What people's captions name, kept beside the annotations: read once by each reader, and only for images that were asked for."""
+"""A cache of the objects named in people's captions, beside the annotations: each reader fills it once, for the images it needs."""
 
 import sqlite3
 import sys

@@ -1,4 +1,4 @@
-"""JSON and names of files from outside: what cannot be used is told in one line that says where."""
+"""Reads JSON and file names from outside; input that cannot be used is refused in one line that gives its place."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What drift.json says, in words: the verdict and the paragraphs of docs/findings.md."""
+"""Writes the verdict and paragraphs of docs/findings.md from drift.json."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run: primary outcomes, captions, and what was left out, as aligned text."""
+"""The lines printed at the end of a run: primary outcomes, captions, and exclusions, as aligned text."""
 
 from collections.abc import Mapping
 from typing import Any

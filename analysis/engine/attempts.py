@@ -1,4 +1,4 @@
-"""What a try of a batch comes to, and what follows when it fails: its items alone, once; then they are set aside."""
+"""The outcome of an attempt at a batch, and the retry policy: a failed batch is retried item by item once, then its items are set aside."""
 
 import time
 from collections.abc import Sequence

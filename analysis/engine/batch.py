@@ -1,4 +1,4 @@
-"""What an engine is given and what it gives back: batches of payloads in, one outcome a payload out."""
+"""The interface of an engine: batches of payloads in, one outcome per payload out."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

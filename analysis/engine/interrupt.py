@@ -1,4 +1,4 @@
-"""The first interrupt is a wish to stop, the second one stops."""
+"""The first interrupt asks a run to stop cleanly, the second stops it at once."""
 
 import signal
 import threading

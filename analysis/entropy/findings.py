@@ -1,4 +1,4 @@
-"""What entropy.json says, in words: the verdict and the paragraphs of docs/findings.md."""
+"""Writes the verdict and paragraphs of docs/findings.md from entropy.json."""
 
 from collections.abc import Mapping
 from typing import Any

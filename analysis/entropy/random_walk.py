@@ -1,4 +1,4 @@
-"""Do hidden states walk at random, h_t = h_{t-1} + noise, as the derivation of a moving average from maximum a posteriori assumes?
+"""Are hidden states a random walk, h_t = h_{t-1} + noise, as the derivation of a moving average from maximum a posteriori assumes?
 
 Of a walk, the mean squared displacement grows in proportion to the lag, increments are uncorrelated, and the variance ratio
 VR(k) = MSD(k) / (k MSD(1)) is 1 (Lo & MacKinlay 1988). Of white noise round a fixed mean, the displacement does not grow at all,

@@ -1,4 +1,4 @@
-"""What logits.json says, in words: the verdict and the paragraphs of docs/findings.md, and the lines at the end of a run."""
+"""Writes the verdict and paragraphs of docs/findings.md, and the closing lines of a run, from logits.json."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One batch of images through every world, and the files in which finished batches wait for the rest."""
+"""Runs one batch of images under every counterfactual; finished batches are kept in files until all are done."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

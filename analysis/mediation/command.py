@@ -1,4 +1,4 @@
-"""From options to files: mediation.nc (means by image), mediation.json (results), the figure, the paragraph, what the command says."""
+"""From options to files: mediation.nc (means by image), mediation.json (results), the figure, the paragraph, the closing lines."""
 
 import json
 import warnings

@@ -1,4 +1,4 @@
-"""The worlds of a mediation question: which arm computes the contents, and whose attention rows read them."""
+"""The counterfactuals of mediation: which arm computes keys and values, and whose attention rows read them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What a replay says of one caption: log-probabilities at its object mentions and at its sentence ends, as means over the steps."""
+"""The outcomes of one replayed caption: log-probabilities at its object mentions and its sentence ends, as means over the steps."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Which objects an answer says are visible: the step for which Object HalBench asks GPT-3.5, here exchangeable.
+"""Extracts the objects that an answer describes as visible: the step for which Object HalBench uses GPT-3.5, here exchangeable.
 
 By default it is done by rules on this machine; a model behind an OpenAI-compatible address is `analysis.metrics.extractor_openai`.
 """

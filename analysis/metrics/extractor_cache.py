@@ -1,4 +1,4 @@
-"""What a model was asked for and said, kept line by line in a file: a rerun, or one after an interrupt, asks nothing twice."""
+"""A cache of an extractor model's replies, line by line in a file, so that a rerun or a resumed run repeats no request."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Objects of answers named by a language model behind an OpenAI-compatible address, each answer asked for once.
+"""Extracts objects from answers by a language model behind an OpenAI-compatible address; one request an answer.
 
 The public Object HalBench asks ``gpt-3.5-turbo-0613`` (retired) at temperature 0.2, its whole question as the system's message. The words
 of the question here are this project's own; `OpenAIExtractor.prompt` takes another text, such as that of the public code.

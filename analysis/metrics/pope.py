@@ -1,4 +1,4 @@
-"""POPE: asked whether an object is in the image, how often a model is right, and how often it says yes.
+"""POPE: yes-or-no questions about the presence of an object; how often a model is right, and how often it answers yes.
 
 Li et al. 2023, "Evaluating Object Hallucination in Large Vision-Language Models". Yes is the positive answer. What is a yes depends on
 the parser (`analysis.metrics.parsers`); the averages over the strategies are means (`analysis.metrics.polling`).

@@ -1,4 +1,4 @@
-"""How many images and objects the numbers about sets of objects stand on."""
+"""The numbers of images and objects behind the results about sets of objects."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How sets of objects, outcomes and regimes look and read in figures of `analysis.logits` and `analysis.coupling`."""
+"""Colours and labels of sets of objects, outcomes and regimes in figures of `analysis.logits` and `analysis.coupling`."""
 
 from analysis.objects.names import VOCABULARY
 from analysis.plots.style import OBJECT_COLOURS

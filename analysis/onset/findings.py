@@ -1,4 +1,4 @@
-"""What onset.json says, in words: the verdict and the paragraphs of docs/findings.md."""
+"""Writes the verdict and paragraphs of docs/findings.md from onset.json."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One look for every figure: a colour an arm, the house style, and files that say where their numbers come from."""
+"""The style of every figure: a colour an arm, the house style, and provenance in the saved files."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What the command of every question does: data are measured or read, tested, drawn and told; each step leaves its file."""
+"""The command of every question: measure or read data, test, draw, and write the page; each step leaves its file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where a question's files go: over committed files only with the settings that these state, else to out/<subject>-<images>/<question>.
+"""Where results are written: over committed files only with the settings that these state, else to out/<subject>-<images>/<question>.
 
 Under figures/, a question's own folder, which is the default of its option, states the question's defaults, and any other folder what its
 results file says of itself. Whatever else is asked for leaves figures/ and docs/ as they are.

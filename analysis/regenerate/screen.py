@@ -1,4 +1,4 @@
-"""What a driver of child processes shows: lines of its own, and on a terminal one line with the progress of all children below them.
+"""The terminal output of a driver of child processes: its own lines, and one line with the progress of all children below them.
 
 Children draw their progress bars on a terminal only, and two of them on one terminal would overwrite each other. So each gets a
 pseudo-terminal, whose newest line is put into the common one; finished lines go to the child's log.

@@ -1,4 +1,4 @@
-"""What a run over the questions says at its end: what each has found, where that lies, and what to do next."""
+"""The lines printed at the end of a run over the questions: what each found, where it lies, and what to do next."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Notices that come up while something is scored: told afterwards as ever, and collected, since a results file holds them too."""
+"""Collects the notices of a scoring run, so that the results file holds them as well as the terminal."""
 
 import warnings
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`pope`: asked whether an object is in the image, how often a model is right, and how often it says yes."""
+"""`pope`: yes-or-no questions about the presence of an object; how often a model is right, and how often it answers yes."""
 
 import warnings
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the command prints: one line a measure, with its interval; shares in percent here and nowhere else."""
+"""The printed table of a scoring: one line a measure with its interval; shares in percent, here and nowhere else."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the command does: runs missing cells, reduces them to sensitivity.nc, tests in sensitivity.json, draws, tells."""
+"""Runs the missing cells, reduces them to sensitivity.nc, tests in sensitivity.json, draws, and writes the page."""
 
 import json
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The question's verdict and paragraphs on the findings page; every number in it is read out of the results."""
+"""Writes the question's verdict and paragraphs on the findings page; every number is read from the results."""
 
 import math
 from collections.abc import Mapping, Sequence

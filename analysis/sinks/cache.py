@@ -1,4 +1,4 @@
-"""The reduction of measured texts, which takes minutes where the texts are there: kept beside them until texts, options or code change."""
+"""A cache of the reduction of measured texts, which takes minutes: valid until texts, options or code change."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What sinks.json says of Observation 2, in words: the verdict and the paragraphs of docs/findings.md."""
+"""Writes the verdict on Observation 2 and the paragraphs of docs/findings.md from sinks.json."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Observation 2 of KVSmooth: does the entropy of a token's own row say how much attention it receives? With what it is worth by chance.
+"""Observation 2 of KVSmooth: does the entropy of a token's own row predict the attention it receives, and beyond chance?
 
 The paper reports an uncentred cosine between the row entropies of a caption and its column sums. Vectors of positive numbers have a high
 cosine whatever they are: row entropies and column sums of exactly uniform attention have one above 0.85. So each caption's cosine stands

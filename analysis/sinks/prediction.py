@@ -1,4 +1,4 @@
-"""Does a score tell which tokens will receive attention? AUROC against the label of `targets`, over images, layers kept apart.
+"""Does a score predict which tokens will receive attention? AUROC against the label of `targets`, over images, layers kept apart.
 
 A pair is a token that will receive much and one that will not, of the same layer. Pooled: any two tokens. Within: two tokens of one image.
 Stratified: two tokens at the same decoding step, hence of different images, so that a score of position alone gets exactly one half.

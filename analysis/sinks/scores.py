@@ -1,4 +1,4 @@
-"""Whole texts -> what every detector says of every token, and what the token received; maps are gone when a layer is left."""
+"""Scores whole texts by every detector, beside the attention that each token received; attention maps are freed layer by layer."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Names, order and colours of detectors: in every figure of this question by lead time, each lead time in one colour."""
+"""Names, order and colours of detectors in this question's figures: by lead time, one colour each."""
 
 import json
 

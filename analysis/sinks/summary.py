@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run: prediction at the main window, Observation 2, sinks found, prevalence and exclusions."""
+"""The lines printed at the end of a run: prediction at the main window, Observation 2, sinks found, prevalence and exclusions."""
 
 import json
 from collections.abc import Mapping

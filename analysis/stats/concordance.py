@@ -1,4 +1,4 @@
-"""How well a score tells positives from negatives (AUROC), pooled, within images and within strata, with images as the unit.
+"""How well a score separates positives from negatives (AUROC), pooled, within images and within strata, with images as the unit.
 
 All three are ratios of quadratic forms. Let C[i, k] count the concordant pairs of a positive of image i with a negative of image k (ties
 count half) and N[i, k] all such pairs. For a resample that drew image i m[i] times, AUROC = m'Cm / m'Nm; within images only the

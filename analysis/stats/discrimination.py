@@ -1,4 +1,4 @@
-"""How well scores tell positive from negative cases, over images: AUROC and average precision, pooled, within images, within strata.
+"""How well scores separate positive from negative cases, over images: AUROC and average precision, pooled, within images, within strata.
 
 Pooled compares any two cases, within only those of one image, stratified only those of one stratum such as a position in the text. The
 three differ where something else moves both score and label: what differs between images lifts (or hides) the pooled figure, a trend over

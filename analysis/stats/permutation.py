@@ -1,4 +1,4 @@
-"""Permutation tests inside images: labels exchanged within their image, or a series turned round within its caption.
+"""Permutation tests inside images: labels exchanged within their image, or a series shifted circularly within its caption.
 
 What an image has as a whole (how many mentions, how high its entropy) stays as it is, so only association *within* images is tested. A
 circular shift also keeps the order of a series, and with it the autocorrelation that makes neighbouring tokens resemble each other.

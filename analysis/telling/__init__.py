@@ -1,1 +1,1 @@
-"""Pages and words: how results are told, and where they stand in a page."""
+"""Result pages: how results are worded, and where they are inserted in a page."""

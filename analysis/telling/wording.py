@@ -1,4 +1,4 @@
-"""How the findings page says a result: numbers as text, which way a corrected test points, the table of primary outcomes."""
+"""The wording of the findings page: numbers as text, the direction of a corrected test, the table of primary outcomes."""
 
 import math
 from collections.abc import Mapping, Sequence

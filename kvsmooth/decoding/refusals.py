@@ -1,4 +1,4 @@
-"""Caches and kinds of decoding that cannot be smoothed, each with one line that says so and what to do."""
+"""Caches and kinds of decoding that cannot be smoothed, each refused in one line with the way out."""
 
 from collections.abc import Mapping
 from typing import Any

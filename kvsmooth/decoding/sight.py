@@ -1,4 +1,4 @@
-"""What a detector is shown of the newest token: exactly the parts of `View` that it names in `needs`."""
+"""The detector's view of the newest token: exactly the parts of `View` that it names in `needs`."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any

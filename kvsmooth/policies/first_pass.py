@@ -1,4 +1,4 @@
-"""What a first run applied, as data, and rates that were laid down from it before the second run began."""
+"""The rates applied in a first run, as data; and schedules of rates fixed from them before the second run."""
 
 import hashlib
 import random

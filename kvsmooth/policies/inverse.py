@@ -1,4 +1,4 @@
-"""The opposite guidance: whatever a policy does, to the tokens it would have left alone."""
+"""The inverse of another policy: smooths the tokens that it would have left alone."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar

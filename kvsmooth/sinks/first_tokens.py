@@ -1,4 +1,4 @@
-"""The first tokens of a text are its sinks, whatever they say: position alone decides."""
+"""Sinks by position alone: the first tokens of a text, whatever they are."""
 
 from dataclasses import dataclass
 from typing import ClassVar

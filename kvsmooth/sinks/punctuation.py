@@ -1,4 +1,4 @@
-"""Semantic sinks: punctuation marks, which say little and collect attention. The token's id alone decides."""
+"""Semantic sinks: punctuation marks, which carry little meaning and collect attention. The token's id alone decides."""
 
 import unicodedata
 from dataclasses import dataclass

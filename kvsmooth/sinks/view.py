@@ -1,4 +1,4 @@
-"""What a detector may see: one language for the newest token while decoding and for a whole text afterwards."""
+"""`View`: the data that a detector may use, in one form for the newest token while decoding and for a whole text afterwards."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar

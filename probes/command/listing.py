@@ -1,4 +1,4 @@
-"""Which commands a package has, and what each says first of itself: read off its files, so that nothing is imported or run."""
+"""Lists the commands of a package with the first line of each, from the files alone: nothing is imported or run."""
 
 import ast
 import importlib.util

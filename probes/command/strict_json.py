@@ -1,4 +1,4 @@
-"""What strict JSON can hold, of anything that a file of ours keeps: the one converter of results, records and provenance."""
+"""Converts values to strict JSON: the one converter of results, records and provenance."""
 
 import dataclasses
 import json

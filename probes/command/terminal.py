@@ -1,4 +1,4 @@
-"""What a command says: it reaches any terminal, whatever that can show, and never ends the work."""
+"""Output of commands that works on any terminal, whatever its encoding, and never ends the work."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""How far the hidden state has turned: since the last token, from the image, from the prompt's end."""
+"""The angle of the hidden state to the last token's, to the image's, and to that of the prompt's end."""
 
 import torch
 from jaxtyping import Float

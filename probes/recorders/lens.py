@@ -1,4 +1,4 @@
-"""How near each object is to being said, whether it is said or not."""
+"""How close each object is to being the next word: its logit, log-probability and rank at every step."""
 
 from probes.command.cli import BadInput
 from probes.objects import ObjectVocabulary

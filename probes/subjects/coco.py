@@ -1,4 +1,4 @@
-"""COCO's eighty objects and how captions say them, for subjects of the hub; the bundled subject has words of its own."""
+"""COCO's eighty objects and the words for them in captions, for subjects of the hub; the bundled subject has words of its own."""
 
 NAMES = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light", "fire hydrant", "stop sign"),

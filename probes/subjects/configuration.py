@@ -1,4 +1,4 @@
-"""What a model's configuration says, read before its weights are; what no weights can make a subject of is refused here."""
+"""Reads a model's configuration before its weights, and refuses models that cannot be subjects."""
 
 import json
 import warnings

@@ -1,4 +1,4 @@
-"""Whether a model is what its weights say: nothing left to chance, nothing that is no number."""
+"""Checks a model against its weight files: no missing or mismatched weights, and none that are not finite."""
 
 import warnings
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Puts the reads of a forward pass together to a decoding step, with proof that it is the step it is taken for.
+"""Assembles the reads of a forward pass into a decoding step, with checks that they belong to it.
 
 No nnsight here: `probes.tracing` hands in what it reads, in the order of the forward pass.
 """

@@ -1,4 +1,4 @@
-"""Numbers that are none: in a model's parameters, and in the scores of its next token."""
+"""Detects NaN and infinity in a model's parameters and in the scores of its next token."""
 
 import torch
 from jaxtyping import Float, Int

@@ -1,4 +1,4 @@
-"""Tokens of a generation: heard as they are chosen, forced where a caption is replayed, cut at a row's own end."""
+"""Tokens of a generation: recorded as they are chosen, forced where a caption is replayed, cut at each row's end."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable

@@ -1,4 +1,4 @@
-"""Level and coverage of what is said of detectors: clustered DeLong, average precision, the difference of two scores."""
+"""Level and coverage of the statistics of detectors: clustered DeLong, average precision, the difference of two scores."""
 
 from functools import cache, partial
 

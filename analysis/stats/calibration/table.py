@@ -1,4 +1,4 @@
-"""Results of the simulations as a table of a page, and as the lines that a command says."""
+"""The results of the simulations as a table for the docs, and as printed lines."""
 
 from collections.abc import Sequence
 
