@@ -89,6 +89,17 @@ def require() -> None:
     _loaded()
 
 
+def splits_as_published() -> bool:
+    """Whether the installed NLTK splits words as the public programs' did.
+
+    Raises
+    ------
+    BadInput : NLTK or its data are not there
+    """
+    _, splitter, _ = _loaded()
+    return all(splitter.tokenize(text) == expected for text, expected in SPLIT_AS_PUBLISHED.items())
+
+
 def tell_of_version() -> None:
     """One Notice where the installed NLTK splits words otherwise than the public programs' did.
 
@@ -96,8 +107,7 @@ def tell_of_version() -> None:
     ------
     BadInput : NLTK or its data are not there
     """
-    _, splitter, _ = _loaded()
-    if any(splitter.tokenize(text) != expected for text, expected in SPLIT_AS_PUBLISHED.items()):
+    if not splits_as_published():
         import nltk
 
         told = f"NLTK {nltk.__version__} splits words at dashes or apostrophes otherwise than that of the published programs, so that"

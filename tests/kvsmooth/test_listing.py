@@ -14,12 +14,13 @@ def test_every_entry_has_a_line(capsys):
     told = capsys.readouterr().out
     for name in (*SINKS, *POLICIES, *MIXES, *PRESETS):
         assert re.search(rf"^  {re.escape(name)} +\S", told, re.MULTILINE), name
-    assert len(told.split("\n\n")) == 4
+    assert len(told.split("\n\n")) == 5
+    assert "python -m kvsmooth doctor" in told
 
 
 def test_words_that_mean_nothing_are_refused_in_one_line(capsys):
     assert main(["--lambda-ref"]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err == "python -m kvsmooth: it has no options; got '--lambda-ref'.\n"
+    assert said.err == "python -m kvsmooth: it takes doctor or nothing; got '--lambda-ref'.\n"
     assert main(["--help"]) == 0

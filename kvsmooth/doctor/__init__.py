@@ -1,0 +1,1 @@
+"""`python -m kvsmooth doctor`: what this machine has, and what the method can do with a model, tried."""
