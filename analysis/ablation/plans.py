@@ -71,7 +71,7 @@ def detectors(setting: PlanSetting) -> list[Cell]:
 
 def options(setting: PlanSetting) -> list[Cell]:
     """The choices that the paper makes or leaves open, one changed at a time."""
-    changed = [{"window": 5}, {"window": 30}, {"margin": 0.0}, {"margin": 0.1}, {"margin": 0.3}]
+    changed: list[dict[str, Any]] = [{"window": 5}, {"window": 30}, {"margin": 0.0}, {"margin": 0.1}, {"margin": 0.3}]
     changed += [{"timing": "recompute"}, {"rope": "before"}, {"previous": "raw"}, {"heads": "per_head"}, {"heads": "mean_row"}]
     changed += [{"rank": "inclusive"}, {"rank": "mid"}, {"warmup": "length"}]
     return [Cell(" ".join(f"{key} {_short(value)}" for key, value in one.items()), "options", one) for one in changed]

@@ -71,7 +71,7 @@ class Cell:
         if score is not None:
             options["score"] = SINKS[score](**of_score)
         if policy is not None:
-            made = POLICIES[policy]
+            made: Any = POLICIES[policy]
             given = {name: value for name, value in (data or {}).items() if name in made.__dataclass_fields__}
             options["policy"] = made(**given, **of_policy)
         return KVSmooth(**options)

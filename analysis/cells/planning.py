@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from analysis.cells.cells import Cell
 from analysis.cells.config import CellsConfig
@@ -67,7 +68,7 @@ def material(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]
 
 def own_options(subject: Subject) -> dict[str, dict]:
     """Options of detectors that belong to the subject: which of its tokens are punctuation."""
-    found = SINKS.get("punctuation")
+    found: Any = SINKS.get("punctuation")
     return {} if found is None else {"punctuation": {"ids": list(found.of(subject.tokenizer).ids)}}
 
 

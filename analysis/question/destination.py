@@ -17,7 +17,7 @@ from analysis.telling.pages import PAGE
 from probes.command.cli import Notice
 from probes.command.strict_json import as_plain
 
-Config = TypeVar("Config")
+Config = TypeVar("Config", bound=Any)
 
 COMMITTED, TRIALS = Path("figures"), Path("out")
 UNNUMBERED = (*FREE, "only")

@@ -20,7 +20,7 @@ from probes.command.files import atomic_write, write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import as_plain
 
-Config = TypeVar("Config")
+Config = TypeVar("Config", bound=Any)
 Encoding = Mapping[str, Mapping[str, Any]]
 
 PLACES = ("out", "store", "recordings", "page")

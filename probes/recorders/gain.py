@@ -1,5 +1,7 @@
 """What smoothing does to the jumps between neighbouring keys and values: the gain of a low-pass filter."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,7 @@ class Gain(Recorder):
         self.before = states
         return dict(zip(self.variables, jumps, strict=True))
 
-    def finish(self, run: object | None, steps: int) -> dict[str, Tensor]:
+    def finish(self, run: Any, steps: int) -> dict[str, Tensor]:
         """ "step layer row"; the smoothed ones only where the method acts."""
         found = super().finish(run, steps)
         acts = () if run is None else run.layers

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -56,6 +56,6 @@ class Recorder(ABC):
     def without_image(self, number: int, logits: Float[Tensor, "row token"]) -> None:  # noqa: B027
         """See the logits of step `number` in the pass without the image; only those that ask for one."""
 
-    def finish(self, run: object | None, steps: int) -> dict[str, Tensor]:
+    def finish(self, run: Any, steps: int) -> dict[str, Tensor]:
         """Everything recorded, "step layer row ..." in float32 on the CPU; `run` is what the arm yielded, None for the baseline."""
         return {name: torch.stack(values).float().cpu() for name, values in self.kept.items() if values}

@@ -1,5 +1,7 @@
 """What the smoothing did to the newest token."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ class Smoothing(Recorder):
         """Nothing: the method keeps its own account."""
         return {}
 
-    def finish(self, run: object | None, steps: int) -> dict[str, Tensor]:
+    def finish(self, run: Any, steps: int) -> dict[str, Tensor]:
         """Rates and changes, "step layer row"; those that a run numbers s - 1 belong to step s."""
         whole = torch.full((steps, len(self.setting.layers), len(self.setting.groups)), torch.nan)
         found = {name: whole.clone() for name in self.variables}

@@ -33,10 +33,10 @@ def load_processor(name: str, source: str, config: Any, **pinned: str) -> Any:
     """
     from transformers import PROCESSOR_MAPPING, AutoImageProcessor, AutoProcessor, AutoTokenizer
 
-    kind = PROCESSOR_MAPPING.get(type(config), None)
+    kind: Any = PROCESSOR_MAPPING.get(type(config), None)
     if importlib.util.find_spec("torchvision") is not None or kind is None or "video_processor" not in kind.get_attributes():
         return counted(name, AutoProcessor.from_pretrained(source, **pinned), config, source, **pinned)
-    makers = {"image_processor": AutoImageProcessor, "tokenizer": AutoTokenizer}
+    makers: dict[str, Any] = {"image_processor": AutoImageProcessor, "tokenizer": AutoTokenizer}
     parts = [makers[part].from_pretrained(source, **pinned) if part in makers else NoVideos() for part in kind.get_attributes()]
     options, rest = kind.get_processor_dict(source, **pinned)
     return counted(name, without_videos(kind).from_args_and_dict(parts, options, **rest), config, source, **pinned)
@@ -86,7 +86,7 @@ class NoVideos(dict):
     num_frames = fps = None
 
 
-def without_videos(kind: type) -> type:
+def without_videos(kind: Any) -> Any:
     """A processor class that takes `NoVideos` for its video processor, under the same name."""
 
     def check(self: Any, name: str, part: Any) -> Any:
