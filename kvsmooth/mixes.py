@@ -52,6 +52,10 @@ class Mix(ABC):
         """Row i goes on as what row rows[i] was; rows are the second dimension."""
         return None
 
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Only these rows go on; nothing where no row has a state of its own."""
+        return None
+
 
 class Ema(Mix):
     """(1 - rate) newest + rate previous. Source: KVSmooth (arXiv 2602.04268)."""
@@ -104,6 +108,8 @@ class RandomDirection(Mix):
     def __init__(self, shape: tuple[int, ...], device: torch.device, seeds: tuple[str, ...]):
         super().__init__(shape, device, seeds)
         self.generators = [torch.Generator().manual_seed(random.Random(seed).getrandbits(32)) for seed in seeds]
+        self.places = torch.arange(shape[1])
+        self.batch = shape[1]
 
     def __call__(
         self, newest: Float[Tensor, "*state"], reference: Float[Tensor, "*state"], rate: Float[Tensor, "..."]
@@ -112,8 +118,13 @@ class RandomDirection(Mix):
         if torch.compiler.is_compiling():
             raise Unsupported('KVSmooth.mix="random_direction" draws numbers, which a compiled step cannot; run the model uncompiled.')
         # drawn on the CPU, so that every device and grouping of layers sees the same numbers
-        drawn = torch.stack([torch.randn(newest.shape[1:], generator=generator) for generator in self.generators]).to(newest)
+        shape = (self.batch, *newest.shape[2:])
+        drawn = torch.stack([torch.randn(shape, generator=generator) for generator in self.generators])[:, self.places].to(newest)
         return newest + drawn * (norm(ema(newest, reference, rate) - newest) / norm(drawn))
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Each row keeps the numbers of its place in the whole batch."""
+        self.places = self.places[rows.cpu()]
 
 
 class RunningMean(Ema):
@@ -143,6 +154,10 @@ class RunningMean(Ema):
     def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Means follow their beams."""
         self.mean.copy_(self.mean.index_select(1, rows.to(self.mean.device)))
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Means of those that go on."""
+        self.mean = self.mean.index_select(1, rows.to(self.mean.device))
 
 
 def norm(states: Float[Tensor, "*state channel"]) -> Float[Tensor, "*state 1"]:

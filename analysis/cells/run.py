@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from analysis.cells.cells import Cell
 from analysis.cells.classes import token_classes
+from analysis.cells.decoding import Decoding
 from analysis.cells.names import RECEIPTS
 from kvsmooth.policies import FirstPass
 from probes.subjects import Item, Subject, load_subject
@@ -72,7 +72,8 @@ class Bench:
         self.job = job
         self.subject = subject or load_subject(job.subject, job.device, job.dtype)
         items = job.shown
-        self.batches = [self.subject.encode(items[i : i + job.batch_size]) for i in range(0, len(items), job.batch_size)]
+        batches = [self.subject.encode(items[i : i + job.batch_size]) for i in range(0, len(items), job.batch_size)]
+        self.decoding = Decoding(self.subject.model, batches, job.max_new_tokens)
 
     @cached_property
     def classes(self) -> Int[Tensor, " token"]:
@@ -90,9 +91,9 @@ class Bench:
         """
         begun, worked, texts, applied = time.perf_counter(), time.process_time(), [], []
         columns: dict[str, list] = {name: [] for name in ("ended", "tokens", "steps", *RECEIPTS)}
-        for number, inputs in enumerate(self.batches):
+        for number in range(len(self.decoding.batches)):
             method = cell.method(self.job.base, None if first is None else first[number].data(self.classes))
-            tokens, run = self._generate(inputs, method)
+            tokens, run = self.decoding.run(number, method)
             ends = end_tokens(self.subject.model)
             counts = lengths(tokens, ends)
             # the first token comes from the prompt, whose pass nothing smooths: a row of n tokens has n - 1 decode steps of its own
@@ -107,13 +108,6 @@ class Bench:
                 applied.append(AppliedRates(run.rates, steps, tokens.T[: len(run.rates)].contiguous()))
         spent = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - worked}
         return {"captions": texts, **columns, **spent}, applied
-
-    @torch.no_grad()
-    def _generate(self, inputs: Mapping[str, Tensor], method: Any) -> tuple[Int[Tensor, "row token"], Any]:
-        with nullcontext() if method is None else method(self.subject.model) as run:
-            greedy = {"do_sample": False, "num_beams": 1, "max_new_tokens": self.job.max_new_tokens}
-            ids = self.subject.model.generate(**inputs, **greedy)
-        return ids[:, inputs["input_ids"].shape[1] :].cpu(), run
 
 
 def receipts(run: Any, steps: Int[Tensor, " row"]) -> dict[str, list[float]]:

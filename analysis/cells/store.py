@@ -21,6 +21,9 @@ from probes.command.files import write_bytes
 from probes.command.provenance import digest
 from probes.command.strict_json import as_json, json_text
 
+COMPUTING = ("analysis.cells.run", "analysis.cells.decoding", "analysis.cells.classes", "probes.greedy", "probes.growing_cache")
+"""Modules that decide what a cell holds, beside the method's own."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -58,7 +61,7 @@ class CellStore:
         parts = [as_json({name: value for name, value in self.identity.items() if name != "base"})]
         # what holds in the end: an option that a cell names and one that it takes from the base are the same cell
         options = None if cell.options is None else {**self.identity.get("base", {}), **cell.options}
-        parts += [as_json(options), code_version("analysis.cells.run", "analysis.cells.classes")]
+        parts += [as_json(options), code_version(*COMPUTING)]
         if cell.options is not None:
             parts.append(method_version(cell.option("score"), cell.option("policy")))
         if cell.source is not None:

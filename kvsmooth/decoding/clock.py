@@ -72,6 +72,7 @@ class Clock:
             self._undo.pop()()
         for cache in list(self._streams):
             vars(cache).pop("reorder_cache", None)
+            vars(cache).pop("batch_select_indices", None)
         self.cache = self.tokens = self._unbound = self._compiled = self._ids = self.mask = None
         self._calls.end(clean=kind is None)
 
@@ -211,7 +212,7 @@ class Clock:
         return stream
 
     def _begin(self, cache: Cache | None, stream: Stream) -> Stream:
-        """Tie a stream to its cache, beam search included."""
+        """Tie a stream to its cache: beams that are reordered, rows that leave the batch."""
         if stream.state is None:
             stream.began = self._passes
             stream.text.ends = self._calls[-1].ends if self._calls else self._ends
@@ -227,7 +228,13 @@ class Clock:
                 type(present).reorder_cache(present, beam_idx)
             stream.reorder(beam_idx)
 
-        vars(cache)["reorder_cache"] = reorder_cache
+        def batch_select_indices(indices: Any) -> None:
+            present = own()
+            if present is not None:
+                type(present).batch_select_indices(present, indices)
+            stream.keep(indices)
+
+        vars(cache).update(reorder_cache=reorder_cache, batch_select_indices=batch_select_indices)
         self._streams[cache] = stream
         return stream
 

@@ -1,6 +1,6 @@
 """Like layers of the band, dealt with together: one queue, one previous state and one record for all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -58,6 +58,9 @@ class Group:
             self.raw = self._empty(*states, unit.key_channels), self._empty(*states, unit.value_channels)
         self.output = self._empty(1, unit.rows, unit.heads, unit.value_channels) if method.output else None
         self.seeded = self.seeded_output = self.checked = False
+        # of the whole batch, the rows that still decode; policies and the record go on with all of them, so that each row has its own place
+        self.batch = unit.rows
+        self.kept: Int[Tensor, " kept"] | None = None
         # a compiled graph cannot grow a list, so with a static cache the record is a buffer of the cache's length
         self.steps: list[Float[Tensor, "field layer row"]] = []
         self.buffer = None if steps is None else self._empty(steps, 4, *shape[:2])
@@ -93,11 +96,22 @@ class Group:
     def rates(self, items: list[Newest], shared: StepContext) -> tuple[Tensor, Tensor]:
         """Rates "layer row" or "layer row head", and the scores they come from."""
         scores = score_newest(self.method, items, shared, self.unit.heads)
-        rates = self.policy.push(scores, shared.tokens)
+        rates = self._pushed(scores, shared.tokens)
         if rates.shape != scores.shape:
             told = f"{type(self.policy).__name__}: rates {tuple(rates.shape)} for scores {tuple(scores.shape)}"
             raise Unsupported(f"KVSmooth.policy must give a rate for each score, in the scores' shape; got {told}.")
         return rates, scores
+
+    def _pushed(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None) -> Float[Tensor, "layer row *head"]:
+        if self.kept is None:
+            return self.policy.push(scores, tokens)
+        tokens = None if tokens is None else self._whole(tokens, 0, self.kept)
+        return self.policy.push(self._whole(scores, 1, self.kept), tokens).index_select(1, self.kept)
+
+    def _whole(self, part: Tensor, rows: int, kept: Int[Tensor, " kept"]) -> Tensor:
+        """Values of the rows that decode, on dimension `rows` of the whole batch; 0 for those that have left."""
+        shape = (*part.shape[:rows], self.batch, *part.shape[rows + 1 :])
+        return part.new_zeros(shape).index_copy_(rows, kept.to(part.device), part)
 
     def smooth(self, items: list[Newest], cache_layers: list[Any], rates: Float[Tensor, "layer row *head"]) -> tuple[Tensor, Tensor]:
         """Mix the newest cached states with the previous ones, in the cache; gives the relative changes of keys and values."""
@@ -164,6 +178,8 @@ class Group:
 
     def note(self, record: Float[Tensor, "field layer row"]) -> None:
         """Append a step to the record."""
+        if self.kept is not None:
+            record = self._whole(record, 2, self.kept)
         if self.buffer is None:
             self.steps.append(record)
         else:
@@ -174,7 +190,20 @@ class Group:
         """The record so far, on the CPU."""
         if self.buffer is not None:
             return self.buffer[: int(self.filled)].cpu()
-        return torch.stack(self.steps).cpu() if self.steps else torch.empty(0, 4, len(self.layers), self.unit.rows)
+        return torch.stack(self.steps).cpu() if self.steps else torch.empty(0, 4, len(self.layers), self.batch)
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Only these rows go on."""
+        rows = rows.to(self.unit.device)
+        self.kept = rows if self.kept is None else self.kept[rows]
+        self.unit = replace(self.unit, rows=len(rows))
+        if self.raw is not None:
+            keys, values = (states.index_select(1, rows) for states in self.raw)
+            self.raw = keys, values
+        if self.output is not None:
+            self.output = self.output.index_select(1, rows)
+        for mix in self.mixes.values():
+            mix.keep(rows)
 
     def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Row i goes on as what row rows[i] was."""

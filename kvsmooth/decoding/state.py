@@ -1,6 +1,7 @@
 """What KVSmooth keeps of one batch of sequences, over all layers of the band."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -139,6 +140,15 @@ class BandState:
         records = [group.record() for group in self.groups]
         whole = torch.cat([record[: min(map(len, records))] for record in records], 2)
         return whole[:, :, [layers.index(layer) for layer in self.band]]
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Only these rows go on."""
+        self.prompt.reorder(rows)
+        self.units = {layer: replace(unit, rows=len(rows)) for layer, unit in self.units.items()}
+        if self.counted is not None:
+            self.counted = self.counted.index_select(0, rows.to(self.counted.device))
+        for group in self.groups:
+            group.keep(rows)
 
     def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Row i goes on as what row rows[i] was."""

@@ -57,6 +57,12 @@ class Stream:
         if self.state is not None:
             self.state.reorder(rows)
 
+    def keep(self, rows: torch.Tensor) -> None:
+        """Only these rows go on, in their order; rows whose text has ended may leave the batch."""
+        self.text.keep(rows)
+        if self.state is not None:
+            self.state.keep(rows)
+
     def groups(self, model: torch.nn.Module) -> torch.Tensor:
         """`token_groups` of the whole prompt, "row position"."""
         ids = torch.cat([ids for ids, _ in self.ids], 1) if self.ids else torch.empty(0, 0)

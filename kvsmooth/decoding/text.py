@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from kvsmooth.errors import Unsupported
+
 
 class Text:
     """What is known of the tokens that a batch of sequences was fed, step by step, and of those that `generate` returned.
@@ -21,6 +23,7 @@ class Text:
     said : what `generate` returned, its prompt left out, "row token"; None for a loop of one's own, or one that broke off
     padding : token behind the end of rows that something else than an end token ended; None where nothing else can
     prompts : rows of the prompt, each of which may have several places, and several sequences of `said`
+    rows : of the whole batch, those that still decode, where some have left it; None where all do
     """
 
     def __init__(self, ends: Sequence[int] = ()):
@@ -30,13 +33,34 @@ class Text:
         self.said: Int[Tensor, "row token"] | None = None
         self.padding: int | None = None
         self.prompts = 1
+        self.rows: Int[Tensor, " kept"] | None = None
+        self._batch = 0
 
     def feed(self, tokens: Int[Tensor, " row"] | None) -> None:
-        """Take the tokens of a decode step."""
+        """Take the tokens of a decode step; rows that have left are fed what ended them."""
         if tokens is None:
             self.fed = None
         elif self.fed is not None:
-            self.fed.append(tokens.detach())
+            tokens = tokens.detach()
+            if self.rows is not None:
+                tokens = tokens.new_full((self._batch,), self.ends[0]).index_copy_(0, self.rows.to(tokens.device), tokens)
+            self.fed.append(tokens)
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Only these of the rows go on.
+
+        Raises
+        ------
+        Unsupported : a text's end could not be told by its tokens, or beams were reordered before
+        """
+        if not self.ends or not self.fed or self.moves:
+            raise Unsupported(
+                "KVSmooth follows rows that leave a batch only in plain decoding, fed by token ids, of a model with an end token, from its "
+                "first decode step on."
+            )
+        if self.rows is None:
+            self._batch = len(self.fed[-1])
+        self.rows = rows.detach() if self.rows is None else self.rows.to(rows.device)[rows.detach()]
 
     def reorder(self, rows: Int[Tensor, " row"]) -> None:
         """Before the next step, row i goes on as what row rows[i] was."""
