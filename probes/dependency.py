@@ -15,6 +15,7 @@ from transformers import LogitsProcessorList
 
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import IMAGE, PADDING, token_groups
+from probes.growing_cache import with_room
 from probes.sequence import TYPES
 from probes.tracing.tokens import Forcing, Listener
 from probes.tracing.tracing import Tracing
@@ -51,7 +52,7 @@ def image_free(
     handle = tracing.speaker.register_forward_hook(reader.see)
     try:
         with contextlib.nullcontext() if arm is None else arm(model):
-            model.generate(**without_image(model, inputs), **options, streamer=Listener(reader))
+            model.generate(**without_image(model, inputs), **with_room(model, options), streamer=Listener(reader))
     except Unsupported as error:  # such as a score of the image's keys alone
         raise Unsupported(f"dependency: without the image, {error} Or record without the recorder dependency.") from error
     except (TypeError, AttributeError) as error:  # pixels that are a required argument, or that the model reaches into

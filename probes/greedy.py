@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import DynamicCache, LlavaForConditionalGeneration
-from transformers.cache_utils import DynamicLayer
+from transformers import DynamicCache
 
-from probes.growing_cache import copied, growing_cache
+from probes.growing_cache import copied, growing_cache, grows
 from probes.tracing.tokens import end_tokens
 
 LEAST = 16
@@ -25,7 +24,7 @@ UNDERSTOOD = frozenset({"input_ids", "attention_mask", "pixel_values"})
 NEUTRAL = {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0, "min_length": 0, "guidance_scale": 1.0}
 DECIDING = (
     *("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
-    *("min_new_tokens", "exponential_decay_length_penalty", "stop_strings", "max_time", "cache_implementation", "prefill_chunk_size"),
+    *("min_new_tokens", "exponential_decay_length_penalty", "stop_strings", "max_time", "prefill_chunk_size"),
     *("watermarking_config", "remove_invalid_values", "prompt_lookup_num_tokens"),
 )
 
@@ -53,12 +52,10 @@ class Prefill:
 def understood(model: Any, inputs: Mapping[str, Any]) -> bool:
     """Whether this loop decodes the model as `generate` does: a LLaVA whose settings change no score, on a cache that keeps all."""
     config = model.generation_config
-    layers = DynamicCache(config=model.config).layers
     return (
-        isinstance(model, LlavaForConditionalGeneration)
+        grows(model)
         and set(inputs) <= UNDERSTOOD
         and bool(end_tokens(model))
-        and all(type(layer) is DynamicLayer for layer in layers)
         and all(getattr(config, name, None) in (None, neutral) for name, neutral in NEUTRAL.items())
         and not any(getattr(config, name, None) for name in DECIDING)
     )

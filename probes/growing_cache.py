@@ -1,9 +1,10 @@
 """A KV cache with room to grow: a new token is written behind the others, where transformers' own cache copies them all at every step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, LlavaForConditionalGeneration
 from transformers.cache_utils import DynamicLayer
 
 ROOM = 64  # positions that are set aside when a layer is full
@@ -52,6 +53,23 @@ def growing_cache(model: Any) -> DynamicCache:
     cache = DynamicCache(config=model.config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def grows(model: Any) -> bool:
+    """Whether the cache that `generate` would make has layers of whole attention alone; of LLaVA, whose passes ask nothing else of it."""
+    config = model.generation_config
+    return (
+        isinstance(model, LlavaForConditionalGeneration)
+        and config.cache_implementation is None
+        and config.use_cache is not False
+        and all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
+    )
+
+
+def with_room(model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of `generate` with a cache that grows in place, where it would make one that does not, and decides the same otherwise."""
+    asked = {"past_key_values", "cache_implementation", "use_cache", "assistant_model"} & options.keys()
+    return {**options} if asked or not grows(model) else {**options, "past_key_values": growing_cache(model)}
 
 
 def copied(cache: DynamicCache) -> DynamicCache:

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from probes.command.values import whole
+from probes.growing_cache import with_room
 from probes.tracing.nonfinite import FiniteScores
 
 
@@ -81,7 +82,7 @@ def free_captions(model: Any, inputs: Mapping[str, Any], ends: Sequence[int], **
     """
     heard, sound = TokenRecord(), FiniteScores(model)
     options = {**options, "logits_processor": LogitsProcessorList([sound, *options.get("logits_processor", ())])}
-    model.generate(**inputs, **options, disable_compile=True, streamer=Listener(heard))
+    model.generate(**inputs, **with_room(model, options), disable_compile=True, streamer=Listener(heard))
     sound.check()
     tokens = heard.tokens
     return [row[:length].tolist() for row, length in zip(tokens, lengths(tokens, ends), strict=True)]

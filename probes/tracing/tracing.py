@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kvsmooth import Unsupported
 from kvsmooth.decoding.attention import innermost_decoder
 from kvsmooth.decoding.refusals import refuse_training
+from probes.growing_cache import with_room
 from probes.tracing.collector import StepCollector
 from probes.tracing.rows import Substitution
 from probes.tracing.tokens import Listener
@@ -88,7 +89,7 @@ class Tracing:
         import nnsight
 
         refuse_training(self.model)
-        options = {"disable_compile": True, **options, "streamer": Listener(collector)}
+        options = {"disable_compile": True, **with_room(self.model, options), "streamer": Listener(collector)}
         with warnings.catch_warnings():
             # the loop is open because the model decides when it ends
             warnings.filterwarnings("ignore", message=".*was never reached: the loop asked for a step.*")
