@@ -1,61 +1,74 @@
 """`python -m analysis.efficiency`: what KVSmooth and recording cost, as ratios to plain sdpa generate, measured in turn in one process.
 
-`python -m analysis.efficiency --json OUT` builds a random Llama of about 100 M parameters, lets every arm generate the same number of
-tokens after the same prompt, round after round in an order that rotates, and reports the median over rounds of time(arm) / time(plain) of
-the same round. A second plain arm shows the noise. nnsight leaves its controllers on a model that it wrapped, so the recording arms run a
-copy, and the plain ones a model that was never wrapped. Peak memory is that of a fresh process which runs one arm only. Absolute times
+`python -m analysis.efficiency --json OUT` lets every arm generate the same number of tokens after the same prompt, in many short rounds in
+an order that rotates. It reports the median over rounds of time(arm) / time(plain) of the same round, of the processor and of the clock,
+with the bootstrap interval over rounds. A second plain arm shows the noise. nnsight leaves its controllers on a model that it wrapped, so
+the recording arms run a second model over the same weights. Peak memory is that of a fresh process which runs one arm only. Absolute times
 are those of the machine at hand; only the ratios are meant to travel.
 """
 
-import copy
-import multiprocessing
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from tqdm import tqdm
-from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 
 from analysis.efficiency import prompt as prompt_cost
+from analysis.efficiency.arms import ARMS, Case, read_before, recorded
+from analysis.efficiency.memory import peak_memory
 from analysis.efficiency.prompt import PromptCost
-from kvsmooth import KVSmooth
+from analysis.efficiency.rounds import chosen, goals, lines, rounds, summary
+from analysis.efficiency.shapes import build, smoothed_layers, twin
 from probes.command.cli import BadInput, needs_posix, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
-from probes.options import check_positive
-from probes.regimes import record_inputs
+from probes.options import check_level, check_positive
 
 
 @dataclass(frozen=True)
 class EfficiencyConfig:
     """Cost of KVSmooth and of recording, as ratios to plain sdpa generate."""
 
-    EXAMPLES: ClassVar[tuple[str, ...]] = ("--json cost.json", "--prompt --json prompt.json", "--rounds 1 --new-tokens 32")
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "--json cost.json",
+        "--hidden 4096 --heads 32 --layers 4 --vocabulary 1000 --prefilled --arms plain_again,kvsmooth,kvsmooth_fast --no-memory",
+        "--subject smollm2 --no-memory",
+        "--prompt --json prompt.json",
+        "--rounds 1 --new-tokens 8",
+    )
     json: Path | None = None
     """results file; printed only when left out"""
+    subject: str = ""
+    """a bundled subject (emoji, smollm2) on its first scene, in the place of the random Llama that the next options describe"""
     prompt_tokens: int = 600
     """length of the prompt"""
-    new_tokens: int = 128
+    new_tokens: int = 32
     """tokens generated a run"""
-    rounds: int = 5
-    """interleaved rounds; the ratios' medians are taken over them"""
+    rounds: int = 20
+    """rounds, in each of which every arm runs once"""
     hidden: int = 768
     """width of the random Llama"""
     layers: int = 12
-    """its decoder layers"""
+    """its decoder layers; of four or fewer all are smoothed, else the method's default band"""
     heads: int = 12
     """its query and key/value heads"""
     vocabulary: int = 16000
     """its vocabulary; 97 M parameters with the other defaults"""
+    prefilled: bool = False
+    """read the prompt once, before any clock runs, so that runs are of decoding alone: for stacks whose prompts take long; not with
+    --subject, and not for the arms that record"""
+    arms: tuple[str, ...] = ()
+    """these arms alone beside plain, in one word with commas or in several"""
     threads: int = 1
     """torch threads"""
+    level: float = 0.95
+    """coverage of the intervals"""
+    seed: int = 0
+    """of the bootstrap"""
     prompt: bool = False
     """measure attention statistics of whole prompts instead, without maps and with them; the options of the model and of generation then
     count for nothing"""
@@ -68,151 +81,39 @@ class EfficiencyConfig:
 
     def __post_init__(self):
         check_positive(self, "prompt_tokens", "rounds", "hidden", "layers", "heads", "vocabulary", "threads")
+        check_level(self)
         if self.new_tokens < 2:
             raise BadInput(f"EfficiencyConfig.new_tokens must be at least 2, a prefill and a decoding step; got {self.new_tokens}.")
+        if unknown := [name for name in self.named if name not in ARMS]:
+            raise BadInput(f"EfficiencyConfig.arms must be of {', '.join(ARMS)}; got {unknown[0]!r}.")
+        if self.prefilled and (self.subject or any(map(recorded, chosen(self.named)))):
+            raise BadInput("EfficiencyConfig.prefilled is for the random Llama, and for arms that do not record: name them with --arms.")
 
-
-class StepClock(StoppingCriteria):
-    """Stamps the clock after every forward, and never stops; it costs every arm the same."""
-
-    def __init__(self):
-        self.stamps = []
-
-    def __call__(self, input_ids, scores, **kwargs):
-        self.stamps.append(time.perf_counter())
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-
-
-def build(config: EfficiencyConfig) -> tuple[LlamaForCausalLM, dict]:
-    """A random Llama and a random prompt, the same in every process."""
-    torch.manual_seed(0)
-    text = LlamaConfig(
-        vocab_size=config.vocabulary,
-        hidden_size=config.hidden,
-        intermediate_size=config.hidden * 8 // 3,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        max_position_embeddings=config.prompt_tokens + config.new_tokens,
-        bos_token_id=1,
-        eos_token_id=None,
-        pad_token_id=0,
-        tie_word_embeddings=True,
-    )
-    text._attn_implementation = "sdpa"
-    ids = torch.randint(3, config.vocabulary, (1, config.prompt_tokens))
-    return LlamaForCausalLM(text).eval(), {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-
-def _generate(model, inputs, config, clock, **extra):
-    criteria = StoppingCriteriaList([clock])
-    return model.generate(**inputs, max_new_tokens=config.new_tokens, do_sample=False, stopping_criteria=criteria, **extra)
-
-
-def _smoothed(options: dict) -> Callable:
-    def arm(model, inputs, config, clock):
-        with KVSmooth(**options)(model):
-            _generate(model, inputs, config, clock)
-
-    return arm
-
-
-def _recorded(method: KVSmooth | None) -> Callable:
-    def arm(model, inputs, config, clock):
-        record_inputs(model, inputs, method, max_new_tokens=config.new_tokens, stopping_criteria=StoppingCriteriaList([clock]))
-
-    return arm
-
-
-def _with_maps(model, inputs, config, clock):
-    model.set_attn_implementation("eager")
-    try:
-        _generate(model, inputs, config, clock, output_attentions=True, output_hidden_states=True, return_dict_in_generate=True)
-    finally:
-        model.set_attn_implementation("sdpa")
-
-
-ARMS: dict[str, Callable] = {
-    "plain": _generate,
-    "plain_again": _generate,
-    "kvsmooth": _smoothed({}),
-    "kvsmooth_fast": _smoothed({"exact": False}),
-    "recording": _recorded(None),
-    "recording_kvsmooth": _recorded(KVSmooth()),
-    "eager_maps": _with_maps,
-}
-
-
-def time_arm(name: str, model, inputs, config) -> dict[str, float]:
-    """Seconds of the whole call, and of its decoding steps alone (second forward to last)."""
-    clock = StepClock()
-    start = time.perf_counter()
-    with torch.no_grad():
-        ARMS[name](model, inputs, config, clock)
-    return {"whole": time.perf_counter() - start, "decode": clock.stamps[-1] - clock.stamps[0]}
-
-
-def ratios(rounds: list[dict[str, dict[str, float]]], part: str) -> dict[str, dict[str, float]]:
-    """Median, minimum and maximum over rounds of time(arm) / time(plain) within the round."""
-    table = {}
-    for name in rounds[0]:
-        values = [one[name][part] / one["plain"][part] for one in rounds]
-        table[name] = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    return table
-
-
-def _peak_of(name: str, config: EfficiencyConfig, queue) -> None:
-    torch.set_num_threads(config.threads)
-    # every arm once on a toy, so that all processes have loaded the same libraries
-    small = replace(config, prompt_tokens=8, new_tokens=2, hidden=64, layers=6, heads=2, vocabulary=64)
-    for every in ARMS:
-        time_arm(every, *build(small), small)
-    model, inputs = build(config)
-    time_arm(name, model, inputs, config)
-    import resource  # of POSIX alone
-
-    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
-
-
-def peak_memory(name: str, config: EfficiencyConfig) -> int:
-    """Peak resident bytes of a fresh process that builds the model and runs one arm once."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
-    process = context.Process(target=_peak_of, args=(name, config, queue))
-    process.start()
-    process.join()
-    if process.exitcode != 0:
-        raise RuntimeError(f"the memory run of arm '{name}' ended with status {process.exitcode}")
-    return queue.get()
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The arms asked for."""
+        return tuple(name for word in self.arms for name in word.split(",") if name)
 
 
 def measure(config: EfficiencyConfig) -> dict:
-    """All arms, round after round; the content of the results file."""
+    """The arms, round after round; the content of the results file."""
+    names, quiet = chosen(config.named), not sys.stderr.isatty()
     # first: the peak that the system tells of a process starts at that of the process which started it
-    peaks = {}
-    if config.memory:
-        peaks = {name: peak_memory(name, config) for name in tqdm(ARMS, desc="peak memory", disable=not sys.stderr.isatty())}
+    peaks = {name: peak_memory(name, config) for name in tqdm(names, desc="peak memory", disable=quiet)} if config.memory else {}
     torch.set_num_threads(config.threads)
     model, inputs = build(config)
-    models = dict.fromkeys(ARMS, model)
-    models |= dict.fromkeys((name for name in ARMS if name.startswith("recording")), copy.deepcopy(model))
-    order, rounds = list(ARMS), []
-    # round 0 warms every arm up and is not counted
-    for index in tqdm(range(config.rounds + 1), desc="rounds", disable=not sys.stderr.isatty()):
-        turned = order[index % len(order) :] + order[: index % len(order)]
-        timed = {name: time_arm(name, models[name], inputs, config) for name in turned}
-        rounds.append({name: timed[name] for name in ARMS})
-    rounds = rounds[1:]
-    whole, decode = ratios(rounds, "whole"), ratios(rounds, "decode")
+    watched = twin(model) if any(map(recorded, names)) else model
+    cache = read_before(model, inputs) if config.prefilled else None
+    cases = {name: Case(watched if recorded(name) else model, inputs, config.new_tokens, cache) for name in names}
+    with tqdm(total=config.rounds + 1, desc="rounds", disable=quiet) as progress:
+        found = summary(rounds(cases, config.rounds, progress), config.level, config.seed)
     return {
-        "ratios": {name: row["median"] for name, row in whole.items()},
-        "ratios_decode": {name: row["median"] for name, row in decode.items()},
-        "spread": {"whole": whole, "decode": decode},
-        "medians": {
-            name: {part: statistics.median(one[name][part] for one in rounds) for part in ("whole", "decode")} for name in rounds[0]
-        },
+        **found,
+        "goals": goals(found["spread"]),
         "peak_extra_bytes": {name: peak - peaks["plain"] for name, peak in peaks.items()},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "n": config.rounds,
+        "prompt_tokens": inputs["input_ids"].shape[1],
+        "smoothed_layers": smoothed_layers(model),
         # where the file lies is no part of how its numbers came about
         "provenance": provenance(replace(config, json=None)),
     }
@@ -220,15 +121,8 @@ def measure(config: EfficiencyConfig) -> dict:
 
 def table(results: dict) -> str:
     """The results as aligned text."""
-    size = f"{results['parameters'] / 1e6:.0f} M parameters, {results['n']} rounds"
-    lines = [f"{size}; time / time of plain sdpa generate in the same round, median [min, max]"]
-    lines.append(f"{'arm':<20}{'whole call':>24}{'decoding steps':>24}{'extra peak MB':>16}")
-    for name in results["ratios"]:
-        cells = (results["spread"][part][name] for part in ("whole", "decode"))
-        text = "".join(f"{cell['median']:>10.3f} [{cell['min']:.3f}, {cell['max']:.3f}]".rjust(24) for cell in cells)
-        extra = results["peak_extra_bytes"].get(name)
-        lines.append(f"{name:<20}{text}{'' if extra is None else f'{extra / 1e6:.1f}':>16}")
-    return "\n".join(lines)
+    what = f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, {results['n']} rounds"
+    return "\n".join([f"{what}; time / time of plain sdpa generate in the same round, median [interval over rounds]", *lines(results)])
 
 
 def main(config: EfficiencyConfig) -> None:

@@ -13,6 +13,7 @@ from analysis.benchmark.config import BenchmarkConfig
 from analysis.card.__main__ import CardConfig
 from analysis.cells.names import PLAN_NAMES
 from analysis.efficiency.__main__ import EfficiencyConfig
+from analysis.efficiency.batch import BatchCostConfig
 from analysis.efficiency.engine import EngineCostConfig
 from analysis.efficiency.scoring import ScoreCostConfig
 from analysis.questions import QUESTIONS as NAMES
@@ -30,6 +31,7 @@ OTHERS = (
     RegenerateConfig,
     BenchmarkConfig,
     EfficiencyConfig,
+    BatchCostConfig,
     EngineCostConfig,
     ScoreCostConfig,
     CalibrationConfig,

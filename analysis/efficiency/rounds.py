@@ -1,0 +1,92 @@
+"""Many short rounds in which every arm runs once, in an order that rotates; the ratio of an arm to plain decoding is that of one round."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from analysis.efficiency.arms import ARMS, CLOCKS, CONTROL, PARTS, Case, timed
+
+Round = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Seconds by arm, part and clock."""
+RESAMPLES = 9999
+
+
+def rounds(cases: Mapping[str, Case], number: int, progress: Any) -> list[Round]:
+    """So many rounds, after one that warms every arm up and is not counted."""
+    found, order = [], list(cases)
+    for index in range(number + 1):
+        turned = order[index % len(order) :] + order[: index % len(order)]
+        one = {name: timed(name, cases[name]) for name in turned}
+        found.append({name: one[name] for name in order})
+        progress.update()
+    return found[1:]
+
+
+def ratios(found: Sequence[Round], part: str, clock: str, level: float = 0.95, seed: int = 0) -> dict[str, dict[str, float]]:
+    """By arm the median over rounds of its time / plain's, and the interval of that median: rounds are drawn anew, whole, arms together.
+
+    The percentile interval of scipy's bootstrap.
+    """
+    table = {}
+    for name in found[0]:
+        values = np.array([one[name][part][clock] / one[CONTROL][part][clock] for one in found])
+        low, high = float(values.min()), float(values.max())
+        if low < high:
+            options = {"n_resamples": RESAMPLES, "method": "percentile", "confidence_level": level, "rng": np.random.default_rng(seed)}
+            low, high = map(float, bootstrap((values,), np.median, **options).confidence_interval)
+        table[name] = {"median": float(np.median(values)), "low": low, "high": high}
+    return table
+
+
+def summary(found: Sequence[Round], level: float = 0.95, seed: int = 0) -> dict[str, Any]:
+    """Ratios of processor time, those of both clocks with intervals, medians of seconds, and every round as it was."""
+    spread = {part: {clock: ratios(found, part, clock, level, seed) for clock in CLOCKS} for part in PARTS}
+    medians = {
+        name: {part: {clock: statistics.median(one[name][part][clock] for one in found) for clock in CLOCKS} for part in PARTS}
+        for name in found[0]
+    }
+    return {
+        "ratios": {name: row["median"] for name, row in spread["whole"]["processor"].items()},
+        "ratios_decode": {name: row["median"] for name, row in spread["decode"]["processor"].items()},
+        "spread": spread,
+        "medians": medians,
+        "rounds": list(found),
+        "n": len(found),
+    }
+
+
+GOALS = {"kvsmooth": 1.03, "kvsmooth_fast": 1.01, "recording": 1.12}
+"""What an arm may cost at most, upper end of the interval of the whole call's processor time."""
+
+
+def goals(spread: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of each goal, what was measured and whether its upper end stays below."""
+    found = spread["whole"]["processor"]
+    return {
+        name: {"goal": goal, "upper": found[name]["high"], "met": found[name]["high"] <= goal}
+        for name, goal in GOALS.items()
+        if name in found
+    }
+
+
+def lines(results: Mapping[str, Any]) -> list[str]:
+    """The results as aligned text."""
+    told = [f"{'arm':<20}" + "".join(f"{f'{part}, {clock}':>24}" for part in PARTS for clock in CLOCKS) + f"{'extra peak MB':>16}"]
+    for name in results["ratios"]:
+        cells = (results["spread"][part][clock][name] for part in PARTS for clock in CLOCKS)
+        text = "".join(f"{cell['median']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]".rjust(24) for cell in cells)
+        extra = results["peak_extra_bytes"].get(name)
+        told.append(f"{name:<20}{text}{'' if extra is None else f'{extra / 1e6:.1f}':>16}")
+    for name, goal in results["goals"].items():
+        told.append(
+            f"{name}: at most {goal['goal']:g} is the goal, the upper end is {goal['upper']:.3f}: {'met' if goal['met'] else 'not met'}"
+        )
+    return told
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """The arms asked for, plain decoding always among them; all where none is named."""
+    return [name for name in ARMS if not names or name in names or name == CONTROL]

@@ -1,0 +1,125 @@
+"""What decoding costs: the arithmetic of rounds, the arms, and one small run of the command."""
+
+import json
+
+import pytest
+import torch
+
+from analysis.efficiency.__main__ import EfficiencyConfig, main, measure, table
+from analysis.efficiency.arms import ARMS, Case, StepClock, read_before, timed
+from analysis.efficiency.rounds import chosen, goals, ratios, summary
+from analysis.efficiency.shapes import build, smoothed_layers, twin
+from probes.command.cli import BadInput, run_cli
+
+SMALL = EfficiencyConfig(prompt_tokens=12, new_tokens=4, rounds=3, hidden=32, layers=6, heads=2, vocabulary=64, memory=False)
+
+
+def one(plain, other, wall=None):
+    """A round of two arms; every part and clock alike but for the wall."""
+    return {
+        name: {part: {"processor": seconds, "wall": wall or seconds} for part in ("whole", "decode")}
+        for name, seconds in {"plain": plain, "kvsmooth": other}.items()
+    }
+
+
+def test_a_ratio_is_that_of_a_round_whatever_the_rounds_are_like():
+    found = [one(1.0, 1.02), one(10.0, 10.4), one(3.0, 3.03)]
+    told = ratios(found, "whole", "processor")
+    assert told["plain"] == {"median": 1.0, "low": 1.0, "high": 1.0}
+    assert told["kvsmooth"]["median"] == pytest.approx(1.02)
+    assert (told["kvsmooth"]["low"], told["kvsmooth"]["high"]) == (pytest.approx(1.01), pytest.approx(1.04))
+    assert ratios([one(1.0, 1.5, wall=7.0)], "decode", "wall")["kvsmooth"]["median"] == 1.0
+
+
+def test_the_interval_narrows_with_the_rounds_and_holds_the_truth():
+    draw = torch.Generator().manual_seed(0)
+    found = [one(1.0, 1.05 + 0.05 * float(torch.randn((), generator=draw))) for _ in range(200)]
+    widths = []
+    for number in (10, 200):
+        told = ratios(found[:number], "whole", "processor")["kvsmooth"]
+        assert told["low"] < told["median"] < told["high"]
+        widths.append(told["high"] - told["low"])
+    assert widths[1] < widths[0] / 2
+    assert told["low"] < 1.05 < told["high"]
+
+
+def test_a_goal_is_met_by_the_upper_end_alone():
+    told = goals(summary([one(1.0, 1.02), one(1.0, 1.02), one(1.0, 1.02)])["spread"])
+    assert told == {"kvsmooth": {"goal": 1.03, "upper": pytest.approx(1.02), "met": True}}
+    assert not goals(summary([one(1.0, 1.0), one(1.0, 1.0), one(1.0, 1.2)])["spread"])["kvsmooth"]["met"]
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_every_arm_runs_and_tells_its_steps(name):
+    model, inputs = build(SMALL)
+    spent = timed(name, Case(model, inputs, SMALL.new_tokens))
+    assert 0 < spent["decode"]["wall"] < spent["whole"]["wall"]
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_arms_write_as_many_tokens_as_they_are_asked_for():
+    model, inputs = build(SMALL)
+    clock = StepClock()
+    Case(model, inputs, 4).generate(clock)
+    assert len(clock.stamps) == 4
+
+
+def test_short_stacks_are_smoothed_whole():
+    small = EfficiencyConfig(hidden=32, layers=4, heads=2, vocabulary=64)
+    assert smoothed_layers(build(small)[0]) == (0, 1, 2, 3)
+    assert smoothed_layers(build(SMALL)[0]) is None
+
+
+def test_a_twin_shares_weights_and_no_module():
+    model, _ = build(SMALL)
+    other = twin(model)
+    pairs = list(zip(model.parameters(), other.parameters(), strict=True))
+    assert all(one is its for one, its in pairs)
+    assert not set(map(id, model.modules())) & set(map(id, other.modules()))
+
+
+def test_a_subject_is_measured_on_its_own_scene():
+    model, inputs = build(EfficiencyConfig(subject="emoji"))
+    assert {"input_ids", "pixel_values"} <= inputs.keys()
+    assert model.generation_config.eos_token_id is None
+
+
+def test_a_prompt_that_was_read_before_changes_no_token():
+    model, inputs = build(SMALL)
+    said = []
+    for cache in (None, read_before(model, inputs)):
+        said.append([])
+        hook = model.register_forward_hook(lambda module, given, output: said[-1].append(output.logits[0, -1].argmax()))
+        with hook:
+            timed("kvsmooth", Case(model, inputs, SMALL.new_tokens, cache))
+    assert said[0] == said[1]
+    with pytest.raises(BadInput, match="prefilled is for the random Llama"):
+        EfficiencyConfig(prefilled=True)
+
+
+def test_plain_decoding_is_always_among_the_arms():
+    assert chosen(()) == list(ARMS)
+    assert chosen(("kvsmooth",)) == ["plain", "kvsmooth"]
+    with pytest.raises(BadInput, match=r"arms must be of plain, .*; got 'quick'"):
+        EfficiencyConfig(arms=("kvsmooth,quick",))
+
+
+def test_the_command_writes_what_it_measured(tmp_path, capsys):
+    out = tmp_path / "cost.json"
+    words = "--prompt-tokens 12 --new-tokens 3 --rounds 2 --hidden 32 --layers 5 --heads 2 --vocabulary 64 --no-memory"
+    with pytest.raises(SystemExit) as ended:
+        run_cli(EfficiencyConfig, main, [*words.split(), "--arms", "plain_again,recording", "--json", str(out)])
+    assert ended.value.code == 0
+    found = json.loads(out.read_text())
+    assert list(found["ratios"]) == ["plain", "plain_again", "recording"]
+    assert found["n"] == len(found["rounds"]) == 2
+    assert found["ratios"]["recording"] == found["spread"]["whole"]["processor"]["recording"]["median"]
+    assert found["provenance"]["config"]["json"] is None
+    assert "recording: at most 1.12 is the goal" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_peak_memory_is_told_by_a_process_of_its_own():
+    found = measure(EfficiencyConfig(**{**vars(SMALL), "memory": True, "rounds": 1, "arms": ("kvsmooth",)}))
+    assert found["peak_extra_bytes"]["plain"] == 0
+    assert "extra peak MB" in table(found)
