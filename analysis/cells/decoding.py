@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from kvsmooth import KVSmooth
-from kvsmooth.decoding.sight import needs_of
+from kvsmooth.sinks.needs import needs_of
 from probes.greedy import Prefill, greedy, prefill, understood
 
 KEPT = 1 << 30
