@@ -116,8 +116,8 @@ def test_the_cases_name_every_detector():
 
 def test_the_zoo_has_sink_channels_somewhere():
     """Else the check of discovered channels compares zeros."""
-    text, _ = texts("llava")
-    assert any(text.seen(layer).prompt.massive.any() for layer in range(len(text.layers)))
+    every = (texts(name)[0] for name in zoo.FAMILIES)  # of most seeds the first has some
+    assert any(text.seen(layer).prompt.massive.any() for text in every for layer in range(len(text.layers)))
 
 
 def test_padding_does_not_leak():
