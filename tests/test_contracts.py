@@ -66,11 +66,23 @@ def test_public_functions_and_classes_say_what_they_are():
     assert not offenders, "\n".join(offenders)
 
 
-def test_the_benchmarks_that_the_command_offers_are_those_that_there_are():
-    """Their names stand apart from their classes, so that a redraw loads no model."""
-    from analysis.benchmark import benchmarks, names
+def test_every_benchmark_and_scoring_is_registered_under_the_name_of_a_metric():
+    from analysis.benchmark.benchmark import Benchmark
+    from analysis.benchmark.benchmarks import BENCHMARKS, benchmark_class
+    from analysis.metrics import METRICS
+    from analysis.score.options import Scoring
+    from analysis.score.scorings import SCORINGS
 
-    assert tuple(benchmarks.BENCHMARKS) == names.BENCHMARKS
+    for base, room, registered in (
+        (Benchmark, "analysis.benchmark", {name: benchmark_class(name) for name in BENCHMARKS}),
+        (Scoring, "analysis.score", SCORINGS),
+    ):
+        assert registered.keys() <= METRICS.keys()
+        assert all(issubclass(kind, base) and not inspect.isabstract(kind) for kind in registered.values())
+        for module in modules(room):
+            for _, found in inspect.getmembers(module, inspect.isclass):
+                if found.__module__ == module.__name__ and issubclass(found, base) and not inspect.isabstract(found):
+                    assert found in registered.values(), f"{found.__qualname__} of {module.__name__} is not registered"
 
 
 def test_nothing_names_a_checkpoint_outside_presets_and_documents():

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from analysis.benchmark.names import BASELINE, BENCHMARKS, DEVICES, DTYPES, ENGINES, MODES, PARSERS, PARTS, SPLIT
+from analysis.benchmark.benchmarks import BENCHMARKS
+from analysis.benchmark.names import BASELINE, DEVICES, DTYPES, ENGINES, MODES, PARSERS, PARTS, SPLIT
 from probes.command.cli import BadInput
 from probes.command.values import check_temperature
 from probes.options import check_level, check_positive, check_seed

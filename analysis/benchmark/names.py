@@ -12,8 +12,6 @@ QUESTION = "{question}"
 SPLIT = "val2014"
 """The field's."""
 
-BENCHMARKS = ("chair", "pope", "opope", "amber", "halbench")
-
 MODES = ("auto", "exact", "bundled")
 
 ENGINES = ("local", "ray")

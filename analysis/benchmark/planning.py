@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.benchmark.benchmark import Benchmark
-from analysis.benchmark.benchmarks import BENCHMARKS
+from analysis.benchmark.benchmarks import benchmark_class
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Source, checksum
 from analysis.benchmark.methods import Method, methods
@@ -72,7 +72,7 @@ def planned(config: BenchmarkConfig) -> BenchmarkRun:
     if given is not None:
         config = _as_planned(config, given)
     chosen = methods(config.methods)
-    benchmark = BENCHMARKS[config.benchmark](config, None if given is None else tuple(dict.fromkeys(i.image_id for i in given.items)))
+    benchmark = benchmark_class(config.benchmark)(config, None if given is None else tuple(dict.fromkeys(i.image_id for i in given.items)))
     described = {one.name: one.describe() for one in chosen}
     if config.rescore:
         _same_questions(given, benchmark.asks, config)

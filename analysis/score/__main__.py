@@ -3,18 +3,22 @@
 Prints a table; `--json` writes measures, intervals and a record of every caption. An existing file is replaced whole, or left as it is.
 """
 
+import functools
+import operator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
-from analysis.score.amber import AmberScoring
-from analysis.score.chair import ChairScoring
-from analysis.score.halbench import HalBenchScoring
-from analysis.score.opope import OpopeScoring
-from analysis.score.pope import PopeScoring
+from analysis.score.scorings import SCORINGS
 from probes.command.cli import run_cli
 from probes.command.terminal import say
+
+if TYPE_CHECKING:
+    from analysis.score.options import Scoring as Chosen
+else:
+    Chosen = functools.reduce(operator.or_, (Annotated[kind, subcommand(name)] for name, kind in SCORINGS.items()))
+    """Options of one of them, as a subcommand of its name."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +29,7 @@ class ScoreConfig:
         "chair --captions captions.jsonl --annotations coco/annotations --json scored.json",
         "chair --captions captions.jsonl --annotations emoji --against others.jsonl",
     )
-    benchmark: OmitArgPrefixes[
-        OmitSubcommandPrefixes[
-            Annotated[ChairScoring, subcommand("chair")]
-            | Annotated[PopeScoring, subcommand("pope")]
-            | Annotated[OpopeScoring, subcommand("opope")]
-            | Annotated[AmberScoring, subcommand("amber")]
-            | Annotated[HalBenchScoring, subcommand("halbench")]
-        ]
-    ]
+    benchmark: OmitArgPrefixes[OmitSubcommandPrefixes[Chosen]]
     """each has its own options: python -m analysis.score chair --help"""
 
 
