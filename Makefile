@@ -3,6 +3,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # tests in two processes; JOBS=0 runs them in this one, as a debugger wants it
 JOBS ?= 2
+# whose figures `make reproduce` makes
+SUBJECT ?= emoji
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 # by the registry: a question that is listed there has a target
@@ -14,9 +16,9 @@ QUESTIONS := $(shell sed -n 's/^    "\([a-z_]*\)": QuestionCommand.*/\1/p' analy
 figures: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder
 
-## the whole, over figures/ and docs/: every question on 500 scenes (55.5 minutes measured on two shared cores) or from what is recorded (2.6)
+## the whole, over figures/ and docs/, of SUBJECT (emoji, or smollm2 with what is committed of it): every question on 500 scenes (55.5 minutes measured on two shared cores) or from what is recorded (2.6)
 reproduce: .venv/ready
-	$(ENV) $(PY) -m analysis.regenerate
+	$(ENV) $(PY) -m analysis.regenerate --subject $(SUBJECT)
 
 ## one question with its defaults, such as `make drift`; `python -m analysis` says what each asks
 $(QUESTIONS): .venv/ready

@@ -5,6 +5,7 @@ The list imports none of them: commands, `python -m analysis`, the Makefile, the
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,40 @@ QUESTIONS = {
     "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """How the committed files of a subject are made; `make reproduce SUBJECT=...` runs this.
+
+    Parameters
+    ----------
+    images, plan : how many scenes, and the plan of the ablation
+    docs : folder of its pages
+    recordings : folder of its recordings
+    batch_size : images decoded together; None: as many as each question takes by itself
+    asked : the questions whose results are committed; none named: all
+    """
+
+    images: int
+    plan: str
+    docs: Path
+    recordings: Path
+    batch_size: int | None = None
+    asked: tuple[str, ...] = ()
+
+
+WHOLE = {
+    "emoji": Whole(500, "full", Path("docs"), Path("recordings")),
+    "smollm2": Whole(
+        200,
+        "ladder",
+        Path("docs/subjects/smollm2"),
+        Path("recordings/smollm2"),
+        50,
+        ("drift", "logits", "coupling", "entropy", "onset"),
+    ),
+}
 
 ACROSS_SUBJECTS = ("grounding",)
 """Questions that no run over one subject asks: they compare several, or several points of a training."""

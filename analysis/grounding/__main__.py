@@ -47,7 +47,7 @@ class GroundingConfig(CellsConfig):
     """folder of finished cells; what lies there is not run again"""
     out: Path = Path("figures/smollm2/grounding")
     """folder of the figure, grounding.nc and grounding.json"""
-    page: Path = Path("docs/subjects/smollm2-findings.md")
+    page: Path = Path("docs/subjects/smollm2/findings.md")
     """the page that gets the paragraph"""
 
     def __post_init__(self):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from analysis.cells.names import PLAN_NAMES
-from analysis.questions import QUESTIONS, QuestionCommand
+from analysis.questions import QUESTIONS, WHOLE, QuestionCommand
 from analysis.regenerate.lanes import FinishedJob, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import needs_posix, run_cli
@@ -28,8 +28,8 @@ from probes.options import check_positive
 class RegenerateConfig:
     """All questions: what is missing is recorded and run, then reduced, tested, drawn and told.
 
-    Committed files are written with the defaults alone: with another subject, another number of images or another plan, all goes to
-    out/<subject>-<images>/.
+    Committed files are written with what they state alone, which is taken where neither images nor plan are named: with another number of
+    images, another plan or another subject all goes to out/<subject>-<images>/.
     """
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -37,13 +37,16 @@ class RegenerateConfig:
         "--images 60 --plan ladder",
         "--only drift,onset",
         "--redraw",
+        "--subject smollm2",
     )
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
     images: int = 500
-    """how many images; mediation looks at 200 of them at most"""
+    """how many images; mediation looks at 200 of them at most; of smollm2 200"""
     plan: str = "full"
     """of the ablation: full, ladder (the controls of the guidance), places, dose, layers, detectors or options"""
+    batch_size: int | None = None
+    """images decoded together; as many as each question takes by itself, of smollm2 50"""
     workers: int = 2
     """lanes; each is a process of one thread"""
     only: tuple[str, ...] = ()
@@ -60,7 +63,7 @@ class RegenerateConfig:
     """show traces of errors"""
 
     def __post_init__(self):
-        check_positive(self, "images", "workers")
+        check_positive(self, "images", "workers", "batch_size")
         if self.plan not in PLAN_NAMES:
             raise ValueError(f"RegenerateConfig.plan must be one of {', '.join(PLAN_NAMES)}; got {self.plan!r}.")
         if bad := [name for name in self.chosen if name not in QUESTIONS]:
@@ -84,21 +87,25 @@ def main(config: RegenerateConfig) -> None:
     begun = time.perf_counter()
     ended = run_jobs(jobs(config), config.workers, config.recordings / "regenerate", Screen())
     wall = time.perf_counter() - begun
-    if not (config.redraw or config.only):
+    if not config.redraw and set(config.chosen) == set(asked_of(config.subject)):
         kind = "scratch" if scratch else "again"  # their times are different claims: neither takes the other's place
         write_bytes(config.out / "regenerate" / f"{kind}.json", record(config, ended, wall, scratch).encode())
     say(summary(ended, wall))
     done = [one.job.name for one in ended if not one.status]
     pages = {name: config.docs / asked.page for name, asked in QUESTIONS.items() if name in done}
-    say(findings_summary(pages, config.out, committed=config.out == RegenerateConfig.out))
+    say(findings_summary(pages, config.out, committed=config.out.parent == RegenerateConfig.out.parent))
     if any(one.status for one in ended):
         raise SystemExit(1)
 
 
 def placed(config: RegenerateConfig) -> RegenerateConfig:
     """The options with the places that may be written; those that were named are kept."""
-    if all(getattr(config, name) == getattr(RegenerateConfig, name) for name in ("subject", "images", "plan")):
-        return config
+    stated = WHOLE.get(config.subject)
+    if stated is not None and all(getattr(config, name) == getattr(RegenerateConfig, name) for name in ("images", "plan", "batch_size")):
+        whole = {name: getattr(stated, name) for name in ("images", "plan", "batch_size")}
+        places = {"out": Path("figures") / config.subject, "docs": stated.docs, "recordings": stated.recordings, "only": stated.asked}
+        free = {name: value for name, value in places.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
+        return replace(config, **whole, **free)
     from analysis.question.destination import trial
 
     folder = trial(config)
@@ -106,6 +113,11 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
     moved = {"out": out, "docs": out, "recordings": folder / "recordings"}
     asked = {name: place for name, place in moved.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
     return replace(config, **asked)
+
+
+def asked_of(subject: str) -> tuple[str, ...]:
+    """The questions of a whole run."""
+    return (WHOLE[subject].asked if subject in WHOLE else ()) or tuple(QUESTIONS)
 
 
 def jobs(config: RegenerateConfig) -> list[Job]:
@@ -152,6 +164,8 @@ def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
     if config.redraw:
         return Job(name, (*words, "--redraw"))
     words += ["--subject", config.subject, "--images", str(min(config.images, asked.most))]
+    if config.batch_size is not None:
+        words += ["--batch-size", str(config.batch_size)]
     if asked.plan:
         words += ["--plan", config.plan]
     if asked.recordings:

@@ -1,5 +1,7 @@
 """What a run over the questions says at its end, and where its files go."""
 
+import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,12 +38,26 @@ def test_a_question_that_said_nothing_is_left_out(tmp_path):
 
 def test_the_defaults_alone_go_over_the_committed_files():
     assert placed(RegenerateConfig()) == RegenerateConfig()
-    for other in ({"images": 60}, {"plan": "ladder"}, {"subject": "smollm2"}):
+    for other in ({"images": 60}, {"plan": "ladder"}, {"subject": "smollm2", "images": 60}, {"subject": "smollm2@early"}):
         found = placed(RegenerateConfig(**other))
         folder = Path(f"out/{found.subject}-{found.images}")
         assert (found.out, found.docs, found.recordings) == (folder, folder, folder / "recordings")
     own = placed(RegenerateConfig(images=60, out=Path("trial"), recordings=Path("mine")))
     assert (own.out, own.docs, own.recordings) == (Path("trial"), Path("trial"), Path("mine"))
+
+
+def test_the_second_subject_is_asked_what_is_committed_of_it():
+    found = placed(RegenerateConfig(subject="smollm2"))
+    assert (found.out, found.docs) == (Path("figures/smollm2"), Path("docs/subjects/smollm2"))
+    assert sorted(found.chosen) == sorted(path.name for path in found.out.iterdir() if path.name in QUESTIONS)
+    for one in jobs(found):
+        stated = json.loads((found.out / one.name / f"{one.name}.json").read_text())["provenance"]["config"]
+        words = dict(pairwise(one.command))
+        assert stated["subject"] == "smollm2"
+        assert str(stated["images"]) == words["--images"]
+        assert str(stated["batch_size"]) == words["--batch-size"]
+        assert words["--page"] == "docs/subjects/smollm2/findings.md"
+    assert placed(RegenerateConfig(subject="smollm2", only=("drift",))).chosen == ("drift",)
 
 
 @pytest.mark.parametrize("plan", ["full", "ladder"])
