@@ -12,15 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-import torch
-from tqdm import tqdm
-
-from analysis.efficiency import prompt as prompt_cost
-from analysis.efficiency.arms import ARMS, Case, read_before, recorded
-from analysis.efficiency.memory import peak_memory
-from analysis.efficiency.prompt import PromptCost
-from analysis.efficiency.rounds import chosen, goals, lines, rounds, summary
-from analysis.efficiency.shapes import build, smoothed_layers, twin
+from analysis.efficiency.lengths import LENGTHS
 from probes.command.cli import BadInput, needs_posix, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
@@ -72,7 +64,7 @@ class EfficiencyConfig:
     prompt: bool = False
     """measure attention statistics of whole prompts instead, without maps and with them; the options of the model and of generation then
     count for nothing"""
-    lengths: tuple[int, ...] = PromptCost.lengths
+    lengths: tuple[int, ...] = LENGTHS
     """tokens of the prompts, with `prompt`"""
     memory: bool = True
     """also start a process an arm and report its peak memory"""
@@ -84,6 +76,13 @@ class EfficiencyConfig:
         check_level(self)
         if self.new_tokens < 2:
             raise BadInput(f"EfficiencyConfig.new_tokens must be at least 2, a prefill and a decoding step; got {self.new_tokens}.")
+        if self.named or self.prefilled:
+            self._check_arms()
+
+    def _check_arms(self) -> None:
+        from analysis.efficiency.arms import ARMS, recorded  # only now: --help need not wait for torch
+        from analysis.efficiency.rounds import chosen
+
         if unknown := [name for name in self.named if name not in ARMS]:
             raise BadInput(f"EfficiencyConfig.arms must be of {', '.join(ARMS)}; got {unknown[0]!r}.")
         if self.prefilled and (self.subject or any(map(recorded, chosen(self.named)))):
@@ -97,6 +96,14 @@ class EfficiencyConfig:
 
 def measure(config: EfficiencyConfig) -> dict:
     """The arms, round after round; the content of the results file."""
+    import torch
+    from tqdm import tqdm
+
+    from analysis.efficiency.arms import Case, read_before, recorded
+    from analysis.efficiency.memory import peak_memory
+    from analysis.efficiency.rounds import chosen, goals, rounds, summary
+    from analysis.efficiency.shapes import build, smoothed_layers, twin
+
     names, quiet = chosen(config.named), not sys.stderr.isatty()
     # first: the peak that the system tells of a process starts at that of the process which started it
     peaks = {name: peak_memory(name, config) for name in tqdm(names, desc="peak memory", disable=quiet)} if config.memory else {}
@@ -121,6 +128,8 @@ def measure(config: EfficiencyConfig) -> dict:
 
 def table(results: dict) -> str:
     """The results as aligned text."""
+    from analysis.efficiency.rounds import lines
+
     what = f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, {results['n']} rounds"
     return "\n".join([f"{what}; time / time of plain sdpa generate in the same round, median [interval over rounds]", *lines(results)])
 
@@ -128,7 +137,9 @@ def table(results: dict) -> str:
 def main(config: EfficiencyConfig) -> None:
     needs_posix("it measures memory as they tell it")
     if config.prompt:
-        results = prompt_cost.measure(PromptCost(config.lengths, config.rounds, config.threads, config.memory))
+        from analysis.efficiency import prompt as prompt_cost
+
+        results = prompt_cost.measure(prompt_cost.PromptCost(config.lengths, config.rounds, config.threads, config.memory))
         text = prompt_cost.table(results)
     else:
         results = measure(config)

@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers.models.llama.modeling_llama import eager_attention_forward
 
+from analysis.efficiency.lengths import LENGTHS
 from kvsmooth.flash_entropy import flash_entropy
 from kvsmooth.map_statistics import map_statistics
 from kvsmooth.measures import TINY
@@ -36,7 +37,7 @@ TIME_BAR, MEMORY_BAR, MEMORY_FROM = 1 / 2, 1 / 20, 4000
 class PromptCost:
     """How to measure: numbers of tokens, interleaved rounds, torch threads, and whether to start the processes that tell memory."""
 
-    lengths: tuple[int, ...] = (1024, 4096, 8192)
+    lengths: tuple[int, ...] = LENGTHS
     rounds: int = 5
     threads: int = 1
     memory: bool = True

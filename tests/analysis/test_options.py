@@ -82,7 +82,7 @@ def test_help_says_the_names_that_are_taken(capsys, monkeypatch):
         assert [name for name in names if name not in shown] == []
 
 
-@pytest.mark.parametrize("command", ["analysis.card", "analysis.regenerate", "analysis.ablation"])
+@pytest.mark.parametrize("command", ["analysis.card", "analysis.efficiency", "analysis.regenerate", "analysis.ablation"])
 def test_help_waits_for_no_model(command):
     code = f"""
 import runpy, sys
