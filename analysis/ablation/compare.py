@@ -14,6 +14,7 @@ from analysis.cells.arms import Arms, BootstrapBlock, Pair, Values, bootstrapped
 from analysis.cells.measures import MEASURES, TESTED, EqualLengths, matched
 from analysis.stats.bootstrap import Interval, cluster_bca, ratio
 from analysis.stats.equivalence import Equivalence, equivalence
+from analysis.stats.exchange import exchange_scores
 from analysis.stats.mcnemar import mcnemar
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
@@ -68,7 +69,7 @@ def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int, pr
         return change.reshape(*change.shape[:-2], -1)
 
     def rows(interval: Interval) -> list[Row]:
-        scores = np.stack([exchange_scores(arms, pair)[:, tested] for pair in compared], axis=1)
+        scores = np.stack([pair_scores(arms, pair)[:, tested] for pair in compared], axis=1)
         p, corrected, told = _corrected(scores, compared, TESTED, seed)
         same = f1_equivalence(arms, compared, margin, seed)
         found = []
@@ -129,21 +130,10 @@ def length_matched(arms: Arms, compared: Sequence[Pair], level: float, seed: int
     return found
 
 
-def exchange_scores(arms: Arms, pair: Pair) -> Float[np.ndarray, "image measure"]:
-    """What each image adds to the difference of a pair: its numerators minus the pooled ratio times its denominators, treated less control.
-
-    The pooled ratio does not change when arms are exchanged within images, so that an exchange flips the sign of an image's score and
-    does nothing else; the scores' sum is the difference of the two ratios times a number that is positive. A sign flip of the scores is
-    therefore an exact test of the ratio of sums, and max-T over cells applies to it.
-    """
-    treated, control = arms.index(pair.treated), arms.index(pair.control)
-    above, below = arms.above[[treated, control]], arms.below[[treated, control]]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = above.sum((0, 1)) / below.sum((0, 1))
-    score = above - pooled * below
-    # where the parts cancel in exact arithmetic, rounding must not stand for a difference
-    score[np.abs(score) < 1e-9] = 0.0
-    return score[0] - score[1]
+def pair_scores(arms: Arms, pair: Pair) -> Float[np.ndarray, "image measure"]:
+    """`exchange_scores` of a pair of cells, treated less control."""
+    both = [arms.index(pair.treated), arms.index(pair.control)]
+    return exchange_scores(arms.above[both], arms.below[both])
 
 
 def f1_equivalence(arms: Arms, compared: Sequence[Pair], margin: float, seed: int) -> Equivalence:

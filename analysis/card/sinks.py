@@ -45,7 +45,7 @@ def received(attention: Float[Tensor, "layer head query key"]) -> Float[Tensor, 
 
 
 @dataclass(frozen=True)
-class Looked:
+class SinkObservation:
     """What one text shows.
 
     Attributes
@@ -116,7 +116,7 @@ def search(subject: Subject, items: list[Item], captions: list[str], limit: floa
     }
 
 
-def _one(subject: Subject, item: Item, caption: str) -> Looked:
+def _one(subject: Subject, item: Item, caption: str) -> SinkObservation:
     inputs = subject.encode([item])
     text = torch.tensor([subject.tokens(caption)])
     ids = torch.cat([inputs["input_ids"], text], 1)
@@ -137,7 +137,7 @@ def _one(subject: Subject, item: Item, caption: str) -> Looked:
     groups = torch.cat([token_groups(subject.model, inputs["input_ids"])[0], torch.full((n_text,), len(KEYS) - 1)])
     rows = attention[:, :, -n_text:].mean((1, 2))
     mass = torch.stack([rows[:, groups == group].sum(-1) for group in range(len(KEYS))], -1)
-    return Looked(received(attention), pieces, n_text, mass.numpy(), row.numpy(), places)
+    return SinkObservation(received(attention), pieces, n_text, mass.numpy(), row.numpy(), places)
 
 
 def _written(mean: Float[Tensor, "layer head key"], pieces: list[str], n_text: int) -> tuple[np.ndarray, list[str]]:

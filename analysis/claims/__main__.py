@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.claims.claims import PARTS, Claim
+from analysis.claims.claims import PARTS, PaperClaim
 from analysis.drift.findings import captions
 from analysis.question.question import by_name
 from analysis.telling.pages import PAGE, with_paragraph
@@ -77,7 +77,7 @@ def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:
     return "\n".join([*lines, "", note])
 
 
-def cell(claim: Claim, rows: Mapping[str, Rows]) -> str:
+def cell(claim: PaperClaim, rows: Mapping[str, Rows]) -> str:
     """What one subject shows of a claim; a dash where its question was not asked."""
     row = rows.get(claim.question, {}).get(claim.row)
     if row is None:

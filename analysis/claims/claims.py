@@ -14,7 +14,7 @@ NO_VERDICT = "not tested"
 
 
 @dataclass(frozen=True)
-class Claim:
+class PaperClaim:
     """One thing that the paper says, or that its explanation needs.
 
     Attributes
@@ -42,51 +42,53 @@ class Claim:
         return VERDICTS[way * self.sign]
 
 
-PARTS: dict[str, tuple[Claim, ...]] = {
+PARTS: dict[str, tuple[PaperClaim, ...]] = {
     "What the paper observes": (
-        Claim("logits of objects that are there fall over the caption", "logits", "replay/logit/present/baseline", -1),
-        Claim("logits of hallucinated objects rise", "logits", "replay/logit/hallucinated/baseline", 1),
-        Claim(
+        PaperClaim("logits of objects that are there fall over the caption", "logits", "replay/logit/present/baseline", -1),
+        PaperClaim("logits of hallucinated objects rise", "logits", "replay/logit/hallucinated/baseline", 1),
+        PaperClaim(
             "a token with diffuse attention is attended to later (column sums, Spearman)",
             "sinks",
             "observation 2/column_sum/spearman/observed",
             1,
         ),
-        Claim(
+        PaperClaim(
             "hallucinated objects are more probable where row entropy is high (rank, position taken out)",
             "coupling",
             "free/adjusted/hallucinated/baseline/band",
             -1,
         ),
-        Claim("present objects are less probable there", "coupling", "free/adjusted/present/baseline/band", 1),
-        Claim("row entropy is higher where a hallucinated mention follows (AUROC)", "onset", "auroc/stratified/entropy/baseline", 1, 0.5),
+        PaperClaim("present objects are less probable there", "coupling", "free/adjusted/present/baseline/band", 1),
+        PaperClaim(
+            "row entropy is higher where a hallucinated mention follows (AUROC)", "onset", "auroc/stratified/entropy/baseline", 1, 0.5
+        ),
     ),
     "What its derivation takes for granted": (
-        Claim("hidden states walk at random (variance ratio)", "entropy", "walk/variance ratio/free/baseline/lag 8/band", 0, 1.0),
-        Claim("row entropy grows with the angle to the mean state", "entropy", "distance/drift_mean/partial/baseline/band", 1),
+        PaperClaim("hidden states walk at random (variance ratio)", "entropy", "walk/variance ratio/free/baseline/lag 8/band", 0, 1.0),
+        PaperClaim("row entropy grows with the angle to the mean state", "entropy", "distance/drift_mean/partial/baseline/band", 1),
     ),
     "What smoothing is said to do": (
-        Claim(
+        PaperClaim(
             "attention keeps to the image as the caption grows, beyond dilution",
             "drift",
             "replay/excess_image/slope/kvsmooth - baseline/band",
             1,
         ),
-        Claim("hidden states stay nearer to the image (angle, rad)", "drift", "replay/drift_image/mean/kvsmooth - baseline/band", -1),
-        Claim("the odds of present over absent objects rise (nat)", "mediation", "kvsmooth/margin/total", 1),
-        Claim("fewer captions with an absent object (CHAIR_s)", "drift", "free/chair_s/kvsmooth - baseline", -1),
-        Claim("fewer absent objects among mentions (CHAIR_i)", "drift", "free/chair_i/kvsmooth - baseline", -1),
-        Claim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1),
-        Claim("the first hallucination comes later (tokens without one)", "onset", "survival/restricted mean/kvsmooth - baseline", 1),
+        PaperClaim("hidden states stay nearer to the image (angle, rad)", "drift", "replay/drift_image/mean/kvsmooth - baseline/band", -1),
+        PaperClaim("the odds of present over absent objects rise (nat)", "mediation", "kvsmooth/margin/total", 1),
+        PaperClaim("fewer captions with an absent object (CHAIR_s)", "drift", "free/chair_s/kvsmooth - baseline", -1),
+        PaperClaim("fewer absent objects among mentions (CHAIR_i)", "drift", "free/chair_i/kvsmooth - baseline", -1),
+        PaperClaim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1),
+        PaperClaim("the first hallucination comes later (tokens without one)", "onset", "survival/restricted mean/kvsmooth - baseline", 1),
     ),
     "Whether entropy does the work": (
-        Claim("CHAIR_i is lower than with one constant rate of the same mean", "ablation", "kvsmooth - mean/chair_i", -1),
-        Claim("CHAIR_i is lower than with the same rates in another order", "ablation", "kvsmooth - permuted/chair_i", -1),
-        Claim("F1 is higher than with the same rates in another order", "ablation", "kvsmooth - permuted/f1", 1),
+        PaperClaim("CHAIR_i is lower than with one constant rate of the same mean", "ablation", "kvsmooth - mean/chair_i", -1),
+        PaperClaim("CHAIR_i is lower than with the same rates in another order", "ablation", "kvsmooth - permuted/chair_i", -1),
+        PaperClaim("F1 is higher than with the same rates in another order", "ablation", "kvsmooth - permuted/f1", 1),
     ),
     "What the paper does not speak of": (
-        Claim("captions repeat no more sentences than before", "drift", "free/repetition/kvsmooth - baseline", 0),
-        Claim("captions are as long as before (words)", "drift", "free/length/kvsmooth - baseline", 0),
+        PaperClaim("captions repeat no more sentences than before", "drift", "free/repetition/kvsmooth - baseline", 0),
+        PaperClaim("captions are as long as before (words)", "drift", "free/length/kvsmooth - baseline", 0),
     ),
 }
 """By heading."""

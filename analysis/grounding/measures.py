@@ -1,35 +1,19 @@
 """What captions are compared by here: CHAIR and text quality, each a ratio of weighted sums over images."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from analysis.captions.shares import COLUMNS, table
+from analysis.cells.measures import CaptionMeasure
 from analysis.metrics.chair import score_caption
 
 COUNTS = (*COLUMNS, "ended")
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A ratio of sums over images.
-
-    Attributes
-    ----------
-    label, unit : as figures and tables call it
-    above, below : weights of the counts in numerator and denominator
-    """
-
-    label: str
-    unit: str
-    above: Mapping[str, float]
-    below: Mapping[str, float]
-
-
-def _ratio(label: str, above: str, below: str, unit: str = "1") -> Measure:
-    return Measure(label, unit, {above: 1.0}, {below: 1.0})
+def _ratio(label: str, above: str, below: str, unit: str = "1") -> CaptionMeasure:
+    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0})
 
 
 MEASURES = {
@@ -37,7 +21,7 @@ MEASURES = {
     "chair_i": _ratio("CHAIR_i", "hallucinated", "mentions"),
     "recall": _ratio("recall", "recalled", "truth"),
     # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
-    "f1": Measure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
+    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
     "repeated_4grams": _ratio("repeated 4-grams", "repeated_4grams", "4grams"),
     "repeated_sentences": _ratio("repeated sentences", "repeated", "sentences"),
     "length": _ratio("words", "length", "captions", "words"),

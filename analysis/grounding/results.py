@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from analysis.grounding.measures import MEASURES, PRIMARY, ratios, weights
 from analysis.stats.bootstrap import Interval, cluster_bca, multiplicity_of_images
+from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
@@ -42,7 +43,7 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
 
 def tests(counts: Counts, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """p and corrected p "point dose measure" of each change from dose 0, and what each measure was corrected by."""
-    scores = exchange_scores(counts)
+    scores = dose_scores(counts)
     shape = scores.shape[:2]
     p, corrected, told = np.full((*shape, len(MEASURES)), np.nan), np.full((*shape, len(MEASURES)), np.nan), []
     for k, name in enumerate(MEASURES):
@@ -54,18 +55,10 @@ def tests(counts: Counts, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]
     return p, corrected, told
 
 
-def exchange_scores(counts: Counts) -> Float[np.ndarray, "point smoothed image measure"]:
-    """What each image adds to the change from dose 0: its numerators less the pooled ratio times its denominators, smoothed less plain.
-
-    An exchange of the two arms of an image flips the sign of its score and leaves the pooled ratio as it is.
-    """
-    above, below = counts @ weights("above"), counts @ weights("below")
-    both = [part[:, 1:] + part[:, :1] for part in (above, below)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = both[0].sum(2, keepdims=True) / both[1].sum(2, keepdims=True)
-    change = (above[:, 1:] - above[:, :1]) - pooled * (below[:, 1:] - below[:, :1])
-    change[np.abs(change) < 1e-9] = 0.0  # where the parts cancel, rounding must not stand for a difference
-    return change
+def dose_scores(counts: Counts) -> Float[np.ndarray, "point smoothed image measure"]:
+    """`exchange_scores` of each dose against 0, smoothed less plain."""
+    parts = [counts @ weights(part) for part in ("above", "below")]
+    return exchange_scores(*(np.stack([part[:, 1:], np.broadcast_to(part[:, :1], part[:, 1:].shape)]) for part in parts))
 
 
 def _interval(counts: Counts, of: Callable[[np.ndarray], np.ndarray], seed: int, level: float) -> Interval:

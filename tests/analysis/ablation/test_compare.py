@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.ablation.compare import EXCHANGE, exchange_scores, results
+from analysis.ablation.compare import EXCHANGE, pair_scores, results
 from analysis.cells.arms import Arms, Pair, pairs
 from analysis.cells.measures import MEASURES, TESTED, measures
 from analysis.cells.names import BASELINE, PAPER
@@ -62,11 +62,11 @@ def test_where_captions_are_equally_long_matching_changes_nothing(made, rows):
 
 def test_exchange_scores_sum_to_the_difference_and_flip_with_the_arms(made):
     pair, i = Pair(PAPER, BASELINE, "ladder"), list(MEASURES).index("chair_i")
-    scores = exchange_scores(made, pair)[:, i]
+    scores = pair_scores(made, pair)[:, i]
     above, below = (part[[made.index(PAPER), made.index(BASELINE)]][..., i].sum(1) for part in (made.above, made.below))
     expected = (above[0] / below[0] - above[1] / below[1]) * 2 * below[0] * below[1] / below.sum()
     assert scores.sum() == pytest.approx(expected)
-    np.testing.assert_allclose(exchange_scores(made, Pair(BASELINE, PAPER, "ladder"))[:, i], -scores)
+    np.testing.assert_allclose(pair_scores(made, Pair(BASELINE, PAPER, "ladder"))[:, i], -scores)
 
 
 def test_the_sign_flip_of_scores_is_the_exchange_of_arms():
@@ -84,7 +84,7 @@ def test_the_sign_flip_of_scores_is_the_exchange_of_arms():
 
     null = np.array([size(swapped) for swapped in itertools.product((0, 1), repeat=8)])
     expected = np.mean(null >= null[0] - 1e-9)
-    found, _ = sign_flip(exchange_scores(small, Pair(PAPER, BASELINE, "x"))[:, [i]])
+    found, _ = sign_flip(pair_scores(small, Pair(PAPER, BASELINE, "x"))[:, [i]])
     assert found[0] == pytest.approx(expected)
 
 
@@ -146,7 +146,7 @@ def test_corrected_tests_hold_their_level_on_cells_that_do_nothing():
     for seed in range(runs):
         made = synthetic.arms(names, images=40, seed=seed, families={BASELINE: "reference"})
         i = list(MEASURES).index("chair_i")
-        scores = np.stack([exchange_scores(made, pair)[:, i] for pair in pairs(made)], axis=1)
+        scores = np.stack([pair_scores(made, pair)[:, i] for pair in pairs(made)], axis=1)
         p, corrected = sign_flip(scores, draws=999, seed=seed)
         rejected["family"] += corrected.min() < 0.05
         rejected["one"] += p[0] < 0.05

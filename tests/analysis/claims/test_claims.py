@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.claims.__main__ import ClaimsConfig, cell, main, markdown, results
-from analysis.claims.claims import NO_VERDICT, PARTS, Claim
+from analysis.claims.claims import NO_VERDICT, PARTS, PaperClaim
 from probes.command.cli import BadInput
 
 FIGURES = Path("figures")
@@ -32,7 +32,7 @@ def row(estimate: float, p: float | None) -> dict:
     ],
 )
 def test_a_verdict_is_the_sign_of_a_corrected_test(sign, null, estimate, p, verdict):
-    claim = Claim("it rises", "drift", "x", sign, null)
+    claim = PaperClaim("it rises", "drift", "x", sign, null)
     assert claim.verdict(row(estimate, p)) == verdict
     assert cell(claim, {"drift": {"x": row(estimate, p)}}).startswith(f"**{verdict}**")
     assert cell(claim, {"drift": {}}) == cell(claim, {}) == "–"

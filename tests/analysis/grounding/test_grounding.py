@@ -11,7 +11,7 @@ from analysis.grounding.__main__ import GroundingConfig, main
 from analysis.grounding.figures import draw_all
 from analysis.grounding.findings import paragraph, verdict
 from analysis.grounding.measures import COUNTS, MEASURES, counts, ratios
-from analysis.grounding.results import exchange_scores, results
+from analysis.grounding.results import dose_scores, results
 from analysis.plots.style import house
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
@@ -65,10 +65,10 @@ def test_levels_and_changes_are_ratios_of_plain_sums(reduced, rows):
 
 def test_an_exchange_of_arms_flips_a_score_and_no_other(reduced):
     values = reduced["counts"].values
-    plain = exchange_scores(values)
+    plain = dose_scores(values)
     image, turned = 5, values.copy()
     turned[0, [0, 1], image] = values[0, [1, 0], image]
-    got = exchange_scores(turned)
+    got = dose_scores(turned)
     assert np.allclose(got[0, 0, image], -plain[0, 0, image])
     others = [i for i in range(12) if i != image]
     assert np.allclose(got[0, 0, others], plain[0, 0, others])
