@@ -1,4 +1,4 @@
-"""What a batch of captions costs: by `generate`, with rows that leave when they have ended, with a prompt that was read before, recorded.
+"""`python -m analysis.efficiency.batch`: what a batch of captions costs, by `generate`, with rows that leave, a shared prompt, or recorded.
 
 `python -m analysis.efficiency.batch --subject smollm2 --json OUT` lets every arm describe the same scenes, without smoothing and with it,
 round after round in an order that rotates, and says captions a minute of the processor, the ratio to `generate` in the same round, and

@@ -119,7 +119,9 @@ class Question:
                     f"{option} {asked}: {self.data(config.out)} was made with {made_with}, which a redraw keeps; "
                     f"leave {option} out, or run {self.command} without --redraw."
                 )
-        return replace(config, **{name: stored[name] for name in self.kept if name in stored})
+        lists = [field.name for field in fields(config) if isinstance(field.default, tuple)]  # JSON knows no tuples
+        taken = {name: stored[name] for name in self.kept if name in stored}
+        return replace(config, **{name: tuple(value) if name in lists else value for name, value in taken.items()})
 
     def write(self, reduced: xr.Dataset, path: Path) -> None:
         """Write netCDF, whole or not at all."""

@@ -102,7 +102,8 @@ class Group:
             raise Unsupported(f"KVSmooth.policy must give a rate for each score, in the scores' shape; got {told}.")
         return rates, scores
 
-    def _pushed(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None) -> Float[Tensor, "layer row *head"]:
+    def _pushed(self, scores: Float[Tensor, "layer row *head"], tokens: Int[Tensor, " row"] | None) -> Tensor:
+        """Rates as the policy gives them; whether they are in the scores' shape is checked by whoever asked."""
         if self.kept is None:
             return self.policy.push(scores, tokens)
         tokens = None if tokens is None else self._whole(tokens, 0, self.kept)

@@ -155,8 +155,8 @@ def test_receipts_are_means_over_own_steps(subject):
     assert result["rate"][2] == pytest.approx(own.mean().item())
     assert result["floor"][2] == pytest.approx((own <= 0.5 + 1e-6).double().mean().item())
     assert result["tokens"][2] == int(one.steps[row]) + 1
-    prompt = bench.batches[1]["input_ids"].shape[1]
-    ids = subject.model.generate(**bench.batches[1], do_sample=False, max_new_tokens=8)[:, prompt:]
+    prompt = bench.decoding.batches[1]["input_ids"].shape[1]
+    ids = subject.model.generate(**bench.decoding.batches[1], do_sample=False, max_new_tokens=8)[:, prompt:]
     baseline, nothing = bench.run(Cell(BASELINE, "reference", None))
     assert baseline["captions"][2:] == [subject.text(row.tolist()) for row in ids]
     assert nothing == []
