@@ -8,7 +8,7 @@ SUBJECT ?= emoji
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 # by the registry: a question that is listed there has a target
-QUESTIONS := $(shell sed -n 's/^    "\([a-z_]*\)": QuestionCommand.*/\1/p' analysis/questions.py)
+QUESTIONS := $(shell sed -n 's/^    "\([a-z0-9_]*\)": QuestionCommand.*/\1/p' analysis/questions.py)
 
 .PHONY: figures reproduce help notebooks $(QUESTIONS) test fast changed mutants lint redraw efficiency benchmark clean
 
