@@ -90,7 +90,7 @@ def placed(config: CardConfig) -> Path:
 def measured(config: CardConfig, card: "Card") -> dict[str, Any]:
     """What the card holds, as it stands in its json."""
     from analysis.captions.shares import estimates, table
-    from analysis.card.conditions import captions, conditions
+    from analysis.card.conditions import OTHER, captions, conditions
     from analysis.card.prior import owed
     from analysis.card.sinks import search
     from analysis.metrics.chair import ground_truth, score_caption
@@ -104,6 +104,7 @@ def measured(config: CardConfig, card: "Card") -> dict[str, Any]:
     subject, truth = load_subject(config.subject), ground_truth(annotations(drawn))
     asked = conditions(drawn, config.seed, config.smoothing and card.smoothing)
     texts = {one.name: captions(subject, one, len(drawn), config.batch, config.cache) for one in asked}
+    texts[OTHER] = [*texts["baseline"][1:], texts["baseline"][0]]
     scored = {name: [score_caption(t, truth[s.image_id], s.image_id) for t, s in zip(ts, drawn, strict=True)] for name, ts in texts.items()}
     counted = {name: estimates(table(scored[name], texts[name]), config.draws, config.seed) for name in texts}
     plain = {name: card.shares(texts[name], drawn) for name in texts}
@@ -126,7 +127,7 @@ def measured(config: CardConfig, card: "Card") -> dict[str, Any]:
                 for key, value in found.items()
             ),
         ],
-        "conditions": {"images": [one.name for one in asked[1:4]], "smoothing": [one.name for one in asked[4:]]},
+        "conditions": {"images": [*(one.name for one in asked[1:3]), OTHER], "smoothing": [one.name for one in asked[3:]]},
         "bars": bars,
         "sinks": search(subject, [Item(scene.image_id, scene.image) for scene in looked], baseline[: len(looked)]),
         "prior": prior,

@@ -19,6 +19,8 @@ from probes.subjects.item import Item
 from probes.subjects.subject import Subject
 from probes.tracing.tokens import end_tokens, free_captions
 
+OTHER = "image of another scene"
+"""That of the next scene: its caption is known from the baseline."""
 GRID = 8
 """Patches on a side, of every bundled subject."""
 
@@ -33,13 +35,12 @@ class Condition:
 
 
 def conditions(drawn: list[Scene], seed: int, smoothing: bool) -> list[Condition]:
-    """The image as it is, blank, with its patches shuffled, of another scene; then the arms that smooth."""
+    """The image as it is, blank, with its patches shuffled; then the arms that smooth."""
     blank = Image.new("RGB", drawn[0].image.size, (128, 128, 128))
     found = [
         Condition("baseline", lambda i: drawn[i].image),
         Condition("blank image", lambda i: blank),
         Condition("shuffled patches", lambda i: shuffled(drawn[i].image, seed + i)),
-        Condition("image of another scene", lambda i: drawn[(i + 1) % len(drawn)].image),
     ]
     if smoothing:
         arms = {f"KVSmooth {rate}": KVSmooth(lambda_ref=rate) for rate in (0.5, 0.7, 0.9)}

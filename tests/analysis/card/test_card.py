@@ -100,9 +100,9 @@ def test_page_keeps_what_is_written_by_hand():
 
 def test_conditions_end_with_the_arms_that_smooth():
     names = [condition.name for condition in conditions(scenes(2), 0, smoothing=True)]
-    assert names[:4] == ["baseline", "blank image", "shuffled patches", "image of another scene"]
-    assert [name for name in names[4:] if "KVSmooth" in name or "constant" in name] == names[4:]
-    assert len(conditions(scenes(2), 0, smoothing=False)) == 4
+    assert names[:3] == ["baseline", "blank image", "shuffled patches"]
+    assert [name for name in names[3:] if "KVSmooth" in name or "constant" in name] == names[3:]
+    assert len(conditions(scenes(2), 0, smoothing=False)) == 3
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_the_card_of_an_untrained_subject(tmp_path):
     main(config)
     first = (docs / "subject.md").read_text()
     assert (docs / "subject.json").stat().st_size > 1000
-    assert len(list(cache.glob("*.json"))) == 8
+    assert len(list(cache.glob("*.json"))) == 7
     main(config)
     assert (docs / "subject.md").read_text() == first
 
