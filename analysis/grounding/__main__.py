@@ -67,20 +67,23 @@ def main(config: GroundingConfig) -> None:
 def measure(config: GroundingConfig) -> xr.Dataset:
     """Run the cells that are missing, point by point, and count what they say."""
     from analysis.cells.cells import Cell
-    from analysis.cells.gather import finished, told
+    from analysis.cells.gather import finished
     from analysis.cells.names import BASELINE
     from analysis.grounding.measures import COUNTS, counts
     from probes.subjects.bundled import bundled
 
     names = [f"{config.subject}@{point}" for point in config.points]
-    if bad := [name for name in names if bundled(name) is None]:
-        raise BadInput(f"--subject {config.subject}: {bad[0]} is no point of training; smollm2 has points.")
+    for name in names:
+        if (found := bundled(name)) is None or found.revision is None:
+            raise BadInput(f"--subject {config.subject}: {name} is no point of training; smollm2 has points.")
+        found.revision(name)  # refuses a point that is not there now, and not after the points before it have run
     plan = [Cell(BASELINE, "dose", None), *(Cell(f"lambda_ref {dose:g}", "dose", {"lambda_ref": dose}) for dose in config.doses[1:])]
     parts, origin = [], made_by(config)
     for point, name in zip(config.points, names, strict=True):
         ran = finished(replace(config, subject=name, store=config.store / Path(point).stem), lambda setting: plan)
         if ran.failed:
-            raise BadInput(f"{name}: {told(ran.failed)}")
+            why = "; ".join(f"cell {cell}: {reason}" for cell, reason in ran.failed.items())
+            raise BadInput(f"{name}: {why} A dose curve needs them all; the same command runs those that are missing.")
         parts.append(np.stack([counts(result["captions"], result["ended"], ran.truth) for result in ran.results]))
         origin |= {key: ran.origin[key] for key in ("data_hash", "n")} | {f"revision {Path(point).stem}": ran.origin["model_revision"]}
     coords = {

@@ -12,7 +12,7 @@ from analysis.plots.style import PAGE, figure, legend_above, letter
 
 NOTE = (
     "Lines: ratios of sums over the same {n} images, greedy; bands: {level:.4g} % cluster BCa interval over images.\n"
-    "Filled: corrected p < 0.05 against no smoothing, exchange of arms within images; CHAIR by max-T over doses and points, else Holm."
+    "Filled: corrected p < 0.05 against none, exchange of arms within images; CHAIR by max-T over points, doses and both, else Holm."
 )
 COLOURS = ("#56B4E9", "#E69F00", "#222222", "#CC79A7")
 MARKERS = "os^D"

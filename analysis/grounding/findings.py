@@ -3,26 +3,31 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.grounding.measures import MEASURES
+from analysis.grounding.measures import MEASURES, PRIMARY
 from analysis.telling.wording import Rows, bracketed, direction, listed, page, signed
 
 SHOWN = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams", "length")
 
 
 def verdict(points: Sequence[str], doses: Sequence[float], rows: Rows) -> str:
-    """By point: doses that lower CHAIR_s or CHAIR_i by the corrected test, and how many of them cost no recall and no repetition."""
+    """By point: doses that lower CHAIR by the corrected test, which of them cost no recall and no repetition, and doses that raise it.
+
+    CHAIR is lower where CHAIR_s or CHAIR_i is and the other is not higher.
+    """
     said = []
     for point in points:
-        lowered = [dose for dose in doses if dose and -1 in [_way(rows, point, name, dose) for name in ("chair_s", "chair_i")]]
-        free = [dose for dose in lowered if _way(rows, point, "repeated_4grams", dose) < 1 and _way(rows, point, "recall", dose) > -1]
-        if not lowered:
-            said.append(f"at {point} no dose lowers CHAIR for certain")
-        else:
-            of = "all" if len(free) == len(lowered) else _those(free) if free else "none"
-            at = listed([f"{dose:g}" for dose in lowered])
-            said.append(
-                f"at {point} CHAIR is lower at lambda_ref {at}, {of} of them with neither more repeated 4-grams nor less recall for certain"
-            )
+        ways = {dose: {_way(rows, point, name, dose) for name in PRIMARY} for dose in doses if dose}
+        lowered, raised, apart = ([dose for dose, way in ways.items() if way - {0} == only] for only in ({-1}, {1}, {-1, 1}))
+        told = [
+            f"CHAIR is lower at lambda_ref {_listed(lowered)}{_cost(rows, point, lowered)}"
+            if lowered
+            else "no dose lowers CHAIR for certain"
+        ]
+        if raised:
+            told.append(f"it is higher at {_listed(raised)}")
+        if apart:
+            told.append(f"CHAIR_s and CHAIR_i go opposite ways at {_listed(apart)}")
+        said.append(f"at {point} {listed(told)}")
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -42,7 +47,8 @@ def paragraph(points: Sequence[str], doses: Sequence[float], rows: Rows, found: 
             lines.append(f"| {point} | {signed(dose) if dose else '0'} | {' | '.join(cells)} |")
     note = (
         f"`python -m analysis.grounding`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; tests: "
-        "exchange of the arms within images, CHAIR by max-T over doses and points, the rest by Holm. Figure: `figures/emoji/grounding/`."
+        "exchange of the arms within images, CHAIR by max-T over doses, points and both measures, the rest by Holm. "
+        "Figure: `figures/emoji/grounding/`."
     )
     return page(verdict(points, doses, rows), asked, "\n".join(lines), note)
 
@@ -58,8 +64,16 @@ def summary(points: Sequence[str], doses: Sequence[float], rows: Rows) -> str:
     return "\n".join([verdict(points, doses, rows), *lines])
 
 
-def _those(doses: Sequence[float]) -> str:
-    return f"those at {listed([f'{dose:g}' for dose in doses])} alone"
+def _cost(rows: Rows, point: str, lowered: Sequence[float]) -> str:
+    free = [dose for dose in lowered if _way(rows, point, "repeated_4grams", dose) < 1 and _way(rows, point, "recall", dose) > -1]
+    if not free:
+        return ", always with more repeated 4-grams or less recall,"
+    at = "" if free == lowered else f"at {_listed(free)} alone "
+    return f", {at}with neither more repeated 4-grams nor less recall for certain,"
+
+
+def _listed(doses: Sequence[float]) -> str:
+    return listed([f"{dose:g}" for dose in doses])
 
 
 def _way(rows: Rows, point: str, measure: str, dose: float) -> int:

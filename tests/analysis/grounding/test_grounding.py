@@ -14,6 +14,7 @@ from analysis.grounding.measures import COUNTS, MEASURES, counts, ratios
 from analysis.grounding.results import dose_scores, results
 from analysis.plots.style import house
 from analysis.question.question import by_name
+from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
 
@@ -77,7 +78,7 @@ def test_an_exchange_of_arms_flips_a_score_and_no_other(reduced):
 
 def test_chair_is_primary_and_corrected_over_all_doses_and_points(rows):
     row = rows["last/chair_s/0.3 - 0"]
-    assert (row.role, row.adjustment) == ("primary", "max-T over 4 doses and points")
+    assert (row.role, row.adjustment) == ("primary", "max-T over 8 doses, points and measures")
     assert row.estimate == -1
     assert row.p_adjusted < 0.01
     assert rows["early/recall/0.9 - 0"].role == "exploratory"
@@ -93,12 +94,32 @@ def as_read(rows):
 def test_words_follow_the_curves(rows):
     held = as_read(rows)
     said = verdict(POINTS, DOSES, held)
-    assert said.startswith("At early no dose lowers CHAIR for certain; at last CHAIR is lower at lambda_ref 0.3 and 0.9, all of them with")
+    assert said.startswith("At early no dose lowers CHAIR for certain; at last CHAIR is lower at lambda_ref 0.3 and 0.9, with neither more")
+    held["last/recall/0.3 - 0"] = {**held["last/recall/0.3 - 0"], "estimate": -0.2, "p_adjusted": 0.001}
+    assert "0.3 and 0.9, at 0.9 alone with neither more" in verdict(POINTS, DOSES, held)
     for dose in ("0.3", "0.9"):
         held[f"last/repeated_4grams/{dose} - 0"] = {**held[f"last/repeated_4grams/{dose} - 0"], "estimate": 0.2, "p_adjusted": 0.001}
-    assert "0.3 and 0.9, none of them with" in verdict(POINTS, DOSES, held)
+    assert "0.3 and 0.9, always with more repeated 4-grams or less recall," in verdict(POINTS, DOSES, held)
     found = {"provenance": {"n": 12, "config": {"level": 0.95, "max_new_tokens": 160}}}
     assert paragraph(POINTS, DOSES, held, found).count("| last |") == len(DOSES)
+
+
+def test_a_dose_that_raises_the_other_chair_does_not_lower_chair(rows):
+    held = as_read(rows)
+    held["last/chair_s/0.3 - 0"] = {**held["last/chair_s/0.3 - 0"], "estimate": 0.2, "p_adjusted": 0.001}
+    for name in ("chair_s", "chair_i"):
+        held[f"early/{name}/0.9 - 0"] = {**held[f"early/{name}/0.9 - 0"], "estimate": 0.2, "p_adjusted": 0.001}
+    said = verdict(POINTS, DOSES, held)
+    assert said.startswith("At early no dose lowers CHAIR for certain and it is higher at 0.9; at last CHAIR is lower at lambda_ref 0.9,")
+    assert said.endswith("CHAIR_s and CHAIR_i go opposite ways at 0.3.")
+
+
+def test_both_chairs_are_one_family(reduced, rows):
+    scores = dose_scores(reduced["counts"].values)
+    columns = np.concatenate([scores[..., list(MEASURES).index(name)].reshape(-1, 12) for name in ("chair_s", "chair_i")])
+    corrected = sign_flip(columns.T)[1]
+    names = [f"{point}/{name}/{dose} - 0" for name in ("chair_s", "chair_i") for point in POINTS for dose in ("0.3", "0.9")]
+    assert [rows[name].p_adjusted for name in names] == pytest.approx(corrected.tolist())
 
 
 def test_the_figure_has_a_panel_a_measure_and_a_line_a_point(rows):
@@ -125,6 +146,13 @@ def test_options_that_make_no_curve_are_one_line(options, why):
 def test_a_subject_without_points_is_one_line(tmp_path):
     with pytest.raises(BadInput, match="emoji@early is no point of training"):
         main(GroundingConfig(subject="emoji", images=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store"))
+
+
+def test_a_point_that_is_not_there_is_refused_before_any_other_runs(tmp_path):
+    few = {"images": 2, "points": ("early", "nosuch"), "out": tmp_path / "out", "page": tmp_path / "page.md", "store": tmp_path / "store"}
+    with pytest.raises(BadInput, match="no such point"):
+        main(GroundingConfig(**few))
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.slow
