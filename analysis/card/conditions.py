@@ -27,11 +27,19 @@ GRID = 8
 
 @dataclass(frozen=True)
 class Condition:
-    """One way of captioning the scenes: what is done to the images, and what to the decoding."""
+    """One way of captioning the scenes: what is done to the images, and what to the decoding.
+
+    Attributes
+    ----------
+    image : by number of the scene
+    arm : a block in which the model decodes
+    drawn : what a random draw of it went by, so that captions of another draw are not taken for its own
+    """
 
     name: str
     image: Callable[[int], Image.Image]
     arm: Callable[[torch.nn.Module], AbstractContextManager] = field(default=lambda model: nullcontext())
+    drawn: str = ""
 
 
 def conditions(drawn: list[Scene], seed: int, smoothing: bool) -> list[Condition]:
@@ -40,7 +48,7 @@ def conditions(drawn: list[Scene], seed: int, smoothing: bool) -> list[Condition
     found = [
         Condition("baseline", lambda i: drawn[i].image),
         Condition("blank image", lambda i: blank),
-        Condition("shuffled patches", lambda i: shuffled(drawn[i].image, seed + i)),
+        Condition("shuffled patches", lambda i: shuffled(drawn[i].image, seed + i), drawn=f"seed {seed}"),
     ]
     if smoothing:
         arms = {f"KVSmooth {rate}": KVSmooth(lambda_ref=rate) for rate in (0.5, 0.7, 0.9)}
@@ -64,7 +72,11 @@ def captions(subject: Subject, condition: Condition, n: int, batch: int, cache: 
     texts: list[str] = []
     for start in tqdm(range(0, n, batch), condition.name, disable=None):
         part = range(start, min(start + batch, n))
-        kept = cache and cache / f"{subject.revision[:12]}-{condition.name.replace(' ', '-')}-{part.start}-{part.stop}.json"
+        kept = (
+            cache
+            and cache
+            / f"{subject.revision[:12]}-{f'{condition.name} {condition.drawn}'.strip().replace(' ', '-')}-{part.start}-{part.stop}.json"
+        )
         if kept and kept.exists():
             texts += json.loads(kept.read_text(encoding="utf-8"))
             continue

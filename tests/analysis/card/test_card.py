@@ -10,7 +10,7 @@ import torch
 from analysis.captions.shares import COLUMNS, estimates, overlap, shares, table, third
 from analysis.card import claims as card_claims
 from analysis.card.__main__ import CardConfig, main, others_of, placed
-from analysis.card.conditions import conditions, shuffled
+from analysis.card.conditions import captions, conditions, shuffled
 from analysis.card.page import END, ROWS, START, filled
 from analysis.card.readers import CARDS, card_of
 from analysis.card.sinks import KEYS, LATER, received, search
@@ -18,6 +18,7 @@ from analysis.metrics.chair import score_caption
 from analysis.stats.bootstrap import cluster_bca, ratio
 from probes import load_subject
 from probes.command.cli import BadInput
+from probes.command.files import write_bytes
 from probes.subjects.bundled import BUNDLED
 from probes.subjects.emoji import build, scenes
 from probes.subjects.emoji.captions import describe
@@ -103,6 +104,16 @@ def test_conditions_end_with_the_arms_that_smooth():
     assert names[:3] == ["baseline", "blank image", "shuffled patches"]
     assert [name for name in names[3:] if "KVSmooth" in name or "constant" in name] == names[3:]
     assert len(conditions(scenes(2), 0, smoothing=False)) == 3
+
+
+def test_captions_of_patches_shuffled_another_way_are_not_taken_from_the_cache(tmp_path):
+    subject, drawn = load_subject("emoji"), scenes(1)
+    first, again, other = (conditions(drawn, seed, smoothing=False)[2] for seed in (0, 0, 1))
+    said = captions(subject, first, 1, 1, tmp_path)
+    (kept,) = tmp_path.glob("*.json")
+    write_bytes(kept, b'["A dog."]')
+    assert captions(subject, again, 1, 1, tmp_path) == ["A dog."] != said
+    assert captions(subject, other, 1, 1, tmp_path) != ["A dog."]
 
 
 @pytest.mark.slow
