@@ -31,7 +31,7 @@ class AblationConfig(CellsConfig):
     plan: str = "full"
     """full, ladder, places, dose, layers, detectors or options; lists below make a plan of their own instead"""
     detectors: tuple[str, ...] = ()
-    """list to cross: sink detectors; python -m kvsmooth names them, and the policies and mixes"""
+    """list to cross: sink detectors, own ones as module:Class; python -m kvsmooth names them, and the policies and mixes"""
     policies: tuple[str, ...] = ()
     """list to cross: rate policies"""
     mixes: tuple[str, ...] = ()
@@ -66,10 +66,17 @@ class AblationConfig(CellsConfig):
         from kvsmooth.mixes import MIXES
         from kvsmooth.options import CHOICES
         from kvsmooth.policies import POLICIES
-        from kvsmooth.sinks import SINKS
+        from kvsmooth.sinks.chosen import detector_class
 
-        known = {"detectors": SINKS, "policies": POLICIES, "mixes": MIXES, "timings": CHOICES["timing"], "ropes": CHOICES["rope"]}
-        for name, choices in known.items():
+        for name in () if self.redraw else self.detectors:  # a redraw runs none, and need not find the modules that a run found
+            try:
+                known = detector_class(name).known
+            except ValueError as error:
+                raise ValueError(f"AblationConfig.detectors must name sink detectors: {error}") from error
+            if known == "later":
+                raise ValueError(f"AblationConfig.detectors must be known by the token's own step; {name} is only from later queries.")
+        registries = {"policies": POLICIES, "mixes": MIXES, "timings": CHOICES["timing"], "ropes": CHOICES["rope"]}
+        for name, choices in registries.items():
             self._check_names(name, getattr(self, name), tuple(choices))
 
     def _check_names(self, name: str, given: tuple[str, ...], choices: tuple[str, ...]) -> None:

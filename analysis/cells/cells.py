@@ -7,7 +7,7 @@ from typing import Any
 
 from kvsmooth import KVSmooth
 from kvsmooth.policies import POLICIES
-from kvsmooth.sinks import SINKS
+from kvsmooth.sinks.chosen import detector_class
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Cell:
     ----------
     name : unique in a plan; the file name of its results is made from it
     family : cells of one family are tested together, and corrected for each other
-    options : options of `KVSmooth` as JSON-able data; `policy` and `score` by their names in the registries, with `policy_options` and
-        `score_options`. None smooths nothing
+    options : options of `KVSmooth` as JSON-able data; `policy` and `score` by their names in the registries (a detector of one's own as
+        `module:Class`), with `policy_options` and `score_options`. None smooths nothing
     """
 
     name: str
@@ -29,9 +29,13 @@ class Cell:
     def __post_init__(self):
         if not self.slug:
             raise ValueError(f"Cell.name must hold a letter or digit; got {self.name!r}.")
-        for part, known in (("policy", POLICIES), ("score", SINKS)):
-            if (name := self.option(part)) is not None and name not in known:
-                raise ValueError(f"Cell.options {part} must be one of {', '.join(known)}; got {name!r}.")
+        if (name := self.option("policy")) is not None and name not in POLICIES:
+            raise ValueError(f"Cell.options policy must be one of {', '.join(POLICIES)}; got {name!r}.")
+        if (name := self.option("score")) is not None:
+            try:
+                detector_class(name)
+            except ValueError as error:
+                raise ValueError(f"Cell.options score: {error}") from error
 
     def option(self, name: str) -> Any:
         """An option's value; None where the cell leaves it at its default."""
@@ -69,7 +73,7 @@ class Cell:
         score, policy = options.pop("score", None), options.pop("policy", None)
         of_score, of_policy = (_frozen(options.pop(f"{part}_options", {})) for part in ("score", "policy"))
         if score is not None:
-            options["score"] = SINKS[score](**of_score)
+            options["score"] = detector_class(score)(**of_score)
         if policy is not None:
             made: Any = POLICIES[policy]
             given = {name: value for name, value in (data or {}).items() if name in made.__dataclass_fields__}

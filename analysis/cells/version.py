@@ -1,12 +1,14 @@
 """Which code decides a cell: the method's modules without comments and docstrings, so that only changes of meaning rerun anything."""
 
 import ast
+import sys
 from functools import cache
 from pathlib import Path
 
 import kvsmooth
 from kvsmooth.policies import POLICIES
 from kvsmooth.sinks import SINKS
+from kvsmooth.sinks.chosen import detector_class
 from probes.command.provenance import digest
 
 ROOT = Path(kvsmooth.__file__).resolve().parent.parent
@@ -17,9 +19,12 @@ DEFAULTS = ("row_entropy", "percentile")
 def method_version(score: str | None = None, policy: str | None = None) -> str:
     """A hash of the code that the method runs with this detector and this policy.
 
-    It covers every module of kvsmooth that `kvsmooth.smoother` and the modules of the detector and the policy import, directly or not.
+    It covers every module of kvsmooth that `kvsmooth.smoother` and the modules of the detector and the policy import, directly or not; of
+    a detector of one's own, `module:Class`, its module too, but nothing else that is not kvsmooth's.
     """
     chosen = [registry[name] for registry in (SINKS, POLICIES) for name in (score, policy, *DEFAULTS) if name in registry]
+    if score is not None and score not in SINKS:
+        chosen.append(detector_class(score))
     return code_version("kvsmooth.smoother", *{found.__module__ for found in chosen})
 
 
@@ -60,4 +65,6 @@ def _imports(path: Path) -> tuple[str, ...]:
 def _file(module: str) -> Path | None:
     """The file of a module; None for a package, whose list of parts changes nothing by itself, and for what is no module."""
     path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
-    return path if path.is_file() else None
+    if not path.is_file():  # a detector of one's own lies elsewhere, and is imported by now
+        path = Path(getattr(sys.modules.get(module), "__file__", None) or "")
+    return path if path.is_file() and path.name != "__init__.py" else None

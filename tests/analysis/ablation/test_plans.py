@@ -1,5 +1,7 @@
 """Cells and plans: names are unique, options build methods, crossings are products, two-pass cells know what drives them."""
 
+import sys
+
 import pytest
 
 from analysis.ablation import plans
@@ -98,6 +100,49 @@ def test_the_version_knows_code_and_not_comments(tmp_path):
     third.write_text("x = 2\ndef f():\n    return x\n")
     assert meaning(one) == meaning(other) != meaning(third)
     assert method_version() == method_version("row_entropy", "percentile") != method_version("key_norm")
+
+
+def test_a_detector_of_ones_own_drives_a_cell_and_decides_its_version(tmp_path, monkeypatch):
+    text = """from kvsmooth.sinks import KeyNorm
+
+
+class Short(KeyNorm):
+    name = "short"
+
+    def __call__(self, seen):
+        return -super().__call__(seen)
+"""
+    monkeypatch.syspath_prepend(tmp_path)
+    versions = []
+    for module, written in (("cells_one", text), ("cells_same", f"# why\n{text}"), ("cells_other", text.replace("-super", "2 * super"))):
+        (tmp_path / f"{module}.py").write_text(written)
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        chosen = f"{module}:Short"
+        found = crossed(AblationConfig(detectors=("key_norm", chosen)).lists, SETTING)
+        assert [cell.name for cell in found] == [BASELINE, PAPER, "key_norm", chosen]
+        assert found[-1].slug == f"{module.replace('_', '-')}-Short"
+        assert type(found[-1].method({}).score) is sys.modules[module].Short
+        versions.append(method_version(chosen))
+        del sys.modules[module]
+    assert versions[0] == versions[1] != versions[2] != method_version("key_norm") != versions[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("entropy", "must be one of first_tokens, .* or module:Class for one's own; got 'entropy'"),
+        ("nowhere_at_all:Short", "there is no module nowhere_at_all"),
+        ("json:JSONDecoder", "JSONDecoder must be a class that extends kvsmooth.sinks.Detector"),
+        ("mean_received", "mean_received is only from later queries"),
+    ],
+)
+def test_detectors_that_cannot_drive_are_refused_before_anything_runs(name, told):
+    with pytest.raises(ValueError, match=rf"AblationConfig\.detectors must .*{told}"):
+        AblationConfig(detectors=(name,))
+
+
+def test_a_redraw_need_not_find_the_detectors_of_its_run():
+    assert AblationConfig(detectors=("nowhere_at_all:Short",), redraw=True).detectors
 
 
 def test_the_names_that_load_nothing_are_those_of_the_registries():

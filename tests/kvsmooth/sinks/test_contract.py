@@ -16,7 +16,7 @@ from kvsmooth.sinks.whole import whole
 from probes.subjects.emoji import WEIGHTS
 
 FIELDS = {field.name for field in dataclasses.fields(View)}
-ONE_FILE = {"__init__", "channels", "detector", "needs", "positions", "prompt", "view", "toy", "whole"}
+ONE_FILE = {"__init__", "channels", "chosen", "detector", "needs", "positions", "prompt", "view", "toy", "whole"}
 """Files of the folder that are no detector."""
 
 
