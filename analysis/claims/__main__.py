@@ -40,6 +40,8 @@ def main(config: ClaimsConfig) -> None:
     found = {name: rows for name in BUNDLED if (rows := results(config.figures / name))}
     if not found:
         raise BadInput(f"--figures {config.figures}: no results of a bundled subject there ({', '.join(BUNDLED)}); run a question first.")
+    if config.page == PAGE and config.figures.resolve() != ClaimsConfig.figures.resolve():
+        raise BadInput(f"--figures {config.figures}: {PAGE} tells of {ClaimsConfig.figures} alone; give a page of your own by --page.")
     before = config.page.read_text(encoding="utf-8")
     text = markdown(found)
     write_bytes(config.page, with_paragraph(before, "claims", text, config.page).encode())
@@ -53,12 +55,12 @@ def results(folder: Path) -> dict[str, Rows]:
         path = folder / question / f"{question}.json"
         try:
             rows = by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
+            # captions stand uncorrected in their file; the page corrects them over their measures, as here
+            found[question] = rows | ({row["name"]: row for row in captions(rows).values()} if question == "drift" else {})
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run the question again.") from error
-        # captions stand uncorrected in their file; the page corrects them over their measures, as here
-        found[question] = rows | ({row["name"]: row for row in captions(rows).values()} if question == "drift" else {})
     return found
 
 

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from urllib.parse import quote
 
+from analysis.questions import WHOLE
 from probes.command.cli import BadInput, Notice
 from probes.command.files import write_bytes
 from probes.command.lock import held
@@ -15,6 +16,10 @@ PAGE = Path("docs/findings.md")
 OURS = (PAGE, Path("docs/ablation.md"), Path("docs/statistics.md"))
 """The project's own pages, which tell of its own figures alone."""
 FIGURES = Path("figures/emoji")
+COMMITTED = dict.fromkeys(OURS, FIGURES) | {
+    whole.docs / PAGE.name: Path("figures") / name for name, whole in WHOLE.items() if whole.docs != PAGE.parent
+}
+"""By page that is committed, the folder of the figures that it tells of; pages of further subjects are made, and get their marks, as these are asked."""
 
 
 def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> None:
@@ -25,14 +30,14 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
 
     Parameters
     ----------
-    out : folder of the results that the text is of. The project's own page tells what lies in the project's own figures: a trial whose
+    out : folder of the results that the text is of. A page of the project tells what lies in the project's own figures: a trial whose
         results go elsewhere leaves it as it is, and says so in a `Notice`; so does an installed package, which has no such page
 
     Raises
     ------
     BadInput : the page cannot be read, has marks twice, or is the project's own and lacks them
     """
-    if page in OURS and _spared(page, out, question):
+    if page in COMMITTED and _spared(page, out, question):
         return
     page.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -77,9 +82,9 @@ def _link(place: Path, page: Path) -> str:
 
 def _spared(page: Path, out: Path | None, question: str) -> bool:
     """Whether a page of the project is not here, or tells of other results than these, which a `Notice` then says."""
-    if not page.exists():
+    if page in OURS and not page.exists():
         told = f"{page} is not here, so its paragraph is not written; run from a checkout, or give a page by --page."
-    elif out in (None, FIGURES / question):
+    elif out in (None, COMMITTED[page] / question):
         return False
     else:
         told = f"{page} is left as it is, since the results are in {out}; give another page by --page."

@@ -73,3 +73,18 @@ def test_no_results_and_a_damaged_file_are_one_line(tmp_path):
     (tmp_path / "emoji" / "drift" / "drift.json").write_text("{")
     with pytest.raises(BadInput, match="cannot be read as a results file"):
         results(tmp_path / "emoji")
+    (tmp_path / "emoji" / "drift" / "drift.json").write_text(
+        json.dumps({"results": [{**row(1.0, 0.5), "name": "a", "interval": [0.0, 1.0]}]})
+    )
+    with pytest.raises(BadInput, match="cannot be read as a results file"):
+        results(tmp_path / "emoji")
+
+
+def test_figures_of_ones_own_do_not_go_to_the_project_s_page(tmp_path):
+    made = tmp_path / "emoji" / "logits"
+    made.mkdir(parents=True)
+    (made / "logits.json").write_text(json.dumps({"results": [{**row(-2.0, 0.01), "name": "a", "interval": [-3.0, -1.0], "where": {}}]}))
+    before = Path("docs/findings.md").read_text()
+    with pytest.raises(BadInput, match="tells of figures alone"):
+        main(ClaimsConfig(figures=tmp_path))
+    assert Path("docs/findings.md").read_text() == before

@@ -116,6 +116,14 @@ def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
     ablation = Path("docs/ablation.md")
     assert ablation in OURS
     ablation.touch()
+    other = Path("docs/subjects/smollm2/findings.md")
+    other.parent.mkdir(parents=True)
+    other.write_text("kept")
+    with pytest.warns(Notice, match="docs/subjects/smollm2/findings.md is left as it is, since the results are in out/mine"):
+        tell("grounding", "of a trial", other, Path("out/mine"))
+    assert other.read_text() == "kept"
+    tell("grounding", "of it all", other, Path("figures/smollm2/grounding"))
+    assert "of it all" in other.read_text()
     with pytest.warns(Notice, match="docs/ablation.md is left as it is"):
         tell("ablation", "of a half", ablation, Path("figures/emoji/ablation_half"))
     assert ablation.read_text() == ""
