@@ -19,7 +19,7 @@ FIGURES = Path("figures/emoji")
 COMMITTED = dict.fromkeys(OURS, FIGURES) | {
     whole.docs / PAGE.name: Path("figures") / name for name, whole in WHOLE.items() if whole.docs != PAGE.parent
 }
-"""By page that is committed, the folder of the figures that it tells of; pages of further subjects are made, and get their marks, as these are asked."""
+"""By page that is committed, the folder of the figures that it tells of; those of further subjects grow as these are asked."""
 
 
 def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> None:
