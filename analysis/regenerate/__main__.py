@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from analysis.cells.names import PLAN_NAMES
-from analysis.questions import QUESTIONS, WHOLE, QuestionCommand
+from analysis.questions import ACROSS_SUBJECTS, QUESTIONS, WHOLE, QuestionCommand
 from analysis.regenerate.lanes import FinishedJob, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import needs_posix, run_cli
@@ -83,11 +83,11 @@ def main(config: RegenerateConfig) -> None:
     needs_posix("here run the questions one by one, such as python -m analysis.drift")
     config = placed(config)
     complain(f"Files go to {config.out}, pages to {config.docs}, what is recorded to {config.recordings}.")
-    scratch = not any(config.recordings.glob("*"))
-    begun = time.perf_counter()
+    scratch = not recorded(config)
+    start = time.perf_counter()
     ended = run_jobs(jobs(config), config.workers, config.recordings / "regenerate", Screen())
-    wall = time.perf_counter() - begun
-    if not config.redraw and set(config.chosen) == set(asked_of(config.subject)):
+    wall = time.perf_counter() - start
+    if not config.redraw and set(config.chosen) >= set(asked_of(config.subject)):
         kind = "scratch" if scratch else "again"  # their times are different claims: neither takes the other's place
         write_bytes(config.out / "regenerate" / f"{kind}.json", record(config, ended, wall, scratch).encode())
     say(summary(ended, wall))
@@ -113,6 +113,12 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
     moved = {"out": out, "docs": out, "recordings": folder / "recordings"}
     asked = {name: place for name, place in moved.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
     return replace(config, **asked)
+
+
+def recorded(config: RegenerateConfig) -> bool:
+    """Whether something is recorded already; what other subjects and `ACROSS_SUBJECTS` keep inside the same folder does not count."""
+    others = {whole.recordings for whole in WHOLE.values()} | {RegenerateConfig.recordings / name for name in ACROSS_SUBJECTS}
+    return any(path not in others for path in config.recordings.glob("*"))
 
 
 def asked_of(subject: str) -> tuple[str, ...]:

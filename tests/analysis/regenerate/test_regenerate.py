@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,25 @@ def test_a_run_keeps_its_times_and_goes_on_from_what_is_there(fake, tmp_path, ca
     assert (tmp_path / "recordings" / "regenerate" / "drift.log").read_text() == "skipped\n"
     assert json.loads((tmp_path / "figures" / "regenerate" / "again.json").read_text())["from_scratch"] is False
     assert json.loads((tmp_path / "figures" / "regenerate" / "scratch.json").read_text()) == told
+
+
+def test_what_another_subject_has_recorded_is_no_beginning_of_this_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("smollm2", "grounding"):
+        (tmp_path / "recordings" / name).mkdir(parents=True)
+    emoji, smollm2 = RegenerateConfig(), regenerate.placed(RegenerateConfig(subject="smollm2"))
+    assert not regenerate.recorded(emoji)
+    assert not regenerate.recorded(smollm2)
+    (tmp_path / "recordings" / "smollm2" / "first").mkdir()
+    assert not regenerate.recorded(emoji)
+    assert regenerate.recorded(smollm2)
+    (tmp_path / "recordings" / "sinks").mkdir()
+    assert regenerate.recorded(emoji)
+
+
+def test_a_trial_of_the_second_subject_over_all_questions_keeps_its_times(fake, tmp_path):
+    regenerate.main(replace(fake({}), subject="smollm2", images=3))
+    assert set(json.loads((tmp_path / "figures" / "regenerate" / "scratch.json").read_text())["questions"]) == set(QUESTIONS)
 
 
 @pytest.mark.parametrize("redraw", [False, True])
