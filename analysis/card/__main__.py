@@ -68,11 +68,15 @@ def main(config: CardConfig) -> None:
     card = card_of(config.subject)
     page = placed(config) / f"{card.page}.md"
     say(f"The card of {config.subject} goes to {page} and {page.with_suffix('.json').name}.")
+    filled(_text(page), "")  # a page that cannot take the tables is refused now, not after an hour
     found = measured(config, card)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(page.with_suffix(".json"), (json_text(found, indent=1) + "\n").encode())
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    write_bytes(page, filled(text, markdown(found, card.claims)).encode())
+    write_bytes(page, filled(_text(page), markdown(found, card.claims)).encode())
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8") if page.exists() else ""
 
 
 def placed(config: CardConfig) -> Path:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from probes.command.cli import BadInput
+
 START, END = "<!-- card:begin -->", "<!-- card:end -->"
 ROWS = {
     "chair_s": "CHAIR_s",
@@ -26,7 +28,16 @@ Row = Mapping[str, Any]
 
 
 def filled(page: str, tables: str) -> str:
-    """The page with new tables between its markers."""
+    """The page with new tables between its markers; a page that has none gets them at its end.
+
+    Raises
+    ------
+    BadInput : one of the markers is there without the other, or twice, or they stand in the other order
+    """
+    if START in page or END in page:
+        places = [(page.count(mark), page.find(mark)) for mark in (START, END)]
+        if [count for count, _ in places] != [1, 1] or places[0][1] > places[1][1]:
+            raise BadInput(f"the card's page needs {START} and, behind it, {END}, each once; mend the page by hand.")
     before, _, rest = (page if START in page else f"{page}{START}\n{END}\n").partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n{tables}\n{END}{after or chr(10)}"

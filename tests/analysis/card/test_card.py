@@ -99,6 +99,16 @@ def test_page_keeps_what_is_written_by_hand():
     assert filled(page + "more\n", "| b |") == f"# Card\n{START}\n| b |\n{END}\nmore\n"
 
 
+@pytest.mark.parametrize("page", [f"a {START} b", f"a {END} b", f"{END} {START}", f"{START}{END}{START}{END}"])
+def test_a_page_with_half_of_its_markers_loses_nothing(page, tmp_path):
+    with pytest.raises(BadInput, match="each once; mend the page by hand"):
+        filled(page, "| a |")
+    (tmp_path / "subject.md").write_text(page)
+    with pytest.raises(BadInput, match="mend the page"):  # before anything is captioned
+        main(CardConfig(scenes=1, out=tmp_path))
+    assert (tmp_path / "subject.md").read_text() == page
+
+
 def test_conditions_end_with_the_arms_that_smooth():
     names = [condition.name for condition in conditions(scenes(2), 0, smoothing=True)]
     assert names[:3] == ["baseline", "blank image", "shuffled patches"]
