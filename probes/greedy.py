@@ -25,7 +25,7 @@ NEUTRAL = {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "encoder_repeti
 DECIDING = (
     *("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
     *("min_new_tokens", "exponential_decay_length_penalty", "stop_strings", "max_time", "prefill_chunk_size"),
-    *("watermarking_config", "remove_invalid_values", "prompt_lookup_num_tokens"),
+    *("watermarking_config", "remove_invalid_values", "prompt_lookup_num_tokens", "dola_layers", "token_healing"),
 )
 
 

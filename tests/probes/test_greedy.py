@@ -99,7 +99,13 @@ def test_what_generate_would_do_otherwise_is_left_to_it():
     assert not understood(model, inputs)  # it never ends by itself
     model.generation_config.eos_token_id = zoo.EOS
     assert understood(model, inputs)
-    for name, value in {"repetition_penalty": 1.2, "suppress_tokens": [5], "min_new_tokens": 3, "cache_implementation": "static"}.items():
+    for name, value in {
+        "repetition_penalty": 1.2,
+        "suppress_tokens": [5],
+        "min_new_tokens": 3,
+        "dola_layers": "high",
+        "cache_implementation": "static",
+    }.items():
         setattr(model.generation_config, name, value)
         assert not understood(model, inputs)
         setattr(model.generation_config, name, None)
