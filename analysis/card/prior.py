@@ -37,7 +37,7 @@ def owed(subject: Subject, drawn: Sequence[Scene], captions: Sequence[Sequence[i
     Returns
     -------
     "scenes" : how many of the captions name an object; the rest is there if one does
-    "logprob" : by image, of the words said for present and for hallucinated objects, nat
+    "logprob" : by image, of the objects named, present and hallucinated, by any of their first tokens, nat
     "mass" : by image, the probability of naming an object of each of `SETS` at these steps; objects that share a first token count twice
     "typical" : share of hallucinated objects that are typical of the scene, and share of all absent objects that are
     """

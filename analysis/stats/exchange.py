@@ -12,8 +12,8 @@ def exchange_scores(
     """What each image adds to the difference of two ratios: numerators less pooled ratio times denominators, first arm less second.
 
     The pooled ratio does not change when arms are exchanged within images, so that an exchange flips the sign of an image's score and
-    does nothing else; the scores' sum is the difference of the two ratios times a number that is positive. A sign flip of the scores is
-    therefore an exact test of the ratio of sums, and max-T over cells applies to it.
+    does nothing else; the scores' sum has the sign of the difference of the two ratios. A sign flip of the scores is therefore an exact
+    test that the arms are exchangeable, and max-T over cells applies to it.
 
     Parameters
     ----------
