@@ -91,7 +91,8 @@ def _prior(prior: Mapping[str, Any]) -> list[str]:
         return ["No caption names an object."]
     said = prior["logprob"]
     lines = [
-        "| the same caption behind | log-probability (first tokens) of objects named and present, nat | named and absent | probability of naming: present "
+        "| the same caption behind | log-probability (first tokens) of objects named and present, nat "
+        "| named and absent | probability of naming: present "
         "| typical absent | other absent |",
         "|---" * 6 + "|",
     ]
