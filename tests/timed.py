@@ -22,7 +22,7 @@ def timed(target: str) -> dict[str, float | int | str]:
     RuntimeError : it failed
     """
     load, before, begin = os.getloadavg()[0], resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["make", "--no-print-directory", target], cwd=ROOT, capture_output=True, text=True)
     wall, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     passed = re.search(r"(\d+) passed", done.stdout)
     if done.returncode or not passed:
