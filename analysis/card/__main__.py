@@ -7,7 +7,7 @@ does to the subject comes last, and is no part of how the subject was made.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -136,7 +136,8 @@ def measured(config: CardConfig, card: "Card") -> dict[str, Any]:
         "sinks": search(subject, [Item(scene.image_id, scene.image) for scene in looked], baseline[: len(looked)]),
         "prior": prior,
         "examples": [{"image_id": s.image_id, "objects": sorted(s.names), "caption": t} for s, t in zip(drawn[:5], baseline, strict=False)],
-        "provenance": {**provenance(config), "subject": subject.revision},
+        # where files lie is no part of how the numbers came about
+        "provenance": {**provenance(replace(config, out=CardConfig.out, cache=None)), "subject": subject.revision},
     }
 
 

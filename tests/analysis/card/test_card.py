@@ -1,5 +1,6 @@
 """The card's counts against plain loops, its page, and its search for sinks on attention that has one."""
 
+import json
 import math
 from pathlib import Path
 
@@ -137,6 +138,8 @@ def test_the_card_of_an_untrained_subject(tmp_path):
     main(config)
     first = (docs / "subject.md").read_text()
     assert (docs / "subject.json").stat().st_size > 1000
+    stated = json.loads((docs / "subject.json").read_text())["provenance"]["config"]
+    assert (stated["out"], stated["cache"]) == ("docs", None), "a place of this disk"
     assert len(list(cache.glob("*.json"))) == 7
     main(config)
     assert (docs / "subject.md").read_text() == first
