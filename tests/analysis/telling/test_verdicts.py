@@ -137,9 +137,10 @@ def test_logits():
         "same tokens KVSmooth turns both trends upwards."
     )
     for raw, spread in product(product(SIGNS, SIGNS), repeat=2):
-        parts = sum([raw[0] == -1, raw[1] == 1, spread[0] == 0, spread[1] == 1])
-        words = {0: "is not seen:", 4: "is seen:"}.get(parts, f"is seen in {parts} of its 4 parts:")
-        assert said_of_logits(raw, spread).startswith(f"The paper's first observation {words} raw logits of present ")
+        parts = sum([raw[0] == -1, raw[1] == 1, spread[1] == 1])
+        words = {0: "is not seen", 3: "is seen"}.get(parts, f"is seen in {parts} of the 3 parts that a test can show")
+        fourth = "" if spread[0] == 0 else " and contradicted in the fourth"
+        assert said_of_logits(raw, spread).startswith(f"The paper's first observation {words}{fourth}: raw logits of present ")
     other = said_of_logits((0, 0), (1, 1), (1, 0), (-1, 0))
     assert "raw logits of present and of hallucinated objects show no clear trend, and both variances rise;" in other
     assert "the log-probabilities of present objects rise, those of hallucinated ones show no clear trend, and" in other
