@@ -73,8 +73,9 @@ def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:
             lines.append(f"| {claim.said} | {' | '.join(cell(claim, rows) for rows in found.values())} |")
     note = (
         "Seen: the corrected test rejects at 5 %, on the side that the paper names; reversed: on the other; not seen: it does not reject. "
-        "Where the paper takes a thing for given or unchanged, the test can only reject it. Estimates with 95 % intervals over images; n: "
-        "images; p: corrected within its question. (`python -m analysis.claims`)"
+        "Rejected: what the paper takes to lie at no effect does not; a test cannot show that it does. Estimates with the intervals over "
+        "images of their results files; n: images; p: corrected within its question; exploratory: the question did not name the outcome in "
+        "advance. (`python -m analysis.claims`)"
     )
     return "\n".join([*lines, "", note])
 
@@ -84,7 +85,8 @@ def cell(claim: PaperClaim, rows: Mapping[str, Rows]) -> str:
     row = rows.get(claim.question, {}).get(claim.row)
     if row is None:
         return "–"
-    return f"**{claim.verdict(row)}**: {bracketed(row)}, n {row['n']}, p {p_value(row['p_adjusted'], 'none')}"
+    role = "" if row["role"] == "primary" else ", exploratory"
+    return f"**{claim.verdict(row)}**: {bracketed(row)}, n {row['n']}, p {p_value(row['p_adjusted'], 'none')}{role}"
 
 
 if __name__ == "__main__":

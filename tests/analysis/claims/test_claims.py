@@ -15,7 +15,7 @@ ALL = [claim for part in PARTS.values() for claim in part]
 
 def row(estimate: float, p: float | None) -> dict:
     corrected = float("nan") if p is None else p
-    return {"estimate": estimate, "interval": (estimate - 1, estimate + 1), "n": 9, "p": 0.01, "p_adjusted": corrected}
+    return {"estimate": estimate, "interval": (estimate - 1, estimate + 1), "n": 9, "role": "primary", "p": 0.01, "p_adjusted": corrected}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,8 @@ def test_a_verdict_is_the_sign_of_a_corrected_test(sign, null, estimate, p, verd
     claim = PaperClaim("it rises", "drift", "x", sign, null)
     assert claim.verdict(row(estimate, p)) == verdict
     assert cell(claim, {"drift": {"x": row(estimate, p)}}).startswith(f"**{verdict}**")
+    other = cell(claim, {"drift": {"x": row(estimate, p) | {"role": "exploratory"}}})
+    assert other == cell(claim, {"drift": {"x": row(estimate, p)}}) + ", exploratory"
     assert cell(claim, {"drift": {}}) == cell(claim, {}) == "–"
 
 
