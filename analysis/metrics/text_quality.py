@@ -4,6 +4,7 @@ CHAIR reads objects alone: "a spoon, a spoon, a spoon" is three true mentions. T
 mentions, without a model; what a language model finds improbable is `analysis.language`'s to say.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -69,7 +70,7 @@ def text_counts(text: str, mentions: Sequence[Mentioned]) -> tuple[int, ...]:
 
 def echoes(text: str, mentions: Sequence[Mentioned]) -> int:
     """Mentions of the object that the mention before them named, with no end of a sentence between the two ("a spoon, a spoon")."""
-    pairs = zip(mentions, mentions[1:], strict=False)
+    pairs = itertools.pairwise(mentions)
     return sum(one.object == other.object and not _MARK.search(text, one.start, other.start) for one, other in pairs)
 
 

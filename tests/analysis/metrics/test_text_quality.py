@@ -31,8 +31,8 @@ def test_counts_of_a_plain_caption():
 
 
 def test_counts_of_a_comma_loop():
-    # units: a spoon , a spoon , a spoon , a spoon . -> 12; runs of four: 9, of which "a spoon , a" occurs three times, "spoon , a spoon" three
-    # times, ", a spoon ," twice and ", a spoon ." once: five occurred before
+    # 12 units, nine runs of four: "a spoon , a" and "spoon , a spoon" three times each
+    # ", a spoon ," twice and "a spoon ." behind a comma once: five occurred before
     found = counted("A spoon, a spoon, a spoon, a spoon.")
     assert (found["4grams"], found["repeated_4grams"], found["echoes"], found["looping"]) == (9, 5, 3, 1)
     assert (found["2grams"], found["distinct_2grams"]) == (11, 4)
@@ -48,7 +48,7 @@ def test_against_a_slow_count():
 
 
 @pytest.mark.parametrize(
-    "text, times",
+    ("text", "times"),
     [
         ("a cake, and a cake, and a cake", 2),
         ("a cake. The cake is large.", 0),  # taken up again in a new sentence: prose
@@ -62,7 +62,7 @@ def test_echoes(text, times):
 
 
 @pytest.mark.parametrize(
-    "text, stops",
+    ("text", "stops"),
     [("A dog.", False), ('He says "sit!"', False), ("A dog and a", True), ("", False), ("A dog.\n", False), ("It is (a dog.)", False)],
 )
 def test_unfinished(text, stops):
