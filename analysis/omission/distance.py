@@ -5,19 +5,20 @@ arm and line together, and find the share kept anew in each resample.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from analysis.omission.line import COUNTS, MEASURES, Line, measures
 from analysis.stats.bootstrap import LEVEL, Statistic, cluster_bca, multiplicity_of_images
-from analysis.stats.multiplicity import family_size
+from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.pseudo_values import pseudo_values
 from analysis.stats.rows import Row
 
 TEST = "sign flip of pseudo-values over images, two-sided: 0"
+EVERY, EVERY_TEST = "beyond every line", "intersection-union of the tests of all lines"
 COMPARED = ("chair_s", "chair_i", "precision")
 """At equal recall; F1 there follows from precision."""
 _RECALL = MEASURES.index("recall")
@@ -52,47 +53,73 @@ def distance_statistic(arm: Float[np.ndarray, "image count"], line: Line) -> Sta
 
 
 def distance_rows(
-    arms: Mapping[str, tuple[Float[np.ndarray, "image count"], Sequence[Line]]], *, level: float = LEVEL, seed: int = 0, role="exploratory"
+    arms: Mapping[str, tuple[Float[np.ndarray, "image count"], Sequence[Line]]], *, level: float = LEVEL, seed: int = 0
 ) -> list[Row]:
-    """A row an arm, line and measure, named "<arm>/beyond <rule> <unit>/<measure>", and one for the share kept.
+    """Rows "<arm>/beyond <rule> <unit>/<measure>" and, of several lines, "<arm>/beyond every line/<measure>": the nearest of them.
 
-    All arms and lines are corrected together by max-T, each measure by itself; they must be of the same images.
+    All arms and lines are corrected together by max-T, each measure by itself; they must be of the same images. An arm is beyond every line
+    if it is beyond each: the largest of their p (an intersection-union test, which needs no correction), by Holm over the arms.
 
     Parameters
     ----------
     arms : by name, the arm's counts and the lines of its baseline, on the same images in the same order
     """
-    names, columns, found = [], [], []
+    rows, columns, nearest = [], [], []
     for name, (arm, lines) in arms.items():
-        for line in lines:
-            statistic = distance_statistic(arm, line)
-            found.append(cluster_bca(statistic, len(arm), level=level, seed=seed))
-            columns.append(pseudo_values(statistic, len(arm)))
-            names.append((name, line))
-    rows = []
-    for k, measure in enumerate((*COMPARED, "share")):
-        tested = measure in COMPARED
-        p = np.full((2, len(names)), np.nan)
-        if tested and names:
-            p = np.array(sign_flip(np.stack([column[:, k] for column in columns], axis=1), seed=seed))
-        for i, (name, line) in enumerate(names):
-            rows.append(
-                Row(
-                    name=f"{name}/beyond {line.rule} {line.unit}/{measure}",
-                    estimate=float(found[i].estimate[k]),
-                    unit="1",
-                    n=len(columns[i]),
-                    interval=(float(found[i].low[k]), float(found[i].high[k])),
-                    test=TEST if tested else "",
-                    p=float(p[0, i]),
-                    p_adjusted=float(p[1, i]),
-                    adjustment=f"max-T over {family_size(p[1])} arms and lines" if tested else "",
-                    role=role if tested else "descriptive",
-                    where={"arm": name, "rule": line.rule, "dropped": line.unit, "measure": measure},
-                    reason=found[i].reason[k],
-                )
-            )
+        each = [distance_statistic(arm, line) for line in lines]
+        found = cluster_bca(_with_nearest(each), len(arm), level=level, seed=seed)
+        columns += [pseudo_values(statistic, len(arm)) for statistic in each]
+        told = [(f"beyond {line.rule} {line.unit}", {"rule": line.rule, "dropped": line.unit}) for line in lines]
+        names = [(*one, measure) for one in told for measure in (*COMPARED, "share")]
+        names += [(EVERY, {"rule": "every line"}, measure) for measure in COMPARED] if len(lines) > 1 else []
+        for i, (title, where, measure) in enumerate(names):
+            limits = (float(found.low[i]), float(found.high[i]))
+            about = {"arm": name, "measure": measure, **where}
+            told_of = {"where": about, "reason": found.reason[i], "role": "descriptive"}
+            rows.append(Row(f"{name}/{title}/{measure}", float(found.estimate[i]), "1", len(arm), limits, **told_of))
+    if not rows:
+        return []
+    for k, measure in enumerate(COMPARED):
+        p, corrected = sign_flip(np.stack([column[:, k] for column in columns], axis=1), seed=seed)
+        single = [i for i, row in enumerate(rows) if row.where["measure"] == measure and "dropped" in row.where]
+        size = family_size(corrected)
+        for at, own, adjusted in zip(single, p, corrected, strict=True):
+            told = {"test": TEST, "p": float(own), "p_adjusted": float(adjusted), "adjustment": f"max-T over {size} arms and lines"}
+            rows[at] = replace(rows[at], role="exploratory", **told)
+        nearest = [i for i, row in enumerate(rows) if row.where["measure"] == measure and "dropped" not in row.where]
+        together = np.array([_every(rows, single, rows[at].where["arm"], measure) for at in nearest])
+        size = family_size(together)
+        for at, own, adjusted in zip(nearest, together, adjust(together), strict=True):
+            told = {"test": EVERY_TEST, "p": float(own), "p_adjusted": float(adjusted), "adjustment": f"Holm over {size} arms"}
+            rows[at] = replace(rows[at], role="exploratory", **told)
     return rows
+
+
+def better(measure: str, value: float) -> bool:
+    """Whether a distance lies on the side of less hallucination."""
+    return value > 0 if measure == "precision" else value < 0
+
+
+def _every(rows: Sequence[Row], single: Sequence[int], arm: str, measure: str) -> float:
+    own = [rows[at] for at in single if rows[at].where["arm"] == arm]
+    p = [row.p for row in own]
+    if not np.isfinite(p).all():  # no image differs from a line
+        return np.nan
+    return max(p) if all(better(measure, row.estimate) for row in own) else 1.0
+
+
+def _with_nearest(each: Sequence[Statistic]) -> Statistic:
+    """The values of each line one after the other, and behind them, of several lines, those of the nearest."""
+
+    def of(drawn: np.ndarray) -> np.ndarray:
+        values = np.stack([statistic(drawn) for statistic in each])
+        flat = values.reshape(-1, *values.shape[2:])
+        if len(each) == 1:
+            return flat
+        near = [(np.min if name == "precision" else np.max)(values[:, k], axis=0) for k, name in enumerate(COMPARED)]
+        return np.concatenate([flat, np.stack(near)])
+
+    return of
 
 
 def _distances(

@@ -63,6 +63,14 @@ def test_planted_arms_lie_where_they_were_planted(captions, lines):
     assert random["late"].adjustment == "max-T over 8 arms and lines"
     assert random["late"].role == "exploratory"
     assert rows["late/beyond late mention/share"].role == "descriptive"
+    every = {name: rows[f"{name}/beyond every line/chair_i"] for name in planted}
+    assert [name for name, row in every.items() if row.p_adjusted < 0.05] == ["sees better"]
+    for name, row in every.items():
+        each = [rows[f"{name}/beyond {rule} mention/chair_i"] for rule in ("random", "late")]
+        assert row.estimate == pytest.approx(max(one.estimate for one in each))
+        assert row.p == (max(one.p for one in each) if row.estimate < 0 else 1)
+    nearest = rows["sees better/beyond every line/precision"].estimate
+    assert nearest == pytest.approx(min(rows[f"sees better/beyond {rule} mention/precision"].estimate for rule in ("random", "late")))
 
 
 def test_an_arm_above_the_baselines_recall_is_compared_with_the_baseline(captions, lines):
