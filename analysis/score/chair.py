@@ -17,6 +17,18 @@ class ChairScoring(CocoScoring):
     """own table of words, in CHAIR's format: a line an object, its name first, then the words that name it, "dog, puppy, hound"; left out:
     CHAIR's table of COCO's 80 objects"""
 
+    def read(self, path: Path) -> list[Answer]:
+        """What the log says, in any of the shapes of `analysis.score.logs`."""
+        from analysis.score.logs import read_log
+
+        return read_log(path)
+
+    def files(self, path: Path) -> list[Path]:
+        """The log's files: of a folder, those that hold a caption each."""
+        from analysis.score.logs import log_files
+
+        return log_files(path)
+
     def prepared(self, answers: Sequence[Answer], against: Sequence[Answer] = ()) -> Prepared:
         """CHAIR with the instances and human captions of the images that are captioned."""
         from analysis.metrics.chair import Chair

@@ -61,8 +61,8 @@ HOSTILE = {
         b'{"image_id": 0, "image": "COCO_val2014_000000000042.jpg", "caption": "A dog."}\n',
         "line 1: 'image_id' says image 0 and 'image' says image 42",
     ),
-    "an object over lines": (b'{\n "1": "A dog."\n}\n', "line 1: an object over several lines; write one object a line, or one list"),
-    "no text": (b'{"image_id": 1, "capton": "A dog."}\n', "line 1: what was said? One of caption, response"),
+    "an object over lines": (b'{\n "image_id": 1\n}\n', "line 1: an object over several lines; write one object a line, or one list"),
+    "no text": (b'{"image_id": 1, "capton": "A dog."}\n', "line 1: what was said? One of prediction, caption, response"),
     "text is null": (b'{"image_id": 1, "caption": null}\n', "'caption' must be a text; it is null"),
     "text is a list": (b'{"image_id": 1, "caption": ["A dog."]}\n', "'caption' must be a text; it is a list"),
     "NaN": (b'{"image_id": NaN, "caption": "A dog."}\n', "line 1: NaN is no number"),
@@ -103,7 +103,7 @@ def test_a_hostile_file_is_told_in_one_line_and_nothing_is_lost(capsys, tmp_path
 def test_paths_that_cannot_be_used_are_told_in_one_line(capsys, tmp_path):
     said = write_captions(tmp_path / "said.jsonl")
     assert "there is no such file" in refused(capsys, "chair", "--captions", tmp_path / "absent.jsonl", "--annotations", tmp_path)
-    assert "this is a folder, a file is needed" in refused(capsys, "chair", "--captions", tmp_path, "--annotations", tmp_path)
+    assert "holds no file of captions" in refused(capsys, "chair", "--captions", tmp_path, "--annotations", tmp_path)
     assert "this is a folder; name a file in it" in refused(
         capsys, "chair", "--captions", said, "--annotations", tmp_path, "--json", tmp_path
     )
