@@ -57,9 +57,11 @@ def placed(question: Question, config: Config) -> Config:
 
 
 def trial(config: Any) -> Path:
-    """The folder of what is asked of this subject about so many images."""
-    subject = Path(config.subject).resolve().name if Path(config.subject).is_dir() else config.subject
-    return TRIALS / f"{re.sub(r'[^A-Za-z0-9.@+-]+', '_', subject).strip('.')}-{config.images}"
+    """The folder of what is asked of this subject, or model, about so many images, where it looks at images."""
+    who = getattr(config, "subject", None) or config.model
+    name = Path(who).resolve().name if Path(who).is_dir() else who
+    many = f"-{config.images}" if hasattr(config, "images") else ""
+    return TRIALS / f"{re.sub(r'[^A-Za-z0-9.@+-]+', '_', name).strip('.')}{many}"
 
 
 def others(config: Any, among: Collection[str] | None = None) -> list[str]:

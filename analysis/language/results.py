@@ -1,0 +1,110 @@
+"""Reduced data -> rows: what each arm costs a token, paired by text, and whether guidance by entropy spares what the text needs.
+
+The unit is the text. Primary: the change of NLL from no smoothing in every arm, corrected by max-T over the arms of a family, and the
+paper's arm against each arm of the same mean rate. By kind of token and by distance from a sentence end: described only.
+"""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from analysis.cells.classes import CLASSES
+from analysis.cells.names import BASELINE, PAPER
+from analysis.language.texts import DISTANCES
+from analysis.stats.bootstrap import cluster_bca, ratio
+from analysis.stats.multiplicity import family_size
+from analysis.stats.paired import sign_flip
+from analysis.stats.rows import Row
+
+TEST = "sign flip over texts, two-sided, 9,999 draws"
+Losses = Float[np.ndarray, "arm text token"]
+
+
+def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
+    """All rows: "<arm>/nll", "<arm>/rate", "<arm> - baseline/nll", "kvsmooth - <control>/nll" and the first by kind and by distance."""
+    arms = [str(arm) for arm in reduced["arm"].values]
+    families = json.loads(reduced.attrs["families"])
+    nll = reduced["nll"].transpose("arm", "text", "token").values.astype(float)
+    scored = np.isfinite(nll[0])
+    rows = [*_levels(reduced, arms, families, nll, scored, level, seed)]
+    base, paper = arms.index(BASELINE), arms.index(PAPER)
+    for family in dict.fromkeys(families.values()):
+        members = [i for i, arm in enumerate(arms) if families[arm] == family and i != base]
+        pairs = [(i, base) for i in members]
+        rows += _contrasts(arms, pairs, nll, scored, family, level, seed)
+        if family == "guidance":
+            rows += _contrasts(arms, [(paper, i) for i in members], nll, scored, "guidance, paper against", level, seed)
+    return rows + _parts(reduced, arms, nll, scored, level, seed)
+
+
+def _levels(
+    reduced: xr.Dataset, arms: Sequence[str], families: dict, nll: Losses, scored: np.ndarray, level: float, seed: int
+) -> list[Row]:
+    count = np.repeat(scored.sum(1)[:, None], len(arms), 1).astype(float)
+    total = np.where(scored, nll, 0.0).sum(2).T
+    steps = reduced["rate"].transpose("text", "arm").values.astype(float) * count
+    rows = []
+    for measure, unit, above in (("nll", "nat a token", total), ("rate", "1", steps)):
+        found = cluster_bca(ratio(above, count), len(count), level=level, seed=seed)
+        for i, arm in enumerate(arms):
+            where = {"arm": arm, "family": families[arm], "measure": measure}
+            limits = (found.low[i], found.high[i])
+            told = {"unit": unit, "n": len(count), "interval": limits, "role": "descriptive", "where": where, "reason": found.reason[i]}
+            rows.append(Row(name=f"{arm}/{measure}", estimate=found.estimate[i], **told))
+    return rows
+
+
+def _contrasts(
+    arms: Sequence[str], pairs: Sequence[tuple[int, int]], nll: Losses, scored: np.ndarray, family: str, level: float, seed: int
+) -> list[Row]:
+    if not pairs:
+        return []
+    change = np.stack([np.where(scored, nll[i] - nll[j], 0.0).sum(1) for i, j in pairs], 1)
+    count = np.repeat(scored.sum(1)[:, None], len(pairs), 1).astype(float)
+    found = cluster_bca(ratio(change, count), len(change), level=level, seed=seed)
+    p, corrected = sign_flip(change, seed=seed)
+    told = f"max-T over {family_size(p)} arms of {family}"
+    return [
+        Row(
+            name=f"{arms[i]} - {arms[j]}/nll",
+            estimate=found.estimate[k],
+            unit="nat a token",
+            n=len(change),
+            interval=(found.low[k], found.high[k]),
+            test=TEST,
+            p=p[k],
+            p_adjusted=corrected[k],
+            adjustment=told,
+            effect={"perplexity_ratio": float(np.exp(found.estimate[k]))},
+            role="primary",
+            where={"family": family, "treated": arms[i], "control": arms[j], "measure": "nll"},
+            reason=found.reason[k],
+        )
+        for k, (i, j) in enumerate(pairs)
+    ]
+
+
+def _parts(reduced: xr.Dataset, arms: Sequence[str], nll: Losses, scored: np.ndarray, level: float, seed: int) -> list[Row]:
+    """Of the paper's arm and of the constant of its mean: the change by kind of token and by distance from a sentence end."""
+    parts = {f"kind/{name}": reduced["kind"].values == i for i, name in enumerate(CLASSES) if name != "special"}
+    parts |= {f"distance/{name}": reduced["distance"].values == i for i, name in enumerate(DISTANCES)}
+    base, rows = arms.index(BASELINE), []
+    for arm in (PAPER, "mean"):
+        if arm not in arms:
+            continue
+        change = nll[arms.index(arm)] - nll[base]
+        above = np.stack([np.where(scored & part, change, 0.0).sum(1) for part in parts.values()], 1)
+        below = np.stack([(scored & part).sum(1) for part in parts.values()], 1).astype(float)
+        found = cluster_bca(ratio(above, below), len(above), level=level, seed=seed)
+        for k, name in enumerate(parts):
+            where = {"treated": arm, "control": BASELINE, "measure": "nll", "part": name}
+            limits = (found.low[k], found.high[k])
+            told = {"unit": "nat a token", "n": int((below[:, k] > 0).sum()), "interval": limits, "role": "descriptive", "where": where}
+            effect = {"perplexity_ratio": float(np.exp(found.estimate[k])), "tokens": float(below[:, k].sum())}
+            rows.append(
+                Row(name=f"{arm} - {BASELINE}/nll/{name}", estimate=found.estimate[k], reason=found.reason[k], effect=effect, **told)
+            )
+    return rows

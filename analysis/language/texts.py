@@ -1,0 +1,96 @@
+"""The texts that are read, and their tokens: sixty paragraphs of the project's own, or a file of the user's."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from analysis.cells.classes import CLASSES, kind
+from probes.command.cli import BadInput
+
+OWN = Path(__file__).parent / "data" / "paragraphs.txt"
+DISTANCES = ("1 to 4", "5 to 9", "10 to 19", "20 and more")
+"""Tokens since the last end of a sentence."""
+_LIMITS = (5, 10, 20)
+
+
+def read_texts(path: Path) -> list[str]:
+    """The texts of a file: JSON lines with "caption" or "text", or paragraphs that blank lines part.
+
+    Raises
+    ------
+    BadInput : the file cannot be read, or holds no text
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--texts {path}: cannot be read ({type(error).__name__}); give a file of paragraphs or of JSON lines.") from error
+    if path.suffix == ".jsonl":
+        texts = [_line(path, number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    else:
+        texts = [" ".join(part.split()) for part in content.split("\n\n")]
+    if not (texts := [text for text in texts if text.strip()]):
+        raise BadInput(f"--texts {path}: holds no text; give paragraphs that blank lines part, or JSON lines with a caption each.")
+    return texts
+
+
+def _line(path: Path, number: int, line: str) -> str:
+    try:
+        found = json.loads(line)
+        return " ".join(str(found["caption"] if "caption" in found else found["text"]).split())
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f'--texts {path}, line {number}: is no JSON object with "caption" or "text".') from error
+
+
+@dataclass(frozen=True)
+class TokenizedText:
+    """One text as tokens, each with what it is.
+
+    Attributes
+    ----------
+    number : of the text in its file, from 0
+    ids : tokens, one that begins every text of the model included
+    kinds : number of each token's kind in CLASSES
+    distances : number in DISTANCES of how far behind the last end of a sentence it stands
+    """
+
+    number: int
+    ids: Int[Tensor, " token"]
+    kinds: Int[Tensor, " token"]
+    distances: Int[Tensor, " token"]
+
+
+def tokenized(texts: Sequence[str], tokenizer: Any, longest: int, least: int) -> list[TokenizedText]:
+    """Texts as tokens, cut to `longest`; those shorter than `least` are left out."""
+    found = []
+    for number, text in enumerate(texts):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        # what the tokenizer itself begins a text with, such as <s>
+        first = tokenizer("", add_special_tokens=True)["input_ids"][:1]
+        start = [*(first if first and first[0] == tokenizer.bos_token_id else []), *ids][:longest]
+        if len(start) >= least:
+            tensor = torch.tensor(start)
+            found.append(TokenizedText(number, tensor, kinds(tokenizer, start), distances(tokenizer, start)))
+    return found
+
+
+def kinds(tokenizer: Any, ids: Sequence[int]) -> Int[Tensor, " token"]:
+    """Number in CLASSES of each token."""
+    special = set(tokenizer.all_special_ids)
+    return torch.tensor([CLASSES.index("special" if token in special else kind(tokenizer, token)) for token in ids])
+
+
+def distances(tokenizer: Any, ids: Sequence[int]) -> Int[Tensor, " token"]:
+    """Number in DISTANCES of each token; the beginning of the text counts as the end of a sentence."""
+    found, since = [], 0
+    for token in ids:
+        since += 1
+        found.append(sum(since >= limit for limit in _LIMITS))
+        if tokenizer.decode([token]).strip()[-1:] in {".", "!", "?"}:
+            since = 0
+    return torch.tensor(found)

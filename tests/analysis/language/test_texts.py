@@ -1,0 +1,62 @@
+"""Texts: the project's own, files of the user's, kinds of tokens and their distance from the end of a sentence."""
+
+import pytest
+
+from analysis.cells.classes import CLASSES
+from analysis.language.texts import DISTANCES, OWN, distances, kinds, read_texts, tokenized
+from probes.command.cli import BadInput
+from tests.analysis.language.words import word_tokenizer
+
+TOKENIZER = word_tokenizer("a dog sees the cat . it runs")
+
+
+def test_the_project_brings_sixty_texts_of_its_own():
+    texts = read_texts(OWN)
+    assert len(texts) == len(set(texts)) == 60
+    assert all(25 <= len(text.split()) <= 70 and text.endswith(".") for text in texts)
+    assert all(text.isascii() or "é" in text for text in texts)
+
+
+def test_paragraphs_and_json_lines(tmp_path):
+    (tmp_path / "a.txt").write_text("One two.\nThree.\n\n\n\nFour.\n", encoding="utf-8")
+    assert read_texts(tmp_path / "a.txt") == ["One two. Three.", "Four."]
+    (tmp_path / "b.jsonl").write_text('{"caption": "A dog.", "image_id": 1}\n\n{"text": "A  cat."}\n', encoding="utf-8")
+    assert read_texts(tmp_path / "b.jsonl") == ["A dog.", "A cat."]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("none.txt", None, "cannot be read"),
+        ("empty.txt", b" \n\n ", "holds no text"),
+        ("bytes.txt", b"\xff\xfe\x00", "cannot be read"),
+        ("list.jsonl", b'{"caption": "a"}\n[1]\n', "line 2: is no JSON object"),
+        ("other.jsonl", b'{"words": "a"}\n', "line 1: is no JSON object"),
+        ("cut.jsonl", b'{"caption": "a', "line 1: is no JSON object"),
+    ],
+)
+def test_bad_files_are_refused_in_a_line(tmp_path, name, content, told):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=told) as raised:
+        read_texts(tmp_path / name)
+    assert name in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_tokens_are_cut_and_short_texts_left_out():
+    found = tokenized(["a dog sees the cat .", "a dog", "it runs . it runs"], TOKENIZER, longest=4, least=3)
+    assert [text.number for text in found] == [0, 2]
+    assert [len(text.ids) for text in found] == [4, 4]
+
+
+def test_distances_count_from_the_last_end_of_a_sentence():
+    ids = TOKENIZER("a dog sees the cat . it runs")["input_ids"]
+    assert [DISTANCES[i] for i in distances(TOKENIZER, ids)] == ["1 to 4"] * 4 + ["5 to 9"] * 2 + ["1 to 4"] * 2
+    many = TOKENIZER("dog " * 25)["input_ids"]
+    assert [DISTANCES[i] for i in distances(TOKENIZER, many)] == (["1 to 4"] * 4 + ["5 to 9"] * 5 + ["10 to 19"] * 10 + ["20 and more"] * 6)
+
+
+def test_kinds():
+    ids = TOKENIZER("a dog .")["input_ids"]
+    assert [CLASSES[i] for i in kinds(TOKENIZER, [*ids, TOKENIZER.eos_token_id])] == ["piece", "object", "punctuation", "special"]
