@@ -14,7 +14,7 @@ from probes.growing_cache import growing_cache
 
 @torch.no_grad()
 def forced_nll(
-    model: Any, texts: Sequence[Int[Tensor, "_"]], prefix: int, method: KVSmooth | None = None
+    model: Any, texts: Sequence[Int[Tensor, " _"]], prefix: int, method: KVSmooth | None = None
 ) -> tuple[Float[Tensor, "row token"], Any]:
     """Negative log-likelihood of every token that a smoothed step predicts, nat, and the method's run.
 
@@ -41,7 +41,7 @@ def forced_nll(
 
 
 @torch.no_grad()
-def text_nll(model: Any, texts: Sequence[Int[Tensor, "_"]]) -> Float[Tensor, "row token"]:
+def text_nll(model: Any, texts: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "row token"]:
     """The same of whole texts in one pass, without a method: every token but the first. NaN behind the end of a text."""
     lengths = torch.tensor([len(ids) for ids in texts])
     rows = torch.nn.utils.rnn.pad_sequence(list(texts), batch_first=True).to(model.device)
