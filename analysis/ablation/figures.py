@@ -24,10 +24,10 @@ NOTES = {
     "dose": f"{_LEVELS} The curve begins at no smoothing.\nSlope (per unit of rate) and Kendall's τ: over the constant rates.",
     **dict.fromkeys(("detectors", "options", "cross"), _MATRIX + _TEST),
 }
-WIDE = ("chair_i", "chair_s", "f1", "length", "precision", "repeated_mentions")
+WIDE = ("chair_i", "chair_s", "f1", "length", "repeated_4grams", "looping")
 MATRIX = (
     *("chair_i", "chair_i_matched", "chair_s", "chair_s_matched", "hazard", "precision", "recall", "f1"),
-    *("length", "repeated_mentions", "repetition"),
+    *("length", "repeated_mentions", "repeated_4grams", "looping"),
 )
 Cells = Sequence[Mapping[str, Any]]
 

@@ -12,7 +12,7 @@ from analysis.question.question import by_name
 from analysis.telling.wording import bracketed, p_value, signed
 
 NONE = "–"
-COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "hazard", "precision", "recall", "f1", "length", "repeated_mentions")
+COLUMNS = ("chair_i", "chair_s", "chair_i_matched", "recall", "f1", "length", "repeated_mentions", "looping")
 TITLES = {
     "ladder": "Ladder: controls of the guidance",
     "places": "Places",

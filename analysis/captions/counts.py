@@ -10,14 +10,13 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.metrics.chair import COUNTS, ChairRecord, ground_truth, ratios, score_caption
+from analysis.metrics.text_quality import TEXT_RATIOS
 from analysis.question.arms import CONTRAST, CONTROL, TREATED
 from analysis.stats.bootstrap import Statistic, cluster_bca, difference, multiplicity_of_images
 from analysis.stats.rows import Row
 from analysis.stats.swap import swap_test
-from probes.sentences import repeated_sentences
 
-EXTRA = ("at_risk", "sentences", "repeated")
-ALL_COUNTS = (*COUNTS, *EXTRA)
+ALL_COUNTS = (*COUNTS, "at_risk")
 # measure -> unit
 MEASURES = {
     "chair_s": "1",
@@ -28,7 +27,7 @@ MEASURES = {
     "length": "words",
     "mentions": "1",
     "hazard": "1",
-    "repetition": "1",
+    **dict.fromkeys(TEXT_RATIOS, "1"),
 }
 TEST = "permutation that exchanges the arms within images, two-sided"
 
@@ -41,7 +40,7 @@ def caption_counts(captions: xr.DataArray, annotations: Mapping) -> xr.DataArray
     for i, texts in enumerate(captions.values):
         for j, (image, text) in enumerate(zip(captions["image"].values, texts, strict=True)):
             if text is not None and int(image) in truth:
-                counts[i, j] = counts_of(str(text), score_caption(str(text), truth[int(image)]))
+                counts[i, j] = counts_of(score_caption(str(text), truth[int(image)]))
     return xr.DataArray(
         counts, dims=("arm", "image", "count"), coords={"arm": captions["arm"], "image": captions["image"], "count": list(ALL_COUNTS)}
     )
@@ -65,21 +64,20 @@ def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, " mea
     """The measures from summed counts, in the order of MEASURES.
 
     hazard: captions with a hallucination over mentions up to and including the first one, the discrete-time hazard of the first
-    hallucination per mention. repetition: share of sentences that repeat an earlier one of the caption word for word.
+    hallucination per mention.
     """
     found = ratios(total[..., : len(COUNTS)])
     column = dict(zip(ALL_COUNTS, np.moveaxis(total, -1, 0), strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         found["hazard"] = column["hallucinating"] / column["at_risk"]
-        found["repetition"] = column["repeated"] / column["sentences"]
     return np.stack([np.asarray(found[name], dtype=float) for name in MEASURES])
 
 
-def counts_of(text: str, record: ChairRecord) -> tuple[int, ...]:
+def counts_of(record: ChairRecord) -> tuple[int, ...]:
     """A caption's contribution to each of ALL_COUNTS."""
     absent = [mention.hallucinated for mention in record.mentions]
     at_risk = absent.index(True) + 1 if any(absent) else len(absent)
-    return (*record.counts, at_risk, *repeated_sentences(text))
+    return (*record.counts, at_risk)
 
 
 def _statistic(counts: Float[np.ndarray, "image count"]) -> Statistic:

@@ -1,4 +1,4 @@
-"""CHAIR by thirds of a caption, and repetition, beside CHAIR itself: ratios of summed counts with bootstrap intervals over images."""
+"""CHAIR by thirds of a caption, beside CHAIR itself: ratios of summed counts with bootstrap intervals over images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,22 +8,13 @@ from jaxtyping import Float
 
 from analysis.metrics.chair import COUNTS, RATIOS, ChairRecord, count, ratios
 from analysis.stats.bootstrap import Statistic, cluster_bca, multiplicity_of_images
-from probes.sentences import repeated_ngrams, repeated_sentences
 
 THIRDS = ("first", "middle", "last")
-EXTRA = (
-    *(f"{what}_{third}" for third in THIRDS for what in ("mentions", "hallucinated")),
-    "sentences",
-    "repeated",
-    "4grams",
-    "repeated_4grams",
-)
+EXTRA = (*(f"{what}_{third}" for third in THIRDS for what in ("mentions", "hallucinated")),)
 COLUMNS = (*COUNTS, *EXTRA)
 SHARES = {
     **{name: (above, below) for name, (above, below, _) in RATIOS.items()},
     **{f"hallucinated_{third}_third": (f"hallucinated_{third}", f"mentions_{third}") for third in THIRDS},
-    "repeated_sentences": ("repeated", "sentences"),
-    "repeated_4grams": ("repeated_4grams", "4grams"),
 }
 
 
@@ -51,7 +42,6 @@ def table(records: Sequence[ChairRecord], captions: Sequence[str]) -> Float[np.n
             where = third(mention.start, len(caption))
             extra[row, EXTRA.index(f"mentions_{where}")] += 1
             extra[row, EXTRA.index(f"hallucinated_{where}")] += mention.hallucinated
-        extra[row, -4:] = *repeated_sentences(caption), *repeated_ngrams(caption, 4)
     return np.concatenate([count(records), extra], 1)
 
 

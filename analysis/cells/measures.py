@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from analysis.captions.counts import ALL_COUNTS, counts_of
 from analysis.cells.names import RECEIPTS
 from analysis.metrics.chair import score_caption
+from analysis.metrics.text_quality import TEXT_MEASURES, TEXT_RATIOS
 from analysis.words.words import words
 
 COUNTS = (*ALL_COUNTS, "ended", "tokens", "steps", *RECEIPTS)
@@ -52,7 +53,7 @@ MEASURES = {
     "objects": _ratio("objects named", "1 a caption", "objects", "captions"),
     # CHAIR_i counts every mention: naming true objects again and again lowers it
     "repeated_mentions": CaptionMeasure("repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}),
-    "repetition": _ratio("repeated sentences", "1", "repeated", "sentences"),
+    **{name: _ratio(TEXT_MEASURES[name].title, "1", above, below) for name, (above, below, _) in TEXT_RATIOS.items()},
     "ended": _ratio("ended by itself", "1", "ended", "captions"),
     "steps": _ratio("decode steps", "1 a caption", "steps", "captions", False),
     "rate": _ratio("mean rate", "1", "rate", "steps", False),
@@ -100,7 +101,7 @@ def spoken(result: Mapping, truth: Iterable[frozenset[str]]) -> Spoken:
         place = {read.start: number for number, read in enumerate(words(text))}
         steps = result["steps"][i]
         own = [result["ended"][i], result["tokens"][i], steps, *(result[name][i] * steps for name in RECEIPTS)]
-        counts.append([*counts_of(text, record), *own])
+        counts.append([*counts_of(record), *own])
         absent.append([int(mention.hallucinated) for mention in record.mentions])
         word.append([place[mention.start] for mention in record.mentions])
     return Spoken(np.array(counts, dtype=float).reshape(-1, len(COUNTS)), padded(absent), padded(word))

@@ -87,7 +87,7 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
         PaperClaim("F1 is higher than with the same rates in another order", "ablation", "kvsmooth - permuted/f1", 1),
     ),
     "What the paper does not speak of": (
-        PaperClaim("captions repeat sentences as often as before", "drift", "free/repetition/kvsmooth - baseline", 0),
+        PaperClaim("captions loop as often as before", "drift", "free/looping/kvsmooth - baseline", 0),
         PaperClaim("captions are as long as before (words)", "drift", "free/length/kvsmooth - baseline", 0),
     ),
 }

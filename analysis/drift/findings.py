@@ -30,6 +30,7 @@ _OTHERS = {
         "drift_prompt/mean": "angle to the last prompt token, rad",
         "drift_step/mean": "angle from one step to the next, rad",
         "entropy/mean": "row entropy, nat",
+        "entropy_without_bos/mean": "row entropy without the first token, nat",
         "mass_image/mean": "attention on the image, share",
         "mass_prompt/mean": "attention on the prompt, share",
         "mass_generated/mean": "attention on generated tokens, share",
@@ -41,7 +42,11 @@ _CAPTIONS = {
     "recall": "recall",
     "f1": "F1",
     "length": "length, words",
-    "repetition": "repeated sentences, share",
+    "repeated_sentences": "repeated sentences, share",
+    "repeated_4grams": "repeated 4-grams, share",
+    "distinct_2": "distinct-2",
+    "echoes": "objects named again at once, share of mentions",
+    "looping": "looping captions, share",
 }
 _ENTROPY = {-1: "row entropy is lower", 0: "row entropy is not clearly different", 1: "row entropy is higher"}
 _MASS = {
@@ -98,12 +103,12 @@ def _chair(rows: Rows, seen: bool) -> str:
 
 
 def _text(rows: Rows, known: Rows) -> str:
-    """What becomes of the text, which CHAIR cannot see, as a clause; nothing where sentences are not repeated more often or more seldom."""
-    way = direction(known.get("repetition"))
+    """What becomes of the text, which CHAIR cannot see, as a clause; nothing where captions loop no more and no less often."""
+    way = direction(known.get("looping"))
     if not way:
         return ""
-    plain, smoothed = (f"{100 * rows[f'free/repetition/{arm}']['estimate']:.2g} %" for arm in (CONTROL, TREATED))
-    return f", while {smoothed} of the sentences repeat an earlier one, {plain} without KVSmooth"
+    plain, smoothed = (f"{100 * rows[f'free/looping/{arm}']['estimate']:.2g} %" for arm in (CONTROL, TREATED))
+    return f", while {smoothed} of the captions loop, {plain} without KVSmooth"
 
 
 def captions(rows: Rows) -> dict[str, Mapping[str, Any]]:

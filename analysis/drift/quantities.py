@@ -46,6 +46,18 @@ def log_excess(recording: xr.Dataset) -> xr.DataArray:
     return np.log(mass.where(mass > 0) / null.where(null > 0))
 
 
+def entropy_without_bos(recording: xr.Dataset) -> xr.DataArray:
+    """Row entropy of the same rows without the token that begins the text, nat, mean over heads; the rest of the row sums to one again.
+
+    Nothing need be recorded anew: with p the mass on that one token, H' = (H + p ln p) / (1 - p) + ln(1 - p). A text without such a token
+    has p = 0 and H' = H. NaN where the token has all of a row.
+    """
+    p = recording["mass"].sel(group="bos", drop=True)
+    others = (1 - p).where(p < 1)
+    own = p * np.log(p.where(p > 0, 1.0))
+    return ((recording["row_entropy"] + own) / others + np.log(others)).mean("head")
+
+
 def _drift(to: str, channels: str, label: str) -> Quantity:
     name = f"drift_{to}" if channels == "masked" else f"drift_{to}_all"
     variable = f"drift_{to}"
@@ -65,6 +77,7 @@ _ALL = (
         ("row_entropy", "n_keys"),
         lambda r: r["row_entropy"].mean("head") / np.log(r["n_keys"].where(r["n_keys"] > 1)),
     ),
+    Quantity("entropy_without_bos", "nat", "row entropy without BOS (nat)", ("row_entropy", "mass"), entropy_without_bos),
     *(Quantity(f"mass_{group}", "1", f"mass on {group}", ("mass",), lambda r, group=group: visual_mass(r, group)) for group in GROUPS),
     Quantity("dilution_image", "1", "uniform attention", ("group_keys", "n_keys"), dilution),
     Quantity("excess_image", "ln", "ln(visual mass / dilution)", ("mass", "group_keys", "n_keys"), log_excess),

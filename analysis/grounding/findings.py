@@ -6,7 +6,7 @@ from typing import Any
 from analysis.grounding.measures import MEASURES, PRIMARY
 from analysis.telling.wording import Rows, bracketed, direction, listed, page, signed
 
-SHOWN = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams", "length")
+SHOWN = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams", "looping", "length")
 
 
 def verdict(points: Sequence[str], doses: Sequence[float], rows: Rows) -> str:

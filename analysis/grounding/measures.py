@@ -23,7 +23,7 @@ MEASURES = {
     # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
     "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
     "repeated_4grams": _ratio("repeated 4-grams", "repeated_4grams", "4grams"),
-    "repeated_sentences": _ratio("repeated sentences", "repeated", "sentences"),
+    "looping": _ratio("looping captions", "looping", "captions"),
     "length": _ratio("words", "length", "captions", "words"),
     "ended": _ratio("ended by itself", "ended", "captions"),
 }

@@ -1,4 +1,4 @@
-"""CHAIR: which objects a caption names, which of them are not in the image, and which of the image's objects it names.
+"""CHAIR: which objects a caption names, which of them are not in the image, and which of the image's objects it names; text quality beside.
 
 Rohrbach et al. 2018, "Object Hallucination in Image Captioning"; precision and F1 as PAI adds them (Liu et al. 2024): both over
 the distinct objects of a caption, summed over captions before dividing. Word handling: ``analysis.words.readers``.
@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.metrics.metric import Answer, Measure, must_be_known
+from analysis.metrics.text_quality import TEXT_COUNTS, TEXT_MEASURES, TEXT_RATIOS, text_counts
 from analysis.words.readers import Bundled, Reader
 
-COUNTS = ("captions", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "objects", "length")
+COUNTS = ("captions", "hallucinating", "mentions", "hallucinated", "recalled", "truth", "objects", "length", *TEXT_COUNTS)
 RATIOS = {
     "chair_s": ("hallucinating", "captions", "there is no caption"),
     "chair_i": ("hallucinated", "mentions", "no caption names an object"),
@@ -23,6 +24,7 @@ RATIOS = {
     "precision": ("recalled", "objects", "no caption names an object"),
     "length": ("length", "captions", "there is no caption"),
     "mentions": ("mentions", "captions", "there is no caption"),
+    **TEXT_RATIOS,
 }
 MEASURES = {
     "chair_s": Measure("CHAIR_s", False),
@@ -33,6 +35,7 @@ MEASURES = {
     "f1_instance": Measure("F1 (1 − CHAIR_i)", True),
     "length": Measure("length", None, "tokens"),
     "mentions": Measure("mentions", None, "mentions"),
+    **TEXT_MEASURES,
 }
 F1_REASON = "no caption names an object that is there"
 UNKNOWN = ("error", "empty")
@@ -76,6 +79,8 @@ class ChairRecord:
         The image's objects, sorted.
     length
         Words and marks of punctuation after merging two-word objects, a ``seat`` that a ``toilet`` outdoes included.
+    text
+        How it is written: its contribution to each of ``TEXT_COUNTS``.
     """
 
     image_id: int
@@ -83,18 +88,20 @@ class ChairRecord:
     recalled: tuple[str, ...]
     truth: tuple[str, ...]
     length: int
+    text: tuple[int, ...]
 
     @property
     def counts(self) -> tuple[int, ...]:
         """The caption's contribution to each of ``COUNTS``."""
         absent = sum(mention.hallucinated for mention in self.mentions)
         distinct = len({mention.object for mention in self.mentions})
-        return (1, int(absent > 0), len(self.mentions), absent, len(self.recalled), len(self.truth), distinct, self.length)
+        named = (1, int(absent > 0), len(self.mentions), absent, len(self.recalled), len(self.truth), distinct, self.length)
+        return (*named, *self.text)
 
     @property
     def metrics(self) -> dict[str, float]:
         """The caption's own measures, never averaged: 0 where nothing is named; no precision or F1 where the image has no object."""
-        _, hallucinating, mentions, absent, right, there, named, _ = self.counts
+        _, hallucinating, mentions, absent, right, there, named, *_ = self.counts
         found = {"chair_s": float(hallucinating), "chair_i": absent / mentions if mentions else 0.0, "recall": right / max(there, 1)}
         if there:
             found |= {"precision": right / max(named, 1), "f1": 2 * right / (named + there)}
@@ -109,6 +116,7 @@ class ChairRecord:
             "recalled": list(self.recalled),
             "truth": list(self.truth),
             "length": self.length,
+            "text": dict(zip(TEXT_COUNTS, self.text, strict=True)),
             "metrics": self.metrics,
         }
 
@@ -175,7 +183,8 @@ def score_caption(caption: str, truth: Iterable[str], image_id: int = 0, reader:
         ChairMention(w.text, table[w.text], w.start, w.end, table[w.text] not in there, (w.first, w.last)) for w in read if w.text in table
     )
     recalled = sorted({mention.object for mention in mentions} & there)
-    return ChairRecord(image_id, mentions, tuple(recalled), tuple(sorted(there)), len(reader.merged(caption)))
+    length, written = len(reader.merged(caption)), text_counts(caption, mentions)
+    return ChairRecord(image_id, mentions, tuple(recalled), tuple(sorted(there)), length, written)
 
 
 def ground_truth(annotations: Mapping, captions: Iterable[tuple[int, str]] = (), reader: Reader | None = None) -> dict[int, frozenset[str]]:

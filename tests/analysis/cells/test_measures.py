@@ -46,7 +46,7 @@ def test_measures_equal_hand_counts(said):
     assert found["hazard"] == pytest.approx(1 / 4)  # at risk: both cats, the dog and the cup
     assert found["objects"] == pytest.approx(3 / 3)  # cat | dog, cup
     assert found["repeated_mentions"] == pytest.approx(2 / 5)  # the second cat, the second dog
-    assert found["repetition"] == pytest.approx(1 / 4)
+    assert found["repeated_sentences"] == pytest.approx(1 / 4)
     assert found["ended"] == pytest.approx(2 / 3)
     assert found["rate"] == pytest.approx((9 * 0.5 + 4 * 0.25) / 13)
     np.testing.assert_array_equal(said.absent, [[0, 0, -1], [0, 1, 0], [-1, -1, -1]])

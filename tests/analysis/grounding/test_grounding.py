@@ -48,7 +48,7 @@ def test_measures_of_hand_counted_captions():
     assert got["chair_i"] == pytest.approx(2 / 11)
     assert got["recall"] == pytest.approx(5 / 6)
     assert got["f1"] == pytest.approx(2 * (5 / 7) * (5 / 6) / (5 / 7 + 5 / 6))
-    assert got["repeated_sentences"] == pytest.approx(3 / 8)
+    assert got["looping"] == 2 / 4
     assert got["ended"] == 3 / 4
 
 

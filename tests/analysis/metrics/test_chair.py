@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.metrics.chair import COUNTS, count, ground_truth, ratios, reasons, score_caption
+from analysis.metrics.text_quality import TEXT_COUNTS, TEXT_RATIOS
 from analysis.words.words import lemma, synonyms, two_words, words
 
 NOUNS = ("dog", "cat", "bench", "hot dog", "wine glass", "pizza")
@@ -58,6 +59,11 @@ def test_a_mention_knows_its_place_and_whether_it_is_there():
         "truth": 2,
         "objects": 3,
         "length": 9,
+        **dict.fromkeys(TEXT_COUNTS, 0),
+        "sentences": 1,
+        "4grams": 7,
+        "2grams": 9,
+        "distinct_2grams": 9,
     }
 
 
@@ -95,11 +101,11 @@ def test_aggregation_equals_plain_counting(cases):
 def test_zero_denominators_are_nan_with_a_reason():
     empty = ratios(count([]).sum(0))
     assert math.isnan(empty["chair_s"])
-    assert set(reasons(empty)) == {"chair_s", "chair_i", "recall", "precision", "f1", "f1_instance", "length", "mentions"}
+    assert set(reasons(empty)) == {"chair_s", "chair_i", "recall", "precision", "f1", "f1_instance", "length", "mentions", *TEXT_RATIOS}
     silent = ratios(count([score_caption("Nothing here.", {"dog"})]).sum(0))
     assert silent["recall"] == 0
     assert silent["chair_s"] == 0
-    assert set(reasons(silent)) == {"chair_i", "precision", "f1", "f1_instance"}
+    assert set(reasons(silent)) == {"chair_i", "precision", "f1", "f1_instance", "echoes", "repeated_4grams"}
     assert "f1" in reasons(ratios(count([score_caption("A dog.", {"cat"})]).sum(0)))
 
 

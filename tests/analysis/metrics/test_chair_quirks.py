@@ -9,6 +9,7 @@ from analysis.metrics import METRICS
 from analysis.metrics.aggregate import score
 from analysis.metrics.chair import COUNTS, Chair, count, ratios, score_caption
 from analysis.metrics.metric import Answer, Metric
+from analysis.metrics.text_quality import TEXT_COUNTS, TEXT_RATIOS
 from analysis.words.readers import Bundled, Exact
 from analysis.words.words import synonyms
 from probes.command.cli import BadInput
@@ -108,7 +109,10 @@ def counts(record):
 def test_a_caption_without_objects_counts_and_misses_every_object(caption):
     found = counts(score_caption(caption, {"dog", "cat"}))
     length = found.pop("length")
-    assert found == dict.fromkeys(COUNTS[:-1], 0) | {"captions": 1, "truth": 2}
+    assert {name: value for name, value in found.items() if name not in TEXT_COUNTS} == dict.fromkeys(COUNTS[:7], 0) | {
+        "captions": 1,
+        "truth": 2,
+    }
     assert length == len(caption.split())
     assert score_caption(caption, {"dog"}).metrics == {"chair_s": 0, "chair_i": 0, "recall": 0, "precision": 0, "f1": 0}
 
@@ -150,12 +154,13 @@ def test_an_image_that_is_captioned_twice_counts_twice_with_its_objects():
 @pytest.mark.parametrize(
     ("answers", "undefined"),
     [
-        ([], {"chair_s", "chair_i", "recall", "precision", "f1", "f1_instance", "length", "mentions"}),
-        ([Answer(1, "Nothing.")], {"chair_i", "precision", "f1", "f1_instance"}),
-        ([Answer(1, "A kite.")], {"f1", "f1_instance"}),
-        ([Answer(2, "A kite.")], {"recall", "f1", "f1_instance"}),
+        ([], {"chair_s", "chair_i", "recall", "precision", "f1", "f1_instance", "length", "mentions", *TEXT_RATIOS}),
+        ([Answer(1, "Nothing at all there.")], {"chair_i", "precision", "f1", "f1_instance", "echoes"}),
+        ([Answer(1, "A kite flies there.")], {"f1", "f1_instance"}),
+        ([Answer(2, "A kite flies there.")], {"recall", "f1", "f1_instance"}),
+        ([Answer(1, "A kite.")], {"f1", "f1_instance", "repeated_4grams"}),
     ],
-    ids=["no caption", "no mention", "nothing right", "no object in any image"],
+    ids=["no caption", "no mention", "nothing right", "no object in any image", "three words and marks"],
 )
 def test_zero_denominators_are_nan_with_a_reason(answers, undefined):
     metric = Chair({1: frozenset(("dog",)), 2: frozenset()})
@@ -214,5 +219,6 @@ def test_a_record_as_json_has_places_in_characters_and_tokens():
         "recalled": ["cat"],
         "truth": ["cat", "cup"],
         "length": 6,
+        "text": {**dict.fromkeys(TEXT_COUNTS, 0), "sentences": 1, "4grams": 4, "2grams": 6, "distinct_2grams": 6},
         "metrics": {"chair_s": 1.0, "chair_i": 0.5, "recall": 0.5, "precision": 0.5, "f1": 0.5},
     }

@@ -62,18 +62,18 @@ def test_numbers_keep_their_digits_and_lines_their_order():
     assert page("So.", "one", "", "two") == "**So.**\n\none\n\ntwo"
 
 
-def said_of_drift(entropy, mass, angle, chair=None, size=0.3, repetition=None):
-    """`chair`: signs of CHAIR_i and CHAIR_s; beside that of `repetition` the only measures of captions."""
+def said_of_drift(entropy, mass, angle, chair=None, size=0.3, looping=None):
+    """`chair`: signs of CHAIR_i and CHAIR_s; beside that of `looping` the only measures of captions."""
     rows = dict(zip(drift.PRIMARY, map(row, (entropy, mass, angle)), strict=True))
     rows[drift.PRIMARY[2]] = row(angle, size=size, effect={CONTROL: 1.6})
     for name, sign in zip(drift.CHAIR, chair or (), strict=False):
         where = {"regime": "free", "quantity": name, "contrast": CONTRAST}
         rows[f"free/{name}/{CONTRAST}"] = row(sign, where=where, p=0.04 if sign == 0 else 0.01, p_adjusted=math.nan)
-    if repetition is not None:
-        where = {"regime": "free", "quantity": "repetition", "contrast": CONTRAST}
-        rows[f"free/repetition/{CONTRAST}"] = row(repetition, where=where, p=0.2 if repetition == 0 else 0.01, p_adjusted=math.nan)
+    if looping is not None:
+        where = {"regime": "free", "quantity": "looping", "contrast": CONTRAST}
+        rows[f"free/looping/{CONTRAST}"] = row(looping, where=where, p=0.2 if looping == 0 else 0.01, p_adjusted=math.nan)
         for arm, value in ((CONTROL, 0.011), (TREATED, 0.4)):
-            rows[f"free/repetition/{arm}"] = row(1, where={}) | {"estimate": value}
+            rows[f"free/looping/{arm}"] = row(1, where={}) | {"estimate": value}
     return drift.verdict(rows)
 
 
@@ -99,9 +99,9 @@ def test_drift_is_small_where_it_is_and_says_of_captions_what_their_corrected_te
 
 
 def test_drift_says_beside_chair_what_becomes_of_the_text():
-    said = said_of_drift(1, 1, -1, (-1, -1), repetition=1)
-    assert said.endswith("CHAIR_s are lower, while 40 % of the sentences repeat an earlier one, 1.1 % without KVSmooth.")
-    assert said_of_drift(1, 1, -1, (-1, -1), repetition=0).endswith("CHAIR_s are lower.")
+    said = said_of_drift(1, 1, -1, (-1, -1), looping=1)
+    assert said.endswith("CHAIR_s are lower, while 40 % of the captions loop, 1.1 % without KVSmooth.")
+    assert said_of_drift(1, 1, -1, (-1, -1), looping=0).endswith("CHAIR_s are lower.")
 
 
 @pytest.mark.parametrize("total", SIGNS)
