@@ -80,5 +80,5 @@ WHOLE = {
     ),
 }
 
-ACROSS_SUBJECTS = ("grounding", "language")
+ACROSS_SUBJECTS = ("dose", "grounding", "language")
 """Questions that no run over one subject asks: they compare several, or several points of a training."""

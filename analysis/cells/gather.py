@@ -49,12 +49,13 @@ class Finished:
         return [self.material.shown.truth[image] for image in self.images]
 
 
-def finished(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> Finished:
+def finished(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]], split: str = "test") -> Finished:
     """Runs the missing cells of a plan and reads all that are finished.
 
     Parameters
     ----------
     cells : makes the plan, of what must be known of method and subject
+    split : of a bundled subject's scenes
 
     Raises
     ------
@@ -62,7 +63,7 @@ def finished(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]
     """
     quiet()
     begun, code = time.perf_counter(), made_by(config)  # now: the commit that the cells were run with, not the one an hour later
-    made = material(config, cells)
+    made = material(config, cells, split)
     sweep(config.store)
     tasks = task_list(config, made.plan, made.store)
     failed = work(made.job, tasks, config.workers, made.subject, config.debug) if tasks else {}

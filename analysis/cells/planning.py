@@ -31,21 +31,22 @@ class Material:
     layers: int
 
 
-def material(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> Material:
+def material(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]], split: str = "test") -> Material:
     """Load what decides the cells, and plan them.
 
     Parameters
     ----------
     cells : makes the plan, of what must be known of method and subject
+    split : of a bundled subject's scenes
 
     Raises
     ------
     BadInput : the subject cannot be loaded or smoothed, its images or what is in them cannot be used, or the options name no cells
     """
-    seen = shown(config, config.annotations)  # first: told at once, where a model takes its time to load
+    seen = shown(config, config.annotations, split)  # first: told at once, where a model takes its time to load
     subject = load_subject(config.subject, config.device, config.dtype)
     base = {"lambda_ref": config.lambda_ref, "exact": config.exact}
-    own = seen.items if config.image_folder is not None else None
+    own = seen.items if config.image_folder is not None or split != "test" else None  # the workers draw test scenes for themselves
     asked = (config.subject, len(seen.items), config.prompt, config.batch_size, config.max_new_tokens)
     job = CellsJob(*asked, base, config.device, config.dtype, own)
     setting = PlanSetting(config.lambda_ref, len(decoder_of(subject.model).layers), detectors=own_options(subject))

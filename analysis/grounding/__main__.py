@@ -66,10 +66,10 @@ def main(config: GroundingConfig) -> None:
 
 def measure(config: GroundingConfig) -> xr.Dataset:
     """Run the cells that are missing, point by point, and count what they say."""
+    from analysis.captions.measures import COUNTS, counts
     from analysis.cells.cells import Cell
     from analysis.cells.gather import finished
     from analysis.cells.names import BASELINE
-    from analysis.grounding.measures import COUNTS, counts
     from probes.subjects.bundled import bundled
 
     names = [f"{config.subject}@{point}" for point in config.points]

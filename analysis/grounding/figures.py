@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.grounding.measures import MEASURES
+from analysis.captions.measures import MEASURES
 from analysis.plots.style import PAGE, figure, legend_above, letter
 
 NOTE = (

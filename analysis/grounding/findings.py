@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.grounding.measures import MEASURES, PRIMARY
+from analysis.captions.measures import MEASURES, PRIMARY
 from analysis.telling.wording import Rows, bracketed, direction, listed, page, signed
 
 SHOWN = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams", "looping", "length")

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.grounding.measures import MEASURES, PRIMARY, ratios, weights
+from analysis.captions.measures import MEASURES, PRIMARY, ratios, weights
 from analysis.stats.bootstrap import Interval, cluster_bca, multiplicity_of_images
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size

@@ -37,12 +37,13 @@ class Shown:
         return ground_truth(self.annotations)
 
 
-def shown(config: ImageOptions, annotations: Path | None) -> Shown:
+def shown(config: ImageOptions, annotations: Path | None, split: str = "test") -> Shown:
     """The images that the options name, with their objects; no model is loaded.
 
     Parameters
     ----------
     annotations : file in COCO's instances format, of images of one's own
+    split : of a bundled subject's scenes
 
     Raises
     ------
@@ -60,7 +61,7 @@ def shown(config: ImageOptions, annotations: Path | None) -> Shown:
         own = bundled(config.subject)
         if own is None:
             raise BadInput(f"subject {config.subject}: it brings no images; give a folder (--image-folder) and their objects {WAY_OUT}.")
-        drawn = own.scenes(config.images)
+        drawn = own.scenes(config.images, split)
         return Shown(tuple(Item(scene.image_id, scene.image, config.prompt) for scene in drawn), annotated(drawn))
     from probes.subjects import items_in
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from analysis.captions.measures import COUNTS, MEASURES, counts, ratios
 from analysis.grounding.__main__ import GroundingConfig, main
 from analysis.grounding.figures import draw_all
 from analysis.grounding.findings import paragraph, verdict
-from analysis.grounding.measures import COUNTS, MEASURES, counts, ratios
 from analysis.grounding.results import dose_scores, results
 from analysis.plots.style import house
 from analysis.question.question import by_name

@@ -1,0 +1,139 @@
+"""`python -m analysis.dose`: a dose chosen on validation scenes by a fixed rule, then one confirmatory test on the test scenes.
+
+Each finished cell is a file in --store. `--redraw` makes figure and page from dose.nc and dose.json alone.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from analysis.cells.config import CellsConfig
+from analysis.question.command import QuestionOutcome, run_question
+from analysis.question.question import Question, made_by
+from probes.command.cli import BadInput, run_cli
+from probes.command.strict_json import as_json
+from probes.options import check_positive, check_rates
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUESTION = Question(
+    "dose",
+    kept=("level", "seed", "doses", "lambda_ref"),
+    encoding=lambda data: {name: {"zlib": True, "complevel": 9} for name in ("validation", "test")},
+)
+
+
+@dataclass(frozen=True)
+class DoseConfig(CellsConfig):
+    """Does smoothing help at a dose that is chosen fairly? Validation scenes choose it by a rule in the code, test scenes judge it once."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 200 --validation 100", "--redraw")
+    validation: int = 200
+    """validation scenes, which choose the dose"""
+    doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+    """values of lambda_ref among which is chosen; 0 is no smoothing, and must be the first"""
+    out: Path = Path("figures/emoji/dose")
+    """folder of the figure, dose.nc and dose.json"""
+    page: Path = Path("docs/findings.md")
+    """the page that gets the paragraph"""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_positive(self, "validation")
+        check_rates(self, "doses")
+        if list(self.doses) != sorted({*self.doses}) or self.doses[:1] != (0.0,) or len(self.doses) < 2:
+            raise BadInput(f"DoseConfig.doses must begin with 0 and rise; got {' '.join(map(str, self.doses))}.")
+        if self.image_folder is not None:
+            raise BadInput("DoseConfig.image_folder: a folder has no validation scenes apart from its test scenes; leave it out.")
+
+
+def main(config: DoseConfig) -> None:
+    """Choose, test, draw, tell."""
+    run_question(QUESTION, config, measure, test, figures, words, about)
+
+
+def measure(config: DoseConfig) -> xr.Dataset:
+    """The curve on validation scenes, the choice, and the arms on test scenes."""
+    from analysis.captions.measures import COUNTS, counts, ratios
+    from analysis.cells.cells import Cell
+    from analysis.cells.gather import finished
+    from analysis.cells.names import BASELINE, PAPER
+    from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+    from analysis.dose.rule import chosen
+
+    none = Cell(BASELINE, "reference", None)
+
+    def guided(dose: float) -> Cell:
+        return Cell(PAPER, "dose") if dose == config.lambda_ref else Cell(f"lambda_ref {dose:g}", "dose", {"lambda_ref": dose})
+
+    def counted(ran: Any) -> dict[str, np.ndarray]:
+        if ran.failed:
+            why = "; ".join(f"cell {cell}: {reason}" for cell, reason in ran.failed.items())
+            raise BadInput(f"{why} All are needed; the same command runs those that are missing.")
+        pairs = zip(ran.cells, ran.results, strict=True)
+        return {cell.name: counts(result["captions"], result["ended"], ran.truth).astype(np.float32) for cell, result in pairs}
+
+    cells = [none, *map(guided, config.doses[1:])]
+    first = finished(replace(config, images=config.validation), lambda setting: cells, split="validation")
+    curve = np.stack([*counted(first).values()])
+    dose = chosen(config.doses, ratios(curve.sum(1, dtype=float)))
+    arms = {NONE: none} | ({CHOSEN: guided(dose)} if dose else {}) | {PUBLISHED: guided(config.lambda_ref)}
+    tested = {cell.name: cell for cell in arms.values()}  # the chosen dose may be the published one
+    ran = finished(config, lambda setting: list(tested.values()))
+    found = counted(ran)
+    coords = {
+        "dose": list(config.doses),
+        "scene": first.images,
+        "arm": list(arms),
+        "image": ran.images,
+        "count": list(COUNTS),
+    }
+    kept = {name: ran.origin[name] for name in ("model_id", "model_revision", "data_hash", "n")}
+    origin = {**made_by(config), **kept, "validation_hash": first.origin["data_hash"], "chosen": dose}
+    return xr.Dataset(
+        {
+            "validation": (("dose", "scene", "count"), curve),
+            "test": (("arm", "image", "count"), np.stack([found[cell.name] for cell in arms.values()])),
+        },
+        coords,
+        {"analysis": as_json(origin)},
+    )
+
+
+def test(reduced: xr.Dataset, config: DoseConfig, checksum: str) -> str:
+    """The text of the results file."""
+    from analysis.dose.results import results
+    from analysis.stats.rows import as_json as results_json
+
+    return results_json(results(reduced, seed=config.seed, level=config.level), QUESTION.origin(reduced, config, checksum))
+
+
+def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
+    """Every figure by its file name, with the note under it."""
+    from analysis.dose.figures import NOTE, draw_all
+
+    note = NOTE.format(level=answer.level, n=answer.reduced.sizes["image"], scenes=answer.reduced.sizes["scene"])
+    doses = [float(dose) for dose in answer.reduced["dose"].values]
+    return {name: (made, note) for name, made in draw_all(doses, answer.rows, answer.found["provenance"]["chosen"]).items()}
+
+
+def about(answer: QuestionOutcome) -> dict[str, Any]:
+    """The origin that stands in and under the figure."""
+    told = json.loads(answer.reduced.attrs["analysis"])
+    return {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n")}
+
+
+def words(answer: QuestionOutcome) -> tuple[str, str]:
+    """The paragraph of the page, and what the command says at its end."""
+    from analysis.dose.findings import paragraph, summary
+
+    return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
+
+
+if __name__ == "__main__":
+    run_cli(DoseConfig, main)

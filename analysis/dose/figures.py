@@ -1,0 +1,64 @@
+"""The figure: the curve on validation scenes with the doses that the rule admits, and what the test scenes say of the chosen one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.captions.measures import MEASURES
+from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+from analysis.dose.rule import eligible
+from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+
+SHOWN = ("chair_i", "chair_s", "recall", "looping")
+COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
+NOTE = (
+    "a to d: {scenes} validation scenes; grey: doses that the rule does not admit; star: chosen. e to h: {n} test scenes.\n"
+    "Bars: {level:.4g} % cluster BCa intervals over images. Filled: p < 0.05 against none (e: confirmatory; others by Holm)."
+)
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+def draw_all(doses: Sequence[float], rows: Rows, dose: float) -> dict[str, Figure]:
+    """Every figure by its file name."""
+    made = figure(PAGE, 3.7)
+    axes = made.subplots(2, 4)
+    levels = np.array([[rows[f"validation/{name}/{value:g}"]["estimate"] for name in MEASURES] for value in doses])
+    for i, name in enumerate(SHOWN):
+        curve(axes[0, i], rows, name, doses, eligible(levels), dose)
+        bars(axes[1, i], rows, name)
+        letter(axes[0, i], "abcd"[i], MEASURES[name].label)
+        letter(axes[1, i], "efgh"[i], f"{MEASURES[name].label}, test")
+    return {"dose": made}
+
+
+def curve(ax: Axes, rows: Rows, measure: str, doses: Sequence[float], admitted: Sequence[bool], dose: float) -> None:
+    """One measure over dose on the validation scenes."""
+    found = [rows[f"validation/{measure}/{value:g}"] for value in doses]
+    estimates = [row["estimate"] for row in found]
+    ax.plot(doses, estimates, color="0.6", lw=0.9, zorder=1)
+    for value, row, fine in zip(doses, found, admitted, strict=True):
+        colour = "#222222" if fine else "0.75"
+        ax.vlines(value, *row["interval"], color=colour, lw=0.9)
+        best = value == dose
+        ax.plot(
+            value, row["estimate"], "*" if best else "o", color=COLOURS[CHOSEN] if best else colour, markersize=8 if best else 3.2, zorder=3
+        )
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("lambda_ref")
+
+
+def bars(ax: Axes, rows: Rows, measure: str) -> None:
+    """One measure of each arm on the test scenes."""
+    arms = [arm for arm in (NONE, CHOSEN, PUBLISHED) if f"test/{measure}/{arm}" in rows]
+    for place, arm in enumerate(arms):
+        row = rows[f"test/{measure}/{arm}"]
+        ax.vlines(place, *row["interval"], color=COLOURS[arm], lw=1.2)
+        change = rows.get(f"test/{measure}/{arm} - {NONE}")
+        face = COLOURS[arm] if change is None or change["p_adjusted"] < 0.05 else "white"
+        ax.plot(place, row["estimate"], "o", color=COLOURS[arm], markerfacecolor=face, markersize=4.5)
+    ax.set_xticks(range(len(arms)), arms)
+    ax.set_xlim(-0.5, len(arms) - 0.5)
+    ax.set_ylim(bottom=0)

@@ -1,0 +1,90 @@
+"""Reduced data -> rows: the curve on validation scenes, described; on test scenes the chosen and the published dose against none.
+
+Primary: CHAIR_i of the chosen dose minus none, one test, on scenes that chose nothing. All else is exploratory, by Holm.
+"""
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from analysis.captions.measures import MEASURES, ratios, weights
+from analysis.stats.bootstrap import Statistic, cluster_bca, multiplicity_of_images
+from analysis.stats.exchange import exchange_scores
+from analysis.stats.multiplicity import adjust, family_size
+from analysis.stats.paired import sign_flip
+from analysis.stats.rows import Row
+
+EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
+CONFIRMED = "chair_i"
+Counts = Float[np.ndarray, "arm image count"]
+
+
+def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
+    """All rows: "validation/<measure>/<dose>", "test/<measure>/<arm>" and "test/<measure>/<arm> - none"."""
+    validation = reduced["validation"].transpose("dose", "scene", "count").values.astype(float)
+    test = reduced["test"].transpose("arm", "image", "count").values.astype(float)
+    doses, names = [f"{dose:g}" for dose in reduced["dose"].values], [str(arm) for arm in reduced["arm"].values]
+    rows = _levels("validation", doses, validation, seed, level) + _levels("test", names, test, seed, level)
+    return rows + _changes(names, test, seed, level)
+
+
+def _levels(split: str, arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
+    found = cluster_bca(_statistic(counts, ratios), counts.shape[1], level=level, seed=seed)
+    rows = []
+    for i, arm in enumerate(arms):
+        for k, (name, measure) in enumerate(MEASURES.items()):
+            at = i * len(MEASURES) + k
+            told = {"unit": measure.unit, "n": counts.shape[1], "role": "descriptive", "reason": found.reason[at]}
+            where = {"split": split, "arm": arm, "measure": name}
+            limits = (found.low[at], found.high[at])
+            rows.append(Row(name=f"{split}/{name}/{arm}", estimate=found.estimate[at], interval=limits, where=where, **told))
+    return rows
+
+
+def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
+    if len(arms) < 2:
+        return []
+    found = cluster_bca(
+        _statistic(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :]), counts.shape[1], level=level, seed=seed
+    )
+    above, below = (counts @ weights(part) for part in ("above", "below"))
+    scores = np.stack([exchange_scores(above[[i, 0]], below[[i, 0]]) for i in range(1, len(arms))], 1)  # "image arm measure"
+    p = sign_flip(scores.reshape(len(scores), -1), seed=seed)[0].reshape(scores.shape[1:])
+    confirmed = np.zeros(p.shape, dtype=bool)
+    confirmed[0, list(MEASURES).index(CONFIRMED)] = arms[1].startswith("chosen")
+    corrected = np.where(confirmed, p, np.nan)
+    corrected[~confirmed] = adjust(p[~confirmed])
+    others, rows = family_size(p[~confirmed]), []
+    for i, arm in enumerate(arms[1:]):
+        for k, (name, measure) in enumerate(MEASURES.items()):
+            at = i * len(MEASURES) + k
+            rows.append(
+                Row(
+                    name=f"test/{name}/{arm} - {arms[0]}",
+                    estimate=found.estimate[at],
+                    unit=measure.unit,
+                    n=counts.shape[1],
+                    interval=(found.low[at], found.high[at]),
+                    test=EXCHANGE,
+                    p=p[i, k],
+                    p_adjusted=corrected[i, k],
+                    adjustment="none: the one confirmatory test" if confirmed[i, k] else f"Holm over {others} others",
+                    role="primary" if confirmed[i, k] else "exploratory",
+                    where={"split": "test", "treated": arm, "control": arms[0], "measure": name},
+                    reason=found.reason[at],
+                )
+            )
+    return rows
+
+
+def _statistic(counts: Counts, of) -> Statistic:
+    """Of values of summed counts "*draw arm count", all of them flat."""
+    images = counts.shape[1]
+    flat = np.moveaxis(counts, 1, 0).reshape(images, -1)
+
+    def statistic(drawn: np.ndarray) -> np.ndarray:
+        total = multiplicity_of_images(drawn, images) @ flat
+        values = of(total.reshape(*total.shape[:-1], counts.shape[0], counts.shape[2]))
+        return np.moveaxis(values.reshape(*total.shape[:-1], -1), -1, 0)
+
+    return statistic

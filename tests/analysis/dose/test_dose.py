@@ -1,0 +1,153 @@
+"""The fair dose: the rule on invented curves, the level of the confirmatory test by simulation, the whole command on few scenes."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis.captions.measures import COUNTS, MEASURES, ratios
+from analysis.dose.__main__ import DoseConfig, main
+from analysis.dose.findings import paragraph, verdict
+from analysis.dose.results import results
+from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS, chosen, eligible
+from analysis.question.question import by_name
+from analysis.stats.rows import as_json
+from probes.command.cli import BadInput
+
+DOSES = (0.0, 0.1, 0.3, 0.7)
+
+
+def levels(chair_i, recall=(0.8, 0.8, 0.8, 0.8), looping=(0.0, 0.0, 0.0, 0.0)):
+    made = np.full((4, len(MEASURES)), 0.5)
+    for name, values in (("chair_i", chair_i), ("recall", recall), ("looping", looping)):
+        made[:, list(MEASURES).index(name)] = values
+    return made
+
+
+@pytest.mark.parametrize(
+    ("curve", "dose"),
+    [
+        (levels((0.1, 0.08, 0.06, 0.02)), 0.7),
+        (levels((0.1, 0.08, 0.06, 0.02), recall=(0.8, 0.79, 0.78, 0.7)), 0.3),  # the best loses recall
+        (levels((0.1, 0.08, 0.06, 0.02), looping=(0.01, 0.0, 0.05, 1.0)), 0.1),  # the two best loop
+        (levels((0.1, 0.11, 0.12, 0.13)), 0.0),  # none is better than none
+        (levels((0.1, 0.1, 0.1, 0.1)), 0.0),  # equal: the smaller
+        (levels((0.1, 0.05, 0.05, 0.02), recall=(0.8, 0.8, 0.8, 0.1)), 0.1),
+    ],
+)
+def test_the_rule(curve, dose):
+    assert chosen(DOSES, curve) == dose
+
+
+def test_no_smoothing_is_always_admitted_and_the_limits_are_inside():
+    found = eligible(levels((0.1,) * 4, recall=(0.8, 0.8 - RECALL_LOSS, 0.779, 0.9), looping=(0.5, 0.5 + LOOPING_RISE, 0.4, 0.53)))
+    assert found == [True, True, False, False]
+
+
+def counts_of(chance, images, rng):
+    """Counts of captions with ten mentions each, absent with this chance."""
+    made = np.zeros((images, len(COUNTS)))
+    absent = rng.binomial(10, chance, images)
+    parts = {"captions": 1, "mentions": 10, "truth": 8, "recalled": 6, "objects": 9, "length": 80, "4grams": 77, "2grams": 79}
+    for name, value in (parts | {"hallucinated": absent, "hallucinating": absent > 0, "ended": 1}).items():
+        made[:, COUNTS.index(name)] = value
+    return made
+
+
+def data(test_chances, rng, images=60, dose=0.1):
+    arms = ["none", *(["chosen"] if dose else []), "published"]
+    return xr.Dataset(
+        {
+            "validation": (("dose", "scene", "count"), np.stack([counts_of(0.1, 12, rng) for _ in DOSES])),
+            "test": (("arm", "image", "count"), np.stack([counts_of(chance, images, rng) for chance in test_chances])),
+        },
+        {"dose": list(DOSES), "scene": range(12), "arm": arms, "image": range(images), "count": list(COUNTS)},
+    )
+
+
+def test_one_row_is_confirmatory_and_it_is_not_corrected():
+    reduced = data((0.3, 0.1, 0.3), np.random.default_rng(0))
+    rows = {row.name: row for row in results(reduced)}
+    primary = [name for name, row in rows.items() if row.role == "primary"]
+    assert primary == ["test/chair_i/chosen - none"]
+    row = rows[primary[0]]
+    assert row.p == row.p_adjusted < 0.001
+    assert row.estimate == pytest.approx(rows["test/chair_i/chosen"].estimate - rows["test/chair_i/none"].estimate)
+    total = reduced["test"].sel(arm="chosen").values.sum(0)
+    assert rows["test/chair_i/chosen"].estimate == ratios(total)[list(MEASURES).index("chair_i")]
+    others = [row for row in rows.values() if row.role == "exploratory" and np.isfinite(row.p)]
+    assert all(row.p_adjusted >= row.p for row in others)
+
+
+def test_without_a_chosen_dose_nothing_is_confirmatory():
+    rows = {row.name: row for row in results(data((0.3, 0.1), np.random.default_rng(1), dose=0.0))}
+    assert not [name for name, row in rows.items() if row.role == "primary"]
+    found = json.loads(as_json(list(rows.values()), {}))
+    assert verdict(by_name(found["results"]), 0.0, 0.7).startswith("No dose lowers CHAIR_i on validation scenes")
+
+
+@pytest.mark.slow
+def test_the_confirmatory_test_has_its_level_where_nothing_differs():
+    """Whatever validation scenes choose, test scenes know nothing of it: 5 % of null worlds are rejected, within chance."""
+    from analysis.captions.measures import weights
+    from analysis.stats.exchange import exchange_scores
+    from analysis.stats.paired import sign_flip
+
+    rng, rejected, worlds = np.random.default_rng(5), 0, 400
+    at = list(MEASURES).index("chair_i")
+    for _ in range(worlds):
+        validation = np.stack([ratios(counts_of(0.1, 30, rng).sum(0)) for _ in DOSES])
+        chosen(DOSES, validation)  # every dose is the same here: the choice is among equals
+        arms = np.stack([counts_of(0.1, 50, rng), counts_of(0.1, 50, rng)])
+        scores = exchange_scores(arms @ weights("above"), arms @ weights("below"))[:, [at]]
+        rejected += sign_flip(scores, draws=999)[0][0] < 0.05
+    assert 0.02 < rejected / worlds < 0.085  # 5 %, three standard errors
+
+
+def test_the_words_follow_the_rows():
+    reduced = data((0.3, 0.1, 0.4), np.random.default_rng(0))
+    origin = {"chosen": 0.1, "n": 60, "config": {"level": 0.95, "lambda_ref": 0.7}}
+    found = json.loads(as_json(results(reduced), origin))
+    rows = by_name(found["results"])
+    said = verdict(rows, 0.1, 0.7)
+    assert said.startswith("The fair dose is lambda_ref 0.1, and on the test scenes it lowers CHAIR_i (")
+    assert "the published 0.7 raises it" in said
+    page = paragraph(rows, found)
+    assert "| **0.1** |" in page
+    assert "60 test scenes" in page
+    assert "12 validation scenes" in page
+
+
+@pytest.mark.slow
+def test_the_command_chooses_tests_and_redraws(tmp_path):
+    few = {"images": 4, "validation": 3, "doses": (0.0, 0.5), "max_new_tokens": 40, "workers": 1}
+    config = DoseConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
+    main(config)
+    files = [tmp_path / "out" / name for name in ("dose.json", "dose.svg", "dose.png")]
+    assert all(path.is_file() for path in files)
+    reduced = xr.load_dataset(tmp_path / "out" / "dose.nc", engine="h5netcdf")
+    assert not {*reduced["scene"].values} & {*reduced["image"].values}, "no scene chooses and judges"
+    origin = json.loads(reduced.attrs["analysis"])
+    assert origin["validation_hash"] != origin["data_hash"]
+    before = files[0].read_bytes()
+    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    main(replace(config, redraw=True))
+    main(config)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")} == cells
+    assert json.loads(files[0].read_bytes())["results"] == json.loads(before)["results"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"doses": (0.1, 0.3)}, "must begin with 0 and rise"),
+        ({"doses": (0.0, 0.3, 0.1)}, "must begin with 0 and rise"),
+        ({"validation": 0}, "positive"),
+        ({"doses": (0.0, 1.5)}, "must lie in"),
+    ],
+)
+def test_options_that_make_no_sense(options, told):
+    with pytest.raises(BadInput, match=told):
+        DoseConfig(**options)
