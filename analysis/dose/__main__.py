@@ -28,6 +28,16 @@ QUESTION = Question(
 )
 
 
+EXAMPLES = 12
+"""Captions of each arm that are kept: those of the first test scenes."""
+MENTIONS = {
+    "object": "of the captions without smoothing, in their order: a number an object; -1 behind the last mention",
+    "absent": "the object is not in the image",
+    "sentence": "which sentence names it, from 0; -1 behind the last mention",
+    "background": "its sentence speaks of the background",
+}
+
+
 @dataclass(frozen=True)
 class DoseConfig(CellsConfig):
     """Does smoothing help at a dose that is chosen fairly? Validation scenes choose it by a rule in the code, test scenes judge it once."""
@@ -65,6 +75,8 @@ def measure(config: DoseConfig) -> xr.Dataset:
     from analysis.cells.names import BASELINE, PAPER
     from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
     from analysis.dose.rule import chosen
+    from analysis.metrics.chair import score_caption
+    from analysis.omission.mentions import mentions_of
 
     none = Cell(BASELINE, "reference", None)
 
@@ -86,6 +98,9 @@ def measure(config: DoseConfig) -> xr.Dataset:
     tested = {cell.name: cell for cell in arms.values()}  # the chosen dose may be the published one
     ran = finished(config, lambda setting: list(tested.values()))
     found = counted(ran)
+    of_none = ran.results[0]["captions"]
+    mentions = mentions_of([score_caption(text, there) for text, there in zip(of_none, ran.truth, strict=True)], of_none)
+    said = {cell.name: result["captions"][:EXAMPLES] for cell, result in zip(ran.cells, ran.results, strict=True)}
     coords = {
         "dose": list(config.doses),
         "scene": first.images,
@@ -99,9 +114,13 @@ def measure(config: DoseConfig) -> xr.Dataset:
         {
             "validation": (("dose", "scene", "count"), curve),
             "test": (("arm", "image", "count"), np.stack([found[cell.name] for cell in arms.values()])),
+            **{
+                name: (("image", "mention"), getattr(mentions, name).astype(np.int16), {"meaning": told}) for name, told in MENTIONS.items()
+            },
+            "truth": ("image", mentions.truth.astype(np.int16), {"meaning": "objects in the image"}),
         },
         coords,
-        {"analysis": as_json(origin)},
+        {"analysis": as_json(origin), "examples": as_json({arm: said[cell.name] for arm, cell in arms.items()})},
     )
 
 
@@ -110,7 +129,9 @@ def test(reduced: xr.Dataset, config: DoseConfig, checksum: str) -> str:
     from analysis.dose.results import results
     from analysis.stats.rows import as_json as results_json
 
-    return results_json(results(reduced, seed=config.seed, level=config.level), QUESTION.origin(reduced, config, checksum))
+    return results_json(
+        results(reduced, seed=config.seed, level=config.level), QUESTION.origin(reduced, config, checksum, own=("examples",))
+    )
 
 
 def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":

@@ -1,6 +1,7 @@
 """Reduced data -> rows: the curve on validation scenes, described; on test scenes the chosen and the published dose against none.
 
-Primary: CHAIR_i of the chosen dose minus none, one test, on scenes that chose nothing. All else is exploratory, by Holm.
+Primary: CHAIR_i of the chosen dose minus none, one test, on scenes that chose nothing. All else is exploratory, by Holm. Beside it
+the distance of each dose to what leaving out mentions or sentences would give (`analysis.omission`), by max-T over doses and lines.
 """
 
 import numpy as np
@@ -8,6 +9,10 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import MEASURES, ratios, weights
+from analysis.omission.distance import distance_rows
+from analysis.omission.line import COUNTS as SAID
+from analysis.omission.line import Line, omission_line
+from analysis.omission.mentions import Mentions
 from analysis.stats.bootstrap import Statistic, cluster_bca, multiplicity_of_images
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
@@ -16,6 +21,7 @@ from analysis.stats.rows import Row
 
 EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
 CONFIRMED = "chair_i"
+LINES = (("random", "mention"), ("late", "mention"), ("random", "sentence"), ("background", "sentence"))
 Counts = Float[np.ndarray, "arm image count"]
 
 
@@ -25,7 +31,22 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     test = reduced["test"].transpose("arm", "image", "count").values.astype(float)
     doses, names = [f"{dose:g}" for dose in reduced["dose"].values], [str(arm) for arm in reduced["arm"].values]
     rows = _levels("validation", doses, validation, seed, level) + _levels("test", names, test, seed, level)
-    return rows + _changes(names, test, seed, level)
+    return rows + _changes(names, test, seed, level) + _omission(reduced, names, seed, level)
+
+
+def lines_of(reduced: xr.Dataset) -> list[Line]:
+    """What leaving out of the captions without smoothing would give, by each rule that does not know the image."""
+    parts = {name: reduced[name].transpose("image", "mention").values for name in ("object", "absent", "sentence", "background")}
+    truth = reduced["truth"].values.astype(int)
+    flags = {name: parts[name] > 0 for name in ("absent", "background")}
+    mentions = Mentions(parts["object"].astype(int), flags["absent"], parts["sentence"].astype(int), flags["background"], truth)
+    return [omission_line(mentions, rule, unit) for rule, unit in LINES]
+
+
+def _omission(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:
+    lines = lines_of(reduced)
+    counted = {arm: reduced["test"].sel(arm=arm, count=list(SAID)).transpose("image", "count").values.astype(float) for arm in arms[1:]}
+    return distance_rows({arm: (counts, lines) for arm, counts in counted.items()}, level=level, seed=seed)
 
 
 def _levels(split: str, arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from analysis.metrics.chair import COUNTS as ALL
 from analysis.metrics.chair import ratios
 from analysis.omission.mentions import Mentions
 from analysis.omission.rules import ORDERS, RULES, UNITS, Unit, share
@@ -76,7 +77,7 @@ def counts_of(mentions: Mentions) -> Float[np.ndarray, "caption count"]:
 def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "*draw measure"]:
     """CHAIR's measures from summed counts, in the order of `MEASURES`; NaN where a denominator is zero."""
     total = np.asarray(total, dtype=float)
-    found = ratios(np.concatenate([total, np.zeros((*total.shape[:-1], 1))], axis=-1))
+    found = ratios(np.concatenate([total, np.zeros((*total.shape[:-1], len(ALL) - len(COUNTS)))], axis=-1))
     return np.stack([found[name] for name in MEASURES], axis=-1)
 
 

@@ -62,6 +62,11 @@ def data(test_chances, rng, images=60, dose=0.1):
         {
             "validation": (("dose", "scene", "count"), np.stack([counts_of(0.1, 12, rng) for _ in DOSES])),
             "test": (("arm", "image", "count"), np.stack([counts_of(chance, images, rng) for chance in test_chances])),
+            "object": (("image", "mention"), np.tile(np.arange(10), (images, 1))),
+            "absent": (("image", "mention"), (rng.random((images, 10)) < 0.3).astype(int)),
+            "sentence": (("image", "mention"), np.tile(np.arange(10) // 3, (images, 1))),
+            "background": (("image", "mention"), np.tile(np.arange(10) // 9, (images, 1))),
+            "truth": ("image", np.full(images, 8)),
         },
         {"dose": list(DOSES), "scene": range(12), "arm": arms, "image": range(images), "count": list(COUNTS)},
     )
