@@ -29,7 +29,7 @@ class AblationConfig(CellsConfig):
     page: Path = Path("docs/ablation.md")
     """page whose text and tables are written, where there is such a file"""
     plan: str = "full"
-    """full, ladder, places, dose, layers, detectors or options; lists below make a plan of their own instead"""
+    """full, or of ladder, places, dose, layers, detectors and options one or several, as in ladder,dose; lists below make one of their own"""
     detectors: tuple[str, ...] = ()
     """list to cross: sink detectors, own ones as module:Class; python -m kvsmooth names them, and the policies and mixes"""
     policies: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class AblationConfig(CellsConfig):
         check_rates(self, "lambdas")
         check_positive(self, "windows")
         check_not_negative(self, "margins")
-        self._check_names("plan", (self.plan,), PLAN_NAMES)
+        self._check_names("plan", tuple(self.plan.split(",")) if self.plan != "full" else (), PLAN_NAMES[1:])
         self._check_names("places", self.places, PLACES)
         if self.detectors or self.policies or self.mixes or self.timings or self.ropes:
             self._check_registries()

@@ -88,8 +88,9 @@ PLANS: dict[str, Callable[[PlanSetting], list[Cell]]] = {
 
 
 def planned(name: str, setting: PlanSetting) -> list[Cell]:
-    """The cells of a plan, or of all of them for "full"; baseline and the paper's cell first."""
-    return always() + [cell for made in (PLANS.values() if name == "full" else (PLANS[name],)) for cell in made(setting)]
+    """The cells of a plan, of several as in "ladder,dose", or of all for "full"; baseline and the paper's cell first."""
+    chosen = PLANS if name == "full" else name.split(",")
+    return always() + [cell for plan in dict.fromkeys(chosen) for cell in PLANS[plan](setting)]
 
 
 def crossed(lists: Mapping[str, Sequence[Any]], setting: PlanSetting) -> list[Cell]:

@@ -43,8 +43,8 @@ class GroundingConfig(CellsConfig):
     """points of training, the weakest first: shipped ones, or files that the training wrote"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref; 0 is no smoothing, and must be the first"""
-    store: Path = Path("recordings/grounding")
-    """folder of finished cells; what lies there is not run again"""
+    store: Path = Path("recordings/smollm2/ablation")
+    """folder of finished cells, the ablation's of this subject; what lies there is not run again"""
     out: Path = Path("figures/smollm2/grounding")
     """folder of the figure, grounding.nc and grounding.json"""
     page: Path = Path("docs/subjects/smollm2/findings.md")
@@ -80,7 +80,7 @@ def measure(config: GroundingConfig) -> xr.Dataset:
     plan = [Cell(BASELINE, "dose", None), *(Cell(f"lambda_ref {dose:g}", "dose", {"lambda_ref": dose}) for dose in config.doses[1:])]
     parts, origin = [], made_by(config)
     for point, name in zip(config.points, names, strict=True):
-        ran = finished(replace(config, subject=name, store=config.store / Path(point).stem), lambda setting: plan)
+        ran = finished(replace(config, subject=name, store=config.store), lambda setting: plan)
         if ran.failed:
             why = "; ".join(f"cell {cell}: {reason}" for cell, reason in ran.failed.items())
             raise BadInput(f"{name}: {why} A dose curve needs them all; the same command runs those that are missing.")

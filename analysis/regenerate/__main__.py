@@ -44,7 +44,7 @@ class RegenerateConfig:
     images: int = 500
     """how many images; mediation looks at 200 of them at most; of smollm2 200"""
     plan: str = "full"
-    """of the ablation: full, ladder (the controls of the guidance), places, dose, layers, detectors or options"""
+    """of the ablation: full, or of ladder (the controls of the guidance), places, dose, layers, detectors and options one or several"""
     batch_size: int | None = None
     """images decoded together; as many as each question takes by itself, of smollm2 50"""
     workers: int = 2
@@ -64,8 +64,8 @@ class RegenerateConfig:
 
     def __post_init__(self):
         check_positive(self, "images", "workers", "batch_size")
-        if self.plan not in PLAN_NAMES:
-            raise ValueError(f"RegenerateConfig.plan must be one of {', '.join(PLAN_NAMES)}; got {self.plan!r}.")
+        if self.plan != "full" and not {*self.plan.split(",")} <= {*PLAN_NAMES[1:]}:
+            raise ValueError(f"RegenerateConfig.plan must be full, or of {', '.join(PLAN_NAMES[1:])}; got {self.plan!r}.")
         if bad := [name for name in self.chosen if name not in QUESTIONS]:
             raise ValueError(f"RegenerateConfig.only must be of {', '.join(QUESTIONS)}; got {bad[0]!r}.")
 

@@ -30,6 +30,15 @@ def test_plans_have_unique_names_and_slugs_and_begin_with_what_all_need(name):
     assert len({cell.name for cell in cells}) == len(cells) == len({cell.slug for cell in cells})
 
 
+def test_several_plans_are_one_after_the_other_each_once():
+    names = [cell.name for cell in planned("ladder,dose,ladder", SETTING)]
+    assert names == [*dict.fromkeys([cell.name for plan in ("ladder", "dose") for cell in planned(plan, SETTING)])]
+    assert AblationConfig(plan="ladder,dose").plan == "ladder,dose"
+    for plan in ("ladder,full", "ladder,", "nothing"):
+        with pytest.raises(ValueError, match=r"AblationConfig\.plan must be of ladder, places"):
+            AblationConfig(plan=plan)
+
+
 def test_the_full_plan_holds_every_timely_detector_and_every_policy():
     cells = planned("full", SETTING)
     drive = {cell.option("score") for cell in cells}

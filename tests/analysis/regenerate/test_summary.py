@@ -60,10 +60,10 @@ def test_the_second_subject_is_asked_what_is_committed_of_it():
     assert placed(RegenerateConfig(subject="smollm2", only=("drift",))).chosen == ("drift",)
 
 
-@pytest.mark.parametrize("plan", ["full", "ladder"])
+@pytest.mark.parametrize("plan", ["full", "ladder", "ladder,dose"])
 def test_the_plan_is_the_ablations(plan):
     for one in jobs(RegenerateConfig(plan=plan)):
         assert ("--plan" in one.command) == (one.name == "ablation")
         assert "--plan" not in one.command or one.command[one.command.index("--plan") + 1] == plan
-    with pytest.raises(ValueError, match=r"RegenerateConfig.plan must be one of full, ladder, .*; got 'half'"):
+    with pytest.raises(ValueError, match=r"RegenerateConfig.plan must be full, or of ladder, .*; got 'half'"):
         RegenerateConfig(plan="half")
