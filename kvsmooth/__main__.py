@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 
+from kvsmooth.baselines import METHODS
 from kvsmooth.doctor.command import doctor
 from kvsmooth.mixes import MIXES
 from kvsmooth.output import tell
@@ -14,6 +15,7 @@ WAYS: dict[str, Mapping[str, type]] = {
     "Sink detectors: KVSmooth(score=...); python -m kvsmooth.sinks.<name> draws one": SINKS,
     "Rate policies: KVSmooth(policy=...)": POLICIES,
     "Mixes: KVSmooth(mix=...)": MIXES,
+    "Methods of others: with kvsmooth.baselines.METHODS[name]()(model) as run": METHODS,
 }
 
 

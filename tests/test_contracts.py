@@ -14,7 +14,13 @@ from tests.rooms import FLOORS, ROOT, sources
 
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 SOURCES = [ROOT / path for path in sources()]
-REGISTRIES = {"kvsmooth.sinks": "SINKS", "kvsmooth.policies": "POLICIES", "probes.recorders": "RECORDERS", "analysis.metrics": "METRICS"}
+REGISTRIES = {
+    "kvsmooth.sinks": "SINKS",
+    "kvsmooth.policies": "POLICIES",
+    "kvsmooth.baselines": "METHODS",
+    "probes.recorders": "RECORDERS",
+    "analysis.metrics": "METRICS",
+}
 
 
 def modules(package_name: str) -> list:

@@ -23,6 +23,7 @@ class BenchmarkConfig:
         "--out runs/few --images 8 --max-new-tokens 60",
         "--out runs/first --dry-run",
         "--out runs/first --methods baseline kvsmooth:lambda_ref=0.9,window=15 constant:rate=0.74",
+        "--out runs/others --methods baseline kvsmooth pai:alpha=0.2 image_bias:strength=0.5 eos_bias:bias=1",
         "--benchmark opope --rescore --out runs/first",
         '--benchmark pope --subject models/mine --questions POPE/coco --image-folder val2014 --prompt "{question} Yes?" --out runs/pope',
     )

@@ -25,7 +25,7 @@ def dry_run(run: BenchmarkRun) -> str:
         total += answers
         lines.append(
             f"{one.name}: {len(open_batches):,} batches of {plan.batch_size}, {answers:,} answers, "
-            f"at most {answers * plan.max_new_tokens:,} tokens -> {captions.path}"
+            f"at most {answers * plan.max_new_tokens:,} tokens{f', each with {one.cost}' if one.cost else ''} -> {captions.path}"
         )
     lines.append(f"scored with mode {evaluation_of(run).metric.mode}")
     home = folder_of(config.out, config.benchmark)

@@ -1,4 +1,6 @@
-"""The methods of a benchmark run: nothing, KVSmooth, or a control of it, each by a name with options. Listed in `METHODS`.
+"""The methods of a benchmark run: nothing, KVSmooth, a control of it, or a method of others, each by a name with options.
+
+The first three are listed in `METHODS`, methods of others in `kvsmooth.baselines.METHODS`.
 
 A specification is a name and, behind a colon, options with commas between them: `kvsmooth:lambda_ref=0.9,window=15`.
 """
@@ -26,12 +28,17 @@ class Method:
     """
 
     name: str
-    options: "KVSmooth | None" = None
+    options: Any = None
 
     @property
     def file(self) -> str:
         """The name of its files, without suffix."""
         return re.sub(r"[^\w.=+-]+", "_", self.name)
+
+    @property
+    def cost(self) -> str:
+        """What a method of others costs a token, in words; empty for KVSmooth, its controls and the baseline."""
+        return getattr(type(self.options), "cost", "")
 
     def describe(self) -> dict[str, Any] | None:
         """Every option in JSON, for the plan."""
@@ -57,8 +64,7 @@ def methods(specifications: Iterable[str]) -> list[Method]:
 def method(specification: str) -> Method:
     """The method of one specification."""
     name, _, behind = specification.strip().partition(":")
-    if name not in METHODS:
-        raise BadInput(f"--methods: there is no method {name[:40]!r}; choose from {', '.join(METHODS)}.")
+    maker = METHODS.get(name) or _of_others(name)
     options: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in behind.split(","))):
         option, equals, value = (piece.strip() for piece in part.partition("="))
@@ -68,7 +74,7 @@ def method(specification: str) -> Method:
             raise BadInput(f"--methods {specification}: {option} is given twice.")
         options[option] = value
     try:
-        made = METHODS[name](dict(options))
+        made = maker(dict(options))
     except (ValueError, TypeError) as error:
         raise BadInput(f"--methods {specification}: {one_line(error)}") from error
     return Method(":".join(filter(None, (name, ",".join(f"{option}={value}" for option, value in options.items())))), made)
@@ -103,13 +109,28 @@ def _with_policy(name: str) -> Callable[[dict[str, str]], "KVSmooth"]:
     return made
 
 
-def _value(name: str, text: str, kinds: Mapping[str, type]) -> Any:
-    if name == "layers":
-        return _layers(text)
+def _of_others(name: str) -> Callable[[dict[str, str]], Any]:
+    """What makes a method of others; it loads a model's libraries, as the names of all others do not."""
+    from kvsmooth.baselines import METHODS as OTHERS
+
+    if name not in OTHERS:
+        raise BadInput(f"--methods: there is no method {name[:40]!r}; choose from {', '.join((*METHODS, *OTHERS))}.")
+
+    def made(options: dict[str, str]) -> Any:
+        kinds = {one.name: type(one.default) for one in fields(OTHERS[name]) if type(one.default) in (bool, int, float, str)}
+        numbers = tuple(one.name for one in fields(OTHERS[name]) if one.name not in kinds)
+        return OTHERS[name](**{option: _value(option, value, kinds, numbers) for option, value in options.items()})
+
+    return made
+
+
+def _value(name: str, text: str, kinds: Mapping[str, type], others: tuple[str, ...] = ("layers", "score", "preset")) -> Any:
+    if name not in (*kinds, *others):
+        raise ValueError(f"there is no option {name!r}; choose from {', '.join((*kinds, *others))}.")
     if name == "score":
         return _score(text)
-    if name not in kinds:
-        raise ValueError(f"there is no option {name!r}; choose from {', '.join((*kinds, 'layers', 'score', 'preset'))}.")
+    if name in others:
+        return _numbers(name, text)
     if kinds[name] is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(f"{name} must be true or false; got {text!r}.")
@@ -120,12 +141,12 @@ def _value(name: str, text: str, kinds: Mapping[str, type]) -> Any:
         raise ValueError(f"{name} must be {'an integer' if kinds[name] is int else 'a number'}; got {text!r}.") from None
 
 
-def _layers(text: str) -> tuple[int, ...]:
+def _numbers(name: str, text: str) -> tuple[int, ...]:
     found: list[int] = []
     for part in text.split("+"):
         first, _, last = part.partition("-")
         if not first.isdigit() or (last and not last.isdigit()):
-            raise ValueError(f"layers must be numbers and ranges with + between them, such as 3-10+12; got {text!r}.")
+            raise ValueError(f"{name} must be numbers and ranges with + between them, such as 3-10+12; got {text!r}.")
         found += range(int(first), int(last or first) + 1)
     return tuple(found)
 
@@ -145,4 +166,5 @@ METHODS: dict[str, Callable[[dict[str, str]], "KVSmooth | None"]] = {
     "inverse": _with_policy("inverse"),
     "top": _with_policy("top"),
 }
-"""By name, what makes a method of its options as text. Controls that need a first pass are the ablation's."""
+"""By name, what makes a method of its options as text. Controls that need a first pass are the ablation's; methods of others are those of
+`kvsmooth.baselines.METHODS`."""

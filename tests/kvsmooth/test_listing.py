@@ -3,6 +3,7 @@
 import re
 
 from kvsmooth.__main__ import main
+from kvsmooth.baselines import METHODS
 from kvsmooth.mixes import MIXES
 from kvsmooth.policies import POLICIES
 from kvsmooth.presets import PRESETS
@@ -12,9 +13,9 @@ from kvsmooth.sinks import SINKS
 def test_every_entry_has_a_line(capsys):
     assert main([]) == 0
     told = capsys.readouterr().out
-    for name in (*SINKS, *POLICIES, *MIXES, *PRESETS):
+    for name in (*SINKS, *POLICIES, *MIXES, *METHODS, *PRESETS):
         assert re.search(rf"^  {re.escape(name)} +\S", told, re.MULTILINE), name
-    assert len(told.split("\n\n")) == 5
+    assert len(told.split("\n\n")) == 6
     assert "python -m kvsmooth doctor" in told
 
 

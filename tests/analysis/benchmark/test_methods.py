@@ -5,6 +5,8 @@ import pytest
 from analysis.benchmark.methods import METHODS, method, methods
 from analysis.benchmark.names import BASELINE
 from kvsmooth import KVSmooth
+from kvsmooth.baselines import METHODS as OTHERS
+from kvsmooth.baselines import PAI, VAF, ImageBias
 from kvsmooth.policies import Constant, Inverse, Top
 from probes.command.cli import BadInput
 
@@ -22,6 +24,9 @@ from probes.command.cli import BadInput
         ("constant:rate=0.6", KVSmooth(policy=Constant(0.6))),
         ("inverse:lambda_ref=0.9", KVSmooth(policy=Inverse(), lambda_ref=0.9)),
         ("top:q=0.2,rate=0.5", KVSmooth(policy=Top(0.2, 0.5))),
+        ("pai:alpha=0.5,layers=2-4", PAI(alpha=0.5, layers=(2, 3, 4))),
+        ("image_bias:strength=-1", ImageBias(-1.0)),
+        ("vaf:signed=false", VAF(signed=False)),
     ],
 )
 def test_a_specification_is_the_method_that_it_names(given, expected):
@@ -47,6 +52,10 @@ def test_a_specification_is_the_method_that_it_names(given, expected):
         ("kvsmooth:layers=a", "numbers and ranges"),
         ("kvsmooth:score=entropy", "score must be one of"),
         ("constant", "needs rate"),
+        ("pai:alfa=1", "there is no option 'alfa'; choose from alpha, prompt, layers"),
+        ("pai:alpha=-1", "PAI.alpha must be a number, at least 0; got -1.0"),
+        ("eos_bias:bias=much", "bias must be a number; got 'much'"),
+        ("middle_layer:layers=x", "layers must be numbers and ranges"),
     ],
 )
 def test_what_is_no_method_is_told_in_one_line(given, told):
@@ -63,3 +72,11 @@ def test_a_method_stands_in_a_table_once_whatever_it_is_called():
 
 def test_the_baseline_is_registered():
     assert BASELINE in METHODS
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_any_method_of_others_is_one_of_a_table(name):
+    found = method(name)
+    assert found.describe() == OTHERS[name]().describe()
+    assert found.cost
+    assert name not in METHODS, "one name would hide the other"

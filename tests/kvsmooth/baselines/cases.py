@@ -1,0 +1,84 @@
+"""What the contracts run each method with: options that move a tiny model a lot, options that change nothing, who is not served."""
+
+import pytest
+import torch
+
+from kvsmooth.baselines import METHODS
+from tests import zoo
+from tests.kvsmooth.cases import FAST, one_row
+
+ALL = (0, 1, 2)
+STRONG = {
+    "image_bias": {"strength": (2.0, -1.0, 0.5, 3.0)},
+    "eos_bias": {"bias": 3.0},
+    "repetition_penalty": {"penalty": 1.5},
+    "pai": {"alpha": 0.7, "layers": ALL},
+    "middle_layer": {"alpha": 0.8, "layers": ALL},
+    "vaf": {"image": 1.6, "system": 0.5, "layers": ALL},
+}
+"""Options under which a model of the zoo says something else."""
+NEUTRAL = {
+    "image_bias": {"strength": 0.0},
+    "eos_bias": {"bias": 0.0},
+    "repetition_penalty": {"penalty": 1.0},
+    "pai": {"alpha": 0.0},
+    "middle_layer": {"alpha": 0.0},
+    "vaf": {"image": 1.0, "system": 1.0},
+}
+TEXT_ONLY = ("llama", "qwen3", "mistral")
+NEEDS_IMAGE = {"image_bias", "pai", "middle_layer", "vaf"}
+NO_BEAMS = {"repetition_penalty"}
+GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
+
+
+def strong(name):
+    """The method with options that move."""
+    return METHODS[name](**STRONG[name])
+
+
+def neutral(name):
+    """The method with options that change nothing."""
+    return METHODS[name](**NEUTRAL[name])
+
+
+def served(family):
+    """Methods that serve a family."""
+    return [name for name in METHODS if not (family in TEXT_ONLY and name in NEEDS_IMAGE)]
+
+
+def pairs(quick=FAST, methods=METHODS):
+    """Each method with each family that it serves; families that are not quick are marked slow."""
+    return [
+        pytest.param(method, family, marks=() if family in quick else pytest.mark.slow, id=f"{method}-{family}")
+        for family in zoo.FAMILIES
+        for method in served(family)
+        if method in methods
+    ]
+
+
+def said(model, inputs, method=None, tokens=6, **options):
+    """Generation with a method: (logits "step row token", new tokens "row step", receipts)."""
+    wanted = {**GENERATION, "max_new_tokens": tokens, "min_new_tokens": tokens, **options}
+    if method is None:
+        out, run = model.generate(**inputs, **wanted), None
+    else:
+        with method(model) as run:
+            out = model.generate(**inputs, **wanted)
+    return torch.stack(out.logits), out.sequences[:, -len(out.logits) :], run
+
+
+def forced(model, inputs, tokens, method=None):
+    """Raw logits "step row token" of a model that is made to say these tokens "row step"."""
+    wanted = iter(tokens.T)
+
+    def force(ids, scores):
+        return torch.full_like(scores, -torch.inf).scatter(1, next(wanted)[:, None], 0.0)
+
+    options = {**GENERATION, "max_new_tokens": tokens.shape[1], "logits_processor": [force]}
+    if method is None:
+        return torch.stack(model.generate(**inputs, **options).logits)
+    with method(model):
+        return torch.stack(model.generate(**inputs, **options).logits)
+
+
+__all__ = ["ALL", "METHODS", "forced", "neutral", "one_row", "pairs", "said", "served", "strong"]

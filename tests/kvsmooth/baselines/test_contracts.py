@@ -1,0 +1,141 @@
+"""What holds of every method on every family: nothing at neutral strength, rows alone, beams, an end, and no silence."""
+
+from dataclasses import fields
+
+import pytest
+import torch
+
+from kvsmooth import Unsupported
+from kvsmooth.baselines import METHODS, NothingChanged
+from tests import zoo
+from tests.kvsmooth.baselines.cases import NEEDS_IMAGE, NO_BEAMS, TEXT_ONLY, forced, neutral, one_row, pairs, said, strong
+from tests.kvsmooth.cases import next_log_probabilities
+from tests.rooms import ROOT
+from tests.rounding import assert_close
+
+
+@pytest.mark.parametrize("attn", ["sdpa", "eager"])
+@pytest.mark.parametrize(("method", "family"), pairs())
+def test_neutral_options_are_the_identity(method, family, attn):
+    model, inputs = zoo.build(family, attn=attn, batch=2)
+    expected, tokens, _ = said(model, inputs)
+    ours, own, run = said(model, inputs, neutral(method))
+    assert torch.equal(ours, expected)
+    assert torch.equal(own, tokens)
+    assert run.report()["steps"] == 5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_strong_options_say_something_else(method):
+    """Or the other contracts would hold of a method that does nothing."""
+    model, inputs = zoo.build("llava", batch=2)
+    logits, _, _ = said(model, inputs)
+    ours, _, run = said(model, inputs, strong(method))
+    assert not torch.allclose(ours[1:], logits[1:], atol=0.1)
+    report = run.report()
+    assert (report["method"], report["texts"], report["steps"]) == (method, 1, 5)
+
+
+@pytest.mark.parametrize(("method", "family"), pairs())
+def test_a_padded_batch_is_its_rows_alone(method, family):
+    model, inputs = zoo.build(family, batch=2)
+    logits, tokens, _ = said(model, inputs, strong(method))
+    for row in range(2):
+        alone = forced(model, one_row(inputs, row), tokens[row : row + 1], strong(method))
+        assert_close(logits[:, row : row + 1], alone)
+
+
+@pytest.mark.parametrize(("method", "family"), pairs(quick=("llava",)))
+def test_beams_are_beams_by_hand_or_are_refused(method, family):
+    model, inputs = zoo.build(family, batch=2)
+    wanted = {"max_new_tokens": 4, "min_new_tokens": 4, "num_beams": 2, "length_penalty": 0.0, "eos_token_id": zoo.EOS}
+    if method in NO_BEAMS:
+        with strong(method)(model), pytest.raises(Unsupported, match=f"{method} does not serve beam search; ") as refused:
+            model.generate(**inputs, **wanted)
+        assert "\n" not in str(refused.value)
+        return
+    with strong(method)(model):
+        out = model.generate(**inputs, **wanted)
+    assert torch.equal(out[:, -4:], beams_by_hand(family, strong(method)))
+
+
+def beams_by_hand(family, method):
+    """Beam search in plain Python, each hypothesis replayed from its prompt; no end token."""
+    model, inputs = zoo.build(family, batch=2)
+    for part in (model, getattr(model, "language_model", model)):
+        part.generation_config.eos_token_id = zoo.EOS
+    best = []
+    for row in range(2):
+        hypotheses = [((), 0.0)]
+        for _ in range(4):
+            grown = []
+            for prefix, score in hypotheses:
+                for token, gain in enumerate(next_log_probabilities(model, inputs, row, prefix, method)):
+                    if token != zoo.EOS:
+                        grown.append(((*prefix, token), score + gain))
+            hypotheses = sorted(grown, key=lambda one: -one[1])[:2]
+        best.append(list(hypotheses[0][0]))
+    return torch.tensor(best)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sampling_draws_from_the_changed_logits(method):
+    model, inputs = zoo.build("llava", batch=2)
+    torch.manual_seed(5)
+    logits, tokens, _ = said(model, inputs, strong(method), do_sample=True, top_k=0)
+    assert_close(logits, forced(model, inputs, tokens, strong(method)))
+    torch.manual_seed(5)
+    drawn = [torch.multinomial(step.index_fill(1, torch.tensor([zoo.EOS]), -torch.inf).softmax(-1), 1)[:, 0] for step in logits]
+    assert torch.equal(torch.stack(drawn, 1), tokens)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("broken", [False, True])
+def test_nothing_is_left_behind(method, broken):
+    model, inputs = zoo.build("llava", batch=2)
+    expected, _, _ = said(model, inputs)
+    hooks = [(len(part._forward_hooks), len(part._forward_pre_hooks)) for part in model.modules()]
+
+    def stop(ids, scores):
+        raise KeyError("stop")
+
+    if broken:
+        with pytest.raises(KeyError), strong(method)(model):
+            model.generate(**inputs, max_new_tokens=3, eos_token_id=zoo.EOS, logits_processor=[stop])
+    else:
+        said(model, inputs, strong(method))
+    assert hooks == [(len(part._forward_hooks), len(part._forward_pre_hooks)) for part in model.modules()]
+    assert zoo.decoder_of(model).config._attn_implementation == "sdpa"
+    assert "generate" not in vars(model)
+    assert torch.equal(said(model, inputs)[0], expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_that_touches_nothing_raises(method):
+    model, inputs = zoo.build("llava")
+
+    def unseen():
+        model.set_attn_implementation("sdpa")
+        cache = model.model(**inputs, use_cache=True).past_key_values
+        model.model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+
+    with pytest.raises(NothingChanged, match=f"{method} changed nothing although the model decoded"), strong(method)(model):
+        unseen()
+
+
+@pytest.mark.parametrize("family", TEXT_ONLY)
+@pytest.mark.parametrize("method", sorted(NEEDS_IMAGE))
+def test_a_prompt_without_an_image_is_refused(method, family):
+    model, inputs = zoo.build(family, batch=2)
+    with pytest.raises(Unsupported, match=f"{method} changes what is seen of an image") as refused, strong(method)(model):
+        model.generate(**inputs, max_new_tokens=3)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_default_says_where_it_is_from_and_the_page_tells_of_it(method):
+    entry, page = METHODS[method], (ROOT / "docs" / "methods.md").read_text()
+    assert set(entry.sources) == {option.name for option in fields(entry)}
+    assert entry.__doc__.count("Parameters")
+    assert f"| `{method}` |" in page
+    assert f"### `{method}`\n`{entry.__name__}(" in page
