@@ -1,0 +1,51 @@
+"""`python -m analysis.story`: the first figure and the first sentences, from the results files of all subjects; nothing is run anew."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from analysis.telling.pages import PAGE, with_paragraph
+from probes.command.cli import BadInput, run_cli
+from probes.command.files import write_bytes
+from probes.command.terminal import say
+
+
+@dataclass(frozen=True)
+class StoryConfig:
+    """What smoothing does to captions, at what cost, at which dose, on which subject: one figure and a few sentences."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--figures out/mine --page mine.md")
+    figures: Path = Path("figures")
+    """folder with a folder for each subject; the figure is written there"""
+    page: Path = PAGE
+    """the page that gets the sentences, between its marks <!-- story --> and <!-- /story -->"""
+    debug: bool = False
+    """show traces of errors"""
+
+
+def main(config: StoryConfig) -> None:
+    """Read, draw, write."""
+    from analysis.plots.style import house, save
+    from analysis.story.figure import story
+    from analysis.story.results import read, rows_of
+    from analysis.story.sentences import one_minute
+
+    if config.page == PAGE and config.figures.resolve() != StoryConfig.figures.resolve():
+        raise BadInput(f"--figures {config.figures}: {PAGE} tells of {StoryConfig.figures} alone; give a page of your own by --page.")
+    try:
+        before = config.page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--page {config.page}: cannot be read ({type(error).__name__}); it needs the marks <!-- story -->.") from error
+    subjects, texts = read(config.figures), rows_of(config.figures / "language" / "language.json")
+    text = one_minute(subjects, texts)
+    after = with_paragraph(before, "story", text, config.page)
+    with house():
+        made, note = story(subjects, texts)
+        told = {"git_commit": subjects[-1].origin["git_commit"], "model_id": ", ".join(subject.name for subject in subjects)}
+        save(made, config.figures / "story", told, note)
+    write_bytes(config.page, after.encode())
+    say(f"{text}\nWritten: {config.figures} (story.svg, story.png); {config.page}")
+
+
+if __name__ == "__main__":
+    run_cli(StoryConfig, main)

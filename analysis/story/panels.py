@@ -1,0 +1,140 @@
+"""The panels of the story figure."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+from analysis.dose.results import lines_of
+from analysis.metrics.chair import score_caption
+from analysis.omission.line import MEASURES as OMITTED
+from analysis.plots.style import ARM_COLOURS, NULL_COLOUR, OBJECT_COLOURS
+from analysis.story.captions import ABSENT, AGAIN, PLAIN, lines, marked
+from analysis.story.results import Rows, SubjectResults
+
+COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
+WORDS = {PLAIN: "#222222", ABSENT: OBJECT_COLOURS["hallucinated"], AGAIN: "#B0B0B0"}
+CURVES = {
+    "chair_s": (OBJECT_COLOURS["hallucinated"], "o", "captions with an absent object"),
+    "recall": ("#009E73", "s", "objects that are named"),
+    "looping": ("#8A8A8A", "^", "captions that loop"),
+}
+ARMS = {NONE: ("no smoothing", (3, -8)), CHOSEN: ("chosen dose", (-3, -8)), PUBLISHED: ("published dose", (3, 3))}
+CONTROLS = {
+    "mean": "constant rate",
+    "permuted": "rates shuffled",
+    "norm_preserving": "norms kept",
+    "shrink_only": "shrunk only",
+    "random_direction": "random direction",
+}
+FONT = 5.1
+WIDTH = 62
+"""Characters of a line of a caption."""
+
+
+def scene_of(subject: SubjectResults) -> tuple[Any, int]:
+    """The first kept scene of whose captions without smoothing one object is absent, and its number among the kept ones."""
+    from probes.subjects.bundled import own_scenes
+
+    examples = json.loads(subject.reduced.attrs["examples"])
+    for i, scene in enumerate(own_scenes(subject.name, len(examples[NONE]))):
+        if any(mention.hallucinated for mention in score_caption(examples[NONE][i], scene.names).mentions):
+            return scene, i
+    return own_scenes(subject.name, 1)[0], 0
+
+
+def captions(ax: Axes, subject: SubjectResults) -> None:
+    """A scene and what is said of it: without smoothing, at the chosen and at the published dose."""
+    scene, i = scene_of(subject)
+    examples = json.loads(subject.reduced.attrs["examples"])
+    ax.set_axis_off()
+    picture = ax.inset_axes((0.0, 0.2, 0.2, 0.72))
+    picture.imshow(scene.image, interpolation="nearest")
+    picture.set_axis_off()
+    arms = [arm for arm in (NONE, CHOSEN, PUBLISHED) if arm in examples]
+    height = 1 / len(arms)
+    dose = {NONE: "no smoothing", CHOSEN: f"dose chosen on other scenes: {subject.origin['chosen']:g}"}
+    dose[PUBLISHED] = f"published dose: {subject.origin['config']['lambda_ref']:g}"
+    for place, arm in enumerate(arms):
+        top = 1 - place * height
+        ax.text(0.225, top, dose[arm], transform=ax.transAxes, fontsize=FONT + 0.9, fontweight="bold", color=COLOURS[arm], va="top")
+        for row, line in enumerate(lines(marked(examples[arm][i], scene.names), WIDTH * 2, 5 if len(arms) < 3 else 4)):
+            at = 0
+            for word in line:
+                place_of = (0.225 + at * 0.775 / (2 * WIDTH), top - height * (0.2 + 0.19 * row))
+                weight = "bold" if word.kind == ABSENT else "normal"
+                told = {"fontsize": FONT, "family": "monospace", "color": WORDS[word.kind], "fontweight": weight, "va": "top"}
+                ax.text(*place_of, word.text, transform=ax.transAxes, **told)
+                at += len(word.text) + 1
+
+
+def doses(ax: Axes, subject: SubjectResults) -> None:
+    """CHAIR_s, recall and looping captions over dose, on the validation scenes."""
+    values = [float(dose) for dose in subject.reduced["dose"].values]
+    for name, (colour, marker, label) in CURVES.items():
+        found = [subject.dose[f"validation/{name}/{value:g}"] for value in values]
+        low, high = (
+            np.array([row["interval"][side] if math.isfinite(row["interval"][side]) else row["estimate"] for row in found])
+            for side in (0, 1)
+        )
+        ax.fill_between(values, low, high, color=colour, alpha=0.15, lw=0)
+        ax.plot(values, [row["estimate"] for row in found], color=colour, marker=marker, markersize=3, lw=1.1, label=label)
+    ax.axvline(subject.origin["config"]["lambda_ref"], color=COLOURS[PUBLISHED], lw=0.7, ls=(0, (3, 2)))
+    ax.set(ylim=(0, 1.02), xlabel="dose (lambda_ref)")
+
+
+def plane(ax: Axes, subject: SubjectResults, labels: bool) -> None:
+    """CHAIR_s against recall on test scenes: arms, controls and what leaving out would give."""
+    for line, style in zip(lines_of(subject.reduced), ("-", (0, (4, 2)), (0, (1, 1)), (0, (4, 1, 1, 1))), strict=True):
+        curve = line.curve
+        shown = curve[:, OMITTED.index("recall")] > 0.35
+        label = f"leave out: {line.rule} {line.unit}s" if labels else None
+        ax.plot(
+            100 * curve[shown, OMITTED.index("recall")],
+            100 * curve[shown, OMITTED.index("chair_s")],
+            color=NULL_COLOUR,
+            ls=style,
+            lw=0.8,
+            label=label,
+        )
+    for name, label in CONTROLS.items():
+        point(ax, subject.ablation, f"{name}/{{}}", "#222222", "x", label)
+    for arm, (label, at) in ARMS.items():
+        point(ax, subject.dose, f"test/{{}}/{arm}", COLOURS[arm], "o", label, at)
+    ax.set(xlabel="objects named (recall, %)", ylabel="captions with an\nabsent object (%)")
+
+
+def point(ax: Axes, rows: Rows, name: str, colour: str, marker: str, label: str, at: tuple[int, int] = (3, 3)) -> None:
+    """An arm in the plane with both intervals, its name beside it."""
+    pair = [rows.get(name.format(measure)) for measure in ("recall", "chair_s")]
+    if None in pair:
+        return
+    x, y = (100 * row["estimate"] for row in pair)
+    ax.hlines(y, *(100 * limit for limit in pair[0]["interval"]), color=colour, lw=0.6)
+    ax.vlines(x, *(100 * limit for limit in pair[1]["interval"]), color=colour, lw=0.6)
+    ax.plot(x, y, marker, color=colour, markersize=4, zorder=4)
+    ax.annotate(label, (x, y), at, textcoords="offset points", fontsize=FONT, color=colour, ha="left" if at[0] > 0 else "right")
+
+
+def language(ax: Axes, rows: Rows) -> None:
+    """Perplexity of ordinary texts over the mean rate, guided and constant."""
+    for family, label, colour, marker in (
+        ("dose", "guided by entropy", ARM_COLOURS["kvsmooth"], "o"),
+        ("constant", "constant rate", "#56B4E9", "s"),
+    ):
+        arms = [row["where"]["arm"] for row in rows.values() if row["where"].get("measure") == "rate" and row["where"]["family"] == family]
+        arms += ["kvsmooth"] if family == "dose" else []
+        at = sorted((rows[f"{arm}/rate"]["estimate"], rows[f"{arm} - baseline/nll"]["estimate"]) for arm in arms)
+        ax.plot(
+            [0, *(rate for rate, _ in at)],
+            [1, *(math.exp(nll) for _, nll in at)],
+            color=colour,
+            marker=marker,
+            markersize=3,
+            lw=1.1,
+            label=label,
+        )
+    ax.set(xlabel="mean rate", ylabel="perplexity ×", ylim=(0.9, None))

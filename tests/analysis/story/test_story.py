@@ -1,0 +1,139 @@
+"""The story: marks of captions by hand, sentences of planted results, the whole command on invented files."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.dose.results import results
+from analysis.plots.style import house
+from analysis.question.question import by_name
+from analysis.stats.rows import as_json
+from analysis.story.__main__ import StoryConfig, main
+from analysis.story.captions import lines, marked, repeated_spans
+from analysis.story.figure import story
+from analysis.story.results import SubjectResults, read
+from analysis.story.sentences import broken, fair, language, omission, one_minute, published
+from probes.command.cli import BadInput
+from probes.sentences import repeated_ngrams
+from tests.analysis.dose.test_dose import data
+
+
+def subject(chances, name="emoji", chosen=0.1, seed=0):
+    reduced = data(chances, np.random.default_rng(seed), dose=chosen)
+    arms = [str(arm) for arm in reduced["arm"].values]
+    said = {arm: ["A dog. A dog and a cat. A dog and a cat, a dog and a cat."] * 3 for arm in arms}
+    reduced = reduced.assign_attrs(examples=json.dumps(said))
+    rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
+    origin = {"chosen": chosen, "n": 60, "git_commit": "0" * 40, "config": {"lambda_ref": 0.7, "level": 0.95}}
+    return SubjectResults(name, rows, reduced, origin, {})
+
+
+def text_row(estimate, p):
+    return {"estimate": estimate, "interval": [estimate - 0.1, estimate + 0.1], "p": p, "p_adjusted": p, "where": {}}
+
+
+TEXTS = {"kvsmooth - baseline/nll": text_row(0.5, 0.001), "kvsmooth - mean/nll": text_row(-0.05, 0.001)}
+
+
+def test_words_are_marked_by_absence_first_then_by_repetition():
+    found = [(word.text, word.kind) for word in marked("A cat, a dog, a cat, a dog.", {"dog"})]
+    # runs of four units: "a dog , a" is new, "a cat , a" and "cat , a dog" occurred before
+    assert found == [
+        ("A", "plain"),
+        ("cat,", "absent"),
+        ("a", "plain"),
+        ("dog,", "plain"),
+        ("a", "again"),
+        ("cat,", "absent"),
+        ("a", "again"),
+        ("dog.", "again"),
+    ]
+
+
+def test_repeated_runs_are_those_that_are_counted():
+    for text in ("A cat, a dog, a cat, a dog.", "One two three four. Five six.", "a a a a a a", ""):
+        assert len(repeated_spans(text)) == repeated_ngrams(text, 4)[1]
+
+
+def test_lines_are_no_longer_than_asked_and_say_that_something_is_left():
+    made = lines(marked("one two three four five six seven", ()), 9, 3)
+    assert [[word.text for word in line] for line in made] == [["one", "two"], ["three"], ["four", "..."]]
+    assert [word.text for line in lines(marked("one two", ()), 80, 3) for word in line] == ["one", "two"]
+
+
+def test_sentences_follow_signs_and_corrected_tests():
+    better, worse = subject((0.3, 0.1, 0.5)), subject((0.1, 0.1, 0.1), "smollm2", seed=2)
+    rows = better.dose
+    assert "emoji it is 0.1, and on test scenes it lowers CHAIR_i" in fair([better])
+    assert "smollm2 it is 0.1, and on test scenes it does not clearly change CHAIR_i" in fair([better, worse])
+    assert f"({100 * rows['test/chair_s/published']['estimate']:.1f} % against" in published([better])
+    assert "0 % of the captions of emoji loop" in broken([better])
+    assert "on smollm2 no dose passes" in fair([subject((0.1, 0.1), "smollm2", chosen=0.0)])
+    assert "the fair dose on smollm2 is not beyond it" in omission([worse])
+    assert "(80 words become 80)" in broken([better])
+
+
+def test_a_language_model_is_told_of_where_it_was_asked():
+    assert f"multiplied by {math.exp(0.5):.2f} [{math.exp(0.4):.2f}, {math.exp(0.6):.2f}]" in language(TEXTS)
+    assert "costs less than a constant rate" in language(TEXTS)
+    assert "not clearly less or more than" in language(TEXTS | {"kvsmooth - mean/nll": text_row(-0.05, 0.4)})
+    both = one_minute([subject((0.3, 0.1, 0.5))], TEXTS)
+    assert both.count("\n") == 5
+    assert one_minute([subject((0.3, 0.1, 0.5))], {}).count("\n") == 4
+
+
+def test_the_figure_has_a_panel_for_each_subject_and_one_for_the_language_model():
+    rows = {**TEXTS}
+    for i, rate in enumerate((0.2, 0.5)):
+        for family in ("dose", "constant"):
+            arm = f"{family} {i}"
+            rows[f"{arm}/rate"] = text_row(rate, math.nan) | {"where": {"arm": arm, "family": family, "measure": "rate"}}
+            rows[f"{arm} - baseline/nll"] = text_row(rate / 2, 0.01)
+    rows["kvsmooth/rate"] = text_row(0.6, math.nan)
+    with house():
+        made, note = story([subject((0.3, 0.1, 0.5)), subject((0.1, 0.1, 0.1), "smollm2")], rows)
+        alone, _ = story([subject((0.3, 0.1, 0.5))], {})
+    assert sum(ax.get_xlabel() == "dose (lambda_ref)" for ax in made.axes) == 2
+    assert sum(ax.get_xlabel() == "mean rate" for ax in made.axes) == 1
+    assert sum(ax.get_xlabel() == "objects named (recall, %)" for ax in made.axes) == 2
+    assert sum(ax.get_xlabel() == "mean rate" for ax in alone.axes) == 0
+    assert "12 and 12 validation scenes" in note
+    assert "60 and 60 test scenes" in note
+
+
+def test_the_command_reads_files_alone(tmp_path):
+    made = subject((0.3, 0.1, 0.5))
+    folder = tmp_path / "emoji" / "dose"
+    folder.mkdir(parents=True)
+    made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
+    (folder / "dose.json").write_text(as_json(results(made.reduced), made.origin), encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n<!-- story -->\nold\n<!-- /story -->\n", encoding="utf-8")
+    main(StoryConfig(figures=tmp_path, page=page))
+    assert (tmp_path / "story.svg").is_file()
+    assert (tmp_path / "story.png").is_file()
+    assert one_minute(read(tmp_path), {}) in page.read_text(encoding="utf-8")
+    (folder / "dose.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"dose\.json: cannot be read"):
+        main(StoryConfig(figures=tmp_path, page=page))
+
+
+def test_what_is_not_there_is_told_in_a_line(tmp_path):
+    (tmp_path / "page.md").write_text("<!-- story -->\n<!-- /story -->\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"no subject's dose question lies there; run python -m analysis\.dose"):
+        main(StoryConfig(figures=tmp_path, page=tmp_path / "page.md"))
+    with pytest.raises(BadInput, match="give a page of your own"):
+        main(StoryConfig(figures=tmp_path))
+    with pytest.raises(BadInput, match="needs the marks"):
+        main(StoryConfig(figures=tmp_path, page=tmp_path / "none.md"))
+
+
+def test_the_page_s_sentences_are_those_of_the_committed_results():
+    from analysis.story.results import rows_of
+
+    figures = Path("figures")
+    page = Path("docs/findings.md").read_text(encoding="utf-8")
+    assert one_minute(read(figures), rows_of(figures / "language" / "language.json")) in page
