@@ -72,10 +72,11 @@ def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:
         for claim in claims:
             lines.append(f"| {claim.said} | {' | '.join(cell(claim, rows) for rows in found.values())} |")
     note = (
-        "Seen: the corrected test rejects at 5 %, on the side that the paper names; reversed: on the other; not seen: it does not reject. "
-        "Rejected: what the paper takes to lie at no effect does not; a test cannot show that it does. Estimates with the intervals over "
-        "images of their results files; n: images; p: corrected within its question; exploratory: the question did not name the outcome in "
-        "advance. (`python -m analysis.claims`)"
+        "Seen: the corrected test rejects at 5 %, on the side that the paper names; reversed: on the other; not seen: it does not reject; "
+        "too small to count: it rejects, and the change is below 1 % of the value without smoothing. Rejected: what the paper takes to lie "
+        "at no effect does not; a test cannot show that it does. Estimates with the intervals over images of their results files; n: "
+        "images; p: corrected within its question; exploratory: the question did not name the outcome in advance. "
+        "(`python -m analysis.claims`)"
     )
     return "\n".join([*lines, "", note])
 

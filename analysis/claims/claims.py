@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.question.arms import CONTROL
 from analysis.telling.wording import direction, was_tested
 
 VERDICTS = {1: "seen", 0: "not seen", -1: "reversed"}
 NO_VERDICT = "not tested"
+SMALL = "too small to count"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class PaperClaim:
     row : its name
     sign : +1 or -1, on which side of `null` the paper sees it; 0: the paper takes it to lie at `null`
     null : what no effect is
+    least : the smallest change that is counted, a share of the value without smoothing; below it the verdict is `SMALL`
     """
 
     said: str
@@ -31,12 +34,15 @@ class PaperClaim:
     row: str
     sign: int
     null: float = 0.0
+    least: float = 0.0
 
     def verdict(self, row: Mapping[str, Any] | None) -> str:
         """By the corrected test: seen, not seen (no difference for certain), or reversed; of sign 0, "rejected" or "not rejected"."""
         if not was_tested(row):
             return NO_VERDICT
         way = direction(row, self.null)
+        if way and abs(row["estimate"]) < self.least * abs(row["effect"].get(CONTROL, 0.0)):
+            return SMALL
         if self.sign == 0:
             return "rejected" if way else "not rejected"
         return VERDICTS[way * self.sign]
@@ -74,7 +80,13 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             "replay/excess_image/slope/kvsmooth - baseline/band",
             1,
         ),
-        PaperClaim("hidden states stay nearer to the image (angle, rad)", "drift", "replay/drift_image/mean/kvsmooth - baseline/band", -1),
+        PaperClaim(
+            "hidden states stay nearer to the image (angle, rad)",
+            "drift",
+            "replay/drift_image/mean/kvsmooth - baseline/band",
+            -1,
+            least=0.01,
+        ),
         PaperClaim("the odds of present over absent objects rise (nat)", "mediation", "kvsmooth/margin/total", 1),
         PaperClaim("fewer captions with an absent object (CHAIR_s)", "drift", "free/chair_s/kvsmooth - baseline", -1),
         PaperClaim("fewer absent objects among mentions (CHAIR_i)", "drift", "free/chair_i/kvsmooth - baseline", -1),

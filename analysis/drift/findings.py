@@ -83,13 +83,20 @@ def verdict(rows: Rows) -> str:
     said = [words[name][way] + (_small(tested[name]) if name == PRIMARY[2] and way else "") for name, way in ways.items()]
     if not said:
         return sentence([])
-    seen = [ways[name] == wanted for name, wanted in zip(PRIMARY[1:], (1, -1), strict=True) if name in ways]
+    counts = {name: ways[name] == wanted for name, wanted in zip(PRIMARY[1:], (1, -1), strict=True) if name in ways}
+    if (angle := PRIMARY[2]) in counts and _small(tested[angle]):
+        counts[angle] = False  # sure, and too small to carry an explanation
+    seen = [*counts.values()]
     held = f": {_HELD[sum(seen), len(seen)]}" if seen else ""
     return sentence([f"on the same tokens, with KVSmooth {listed(said)}{held}{_chair(rows, any(seen))}"])
 
 
 def _small(row: Mapping[str, Any]) -> str:
-    return f" by less than {100 * SMALL:g} % of the angle" if abs(row["estimate"]) < SMALL * row["effect"].get(CONTROL, 0.0) else ""
+    return (
+        f" by less than {100 * SMALL:g} % of the angle, which is not counted"
+        if abs(row["estimate"]) < SMALL * row["effect"].get(CONTROL, 0.0)
+        else ""
+    )
 
 
 def _chair(rows: Rows, seen: bool) -> str:

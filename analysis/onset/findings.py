@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.onset.names import PRIMARY, SCORES
+from analysis.onset.timing import EARLY
 from analysis.question.arms import CONTRAST, CONTROL, TREATED
 from analysis.telling.wording import Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
 
@@ -106,7 +107,22 @@ def _times(rows: Rows) -> str:
         f"smoothing and {bracketed(by_tokens[1])} of those with KVSmooth have named an absent object; a caption's end competes. Tokens "
         "compare how fast an arm names objects as well as how often it errs. Counted in objects named instead, the mean number before the "
         f"first absent one differs by {bracketed(said)}, and the hazard at each new object has the ratio {bracketed(ratio)} "
-        f"({chance(ratio['p_adjusted'])}, Holm over the comparisons of times)."
+        f"({chance(ratio['p_adjusted'])}, Holm over the comparisons of times).{_split(rows)}"
+    )
+
+
+def _split(rows: Rows) -> str:
+    """Where one ratio of hazards hides two."""
+    early, late, change = (
+        rows.get(f"survival/hazard ratio, {part}, by mentions/{CONTRAST}")
+        for part in (f"first {EARLY}", f"after {EARLY}", "late over early")
+    )
+    if not (early and late and change) or not math.isfinite(change["estimate"]):
+        return ""
+    apart = "differ" if was_tested(change) and direction(change, null=1.0) else "do not differ for certain"
+    return (
+        f" Among the first {EARLY} objects it is {bracketed(early)}, later {bracketed(late)}; the two {apart} "
+        f"({chance(change['p_adjusted'])})."
     )
 
 

@@ -16,12 +16,14 @@ from analysis.question.arms import ARMS, CONTRAST
 from analysis.stats.lifetable import CENSORED, END, EVENT, MISSING
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.rows import Row
-from analysis.stats.survival import Survival, hazard_ratio, survival
+from analysis.stats.survival import Survival, hazard_ratio, split_hazard_ratio, survival
 
 RESAMPLES = 1999
 CLOCKS = {"tokens": "tokens", "mentions": "objects named"}
 STILL_WRITING = 0.1
 """The clock stops where fewer captions than this share of either arm are still being written: beyond, few captions decide."""
+EARLY = 5
+"""Objects named: where the ratio of hazards may change, so that two are told beside the one over all."""
 _TEST = "permutation that exchanges the arms within images, two-sided: 0"
 
 
@@ -69,7 +71,7 @@ def timing(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> tuple[lis
         rows += list(_rows(clock, found, fitted))
         curves += list(_curves(clock, found, fitted))
         if clock == "mentions":  # the sandwich of so many tokens a caption takes minutes
-            rows.append(_ratio(clock, found, level))
+            rows += [_ratio(clock, found, level), *_split(clock, found, level)]
     return _corrected(rows), curves
 
 
@@ -104,6 +106,27 @@ def _ratio(clock: str, found: Times, level: float) -> Row:
         where={"quantity": "hazard ratio", "contrast": CONTRAST, "clock": clock},
         reason=model.reason,
     )
+
+
+def _split(clock: str, found: Times, level: float) -> Iterator[Row]:
+    """The ratio of hazards up to `EARLY` objects named and beyond, and their ratio: whether one number may stand for both."""
+    fitted = split_hazard_ratio(found.time, found.kind, EARLY, level=level)
+    parts = {f"first {EARLY}": fitted.early, f"after {EARLY}": fitted.late, "late over early": fitted.change}
+    for part, effect in parts.items():
+        ratio, low, high = effect.ratio("unit")
+        quantity = f"hazard ratio, {part},"
+        yield Row(
+            name=_name(clock, quantity, CONTRAST),
+            estimate=ratio,
+            unit="1",
+            n=fitted.model.n_images,
+            interval=(low, high),
+            test="discrete-time hazard, cloglog GEE, two-sided: 1",
+            p=effect.p,
+            effect={"events": float(fitted.model.n_events)},
+            where={"quantity": quantity, "contrast": CONTRAST, "clock": clock},
+            reason=fitted.model.reason,
+        )
 
 
 def _rows(clock: str, found: Times, fitted: Survival) -> Iterator[Row]:

@@ -136,6 +136,23 @@ def survival(
     )
 
 
+@dataclass(frozen=True)
+class SplitHazard:
+    """The second arm's hazard over the first's, before and after a time, and whether the two differ.
+
+    Attributes
+    ----------
+    model : the whole regression
+    early, late : effects up to the cut, it included, and after it; `effect.ratio("unit")` are the ratios
+    change : late over early; its p tests that hazards are proportional
+    """
+
+    model: Regression
+    early: Effect
+    late: Effect
+    change: Effect
+
+
 def hazard_ratio(
     time: Int[np.ndarray, "image arm"], kind: Int[np.ndarray, "image arm"], *, degrees: int = 3, level: float = LEVEL
 ) -> tuple[Regression, tuple[Effect, ...]]:
@@ -148,17 +165,49 @@ def hazard_ratio(
     -------
     The whole model, and the effect of each later arm; `effect.ratio("unit")` is the hazard ratio with its limits.
     """
+    risk = _risk(time, kind)
+    arms = {f"arm {number}": (risk.arm == number).astype(float) for number in range(1, kind.shape[1])}
+    fit = _fit(risk, arms, degrees, level)
+    return fit, tuple(fit.effects[name] for name in arms)
+
+
+def split_hazard_ratio(
+    time: Int[np.ndarray, "image 2"], kind: Int[np.ndarray, "image 2"], cut: int, *, degrees: int = 3, level: float = LEVEL
+) -> SplitHazard:
+    """The same of two arms, with a ratio of its own up to time `cut` and one after it: one ratio over all times may hide two.
+
+    The second fit is the first in other coordinates (early, late over early), so that its second effect tests proportional hazards.
+    """
+    risk = _risk(time, kind)
+    arm, late = (risk.arm == 1).astype(float), (risk.now > cut).astype(float)
+    apart = _fit(risk, {"early": arm * (1 - late), "late": arm * late}, degrees, level)
+    change = _fit(risk, {"arm": arm, "late over early": arm * late}, degrees, level).effects["late over early"]
+    return SplitHazard(apart, apart.effects["early"], apart.effects["late"], change)
+
+
+@dataclass(frozen=True)
+class _AtRisk:
+    """One row for every time that a subject was at risk: which image and arm, at which time, and whether the event came then."""
+
+    image: Int[np.ndarray, " row"]
+    arm: Int[np.ndarray, " row"]
+    now: Int[np.ndarray, " row"]
+    label: np.ndarray
+
+
+def _risk(time: Int[np.ndarray, "image arm"], kind: Int[np.ndarray, "image arm"]) -> _AtRisk:
     place, arm = np.nonzero(kind != MISSING)
     length = time[place, arm]
     row = np.repeat(np.arange(len(length)), length)
     now = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length) + 1
     label = (now == length[row]) & (kind[place, arm] == EVENT)[row]
-    arms = {f"arm {number}": (arm[row] == number).astype(float) for number in range(1, kind.shape[1])}
-    last = now[label].max(initial=1)  # no information beyond the last event
-    kept = now <= last
-    design = {name: column[kept] for name, column in (arms | natural_spline(np.minimum(now, last).astype(float), "time", degrees)).items()}
-    fit = gee_logistic(label[kept], design, place[row][kept], link="cloglog", structure="independence", level=level)
-    return fit, tuple(fit.effects[name] for name in arms)
+    kept = now <= now[label].max(initial=1)  # no information beyond the last event
+    return _AtRisk(place[row][kept], arm[row][kept], now[kept], label[kept])
+
+
+def _fit(risk: _AtRisk, columns: dict[str, np.ndarray], degrees: int, level: float) -> Regression:
+    design = columns | natural_spline(risk.now.astype(float), "time", degrees)
+    return gee_logistic(risk.label, design, risk.image, link="cloglog", structure="independence", level=level)
 
 
 def _contrasts(each: Float[np.ndarray, "image 2 3 time"], level: float, resamples: int, draws: int, seed: int) -> dict[str, Contrast]:

@@ -11,8 +11,8 @@ from analysis.story.results import Rows, SubjectResults
 
 NOTE = (
     "a: the first test scene of whose caption an object is absent (magenta); grey: words of a run of four that occurred before. Second "
-    "row: {validation} validation\nscenes; dashed: the published dose. Third row: {test} test scenes; lines: what leaving out of the captions "
-    "without smoothing would give; crosses: controls. Bars: {level:.4g} % intervals."
+    "row: {validation} validation\nscenes; dashed: the published dose. Third row: {test} test scenes; lines: what leaving out of the "
+    "captions without smoothing would give; crosses: controls. Bars: {level:.4g} % intervals."
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.claims.__main__ import ClaimsConfig, cell, main, markdown, results
-from analysis.claims.claims import NO_VERDICT, PARTS, PaperClaim
+from analysis.claims.claims import NO_VERDICT, PARTS, SMALL, PaperClaim
 from probes.command.cli import BadInput
 
 FIGURES = Path("figures")
@@ -15,7 +15,15 @@ ALL = [claim for part in PARTS.values() for claim in part]
 
 def row(estimate: float, p: float | None) -> dict:
     corrected = float("nan") if p is None else p
-    return {"estimate": estimate, "interval": (estimate - 1, estimate + 1), "n": 9, "role": "primary", "p": 0.01, "p_adjusted": corrected}
+    return {
+        "estimate": estimate,
+        "interval": (estimate - 1, estimate + 1),
+        "n": 9,
+        "role": "primary",
+        "p": 0.01,
+        "p_adjusted": corrected,
+        "effect": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,12 @@ def test_a_verdict_is_the_sign_of_a_corrected_test(sign, null, estimate, p, verd
     other = cell(claim, {"drift": {"x": row(estimate, p) | {"role": "exploratory"}}})
     assert other == cell(claim, {"drift": {"x": row(estimate, p)}}) + ", exploratory"
     assert cell(claim, {"drift": {}}) == cell(claim, {}) == "–"
+
+
+def test_a_change_too_small_to_count_is_no_sight_of_the_claim():
+    claim = PaperClaim("it rises", "drift", "x", -1, least=0.01)
+    for estimate, p, verdict in ((-0.009, 0.001, SMALL), (-0.011, 0.001, "seen"), (-0.009, 0.4, "not seen"), (0.5, 0.001, "reversed")):
+        assert claim.verdict(row(estimate, p) | {"effect": {"baseline": 1.0}}) == verdict
 
 
 def test_every_claim_names_a_row_that_the_first_subject_has():

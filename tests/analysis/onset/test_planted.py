@@ -53,7 +53,7 @@ class TestConfound:
         row = rows["survival/restricted mean/kvsmooth - baseline"]
         assert row.interval[0] < 0 < row.interval[1]
         compared = [row for name, row in rows.items() if name.startswith("survival/") and row.test and row.role == "exploratory"]
-        assert {row.adjustment for row in compared} == {"Holm over 5 comparisons of times"}
+        assert {row.adjustment for row in compared} == {"Holm over 8 comparisons of times"}
         assert all(row.p_adjusted >= row.p for row in compared)
         assert {(one["clock"], one["curve"]) for one in curves} == {
             (clock, curve) for clock in ("tokens", "mentions") for curve in ("incidence", "survival")

@@ -8,7 +8,7 @@ from analysis.stats.calibration import models
 from analysis.stats.calibration.simulation import run
 from analysis.stats.calibration.table import outside
 from analysis.stats.lifetable import CENSORED, END, EVENT, MISSING, counts, table
-from analysis.stats.survival import hazard_ratio, survival
+from analysis.stats.survival import hazard_ratio, split_hazard_ratio, survival
 
 
 def captions(draw, images=60, hazard=(0.12, 0.12), ending=0.15, spread=1.0, most=15):
@@ -90,6 +90,37 @@ def test_the_hazard_ratio_of_a_constant_hazard_is_the_ratio_of_logs():
     effect = hazard_ratio(time, kind)[1][0]
     assert effect.estimate == pytest.approx(np.log(np.log(0.9) / np.log(0.8)), abs=4 * effect.se)
     assert effect.se < 0.08
+
+
+def drawn(rng, hazards, images=1500):
+    """Times and kinds of two arms with a hazard of their own in each of many times; captions end after twelve."""
+    time, kind = np.full((images, 2), len(hazards[0])), np.full((images, 2), END)
+    for arm, hazard in enumerate(hazards):
+        hit = rng.random((images, len(hazard))) < np.asarray(hazard)
+        happened = hit.any(1)
+        time[happened, arm], kind[happened, arm] = hit.argmax(1)[happened] + 1, EVENT
+    return time, kind
+
+
+def test_two_hazard_ratios_are_told_where_one_would_hide_them():
+    """Equal up to the fifth time, twice the log-hazard later; without image effects cloglog of h is log(-log(1 - h))."""
+    later = 1 - 0.9**2
+    time, kind = drawn(np.random.default_rng(6), ([0.1] * 12, [0.1] * 5 + [later] * 7))
+    found = split_hazard_ratio(time, kind, 5)
+    assert found.early.estimate == pytest.approx(0, abs=3 * found.early.se)
+    assert found.late.estimate == pytest.approx(np.log(2), abs=3 * found.late.se)
+    assert found.change.p < 1e-4
+    # the second fit is the first in other coordinates
+    assert found.change.estimate == pytest.approx(found.late.estimate - found.early.estimate, abs=1e-6)
+    whole = hazard_ratio(time, kind)[1][0].estimate
+    assert found.early.estimate < whole < found.late.estimate
+
+
+@pytest.mark.slow
+def test_proportional_hazards_are_rejected_as_often_as_stated():
+    rng = np.random.default_rng(7)
+    p = [split_hazard_ratio(*drawn(rng, ([0.1] * 12, [0.16] * 12), images=150), 5).change.p for _ in range(60)]
+    assert np.mean(np.array(p) < 0.05) < 0.135  # 5 %, three standard errors above
 
 
 def test_what_cannot_be_has_an_error_or_a_reason():
