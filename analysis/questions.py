@@ -4,7 +4,8 @@ The list imports none of them: commands, `python -m analysis`, the Makefile, the
 """
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -42,6 +43,7 @@ QUESTIONS = {
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
     "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
+    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells"),
     "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
@@ -58,6 +60,7 @@ class Whole:
     recordings : folder of its recordings
     batch_size : images decoded together; None: as many as each question takes by itself
     asked : the questions whose results are committed; none named: all
+    own : by question, options that it is given in place of these
     """
 
     images: int
@@ -66,19 +69,29 @@ class Whole:
     recordings: Path
     batch_size: int | None = None
     asked: tuple[str, ...] = ()
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+
+SMOLLM2 = {
+    "sinks": {"--images": "60"},
+    "mediation": {"--images": "30"},
+    "ablation": {"--images": "100"},
+    "dose": {"--images": "100"},
+}
+"""What of the pretrained subject is asked of fewer scenes: a cell of a hundred takes a minute and a half of one core."""
 
 WHOLE = {
     "emoji": Whole(500, "full", Path("docs"), Path("recordings")),
     "smollm2": Whole(
         200,
-        "ladder",
+        "ladder,dose",
         Path("docs/subjects/smollm2"),
         Path("recordings/smollm2"),
         50,
-        ("drift", "logits", "coupling", "entropy", "onset"),
+        ("drift", "sinks", "mediation", "logits", "coupling", "entropy", "onset", "ablation", "dose"),
+        SMOLLM2,
     ),
 }
 
-ACROSS_SUBJECTS = ("dose", "grounding", "language")
+ACROSS_SUBJECTS = ("grounding", "language")
 """Questions that no run over one subject asks: they compare several, or several points of a training."""

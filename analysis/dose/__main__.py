@@ -42,9 +42,9 @@ MENTIONS = {
 class DoseConfig(CellsConfig):
     """Does smoothing help at a dose that is chosen fairly? Validation scenes choose it by a rule in the code, test scenes judge it once."""
 
-    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 200 --validation 100", "--redraw")
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 100", "--redraw")
     validation: int = 200
-    """validation scenes, which choose the dose"""
+    """validation scenes, which choose the dose; no more than --images"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref among which is chosen; 0 is no smoothing, and must be the first"""
     out: Path = Path("figures/emoji/dose")
@@ -91,7 +91,7 @@ def measure(config: DoseConfig) -> xr.Dataset:
         return {cell.name: counts(result["captions"], result["ended"], ran.truth).astype(np.float32) for cell, result in pairs}
 
     cells = [none, *map(guided, config.doses[1:])]
-    first = finished(replace(config, images=config.validation), lambda setting: cells, split="validation")
+    first = finished(replace(config, images=min(config.validation, config.images)), lambda setting: cells, split="validation")
     curve = np.stack([*counted(first).values()])
     dose = chosen(config.doses, ratios(curve.sum(1, dtype=float)))
     arms = {NONE: none} | ({CHOSEN: guided(dose)} if dose else {}) | {PUBLISHED: guided(config.lambda_ref)}

@@ -42,7 +42,7 @@ class RegenerateConfig:
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
     images: int = 500
-    """how many images; mediation looks at 200 of them at most; of smollm2 200"""
+    """how many images; mediation looks at 200 of them at most; of smollm2 200, and fewer where `analysis/questions.py` says so"""
     plan: str = "full"
     """of the ablation: full, or of ladder (the controls of the guidance), places, dose, layers, detectors and options one or several"""
     batch_size: int | None = None
@@ -169,11 +169,15 @@ def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
         words += ["--page", str(config.docs / asked.page)]
     if config.redraw:
         return Job(name, (*words, "--redraw"))
-    words += ["--subject", config.subject, "--images", str(min(config.images, asked.most))]
+    options = {"--subject": config.subject, "--images": str(min(config.images, asked.most))}
     if config.batch_size is not None:
-        words += ["--batch-size", str(config.batch_size)]
+        options["--batch-size"] = str(config.batch_size)
     if asked.plan:
-        words += ["--plan", config.plan]
+        options["--plan"] = config.plan
+    stated = WHOLE.get(config.subject)
+    if stated is not None and (config.images, config.plan, config.batch_size) == (stated.images, stated.plan, stated.batch_size):
+        options |= stated.own.get(name, {})
+    words += [word for option in options.items() for word in option]
     if asked.recordings:
         words += ["--recordings", str(config.recordings)]
     if asked.store:
