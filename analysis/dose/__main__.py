@@ -16,7 +16,7 @@ from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from probes.command.cli import BadInput, run_cli
 from probes.command.strict_json import as_json
-from probes.options import check_positive, check_rates
+from probes.options import check_not_negative, check_positive, check_rates
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +45,8 @@ class DoseConfig(CellsConfig):
     EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 100", "--redraw")
     validation: int = 200
     """validation scenes, which choose the dose; no more than --images"""
+    fluent: int = 100
+    """test captions of each arm that the packaged language model reads, the first ones; 0: none"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref among which is chosen; 0 is no smoothing, and must be the first"""
     out: Path = Path("figures/emoji/dose")
@@ -55,6 +57,7 @@ class DoseConfig(CellsConfig):
     def __post_init__(self):
         super().__post_init__()
         check_positive(self, "validation")
+        check_not_negative(self, "fluent")
         check_rates(self, "doses")
         if list(self.doses) != sorted({*self.doses}) or self.doses[:1] != (0.0,) or len(self.doses) < 2:
             raise BadInput(f"DoseConfig.doses must begin with 0 and rise; got {' '.join(map(str, self.doses))}.")
@@ -98,9 +101,9 @@ def measure(config: DoseConfig) -> xr.Dataset:
     tested = {cell.name: cell for cell in arms.values()}  # the chosen dose may be the published one
     ran = finished(config, lambda setting: list(tested.values()))
     found = counted(ran)
+    whole = {cell.name: result["captions"] for cell, result in zip(ran.cells, ran.results, strict=True)}
     of_none = ran.results[0]["captions"]
     mentions = mentions_of([score_caption(text, there) for text, there in zip(of_none, ran.truth, strict=True)], of_none)
-    said = {cell.name: result["captions"][:EXAMPLES] for cell, result in zip(ran.cells, ran.results, strict=True)}
     coords = {
         "dose": list(config.doses),
         "scene": first.images,
@@ -118,10 +121,29 @@ def measure(config: DoseConfig) -> xr.Dataset:
                 name: (("image", "mention"), getattr(mentions, name).astype(np.int16), {"meaning": told}) for name, told in MENTIONS.items()
             },
             "truth": ("image", mentions.truth.astype(np.int16), {"meaning": "objects in the image"}),
+            **_fluency({arm: whole[cell.name] for arm, cell in arms.items()}, config),
         },
         coords,
-        {"analysis": as_json(origin), "examples": as_json({arm: said[cell.name] for arm, cell in arms.items()})},
+        {"analysis": as_json(origin), "examples": as_json({arm: whole[cell.name][:EXAMPLES] for arm, cell in arms.items()})},
     )
+
+
+def _fluency(captions: dict[str, list[str]], config: DoseConfig) -> dict[str, tuple]:
+    """What the packaged language model thinks of the arms' captions, and of those without smoothing with their words shuffled."""
+    if not config.fluent:
+        return {}
+    from analysis.language.fluency import fluency, shuffled
+    from analysis.language.models import PACKAGED, language_model
+
+    read = language_model(PACKAGED)
+    first = {arm: texts[: config.fluent] for arm, texts in captions.items()}
+    nll = np.full((len(captions), len(captions["none"])), np.nan, dtype=np.float32)
+    for line, (arm, texts) in zip(nll, first.items(), strict=True):
+        line[: len(texts)] = fluency(read, texts, name=arm)
+    other = np.full(nll.shape[1], np.nan, dtype=np.float32)
+    other[: len(first["none"])] = fluency(read, shuffled(first["none"], config.seed), name="shuffled")
+    units = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
+    return {"nll": (("arm", "image"), nll, units), "nll_shuffled": ("image", other, units)}
 
 
 def test(reduced: xr.Dataset, config: DoseConfig, checksum: str) -> str:

@@ -50,12 +50,27 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     for arm in arms[1:]:
         cells = [_marked(rows[f"test/{measure}/{arm} - {NONE}"]) for measure in SHOWN]
         tested.append(f"| {arm} minus none | {' | '.join(cells)} |")
-    tested += ["", *_beyond(rows, arms[1:])]
+    tested += ["", *_fluent(rows, arms), *_beyond(rows, arms[1:])]
     note = (
         f"`python -m analysis.dose`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals over images. Asterisk: p "
         "below 0.05, exchange of the arms within images; CHAIR_i of the chosen dose alone is confirmatory, others by Holm. Bold: chosen."
     )
     return page(verdict(rows, origin["chosen"], origin["config"]["lambda_ref"]), asked, "\n".join(lines), "\n".join(tested), note)
+
+
+def _fluent(rows: Rows, arms: Sequence[str]) -> list[str]:
+    """What a language model thinks of the captions."""
+    if f"test/nll/{NONE}" not in rows:
+        return []
+    nll = "; ".join(f"{arm} {bracketed(rows[f'test/nll/{arm}'])}" for arm in arms)
+    wrong = "; ".join(f"{arm} {100 * rows[f'test/broken/{arm}']['estimate']:.3g} %" for arm in arms)
+    shuffled = 100 * rows[f"test/broken/{NONE}, words shuffled"]["estimate"]
+    return [
+        f"*Fluency*, first {rows[f'test/nll/{NONE}']['n']} test captions, nat a token under SmolLM2, which never saw the image: {nll}. "
+        "Loops are cheap to a language model, so that a low number alone is no praise. Broken (loops, or dearer than 99 in 100 captions without "
+        f"smoothing): {wrong}; of those without smoothing with their words shuffled {shuffled:.3g} %.",
+        "",
+    ]
 
 
 def _beyond(rows: Rows, arms: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import MEASURES, ratios, weights
+from analysis.dose.fluency import fluency_rows
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.line import Line, omission_line
@@ -31,7 +32,8 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     test = reduced["test"].transpose("arm", "image", "count").values.astype(float)
     doses, names = [f"{dose:g}" for dose in reduced["dose"].values], [str(arm) for arm in reduced["arm"].values]
     rows = _levels("validation", doses, validation, seed, level) + _levels("test", names, test, seed, level)
-    return rows + _changes(names, test, seed, level) + _omission(reduced, names, seed, level)
+    fluent = fluency_rows(reduced, names, seed, level) if "nll" in reduced else []
+    return rows + _changes(names, test, seed, level) + fluent + _omission(reduced, names, seed, level)
 
 
 def lines_of(reduced: xr.Dataset) -> list[Line]:

@@ -13,21 +13,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from tqdm import tqdm
 
+from analysis.language.limits import LOOP, broken, limit
 from analysis.language.models import PACKAGED, LanguageModel
-from analysis.metrics.text_quality import LOOP
 from probes.command.cli import BadInput, quiet, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
 from probes.options import check_positive, check_seed
-from probes.sentences import repeated_ngrams
-
-QUANTILE = 0.99
-"""Of the NLL of captions without the method: what lies above it is improbable."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +73,6 @@ def fluency(read: LanguageModel, texts: Sequence[str], longest: int = 200, name:
     for text in tqdm(tokenized(texts, read.tokenizer, longest, 2), desc=name, unit="caption", disable=None):
         found[text.number] = float(text_nll(read.model, [text.ids]).nanmean())
     return found
-
-
-def limit(nll: Float[np.ndarray, " text"]) -> float:
-    """The NLL above which a caption is improbable, of captions without the method."""
-    return float(np.nanquantile(nll, QUANTILE))
-
-
-def broken(texts: Sequence[str], nll: Float[np.ndarray, " text"], above: float) -> Bool[np.ndarray, " text"]:
-    """Which captions are broken: they loop, or are improbable."""
-    counts = [repeated_ngrams(text, 4) for text in texts]
-    return np.array([again > LOOP * runs for runs, again in counts], dtype=bool) | (nll > above)
 
 
 def shuffled(texts: Sequence[str], seed: int) -> list[str]:

@@ -67,6 +67,8 @@ def data(test_chances, rng, images=60, dose=0.1):
             "sentence": (("image", "mention"), np.tile(np.arange(10) // 3, (images, 1))),
             "background": (("image", "mention"), np.tile(np.arange(10) // 9, (images, 1))),
             "truth": ("image", np.full(images, 8)),
+            "nll": (("arm", "image"), np.stack([rng.normal(2 + i, 0.1, images) for i in range(len(arms))])),
+            "nll_shuffled": ("image", np.full(images, 9.0)),
         },
         {"dose": list(DOSES), "scene": range(12), "arm": arms, "image": range(images), "count": list(COUNTS)},
     )
@@ -84,6 +86,21 @@ def test_one_row_is_confirmatory_and_it_is_not_corrected():
     assert rows["test/chair_i/chosen"].estimate == ratios(total)[list(MEASURES).index("chair_i")]
     others = [row for row in rows.values() if row.role == "exploratory" and np.isfinite(row.p)]
     assert all(row.p_adjusted >= row.p for row in others)
+
+
+def test_broken_captions_loop_or_are_improbable_beside_those_without_smoothing():
+    reduced = data((0.3, 0.1, 0.3), np.random.default_rng(0))
+    reduced["nll"][:, 50:] = np.nan  # fifty were read
+    reduced["nll"][1] = reduced["nll"][0] - 1
+    reduced["test"].loc[{"arm": "chosen", "image": slice(0, 4), "count": "looping"}] = 1
+    rows = {row.name: row for row in results(reduced)}
+    assert rows["test/nll/none"].n == 50
+    assert rows["test/broken/none"].estimate == pytest.approx(1 / 50), "one in a hundred, rounded up"
+    assert rows["test/broken/chosen"].estimate == pytest.approx(5 / 50), "cheap, and they loop"
+    assert rows["test/broken/published"].estimate == 1
+    assert rows["test/broken/none, words shuffled"].estimate == 1
+    assert rows["test/nll/chosen - none"].estimate == pytest.approx(-1)
+    assert rows["test/nll/published - none"].p_adjusted < 0.01
 
 
 def test_without_a_chosen_dose_nothing_is_confirmatory():
@@ -127,7 +144,7 @@ def test_the_words_follow_the_rows():
 
 @pytest.mark.slow
 def test_the_command_chooses_tests_and_redraws(tmp_path):
-    few = {"images": 4, "validation": 3, "doses": (0.0, 0.5), "max_new_tokens": 40, "workers": 1}
+    few = {"images": 4, "validation": 3, "doses": (0.0, 0.5), "max_new_tokens": 40, "workers": 1, "fluent": 2}
     config = DoseConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     files = [tmp_path / "out" / name for name in ("dose.json", "dose.svg", "dose.png")]

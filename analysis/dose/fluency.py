@@ -1,0 +1,74 @@
+"""What a language model that never saw the image thinks of the test captions: NLL, and which captions are broken; paired by image.
+
+Broken: it loops, or a token of it costs more than that of 99 in 100 captions without smoothing (`analysis.language.fluency`).
+"""
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from analysis.language.limits import limit
+from analysis.stats.bootstrap import cluster_bca, mean
+from analysis.stats.multiplicity import adjust, family_size
+from analysis.stats.paired import sign_flip
+from analysis.stats.rows import Row
+
+UNITS = {"nll": "nat a token", "broken": "1"}
+TEST = "sign flip over images, two-sided: 0"
+Values = Float[np.ndarray, "image arm measure"]
+
+
+def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:
+    """Rows "test/nll/<arm>" and "test/broken/<arm>", the same "- none", and the share of shuffled captions that the rule finds broken."""
+    values, shuffled = measured(reduced)
+    found = cluster_bca(mean(values.reshape(len(values), -1)), len(values), level=level, seed=seed)
+    rows = []
+    for i, arm in enumerate(arms):
+        for k, (name, unit) in enumerate(UNITS.items()):
+            at = i * len(UNITS) + k
+            where = {"split": "test", "arm": arm, "measure": name}
+            told = {"unit": unit, "n": len(values), "role": "descriptive", "where": where, "reason": found.reason[at]}
+            rows.append(Row(f"test/{name}/{arm}", found.estimate[at], interval=(found.low[at], found.high[at]), **told))
+    where = {"split": "calibration", "arm": "none, words shuffled", "measure": "broken"}
+    told = {"unit": "1", "n": len(values), "role": "descriptive", "where": where, "interval": (np.nan, np.nan)}
+    rows.append(Row("test/broken/none, words shuffled", float(shuffled.mean()), reason="a share alone", **told))
+    return rows + _changes(values, arms, seed, level)
+
+
+def measured(reduced: xr.Dataset) -> tuple[Values, np.ndarray]:
+    """NLL and broken of each image and arm, and broken of the shuffled captions; of images whose captions were read."""
+    nll = reduced["nll"].transpose("image", "arm").values.astype(float)
+    read = np.isfinite(nll).all(1)
+    looping = reduced["test"].sel(count="looping").transpose("image", "arm").values > 0
+    above = limit(nll[read, 0])
+    broken = (looping | (nll > above))[read]
+    return np.stack([nll[read], broken.astype(float)], -1), reduced["nll_shuffled"].values[read] > above
+
+
+def _changes(values: Values, arms: list[str], seed: int, level: float) -> list[Row]:
+    change = (values[:, 1:] - values[:, :1]).reshape(len(values), -1)
+    if not change.shape[1]:
+        return []
+    found = cluster_bca(mean(change), len(change), level=level, seed=seed)
+    p = sign_flip(change, seed=seed)[0]
+    corrected, told, rows = adjust(p), f"Holm over {family_size(p)} tests of fluency", []
+    for i, arm in enumerate(arms[1:]):
+        for k, (name, unit) in enumerate(UNITS.items()):
+            at = i * len(UNITS) + k
+            rows.append(
+                Row(
+                    f"test/{name}/{arm} - {arms[0]}",
+                    found.estimate[at],
+                    unit,
+                    len(values),
+                    (found.low[at], found.high[at]),
+                    test=TEST,
+                    p=p[at],
+                    p_adjusted=corrected[at],
+                    adjustment=told,
+                    role="exploratory",
+                    where={"split": "test", "treated": arm, "control": arms[0], "measure": name},
+                    reason=found.reason[at],
+                )
+            )
+    return rows
