@@ -175,7 +175,8 @@ def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
     from analysis.dose.findings import paragraph, summary
 
-    return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
+    examples = json.loads(answer.reduced.attrs["examples"])
+    return paragraph(answer.rows, answer.found, examples), summary(answer.rows, answer.found)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ def verdict(rows: Rows, dose: float, published: float) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
-    """The question's part of the page; every number is read from the results."""
+def paragraph(rows: Rows, found: Mapping[str, Any], examples: Mapping[str, Sequence[str]]) -> str:
+    """The question's part of the page; every number is read from the results. `examples`: captions by arm, of the same scenes."""
     origin = found["provenance"]
     doses = list(dict.fromkeys(row["where"]["arm"] for row in rows.values() if row["where"].get("split") == "validation"))
     scenes = rows[f"validation/chair_i/{doses[0]}"]["n"]
@@ -55,7 +55,14 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"`python -m analysis.dose`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals over images. Asterisk: p "
         "below 0.05, exchange of the arms within images; CHAIR_i of the chosen dose alone is confirmatory, others by Holm. Bold: chosen."
     )
-    return page(verdict(rows, origin["chosen"], origin["config"]["lambda_ref"]), asked, "\n".join(lines), "\n".join(tested), note)
+    said = verdict(rows, origin["chosen"], origin["config"]["lambda_ref"])
+    return page(said, asked, "\n".join(lines), "\n".join(tested), quoted(examples), note)
+
+
+def quoted(examples: Mapping[str, Sequence[str]]) -> str:
+    """What the captions look like: of the first scene, one of each arm."""
+    lines = [f"> **{arm}.** {texts[0]}" for arm, texts in examples.items()]
+    return "*Read them.* The first test scene:\n\n" + "\n>\n".join(lines)
 
 
 def _fluent(rows: Rows, arms: Sequence[str]) -> list[str]:
@@ -67,8 +74,8 @@ def _fluent(rows: Rows, arms: Sequence[str]) -> list[str]:
     shuffled = 100 * rows[f"test/broken/{NONE}, words shuffled"]["estimate"]
     return [
         f"*Fluency*, first {rows[f'test/nll/{NONE}']['n']} test captions, nat a token under SmolLM2, which never saw the image: {nll}. "
-        "Loops are cheap to a language model, so that a low number alone is no praise. Broken (loops, or dearer than 99 in 100 captions without "
-        f"smoothing): {wrong}; of those without smoothing with their words shuffled {shuffled:.3g} %.",
+        "Loops are cheap to a language model, so that a low number alone is no praise. Broken (loops, or dearer than 99 in 100 captions "
+        f"without smoothing): {wrong}; of those without smoothing with their words shuffled {shuffled:.3g} %.",
         "",
     ]
 
