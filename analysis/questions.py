@@ -84,7 +84,7 @@ WHOLE = {
     "emoji": Whole(500, "full", Path("docs"), Path("recordings")),
     "smollm2": Whole(
         200,
-        "ladder,dose",
+        "ladder",
         Path("docs/subjects/smollm2"),
         Path("recordings/smollm2"),
         50,
