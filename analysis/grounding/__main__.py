@@ -31,13 +31,13 @@ class GroundingConfig(CellsConfig):
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "",
-        "--points early DIR/scenes2000.safetensors last",
+        "--points early DIR/scenes2000.safetensors last --images 200",
         "--images 20 --doses 0 0.3 0.7",
         "--redraw",
     )
     subject: str = "smollm2"
     """a bundled subject that has points of training"""
-    images: int = 200
+    images: int = 100
     """how many images; the unit of every test"""
     points: tuple[str, ...] = ("early", "last")
     """points of training, the weakest first: shipped ones, or files that the training wrote"""
