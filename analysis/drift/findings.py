@@ -31,6 +31,7 @@ _OTHERS = {
         "drift_step/mean": "angle from one step to the next, rad",
         "entropy/mean": "row entropy, nat",
         "entropy_without_bos/mean": "row entropy without the first token, nat",
+        "mass_bos/mean": "attention on the first token, share",
         "mass_image/mean": "attention on the image, share",
         "mass_prompt/mean": "attention on the prompt, share",
         "mass_generated/mean": "attention on generated tokens, share",
