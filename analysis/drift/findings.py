@@ -25,6 +25,8 @@ _OTHERS = {
     f"replay/{name}/{CONTRAST}/{BAND}": words
     for name, words in {
         "excess_image/slope": "slope of ln(visual mass / dilution), per 100 tokens",
+        "excess_image/slope_early": "the same in the first half of a caption",
+        "excess_image/slope_late": "the same in the second half",
         "drift_image/slope": "slope of the angle to the image, rad per 100 tokens",
         "drift_image/mean": "angle to the mean image state, rad",
         "drift_prompt/mean": "angle to the last prompt token, rad",

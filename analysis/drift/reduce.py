@@ -101,7 +101,9 @@ def _reduce_quantity(
         cells["tau"] = (("arm", "image", "layer"), np.stack([[kendall_tau(image) for image in arm] for arm in sample]))
         series = np.where(used, banded, np.nan)
         cells["band_tau"] = (("arm", "image"), np.stack([kendall_tau(arm.T) for arm in series]))
-        cells["band_slope"] = (("arm", "image"), PER_TOKENS * np.stack([theil_sen(arm.T) for arm in series]))
+        for name, part in {"": used, "_early": _half(used, 0), "_late": _half(used, 1)}.items():
+            within = np.where(part, series, np.nan)
+            cells[f"band_slope{name}"] = (("arm", "image"), PER_TOKENS * np.stack([theil_sen(arm.T) for arm in within]))
     if quantity.name not in DESCRIBED:
         tested = _map_cells(values, recording["step"].values, seed)
         cells |= {name: (("layer", "bin"), part) for name, part in zip(("map_change", "map_p"), tested, strict=True)}
@@ -112,6 +114,12 @@ def _reduce_quantity(
     if "map_p" in out:
         out = out.assign_coords(bin=1 + BIN * np.arange(out.sizes["bin"]))
     return out.expand_dims(quantity=[quantity.name])
+
+
+def _half(used: np.ndarray, which: int) -> np.ndarray:
+    """The first (0) or second (1) half of the steps that each image uses, "image step": a curve that falls and rises has no one slope."""
+    number, many = np.cumsum(used, axis=-1), used.sum(axis=-1, keepdims=True)
+    return used & ((number > many / 2) if which else (number <= many / 2))
 
 
 def _map_cells(values: np.ndarray, step: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,8 @@ from analysis.stats.rows import Row
 # (quantity, statistic): the questions that this analysis was built to answer; everything else may only suggest
 PRIMARY = (("entropy", "mean"), ("excess_image", "slope"), ("drift_image", "mean"))
 PRIMARY_REGIME = "replay"
+SLOPES = ("slope", "slope_early", "slope_late")
+"""Over all steps of a caption, and over each half of them."""
 SIGN_FLIP = "sign-flip permutation of the mean, two-sided"
 
 
@@ -43,7 +45,7 @@ class Family:
     def unit(self) -> str:
         name = self.where["quantity"]
         unit = QUANTITIES[name].unit if name in QUANTITIES else {"log_probability": "nat"}.get(name, "1")
-        units = {"mean": "{}", "tau": "tau-b", "slope": "{} per 100 tokens"}
+        units = {"mean": "{}", "tau": "tau-b", **dict.fromkeys(SLOPES, "{} per 100 tokens")}
         return units[self.where["statistic"]].format(unit)
 
 
@@ -65,7 +67,8 @@ def _families(data: xr.Dataset, regime: str) -> Iterator[Family]:
     for name in data["quantity"].values:
         part = data.sel(quantity=name, drop=True)
         where = {"regime": regime, "quantity": str(name)}
-        statistics = ("mean", "tau", "slope") if name in TRENDS else ("mean",)
+        slopes = [slope for slope in SLOPES if f"band_{slope}" in part]
+        statistics = ("mean", "tau", *slopes) if name in TRENDS else ("mean",)
         for statistic in statistics:
             treated, labels = _columns(part, statistic, TREATED)
             control, _ = _columns(part, statistic, CONTROL)
@@ -96,7 +99,7 @@ def _families(data: xr.Dataset, regime: str) -> Iterator[Family]:
 def _columns(data: xr.Dataset, statistic: str, arm: str) -> tuple[np.ndarray, tuple[str | int, ...]]:
     """Per-image values "image column" of one arm: the band's mean first, then each layer (slopes: the band only)."""
     banded = data[f"band_{statistic}"].sel(arm=arm).values[:, None]
-    if statistic == "slope":
+    if statistic in SLOPES:
         return banded.astype(float), (BAND,)
     layers = data[statistic].sel(arm=arm).transpose("image", "layer").values
     return np.concatenate([banded, layers], axis=1).astype(float), (BAND, *(int(layer) for layer in data["layer"].values))

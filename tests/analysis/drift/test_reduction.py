@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.drift.__main__ import QUESTION, exclusions
 from analysis.drift.quantities import GROUPS, QUANTITIES, available
-from analysis.drift.reduce import reduce
+from analysis.drift.reduce import _half, reduce
 from kvsmooth import spans
 from tests.analysis.synthetic import recording
 
@@ -29,6 +29,8 @@ def test_trend_equals_scipy_on_the_band():
     series = made["row_entropy"].values[0, 1, 1:, :, :].mean(axis=-1)[:, [2, 3, 4]].mean(axis=-1)
     assert float(found["band_tau"][1]) == pytest.approx(stats.kendalltau(np.arange(24), series).statistic, abs=1e-6)
     assert float(found["band_slope"][1]) == pytest.approx(100 * stats.theilslopes(series, np.arange(24)).slope, abs=1e-5)
+    for name, half in (("early", slice(0, 12)), ("late", slice(12, 24))):
+        assert float(found[f"band_slope_{name}"][1]) == pytest.approx(100 * stats.theilslopes(series[half], np.arange(12)).slope, abs=1e-5)
 
 
 def test_excess_is_zero_for_uniform_attention():
@@ -69,3 +71,11 @@ def test_a_file_of_reduced_data_reads_back(tmp_path):
 
 def test_quantities_need_only_their_own_variables():
     assert {q.name for q in available(recording(2, 9)[["row_entropy", "n_keys"]])} == {"entropy", "entropy_share"}
+
+
+def test_a_curve_that_falls_and_rises_has_two_slopes():
+    """Of five steps that are used, the first half has two: what is odd belongs to the second."""
+    used = np.array([[False, True, True, True, True, True, False], [False, True, True, True, True, False, False]])
+    assert _half(used, 0).sum(1).tolist() == [2, 2]
+    assert _half(used, 1).sum(1).tolist() == [3, 2]
+    assert (_half(used, 0) ^ _half(used, 1)).tolist() == used.tolist()
