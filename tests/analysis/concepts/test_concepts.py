@@ -1,0 +1,45 @@
+"""The drawings that teach: a real map, and the committed files drawn again to the byte."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis.concepts.__main__ import ConceptsConfig, main
+from analysis.concepts.attention_map import attention_map
+from kvsmooth.spans import GROUPS
+from probes.command.cli import BadInput
+
+FIGURES = Path("figures")
+
+
+@pytest.mark.slow
+def test_the_map_is_a_causal_map_of_prompt_and_caption():
+    found = attention_map("emoji", layer=4, tokens=12)
+    rows = found["attention"].values
+    np.testing.assert_allclose(rows.sum(1), 1, atol=1e-5)
+    assert not np.triu(rows, 1).any()
+    groups = [GROUPS[i] for i in found["group"].values]
+    assert groups.count("generated") == 11
+    assert groups.count("image") > 10
+
+
+def test_the_committed_drawing_is_that_of_the_committed_data(tmp_path):
+    (tmp_path / "concepts.nc").write_bytes((FIGURES / "concepts.nc").read_bytes())
+    main(ConceptsConfig(out=tmp_path, redraw=True))
+    assert (tmp_path / "concepts.svg").read_bytes() == (FIGURES / "concepts.svg").read_bytes()
+
+
+def test_the_committed_map_shows_a_sink():
+    found = xr.load_dataset(FIGURES / "concepts.nc", engine="h5netcdf")
+    groups = [GROUPS[i] for i in found["group"].values]
+    rows = found["attention"].values[[i for i, name in enumerate(groups) if name == "generated"]]
+    assert rows[:, groups.index("bos")].mean() > 0.3, "what is called a sink by the usual threshold"
+
+
+def test_what_is_not_there_is_told(tmp_path):
+    with pytest.raises(BadInput, match="cannot be read"):
+        main(ConceptsConfig(out=tmp_path, redraw=True))
+    with pytest.raises(BadInput, match=f"{tmp_path}: cannot be read"):
+        main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
