@@ -93,5 +93,5 @@ WHOLE = {
     ),
 }
 
-ACROSS_SUBJECTS = ("grounding", "language")
-"""Questions that no run over one subject asks: they compare several, or several points of a training."""
+ACROSS_SUBJECTS = ("grounding", "language", "mechanism")
+"""Questions that a whole run of one subject does not ask: of several points of a training, of texts without images, of controls."""

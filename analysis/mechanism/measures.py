@@ -1,0 +1,55 @@
+"""What the paper's mechanism says changes on the same tokens, one number an image and arm: means over the smoothed layers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from analysis.drift.quantities import QUANTITIES
+from analysis.stats.finite import finite_mean
+from analysis.stats.trend import theil_sen
+
+PER_TOKENS = 100
+
+
+@dataclass(frozen=True)
+class MechanismMeasure:
+    """One measure.
+
+    Attributes
+    ----------
+    label, unit : as figures and tables call it
+    quantity : of `analysis.drift.quantities`
+    slope : the slope over a caption's steps, per 100 tokens, in place of the mean
+    sign : which way the paper's mechanism moves it; 0: it says nothing of it
+    """
+
+    label: str
+    unit: str
+    quantity: str
+    slope: bool = False
+    sign: int = 0
+
+
+MEASURES = {
+    "entropy": MechanismMeasure("row entropy", "nat", "entropy"),
+    "excess": MechanismMeasure("attention on the image beyond dilution, slope", "ln per 100 tokens", "excess_image", slope=True, sign=1),
+    "mass": MechanismMeasure("attention on the image", "1", "mass_image", sign=1),
+    "angle": MechanismMeasure("angle to the image", "rad", "drift_image", sign=-1),
+}
+SIGNATURE = ("excess", "angle")
+"""Both together are called the mechanism's signature."""
+
+
+def measured(recording: xr.Dataset, band: list[int]) -> Float[np.ndarray, "arm image measure"]:
+    """Each measure of each arm and image, over the steps from 1 on that a caption has; NaN where it has too few."""
+    made = []
+    for measure in MEASURES.values():
+        values = QUANTITIES[measure.quantity].of(recording).transpose("arm", "image", "step", "layer").sel(layer=band).values.astype(float)
+        series = finite_mean(np.where(np.isfinite(values), values, np.nan), axis=-1)[:, :, 1:]
+        if measure.slope:
+            made.append(PER_TOKENS * np.stack([theil_sen(arm.T) for arm in series]))
+        else:
+            made.append(finite_mean(series, axis=-1))
+    return np.stack(made, axis=-1)

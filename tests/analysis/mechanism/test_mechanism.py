@@ -1,0 +1,97 @@
+"""The mechanism under controls: numbers against plain loops, verdicts of planted changes, the whole command on two scenes."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from analysis.mechanism.__main__ import MechanismConfig, main
+from analysis.mechanism.findings import paragraph, verdict
+from analysis.mechanism.measures import MEASURES, measured
+from analysis.mechanism.results import results
+from analysis.question.question import by_name
+from analysis.stats.paired import sign_flip
+from analysis.stats.rows import as_json
+from probes.command.cli import BadInput
+from tests.analysis.synthetic import recording
+
+ARMS = ["baseline", "kvsmooth", "constant", "random_direction"]
+
+
+def test_measures_are_means_over_the_band_and_slopes_over_steps():
+    made = recording(4, 30)
+    found = measured(made, [3, 4])
+    entropy = made["row_entropy"].sel(layer=[3, 4]).mean(("head", "layer")).transpose("arm", "image", "step").values[:, :, 1:]
+    np.testing.assert_allclose(found[..., 0], entropy.mean(-1), rtol=1e-5)
+    mass, null = made["mass"].sel(group="image").mean("head"), made["group_keys"].sel(group="image") / made["n_keys"]
+    excess = np.log(mass / null).sel(layer=[3, 4]).mean("layer").transpose("arm", "image", "step").values[:, :, 1:]
+    assert found[1, 2, 1] == pytest.approx(100 * stats.theilslopes(excess[1, 2]).slope, rel=1e-4)
+
+
+def planted(changes, images=20, seed=0):
+    """`changes`: by arm, what is added to each measure of the baseline."""
+    rng = np.random.default_rng(seed)
+    plain = rng.normal(1.0, 0.1, (images, len(MEASURES)))
+    values = [plain + np.asarray(changes[arm]) + rng.normal(0, 0.01, plain.shape) for arm in ARMS]
+    coords = {"arm": ARMS, "image": range(images), "name": list(MEASURES)}
+    return xr.Dataset({"measure": (("arm", "image", "name"), np.stack(values))}, coords)
+
+
+OWN = {"baseline": [0] * 4, "kvsmooth": [0.5, 0.3, 0.1, -0.2], "constant": [0.5, 0.0, 0.1, 0.2], "random_direction": [0, -0.3, 0, 0.1]}
+
+
+def rows_of(changes):
+    return by_name(json.loads(as_json(results(planted(changes)), {}))["results"])
+
+
+def test_changes_are_paired_and_the_signature_is_corrected_together():
+    reduced = planted(OWN)
+    rows = {row.name: row for row in results(reduced)}
+    values = reduced["measure"].values
+    row = rows["kvsmooth - baseline/angle"]
+    assert row.estimate == pytest.approx((values[1] - values[0])[:, 3].mean())
+    assert row.role == "primary"
+    columns = np.stack([(values[i] - values[0])[:, k] for i in (1, 2, 3) for k in (1, 3)], 1)
+    names = [f"{arm} - baseline/{name}" for arm in ARMS[1:] for name in ("excess", "angle")]
+    assert [rows[name].p_adjusted for name in names] == pytest.approx(sign_flip(columns)[1].tolist())
+    assert rows["kvsmooth - constant/entropy"].estimate == pytest.approx((values[1] - values[2])[:, 0].mean())
+
+
+def test_an_image_without_a_slope_is_left_out_in_every_arm():
+    reduced = planted(OWN)
+    reduced["measure"].values[2, 3, 1] = np.nan
+    assert {row.n for row in results(reduced)} == {19}
+
+
+def test_the_verdict_says_whose_the_signature_is():
+    assert verdict(ARMS, rows_of(OWN)).startswith("Only KVSmooth keeps attention on the image")
+    shared = OWN | {"constant": [0.5, 0.3, 0.1, -0.2]}
+    assert verdict(ARMS, rows_of(shared)).startswith("The mechanism's signature is not KVSmooth's own: a constant rate keeps attention")
+    assert verdict(ARMS, rows_of(shared)).endswith("KVSmooth has not more of both than any of these.")
+    less = OWN | {"constant": [0.5, 0.1, 0.1, -0.1]}
+    assert verdict(ARMS, rows_of(less)).endswith("KVSmooth has more of both than a constant rate.")
+    assert verdict(ARMS, rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, 0.2]})).startswith("KVSmooth does not have the signature")
+
+
+@pytest.mark.slow
+def test_the_command_records_every_arm_and_redraws(tmp_path):
+    config = MechanismConfig(
+        images=3, max_new_tokens=30, out=tmp_path / "out", page=tmp_path / "page.md", recordings=tmp_path / "recordings", batch_size=3
+    )
+    main(config)
+    found = json.loads((tmp_path / "out" / "mechanism.json").read_text(encoding="utf-8"))
+    rows = by_name(found["results"])
+    arms = ["baseline", "kvsmooth", "constant", "shrink_only", "norm_preserving", "random_direction"]
+    assert [name.removesuffix("/entropy") for name in rows if name.endswith("/entropy") and " - " not in name] == arms
+    assert paragraph(arms, rows, found) in (tmp_path / "page.md").read_text(encoding="utf-8")
+    before = (tmp_path / "out" / "mechanism.svg").read_bytes()
+    main(replace(config, redraw=True))
+    assert (tmp_path / "out" / "mechanism.svg").read_bytes() == before
+
+
+def test_a_rate_is_a_share():
+    with pytest.raises(BadInput, match="rate must lie in"):
+        MechanismConfig(rate=1.2)
