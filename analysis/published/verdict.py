@@ -1,0 +1,82 @@
+"""The verdict on a method, by a rule that was written before any distance, repetition or position of these logs was looked at.
+
+A method lowers CHAIR if CHAIR_s or CHAIR_i falls by its corrected test and the other does not rise. Then three parts are asked for:
+
+* it sees better, if at its own recall it lies beyond every omission line that does not know the single mention (`LINES`), in CHAIR_s or in
+  precision by the corrected test, and in the other by its estimate;
+* it says less, if recall falls by its corrected test;
+* it repeats, if the share of repeated 4-grams or of looping captions rises by its corrected test, and by `MATERIAL` or more.
+
+One part alone is the verdict; several are a mixture, whose shares are those of the fall of CHAIR_i: what precision at equal recall gives
+(better), what the line gives (less), and what remains, which is mentions that repeat objects (repeats).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.telling.wording import Rows, direction
+
+LINES = (
+    ("random", "mention"),
+    ("random", "sentence"),
+    ("late", "mention"),
+    ("late", "sentence"),
+    ("background", "sentence"),
+    ("positions", "mention"),
+)
+"""Omission lines that a method must lie beyond to see better: rule, and what is dropped."""
+MATERIAL = 0.02
+"""How much repetition must rise to be called so; shares of 4-grams, of captions."""
+BETTER, LESS, REPEATS = PARTS = ("sees better", "says less", "repeats")
+MIXTURE, UNTOLD, NOT_LOWER = "mixture", "lowers CHAIR, by what is not told apart", "does not lower CHAIR"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a method.
+
+    Attributes
+    ----------
+    kind : one of `PARTS`, `MIXTURE`, `UNTOLD`, `NOT_LOWER`
+    parts : of `PARTS`, those that are there
+    shares : of the fall of CHAIR_i, by part, those that lower it; they sum to 1, and are empty where CHAIR_i does not fall
+    """
+
+    kind: str
+    parts: tuple[str, ...]
+    shares: dict[str, float]
+
+    @property
+    def words(self) -> str:
+        """In a few words."""
+        if self.kind != MIXTURE:
+            return self.kind
+        told = [f"{part} {100 * self.shares[part]:.0f} %" if part in self.shares else part for part in self.parts]
+        return f"{MIXTURE}: {', '.join(told)}"
+
+
+def verdict(rows: Rows, arm: str, baseline: str) -> Verdict:
+    """The verdict on an arm, from the rows of the results file."""
+    change = {name: rows[f"{arm} - {baseline}/{name}"] for name in ("chair_s", "chair_i", "recall", "repeated_4grams", "looping")}
+    parts = [
+        part for part, there in zip(PARTS, (_better(rows, arm), direction(change["recall"]) < 0, _repeats(change)), strict=True) if there
+    ]
+    lowered = {direction(change["chair_s"]), direction(change["chair_i"])} - {0} == {-1}
+    kind = NOT_LOWER if not lowered else UNTOLD if not parts else parts[0] if len(parts) == 1 else MIXTURE
+    return Verdict(kind, tuple(parts), _shares([rows[f"{arm} - {baseline}/{part}/chair_i"]["estimate"] for part in PARTS]))
+
+
+def _better(rows: Rows, arm: str) -> bool:
+    apart = {name: rows[f"{arm}/beyond every line/{name}"] for name in ("chair_s", "precision")}
+    way = {"chair_s": -1, "precision": 1}
+    return any(direction(apart[name]) == way[name] for name in way) and all(apart[name]["estimate"] * way[name] > 0 for name in way)
+
+
+def _repeats(change: Rows) -> bool:
+    return any(direction(change[name]) > 0 and change[name]["estimate"] >= MATERIAL for name in ("repeated_4grams", "looping"))
+
+
+def _shares(parts: Sequence[float]) -> dict[str, float]:
+    fallen = {part: -value for part, value in zip(PARTS, parts, strict=True) if value < 0}
+    total = sum(fallen.values())
+    return {part: value / total for part, value in fallen.items()} if sum(parts) < 0 else {}
