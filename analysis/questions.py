@@ -93,5 +93,6 @@ WHOLE = {
     ),
 }
 
-ACROSS_SUBJECTS = ("grounding", "language", "mechanism")
-"""Questions that a whole run of one subject does not ask: of several points of a training, of texts without images, of controls."""
+ACROSS_SUBJECTS = ("grounding", "language", "mechanism", "published")
+"""Questions that a whole run of one subject does not ask: of several points of a training, of texts without images, of controls, of captions
+that others have published."""

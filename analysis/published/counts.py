@@ -1,4 +1,4 @@
-"""What one caption comes to: CHAIR's counts, its text quality, thirds; and, mention by mention, which object where."""
+"""What one caption comes to: CHAIR's counts, text quality among them, thirds; and, mention by mention, which object where."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ from jaxtyping import Float, Int
 
 from analysis.captions.shares import THIRDS, third
 from analysis.metrics.chair import COUNTS, ChairRecord
-from analysis.metrics.text_quality import TEXT_COUNTS, text_counts
 from analysis.omission.mentions import Mentions, mentions_of
 from analysis.words.readers import Reader
 
-COLUMNS = (*COUNTS, *TEXT_COUNTS, "at_risk", *(f"{what}_{part}" for part in THIRDS for what in ("mentions", "hallucinated")))
+COLUMNS = (*COUNTS, "at_risk", *(f"{what}_{part}" for part in THIRDS for what in ("mentions", "hallucinated")))
 PLACES = ("object", "absent", "sentence", "background", "word")
 """Of each mention: the object's number, whether it is not there, in which sentence, of the background, and which word of the caption."""
 
@@ -75,4 +74,4 @@ def _counts(record: ChairRecord, text: str) -> tuple[int, ...]:
         where = third(mention.start, len(text))
         parts[f"mentions_{where}"] += 1
         parts[f"hallucinated_{where}"] += int(mention.hallucinated)
-    return (*record.counts, *text_counts(text, record.mentions), at_risk, *parts.values())
+    return (*record.counts, at_risk, *parts.values())

@@ -1,0 +1,71 @@
+"""What logs are compared by: ratios of sums of `COLUMNS`, and of what two logs of the same images have at equal lengths."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from analysis.captions.shares import THIRDS
+from analysis.cells.measures import CaptionMeasure
+from analysis.metrics.text_quality import TEXT_MEASURES, TEXT_RATIOS
+from analysis.published.counts import COLUMNS, PLACES, Spoken
+
+MATCHED = ("common_mentions", "absent_of_common", "absent_within")
+"""Mentions that both captions of an image have; absent ones among a caption's first so many; whether one is named within the words that
+both captions have."""
+PAIRED = (*COLUMNS, *MATCHED)
+
+
+def _ratio(label: str, above: str, below: str, unit: str = "1") -> CaptionMeasure:
+    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0})
+
+
+MEASURES = {
+    "chair_s": _ratio("CHAIR_s", "hallucinating", "captions"),
+    "chair_i": _ratio("CHAIR_i", "hallucinated", "mentions"),
+    "recall": _ratio("recall", "recalled", "truth"),
+    "precision": _ratio("precision", "recalled", "objects"),
+    # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
+    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
+    "length": _ratio("words", "length", "captions", "words"),
+    "mentions": _ratio("mentions", "mentions", "captions", "1 a caption"),
+    "objects": _ratio("objects named", "objects", "captions", "1 a caption"),
+    "hazard": _ratio("hazard of the first hallucination", "hallucinating", "at_risk", "1 a mention"),
+    **{f"hallucinated_{part}": _ratio(f"CHAIR_i, {part} third", f"hallucinated_{part}", f"mentions_{part}") for part in THIRDS},
+    **{name: _ratio(TEXT_MEASURES[name].title, above, below) for name, (above, below, _) in TEXT_RATIOS.items()},
+}
+MATCHED_MEASURES = {
+    "matched_mentions": _ratio("CHAIR_i at matched mentions", "absent_of_common", "common_mentions"),
+    "matched_length": _ratio("CHAIR_s at matched words", "absent_within", "captions"),
+}
+CHANGES = MEASURES | MATCHED_MEASURES
+
+
+def weights(part: str, columns: Sequence[str], named: dict[str, CaptionMeasure]) -> Float[np.ndarray, "column measure"]:
+    """The weights of the columns in each numerator ("above") or denominator ("below")."""
+    return np.array([[getattr(measure, part).get(column, 0.0) for measure in named.values()] for column in columns])
+
+
+def matched(one: Spoken, other: Spoken) -> tuple[Float[np.ndarray, "image 3"], Float[np.ndarray, "image 3"]]:
+    """`MATCHED` of two logs of the same images: each caption cut to the mentions, and to the words, that both have."""
+    common = np.minimum(*(side.counts[:, COLUMNS.index("mentions")] for side in (one, other)))
+    words = np.minimum(*(side.counts[:, COLUMNS.index("length")] for side in (one, other)))
+    cut = []
+    for side in (one, other):
+        absent, word = (side.places[..., PLACES.index(name)] for name in ("absent", "word"))
+        first = np.arange(absent.shape[1]) < common[:, None]
+        within = (absent == 1) & (word < words[:, None])
+        cut.append(np.stack([common, ((absent == 1) & first).sum(1), within.any(1)], axis=1).astype(float))
+    return cut[0], cut[1]
+
+
+def named(log: Spoken, objects: int) -> tuple[Bool[np.ndarray, "image object"], Bool[np.ndarray, "image object"]]:
+    """Which objects each caption names: those that are there, and those that are not."""
+    number, absent = (log.places[..., PLACES.index(name)] for name in ("object", "absent"))
+    row = np.broadcast_to(np.arange(len(number))[:, None], number.shape)
+    found = []
+    for wanted in (0, 1):
+        held = np.zeros((len(number), objects), dtype=bool)
+        held[row[absent == wanted], number[absent == wanted]] = True
+        found.append(held)
+    return found[0], found[1]

@@ -1,0 +1,25 @@
+"""What the figures of this question look like: a colour a verdict, a mark a model, a look an omission line."""
+
+from analysis.published.verdict import BETTER, LESS, MIXTURE, NOT_LOWER, REPEATS, UNTOLD
+
+VERDICT_COLOURS = {
+    BETTER: "#009E73",
+    LESS: "#56B4E9",
+    REPEATS: "#CC79A7",
+    MIXTURE: "#E69F00",
+    UNTOLD: "#FFFFFF",
+    NOT_LOWER: "#BBBBBB",
+}
+MARKERS = "osD^vP"
+LINE_LOOKS = {
+    "random mention": ("random mentions", "-"),
+    "late mention": ("late mentions first", "--"),
+    "random sentence": ("random sentences", "-."),
+    "late sentence": ("late sentences first", (0, (4, 1, 1, 1, 1, 1))),
+    "background sentence": ("background sentences first", (0, (1, 2))),
+    "positions mention": ("the worst positions first", (0, (3, 1, 1, 1))),
+    "oracle mention": ("oracle: absent mentions first", "-"),
+}
+"""By line, its name and dashes."""
+LINE_COLOUR, ORACLE_COLOUR = "#888888", "#222222"
+"""Of the lines that know nothing of the single mention, and of the bound that knows all."""
