@@ -8,16 +8,16 @@ from analysis.published.logs import BASELINE
 from analysis.published.names import full_names
 from analysis.published.tables import apart, methods, percent, places, sources, verdict_of, written
 from analysis.published.verdict import BETTER, LESS, MATERIAL, MIXTURE, NOT_LOWER, REPEATS, UNTOLD
-from analysis.telling.wording import Rows, aligned, listed, page
+from analysis.telling.wording import Rows, aligned, page
 
 Found = Mapping[str, Any]
 SAID = {
-    BETTER: "see better and no more",
-    LESS: "say less and no more",
-    REPEATS: "repeat and no more",
-    MIXTURE: "mix these",
-    UNTOLD: "lower it by what is not told apart",
-    NOT_LOWER: "do not lower CHAIR for certain",
+    BETTER: "by seeing better alone",
+    LESS: "by saying less alone",
+    REPEATS: "by repeating alone",
+    MIXTURE: "by a mixture",
+    UNTOLD: "by what is not told apart",
+    NOT_LOWER: "do not lower it for certain",
 }
 
 
@@ -52,13 +52,15 @@ def paragraph(rows: Rows, found: Found) -> str:
 
 def verdict_sentence(found: Found) -> str:
     """How many methods do what, and which."""
-    called = full_names(found["logs"])
-    kinds = {kind: [called[one["log"]] for one in found["verdicts"] if one["verdict"] == kind] for kind in SAID}
     if not found["verdicts"]:
         return f"No log has a {BASELINE} log beside it, so that nothing is compared."
+    called, kinds = full_names(found["logs"]), {kind: [] for kind in SAID}
+    for one in found["verdicts"]:
+        parts = f": {' and '.join(one['parts'])}" if one["verdict"] == MIXTURE else ""
+        kinds[one["verdict"]].append(f"{called[one['log']]}{parts}")
     lower = len(found["verdicts"]) - len(kinds[NOT_LOWER])
-    clauses = [f"{len(logs)} {SAID[kind]} ({listed(logs)})" for kind, logs in kinds.items() if logs]
-    return f"{lower} of {len(found['verdicts'])} logs lower CHAIR against their own {BASELINE} captions: {'; '.join(clauses)}."
+    clauses = [f"{len(logs)} {SAID[kind]} ({'; '.join(logs)})" for kind, logs in kinds.items() if logs]
+    return f"{lower} of {len(found['verdicts'])} logs lower CHAIR against their own {BASELINE} captions: {', '.join(clauses)}."
 
 
 def rule() -> str:

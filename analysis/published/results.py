@@ -19,7 +19,7 @@ from analysis.published.claim import claims
 from analysis.published.counts import Spoken
 from analysis.published.family import Family, family
 from analysis.published.logs import Log, baselines
-from analysis.published.verdict import verdict
+from analysis.published.verdict import LINES, PARTS, verdict
 from analysis.question.question import by_name
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.rows import Row
@@ -30,7 +30,7 @@ TOGETHER = (("chair_s", "chair_i"), ("repeated_4grams", "looping"), (f"{EVERY}/c
 """Measures of which the verdict asks whether one or the other has changed."""
 PRIMARY = ("chair_s", "chair_i")
 CODE = (
-    *("published/counts.py", "published/family.py", "published/measures.py", "published/verdict.py", "omission/*.py"),
+    *("published/counts.py", "published/family.py", "published/measures.py", "omission/*.py"),
     *("stats/bootstrap.py", "stats/exchange.py", "stats/paired.py", "stats/pseudo_values.py"),
 )
 """Files whose text decides what is found of a family."""
@@ -122,7 +122,7 @@ def from_text(text: str) -> Family:
 
 
 def _key(held: Mapping[str, Spoken], baseline: str | None, objects: int, level: float, seed: int) -> str:
-    made = hashlib.sha256(json.dumps([list(held), baseline, objects, level, seed]).encode())
+    made = hashlib.sha256(json.dumps([list(held), baseline, objects, level, seed, LINES, PARTS]).encode())
     for one in held.values():
         for values in (one.images, one.counts, one.places):
             made.update(np.ascontiguousarray(values).tobytes())

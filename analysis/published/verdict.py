@@ -1,4 +1,6 @@
-"""The verdict on a method, by a rule that was written before any distance, repetition or position of these logs was looked at.
+"""The verdict on a method, by a rule that was written before any distance or position of these logs was computed.
+
+The scores of all logs, a few captions, and a first count of repeated 4-grams in some of the logs were known.
 
 A method lowers CHAIR if CHAIR_s or CHAIR_i falls by its corrected test and the other does not rise. Then three parts are asked for:
 

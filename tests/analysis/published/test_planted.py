@@ -81,7 +81,10 @@ def test_corrections_run_over_all_logs(found):
 
 def test_the_page_tells_verdicts_numbers_and_places(done, found):
     page = (done / "page.md").read_text()
-    assert "5 of 6 logs lower CHAIR against their own greedy captions: 1 see better and no more (oracle)" in page
+    assert (
+        "5 of 6 logs lower CHAIR against their own greedy captions: 1 by seeing better alone (oracle), 2 by saying less alone (at "
+        "random; late), 1 by repeating alone (loop)" in page
+    )
     assert page.count("\n| Invented-7B | ") == len(METHODS)
     assert "| ours/world | logs/late.jsonl | MIT |" in page
     assert "More captions that loop, by the corrected test: loop (" in page

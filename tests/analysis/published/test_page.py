@@ -1,0 +1,29 @@
+"""The committed page is what the committed results say, and nothing of a caption is in either."""
+
+import json
+from pathlib import Path
+
+from analysis.published.data import unpacked
+from analysis.published.findings import paragraph
+from analysis.question.question import by_name
+from tests.rooms import ROOT
+
+FIGURES = ROOT / "figures" / "published"
+
+
+def test_the_page_tells_the_committed_results():
+    found = json.loads((FIGURES / "published.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "published.md").read_text(encoding="utf-8")
+    told = page.partition("<!-- published -->\n")[2].partition("\n<!-- /published -->")[0]
+    assert told == paragraph(by_name(found["results"]), found).strip()
+
+
+def test_of_closed_logs_nothing_by_caption_is_committed():
+    import xarray as xr
+
+    reduced = xr.load_dataset(Path(FIGURES / "published.nc"), engine="h5netcdf")
+    opened, closed = unpacked(reduced)
+    logs = {log["name"]: log for log in json.loads(reduced.attrs["logs"])}
+    assert {name for name, log in logs.items() if not log["licence"].startswith("none")} == set(opened)
+    assert closed
+    assert all(variable.dtype.kind in "iu" for variable in reduced.data_vars.values()), "numbers only"
