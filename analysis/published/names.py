@@ -9,7 +9,7 @@ from analysis.published.logs import BASELINE
 SHORT = {
     "MiddleLayer (HGAI)": "MiddleLayer",
     "trained to stop earlier": "EOS-trained",
-    "middle_layers_indicating_hallucinations": "own run",
+    "middle_layers_indicating_hallucinations": "middle-layers",
 }
 """Methods and repositories whose names are too long beside a point."""
 
