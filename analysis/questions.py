@@ -94,5 +94,5 @@ WHOLE = {
 }
 
 ACROSS_SUBJECTS = ("grounding", "language", "mechanism", "published")
-"""Questions that a whole run of one subject does not ask: of several points of a training, of texts without images, of controls, of captions
-that others have published."""
+"""Questions that a whole run of one subject does not ask: of points of a training, of texts without images, of controls, of what others
+have published."""

@@ -66,10 +66,13 @@ def verdict_sentence(found: Found) -> str:
 def rule() -> str:
     """The rule of the verdict."""
     return (
-        "The rule was written before any distance or position was computed (`analysis/published/verdict.py`); the scores of the logs, a few "
+        "The rule was written before any distance or position was computed (`analysis/published/verdict.py`); the scores of the logs, a "
+        "few "
         "captions and a first count of repeated 4-grams in some logs were known. A method lowers CHAIR if CHAIR_s or CHAIR_i falls by its "
-        "corrected test and the other does not rise. It *sees better* if, at its own recall, it lies beyond every way of dropping mentions or "
-        "sentences of the greedy captions that does not know the single mention (at random, late first, background first, the worst positions "
+        "corrected test and the other does not rise. It *sees better* if, at its own recall, it lies beyond every way of dropping "
+        "mentions or "
+        "sentences of the greedy captions that does not know the single mention (at random, late first, background first, the worst "
+        "positions "
         "first); it *says less* if its recall falls; it *repeats* if repeated 4-grams or looping captions rise, by "
         f"{100 * MATERIAL:g} points or more. Several of these are a mixture; the shares are those of the fall of CHAIR_i. To see better in "
         "this sense is to name less of what is absent than saying less would explain; a method that knows where to stop does it too."
