@@ -61,7 +61,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any], examples: Mapping[str, Seque
 
 def quoted(examples: Mapping[str, Sequence[str]]) -> str:
     """What the captions look like: of the first scene, one of each arm."""
-    lines = [f"> **{arm}.** {texts[0]}" for arm, texts in examples.items()]
+    lines = [f"> **{arm}.** {examples[arm][0]}" for arm in (NONE, CHOSEN, PUBLISHED) if arm in examples]
     return "*Read them.* The first test scene:\n\n" + "\n>\n".join(lines)
 
 
