@@ -14,7 +14,7 @@ from analysis.question.question import Question, made_by
 from analysis.score.options import Mode
 from probes.command.cli import BadInput, Notice, run_cli
 from probes.command.strict_json import as_json
-from probes.options import check_level, check_seed
+from probes.options import check_level, check_not_negative, check_seed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +27,7 @@ def _encoding(reduced: "xr.Dataset") -> dict[str, dict]:
     return encoding(reduced)
 
 
-QUESTION = Question("published", kept=("level", "seed", "mode"), encoding=_encoding)
+QUESTION = Question("published", kept=("level", "seed", "mode", "fluency"), encoding=_encoding)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class PublishedConfig:
     beside it. Methods are compared with the method "greedy" of the same model and repository"""
     mode: Mode = "exact"
     """how words are read: exact (NLTK, as the reference), bundled (no download), auto (exact where NLTK and its data are found)"""
+    fluency: int = 20
+    """images of each log, those of the lowest numbers, whose captions the packaged language model reads; 0: none"""
     level: float = 0.95
     """coverage of the intervals, in (0, 1)"""
     seed: int = 0
@@ -66,6 +68,7 @@ class PublishedConfig:
     def __post_init__(self):
         check_level(self)
         check_seed(self)
+        check_not_negative(self, "fluency")
 
     @property
     def subject(self) -> str:
@@ -92,7 +95,8 @@ def main(config: PublishedConfig) -> None:
 
 def measure(config: PublishedConfig, stated: PublishedConfig) -> "xr.Dataset":
     """Read and score the logs; families of which nothing by caption may be kept are compared at once."""
-    from analysis.published.data import packed
+    from analysis.published.data import packed, packed_fluency
+    from analysis.published.fluency import fluency_rows, read_fluency
     from analysis.published.logs import read_logs
     from analysis.published.reading import objects, read_spoken
     from analysis.published.results import found_of
@@ -104,7 +108,11 @@ def measure(config: PublishedConfig, stated: PublishedConfig) -> "xr.Dataset":
     closed = {log.family for log in logs if not log.open}
     chosen = [log for log in logs if log.family in closed]
     found = found_of(chosen, spoken, len(names), level=config.level, seed=config.seed, store=config.store)
-    reduced = packed(logs, spoken, found, names)
+    fluent = read_fluency(logs, config.fluency, config.store)
+    rows = fluency_rows(chosen, fluent, level=config.level, seed=config.seed)
+    further = packed_fluency(logs, fluent, rows)
+    reduced = packed(logs, spoken, found, names).merge(further)
+    reduced.attrs |= further.attrs
     captions = sum(len(one.images) for one in spoken.values())
     reduced.attrs["analysis"] = as_json(made_by(stated) | {"data_hash": data, "n": captions, "words": read.mode})
     return reduced
@@ -112,7 +120,8 @@ def measure(config: PublishedConfig, stated: PublishedConfig) -> "xr.Dataset":
 
 def test(reduced: "xr.Dataset", config: PublishedConfig, checksum: str) -> str:
     """The text of the results file."""
-    from analysis.published.data import OWN, listed, unpacked
+    from analysis.published.data import OWN, listed, unpacked, unpacked_fluency
+    from analysis.published.fluency import fluency_rows
     from analysis.published.results import found_of, results
     from analysis.stats.rows import as_json as results_json
 
@@ -121,7 +130,9 @@ def test(reduced: "xr.Dataset", config: PublishedConfig, checksum: str) -> str:
     objects = len(json.loads(reduced.attrs["objects"]))
     chosen = [log for log in logs if log.family not in closed]
     found = found_of(chosen, spoken, objects, level=config.level, seed=config.seed, store=config.store) | closed
-    rows, more = results(logs, found)
+    fluent, further = unpacked_fluency(reduced)
+    further += fluency_rows(chosen, fluent, level=config.level, seed=config.seed)
+    rows, more = results(logs, found, further)
     return results_json(rows, QUESTION.origin(reduced, config, checksum, OWN), **more)
 
 

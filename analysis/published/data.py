@@ -8,11 +8,13 @@ import xarray as xr
 
 from analysis.published.counts import COLUMNS, PLACES, Spoken
 from analysis.published.family import Family
+from analysis.published.fluency import Fluent
 from analysis.published.logs import Log
-from analysis.published.results import as_text, from_text
+from analysis.published.results import as_text, from_text, read_rows
+from analysis.stats.rows import Row
 from probes.command.strict_json import as_json
 
-OWN = ("logs", "measured", "objects")
+OWN = ("logs", "measured", "measured_fluency", "objects")
 """Attributes that are the question's."""
 
 
@@ -52,6 +54,32 @@ def unpacked(reduced: xr.Dataset) -> tuple[dict[str, Spoken], dict[str, Family]]
             reduced["image"].values[i, there], reduced["counts"].values[i, there].astype(float), places[i, there, :width]
         )
     return found, {name: from_text(json.dumps(family)) for name, family in json.loads(reduced.attrs["measured"]).items()}
+
+
+def packed_fluency(logs: Sequence[Log], fluent: Mapping[str, Fluent], rows: Sequence[Row]) -> xr.Dataset:
+    """Further variables of the data set: the NLL of captions of open logs; and the rows of closed ones.
+
+    Parameters
+    ----------
+    rows : of the logs of which nothing by caption may be kept
+    """
+    closed = {row.where["log"] for row in rows}
+    kept = [log.name for log in logs if log.name in fluent and log.name not in closed]
+    most = max((len(fluent[name].images) for name in kept), default=0)
+    image, nll = np.full((len(kept), most), -1, dtype=np.int64), np.full((len(kept), most), np.nan, dtype=np.float32)
+    for i, name in enumerate(kept):
+        image[i, : len(fluent[name].images)], nll[i, : len(fluent[name].images)] = fluent[name].images, fluent[name].nll
+    variables = {"read_image": (("read_log", "read"), image), "nll": (("read_log", "read"), nll)}
+    return xr.Dataset(variables, {"read_log": kept}, {"measured_fluency": as_json([vars(row) for row in rows])})
+
+
+def unpacked_fluency(reduced: xr.Dataset) -> tuple[dict[str, Fluent], list[Row]]:
+    """What `packed_fluency` was given of open logs, and the rows of closed ones."""
+    found = {}
+    for i, name in enumerate(reduced["read_log"].values):
+        there = reduced["read_image"].values[i] >= 0
+        found[str(name)] = Fluent(reduced["read_image"].values[i, there], reduced["nll"].values[i, there].astype(float))
+    return found, read_rows(json.loads(reduced.attrs["measured_fluency"]))
 
 
 def listed(reduced: xr.Dataset) -> list[Log]:

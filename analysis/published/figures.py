@@ -24,7 +24,9 @@ NOTES = {
         "cluster BCa.\n"
         "Lines: what dropping ever more of the greedy captions gives, all repositories of a model together. Verdicts by corrected tests."
     ),
-    "text": "Points: ratios of sums over a log's captions; bars {level:.4g} % cluster BCa over images. Filled: the model's greedy logs.",
+    "text": "Points: ratios of sums over a log's captions; bars {level:.4g} % cluster BCa over images. Filled: greedy logs. NLL: under "
+    "SmolLM2-135M, "
+    "which sees no image; the first images of each log.",
     "position": (
         "Points: ratios of sums over a log's captions; bands {level:.4g} % cluster BCa over images. a: the first greedy log of each "
         "model.\n"
@@ -132,7 +134,7 @@ def text(rows: Rows, found: Mapping[str, Any]) -> Figure:
         "looping": "looping captions",
         "echoes": "named again at once",
         "unfinished": "unfinished captions",
-    }
+    } | ({"fluency": "NLL"} if any(name.endswith("/fluency") for name in rows) else {})
     shown = [log for logs in models.values() for log in logs]
     made = figure(PAGE, 1.1 + 0.135 * (len(shown) + len(models)))
     axes = made.subplots(1, len(measures), sharey=True)
@@ -142,11 +144,11 @@ def text(rows: Rows, found: Mapping[str, Any]) -> Figure:
             heads.append((at, model))
             at += 1
             for log in logs:
-                row = rows[f"{log['name']}/{measure}"]
+                row, scale = rows[f"{log['name']}/{measure}"], 1 if measure == "fluency" else 100
                 low, high = (limit if np.isfinite(limit) else row["estimate"] for limit in row["interval"])
-                ax.plot([100 * low, 100 * high], [at, at], color="0.6", lw=0.9, zorder=1)
+                ax.plot([scale * low, scale * high], [at, at], color="0.6", lw=0.9, zorder=1)
                 colour = "#222222" if log["method"] == BASELINE else "white"
-                ax.plot(100 * row["estimate"], at, marker="o", ms=3.4, mfc=colour, mec="#222222", mew=0.7, zorder=2)
+                ax.plot(scale * row["estimate"], at, marker="o", ms=3.4, mfc=colour, mec="#222222", mew=0.7, zorder=2)
                 ticks.append((at, called[log["name"]]))
                 at += 1
             at += 0.4
@@ -165,12 +167,16 @@ def text(rows: Rows, found: Mapping[str, Any]) -> Figure:
                     fontweight="bold",
                 )
         ax.set_ylim(at - 0.4, -0.6)
-        ax.set_xscale("symlog", linthresh=1, linscale=0.6)
-        ax.set_xlim(-0.08, 130)
-        ax.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
-        ax.set_xlabel("%")
+        if measure == "fluency":
+            ax.set_xlim(left=0)
+            ax.set_xlabel("nat a token")
+        else:
+            ax.set_xscale("symlog", linthresh=1, linscale=0.6)
+            ax.set_xlim(-0.08, 130)
+            ax.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
+            ax.set_xlabel("%")
         ax.grid(axis="x", color="0.92", lw=0.5, zorder=0)
-        letter(ax, "abcd"[which], title)
+        letter(ax, "abcde"[which], title)
     return made
 
 

@@ -54,9 +54,9 @@ def found_of(
     return found
 
 
-def results(logs: Sequence[Log], found: Mapping[str, Family]) -> tuple[list[Row], dict[str, list]]:
-    """The rows of all families with their corrections, and the lists that stand beside them in the file."""
-    rows = corrected([row for one in found.values() for row in one.rows])
+def results(logs: Sequence[Log], found: Mapping[str, Family], further: Sequence[Row] = ()) -> tuple[list[Row], dict[str, list]]:
+    """The rows of all families, and further ones, with their corrections, and the lists that stand beside them in the file."""
+    rows = corrected([*(row for one in found.values() for row in one.rows), *further])
     read = by_name(json.loads(json_text([vars(row) for row in rows])))
     base, verdicts = baselines(logs), []
     for log in logs:
@@ -110,15 +110,17 @@ def from_text(text: str) -> Family:
     ValueError, KeyError, TypeError : the text is something else
     """
     held = json.loads(text)
+    return Family(read_rows(held["rows"]), list(held["lines"]), dict(held["baseline"]))
+
+
+def read_rows(told: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Rows as a file has them."""
 
     def number(value: float | None) -> float:
         return math.nan if value is None else float(value)
 
-    def row(told: dict[str, Any]) -> Row:
-        plain = told | {name: number(told[name]) for name in ("estimate", "p", "p_adjusted")}
-        return Row(**plain | {"interval": tuple(map(number, told["interval"]))})
-
-    return Family([row(told) for told in held["rows"]], list(held["lines"]), dict(held["baseline"]))
+    plain = [dict(row) | {name: number(row[name]) for name in ("estimate", "p", "p_adjusted")} for row in told]
+    return [Row(**row | {"interval": tuple(map(number, row["interval"]))}) for row in plain]
 
 
 def _key(held: Mapping[str, Spoken], baseline: str | None, objects: int, level: float, seed: int) -> str:

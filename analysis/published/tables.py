@@ -72,6 +72,7 @@ def written(rows: Rows, found: Found) -> str:
                 before, after = (percent(rows[f"{log}/{name}"]["estimate"]) for log in (one["baseline"], one["log"]))
                 up.append((row["estimate"], f"{called[one['log']]} ({before} to {after} %)"))
         said.append(f"* More {what}, by the corrected test: {listed([told for _, told in sorted(up, reverse=True)]) if up else 'none'}.")
+    said += _fluent(rows, found, called)
     compared = {one["log"] for one in found["verdicts"]}
     for log in found["logs"]:
         if log["method"] != BASELINE and log["name"] not in compared:
@@ -81,6 +82,26 @@ def written(rows: Rows, found: Found) -> str:
                 f"{share['looping']} % of its captions loop, {share['unfinished']} % stop in mid-sentence."
             )
     return "\n".join(said)
+
+
+def _fluent(rows: Rows, found: Found, called: Mapping[str, str]) -> list[str]:
+    """Which captions a language model finds less or more probable than the baseline's; nothing where it has read none."""
+    changed: dict[int, list[str]] = {1: [], -1: []}
+    read = [one for one in found["verdicts"] if f"{one['log']} - {one['baseline']}/fluency" in rows]
+    for one in read:
+        way = direction(rows[f"{one['log']} - {one['baseline']}/fluency"])
+        if way:
+            before, after = (f"{rows[f'{log}/fluency']['estimate']:.2f}" for log in (one["baseline"], one["log"]))
+            changed[way].append(f"{called[one['log']]} ({before} to {after})")
+    if not read:
+        return []
+    most = max(rows[f"{one['log']}/fluency"]["n"] for one in read)
+    told = [f"{how}: {listed(logs) if logs else 'none'}" for how, logs in (("higher", changed[1]), ("lower", changed[-1]))]
+    return [
+        f"* NLL under SmolLM2-135M, which sees no image, in nat a token over {most} captions of each log, by the corrected test "
+        f"{'; '.join(told)}. "
+        "What repeats is easy to expect: a lower NLL beside more repetition is no fluency."
+    ]
 
 
 def places(rows: Rows, found: Found) -> str:

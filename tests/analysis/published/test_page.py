@@ -26,4 +26,4 @@ def test_of_closed_logs_nothing_by_caption_is_committed():
     logs = {log["name"]: log for log in json.loads(reduced.attrs["logs"])}
     assert {name for name, log in logs.items() if not log["licence"].startswith("none")} == set(opened)
     assert closed
-    assert all(variable.dtype.kind in "iu" for variable in reduced.data_vars.values()), "numbers only"
+    assert all(variable.dtype.kind in "iuf" for variable in reduced.data_vars.values()), "numbers only"
