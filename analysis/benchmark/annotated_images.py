@@ -113,18 +113,22 @@ def chosen(ids: Sequence[int], count: int, seed: int) -> list[int]:
 
 
 def read_ids(path: Path) -> list[int]:
-    """Image ids of a file, in its order: numbers or names of COCO's image files, one a line or as a JSON list.
+    """Image ids of a file, in its order: numbers or names of COCO's image files, one a line or as a JSON list; or those of a caption log.
 
     Raises
     ------
     BadInput : no such file, something that is no id, or an id twice
     """
+    if path.is_dir():
+        return _captioned(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file; check the path.") from None
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: no UTF-8 (byte {error.start}); save the file as UTF-8.") from None
+    if re.match(r"\s*(?:\[\s*)?\{", text):
+        return _captioned(path)
     if text.lstrip().startswith("["):
         try:
             words = [str(one) for one in json.loads(text)]
@@ -146,6 +150,13 @@ def read_ids(path: Path) -> list[int]:
     if not found:
         raise BadInput(f"{path}: holds no image id.")
     return list(found)
+
+
+def _captioned(path: Path) -> list[int]:
+    """The images that a caption log is of, each once, in its order."""
+    from analysis.score.logs import read_log
+
+    return list(dict.fromkeys(answer.image_id for answer in read_log(path)))
 
 
 def _scenes(config: BenchmarkConfig, named: list[int] | None) -> AnnotatedImages:

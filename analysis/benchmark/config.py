@@ -42,7 +42,7 @@ class BenchmarkConfig:
     images: int | None = None
     """how many images; left out: 500 (all, where questions come in a file)"""
     ids: Path | None = None
-    """a file of image ids, one a line or a JSON list: these images, in this order"""
+    """a file of image ids, one a line or a JSON list, or a log of captions: these images, in this order"""
     split: str = SPLIT
     """of annotations that name files of several splits, only images whose file name holds this word are chosen from"""
     prompt: str | None = None

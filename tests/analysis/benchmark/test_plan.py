@@ -109,6 +109,25 @@ def test_ids_are_read_from_lists_and_lines(tmp_path, text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"image_id": 42, "caption": "A dog."}\n{"image_id": 7, "caption": "A cat, 9."}\n{"image_id": 42, "caption": "Again."}\n',
+        ' [ {"image": "COCO_val2014_000000000042.jpg", "text": "A dog."}, {"image": "7.png", "text": "2 cats."}]',
+        '{"sentences": [{"image_id": 42, "caption": ""}, {"image_id": 7, "caption": "1"}]}',
+    ],
+)
+def test_ids_are_those_of_a_caption_log(tmp_path, text):
+    (tmp_path / "log.jsonl").write_text(text)
+    assert read_ids(tmp_path / "log.jsonl") == [42, 7]
+
+
+def test_ids_are_those_of_a_folder_of_captions(tmp_path):
+    for name in ("000000000042.txt", "x_7.txt"):
+        (tmp_path / name).write_text("A dog.")
+    assert read_ids(tmp_path) == [42, 7]
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "no image id"),
