@@ -27,7 +27,7 @@ def main(config: StoryConfig) -> None:
     """Read, draw, write."""
     from analysis.plots.style import house, save
     from analysis.story.figure import story
-    from analysis.story.results import read, rows_of
+    from analysis.story.results import sources
     from analysis.story.sentences import one_minute
 
     if config.page == PAGE and config.figures.resolve() != StoryConfig.figures.resolve():
@@ -36,12 +36,13 @@ def main(config: StoryConfig) -> None:
         before = config.page.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"--page {config.page}: cannot be read ({type(error).__name__}); it needs the marks <!-- story -->.") from error
-    subjects, texts = read(config.figures), rows_of(config.figures / "language" / "language.json")
-    text = one_minute(subjects, texts)
+    told_of = sources(config.figures)
+    text = one_minute(told_of)
     after = with_paragraph(before, "story", text, config.page)
     with house():
-        made, note = story(subjects, texts)
-        told = {"git_commit": subjects[-1].origin["git_commit"], "model_id": ", ".join(subject.name for subject in subjects)}
+        made, note = story(told_of)
+        last = told_of.subjects[-1].origin
+        told = {"git_commit": last["git_commit"], "model_id": ", ".join(subject.name for subject in told_of.subjects)}
         save(made, config.figures / "story", told, note)
     write_bytes(config.page, after.encode())
     say(f"{text}\nWritten: {config.figures} (story.svg, story.png); {config.page}")

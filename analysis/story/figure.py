@@ -1,13 +1,12 @@
 """The story figure: captions, dose curves, the plane of CHAIR_s and recall, and what smoothing costs a language model."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from analysis.plots.style import PAGE, figure, letter
-from analysis.story.panels import captions, doses, language, plane
-from analysis.story.results import Rows, SubjectResults
+from analysis.story.panels import captions, doses, language, plane, real_captions
+from analysis.story.results import StorySources
 
 NOTE = (
     "a: the first test scene of whose caption an object is absent (magenta); grey: words of a run of four that occurred before. Second "
@@ -16,34 +15,39 @@ NOTE = (
 )
 
 
-def story(subjects: Sequence[SubjectResults], texts: Rows) -> tuple[Figure, str]:
+def story(told: StorySources) -> tuple[Figure, str]:
     """The figure and the note under it; the last subject, the one with a pretrained language model, gives the captions."""
+    subjects = told.subjects
     made = figure(PAGE, 6.3)
-    columns = len(subjects)
-    grid = made.add_gridspec(3, 2 * columns + (2 if texts else 0), height_ratios=(1.0, 1, 1.1))
-    top = made.add_subplot(grid[0, :])
+    rows = made.add_gridspec(3, 1, height_ratios=(1.0, 1, 1.1))
+    top = made.add_subplot(rows[0])
     captions(top, subjects[-1])
     letter(top, "a", f"one scene, described by {subjects[-1].name}")
     place = iter("bcdefgh")
+    middle = rows[1].subgridspec(1, len(subjects) + bool(told.texts))
     for i, subject in enumerate(subjects):
-        ax = made.add_subplot(grid[1, 2 * i : 2 * i + 2])
+        ax = made.add_subplot(middle[i])
         doses(ax, subject)
         letter(ax, next(place), subject.name)
         if i == 0:
             handles, names = ax.get_legend_handles_labels()
             top.legend(handles, names, frameon=False, fontsize=6, loc="lower left", bbox_to_anchor=(0.0, -0.24), ncols=len(names))
-    if texts:
-        ax = made.add_subplot(grid[1, 2 * columns :])
-        language(ax, texts)
+    if told.texts:
+        ax = made.add_subplot(middle[len(subjects)])
+        language(ax, told.texts)
         ax.legend(frameon=False, fontsize=5.5)
         letter(ax, next(place), "SmolLM2 reading plain texts")
-    wide = grid[2, :].subgridspec(1, columns)
+    bottom = rows[2].subgridspec(1, len(subjects) + bool(told.logs))
     for i, subject in enumerate(subjects):
-        ax = made.add_subplot(wide[0, i])
+        ax = made.add_subplot(bottom[i])
         plane(ax, subject, labels=i == 0)
-        letter(ax, next(place), f"{subject.name}: saying less, or seeing better?")
+        letter(ax, next(place), f"{subject.name}: less, or better?")
         if i == 0:
             ax.legend(frameon=False, fontsize=5, loc="upper left")
+    if told.logs:
+        ax = made.add_subplot(bottom[len(subjects)])
+        real_captions(ax, told.logs)
+        letter(ax, next(place), "real captions, LLaVA-1.5-7B")
     numbers: dict[str, Any] = {
         "level": 100 * subjects[0].origin["config"]["level"],
         "validation": " and ".join(str(subject.reduced.sizes["scene"]) for subject in subjects),

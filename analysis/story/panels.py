@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from analysis.metrics.chair import score_caption
 from analysis.omission.line import MEASURES as OMITTED
 from analysis.plots.style import ARM_COLOURS, NULL_COLOUR, OBJECT_COLOURS
 from analysis.story.captions import ABSENT, AGAIN, PLAIN, lines, marked
-from analysis.story.results import Rows, SubjectResults
+from analysis.story.results import RealLog, Rows, SubjectResults
 
 COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
 WORDS = {PLAIN: "#222222", ABSENT: OBJECT_COLOURS["hallucinated"], AGAIN: "#B0B0B0"}
@@ -138,3 +139,20 @@ def language(ax: Axes, rows: Rows) -> None:
             label=label,
         )
     ax.set(xlabel="mean rate", ylabel="perplexity ×", ylim=(0.9, None))
+
+
+def real_captions(ax: Axes, logs: Sequence[RealLog], model: str = "LLaVA-1.5-7B") -> None:
+    """CHAIR_s against looping captions of others' methods on one model: the greedy logs, and those that were compared with one."""
+    shown = [log for log in logs if log.model == model and (log.verdict or log.method == "greedy")]
+    named: set[str] = set()
+    for log in sorted(shown, key=lambda log: -log.looping):
+        greedy = log.method == "greedy"
+        colour = COLOURS[NONE] if greedy else "#222222"
+        ax.plot(100 * log.looping, 100 * log.chair_s, "o" if greedy else "x", color=colour, markersize=4)
+        name = log.method.partition(" (")[0]
+        if name not in named and (greedy or log.looping > 0.05 or name in ("AdaIAT", "DeCo")):
+            ax.annotate(name, (100 * log.looping, 100 * log.chair_s), (4, 2), textcoords="offset points", fontsize=FONT, color=colour)
+            named.add(name)
+    ax.set(xlabel="captions that loop (%)", ylabel="captions with an\nabsent object (%)", ylim=(0, None))
+    ax.set_xlim(-1.5, None)
+    ax.margins(x=0.25)

@@ -1,7 +1,7 @@
 """What the story reads: of each subject its dose question and, where it was asked, the ablation; across subjects language and published."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ class SubjectResults:
     name : of the subject
     dose : rows of its dose question; `reduced` the data, `origin` the provenance
     ablation : rows of its ablation, none where it was not asked on the same scenes
+    mechanism : rows of its mechanism question, none where it was not asked
     """
 
     name: str
@@ -31,6 +32,66 @@ class SubjectResults:
     reduced: xr.Dataset
     origin: Mapping[str, Any]
     ablation: Rows
+    mechanism: Rows
+
+
+@dataclass(frozen=True)
+class RealLog:
+    """Real captions of one method: a log of others, as `analysis.published` compares it with the greedy log beside it.
+
+    Attributes
+    ----------
+    model, method : in words
+    looping, chair_s, repeated : shares of captions, and of runs of four words
+    verdict : of the rule there; "" of a greedy log, and of one without a greedy log
+    """
+
+    model: str
+    method: str
+    looping: float
+    chair_s: float
+    repeated: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class StorySources:
+    """All that is told.
+
+    Attributes
+    ----------
+    subjects : bundled ones whose dose question was asked
+    texts : rows of the language question, none where it was not asked
+    logs : real captions, none where they were not looked at
+    """
+
+    subjects: Sequence[SubjectResults]
+    texts: Rows
+    logs: Sequence[RealLog]
+
+
+def sources(figures: Path) -> StorySources:
+    """Whatever lies under figures/.
+
+    Raises
+    ------
+    BadInput : no dose question was asked, or a file cannot be read
+    """
+    return StorySources(read(figures), rows_of(figures / "language" / "language.json"), real_logs(figures / "published" / "published.json"))
+
+
+def real_logs(path: Path) -> list[RealLog]:
+    """The logs of a results file of `analysis.published`; none where there is no file."""
+    rows = rows_of(path)
+    if not rows:
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    verdicts = {one["log"]: one["verdict"] for one in found["verdicts"]}
+    made = []
+    for log in found["logs"]:
+        shares = (rows[f"{log['name']}/{name}"]["estimate"] for name in ("looping", "chair_s", "repeated_4grams"))
+        made.append(RealLog(log["model"], log["method"], *shares, verdicts.get(log["name"], "")))
+    return made
 
 
 def read(figures: Path) -> list[SubjectResults]:
@@ -65,4 +126,5 @@ def _subject(name: str, folder: Path) -> SubjectResults:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
     ablation = rows_of(folder / "ablation" / "ablation.json")
     same = bool(ablation) and next(iter(ablation.values()))["n"] == origin["n"]
-    return SubjectResults(name, rows_of(path), reduced, origin, ablation if same else {})
+    mechanism = rows_of(folder / "mechanism" / "mechanism.json")
+    return SubjectResults(name, rows_of(path), reduced, origin, ablation if same else {}, mechanism)

@@ -3,22 +3,28 @@
 import math
 from collections.abc import Sequence
 
+from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
-from analysis.story.results import Rows, SubjectResults
+from analysis.mechanism.findings import NAMES, has_signature
+from analysis.published.verdict import BETTER, NOT_LOWER
+from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
 from analysis.telling.wording import direction, listed, p_value
 
 ALPHA = 0.05
 
 
-def one_minute(subjects: Sequence[SubjectResults], texts: Rows) -> str:
-    """What smoothing does, at what cost, at a fair dose, beyond saying less, and what is open; each a sentence over all subjects."""
+def one_minute(told: StorySources) -> str:
+    """What smoothing does, at what cost, at a fair dose, beyond saying less, by which mechanism, and what is open; a sentence each."""
+    subjects = told.subjects
     said = [
         published(subjects),
         broken(subjects),
         fair(subjects),
         omission(subjects),
-        *([language(texts)] if texts else []),
-        "What a model of 7B parameters bears is not known here: these subjects have 3 and 135 million, and their images are drawn.",
+        *([mechanism(subjects)] if any(subject.mechanism for subject in subjects) else []),
+        *([language(told.texts)] if told.texts else []),
+        *([real(told.logs)] if told.logs else []),
+        "**Open**: what KVSmooth does to a model of 7B parameters. These subjects have 3 and 135 million, and their images are drawn.",
     ]
     return "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(said, 1))
 
@@ -87,6 +93,35 @@ def language(rows: Rows) -> str:
         f"**A language model alone**, reading plain texts, has its perplexity multiplied by {math.exp(whole['estimate']):.2f} "
         f"[{low:.2f}, {high:.2f}] at the published dose; guidance by entropy costs {way} a constant rate of its mean (a factor of "
         f"{math.exp(mean['estimate']):.3f})."
+    )
+
+
+def mechanism(subjects: Sequence[SubjectResults]) -> str:
+    """Which controls have the mechanism's signature as well."""
+    parts = []
+    for subject in subjects:
+        if subject.mechanism:
+            arms = [row["where"]["arm"] for name, row in subject.mechanism.items() if name.endswith("/entropy") and "arm" in row["where"]]
+            with_it = [NAMES.get(arm, arm) for arm in arms if arm not in (BASELINE, PAPER) and has_signature(subject.mechanism, arm)]
+            own = "KVSmooth does both" if has_signature(subject.mechanism, PAPER) else "KVSmooth does not do both"
+            also = f", and so {'does' if len(with_it) == 1 else 'do'} {listed(with_it)}" if with_it else ", and no control does"
+            parts.append(f"on {subject.name} {own}{also}")
+    return (
+        f"**The mechanism** (attention kept on the image beyond dilution, hidden states near it, on the same tokens): {'; '.join(parts)}."
+    )
+
+
+def real(logs: Sequence[RealLog]) -> str:
+    """What others' methods do to the captions of large models."""
+    judged = [log for log in logs if log.verdict]
+    lower = [log for log in judged if log.verdict != NOT_LOWER]
+    better = [log for log in lower if log.verdict == BETTER]
+    greedy = max(log.looping for log in logs if log.method == "greedy")
+    most = max(judged, key=lambda log: log.looping)
+    return (
+        f"**Real captions** of 7B models under other methods: {len(lower)} of {len(judged)} logs lower CHAIR against greedy ones, "
+        f"{len(better) or 'none'} by seeing better alone; up to {100 * most.looping:.0f} % of the captions loop ({most.method} on "
+        f"{most.model}), greedily at most {100 * greedy:.1f} %."
     )
 
 

@@ -9,26 +9,28 @@ import pytest
 
 from analysis.dose.results import results
 from analysis.plots.style import house
+from analysis.published.verdict import BETTER, NOT_LOWER
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
 from analysis.story.__main__ import StoryConfig, main
 from analysis.story.captions import lines, marked, repeated_spans
 from analysis.story.figure import story
-from analysis.story.results import SubjectResults, read
-from analysis.story.sentences import broken, fair, language, omission, one_minute, published
+from analysis.story.results import RealLog, StorySources, SubjectResults, sources
+from analysis.story.sentences import broken, fair, language, mechanism, omission, one_minute, published, real
 from probes.command.cli import BadInput
 from probes.sentences import repeated_ngrams
 from tests.analysis.dose.test_dose import data
+from tests.analysis.mechanism.test_mechanism import OWN, rows_of
 
 
-def subject(chances, name="emoji", chosen=0.1, seed=0):
+def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None):
     reduced = data(chances, np.random.default_rng(seed), dose=chosen)
     arms = [str(arm) for arm in reduced["arm"].values]
     said = {arm: ["A dog. A dog and a cat. A dog and a cat, a dog and a cat."] * 3 for arm in arms}
     reduced = reduced.assign_attrs(examples=json.dumps(said))
     rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
     origin = {"chosen": chosen, "n": 60, "git_commit": "0" * 40, "config": {"lambda_ref": 0.7, "level": 0.95}}
-    return SubjectResults(name, rows, reduced, origin, {})
+    return SubjectResults(name, rows, reduced, origin, {}, mechanism or {})
 
 
 def text_row(estimate, p):
@@ -80,9 +82,32 @@ def test_a_language_model_is_told_of_where_it_was_asked():
     assert f"multiplied by {math.exp(0.5):.2f} [{math.exp(0.4):.2f}, {math.exp(0.6):.2f}]" in language(TEXTS)
     assert "costs less than a constant rate" in language(TEXTS)
     assert "not clearly less or more than" in language(TEXTS | {"kvsmooth - mean/nll": text_row(-0.05, 0.4)})
-    both = one_minute([subject((0.3, 0.1, 0.5))], TEXTS)
+    both = one_minute(StorySources([subject((0.3, 0.1, 0.5))], TEXTS, []))
     assert both.count("\n") == 5
-    assert one_minute([subject((0.3, 0.1, 0.5))], {}).count("\n") == 4
+    assert one_minute(StorySources([subject((0.3, 0.1, 0.5))], {}, [])).count("\n") == 4
+
+
+def test_the_mechanism_is_told_with_the_controls_that_have_it():
+    shared = OWN | {"constant": [0.5, 0.3, 0.1, -0.2]}
+    said = mechanism(
+        [subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(shared)), subject((0.3, 0.1), "smollm2", 0.0, mechanism=rows_of(OWN))]
+    )
+    assert "on emoji KVSmooth does both, and so does a constant rate; on smollm2 KVSmooth does both, and no control does." in said
+    assert "KVSmooth does not do both" in mechanism([subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(OWN | {"kvsmooth": [0, 0, 0, 0]}))])
+
+
+LOGS = [
+    RealLog("M-7B", "greedy", 0.004, 0.5, 0.01, ""),
+    RealLog("M-7B", "loud", 0.3, 0.3, 0.1, "mixture"),
+    RealLog("M-7B", "quiet", 0.0, 0.3, 0.01, BETTER),
+    RealLog("M-7B", "idle", 0.01, 0.5, 0.01, NOT_LOWER),
+]
+
+
+def test_real_captions_are_counted_by_verdict():
+    said = real(LOGS)
+    assert "2 of 3 logs lower CHAIR against greedy ones, 1 by seeing better alone" in said
+    assert "up to 30 % of the captions loop (loud on M-7B), greedily at most 0.4 %" in said
 
 
 def test_the_figure_has_a_panel_for_each_subject_and_one_for_the_language_model():
@@ -94,8 +119,10 @@ def test_the_figure_has_a_panel_for_each_subject_and_one_for_the_language_model(
             rows[f"{arm} - baseline/nll"] = text_row(rate / 2, 0.01)
     rows["kvsmooth/rate"] = text_row(0.6, math.nan)
     with house():
-        made, note = story([subject((0.3, 0.1, 0.5)), subject((0.1, 0.1, 0.1), "smollm2")], rows)
-        alone, _ = story([subject((0.3, 0.1, 0.5))], {})
+        both = [subject((0.3, 0.1, 0.5)), subject((0.1, 0.1, 0.1), "smollm2")]
+        made, note = story(StorySources(both, rows, LOGS))
+        alone, _ = story(StorySources(both[:1], {}, []))
+    assert sum(ax.get_xlabel() == "captions that loop (%)" for ax in made.axes) == 1
     assert sum(ax.get_xlabel() == "dose (lambda_ref)" for ax in made.axes) == 2
     assert sum(ax.get_xlabel() == "mean rate" for ax in made.axes) == 1
     assert sum(ax.get_xlabel() == "objects named (recall, %)" for ax in made.axes) == 2
@@ -115,7 +142,7 @@ def test_the_command_reads_files_alone(tmp_path):
     main(StoryConfig(figures=tmp_path, page=page))
     assert (tmp_path / "story.svg").is_file()
     assert (tmp_path / "story.png").is_file()
-    assert one_minute(read(tmp_path), {}) in page.read_text(encoding="utf-8")
+    assert one_minute(sources(tmp_path)) in page.read_text(encoding="utf-8")
     (folder / "dose.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadInput, match=r"dose\.json: cannot be read"):
         main(StoryConfig(figures=tmp_path, page=page))
@@ -132,8 +159,4 @@ def test_what_is_not_there_is_told_in_a_line(tmp_path):
 
 
 def test_the_page_s_sentences_are_those_of_the_committed_results():
-    from analysis.story.results import rows_of
-
-    figures = Path("figures")
-    page = Path("docs/findings.md").read_text(encoding="utf-8")
-    assert one_minute(read(figures), rows_of(figures / "language" / "language.json")) in page
+    assert one_minute(sources(Path("figures"))) in Path("docs/findings.md").read_text(encoding="utf-8")
