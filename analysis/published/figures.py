@@ -131,9 +131,9 @@ def text(rows: Rows, found: Mapping[str, Any]) -> Figure:
     called, models = names(found["logs"]), of_model(found["logs"])
     measures = {
         "repeated_4grams": "repeated 4-grams",
-        "looping": "looping captions",
-        "echoes": "named again at once",
-        "unfinished": "unfinished captions",
+        "looping": "looping",
+        "echoes": "named again",
+        "unfinished": "unfinished",
     } | ({"fluency": "NLL"} if any(name.endswith("/fluency") for name in rows) else {})
     shown = [log for logs in models.values() for log in logs]
     made = figure(PAGE, 1.1 + 0.135 * (len(shown) + len(models)))
