@@ -6,7 +6,8 @@ JOBS ?= 2
 # whose figures `make reproduce` makes
 SUBJECT ?= emoji
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
-ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
+# and what is compiled is kept, whatever the machine's own setting is: a command that is started, and tests do that often, compiles nothing again
+ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # by the registry: a question that is listed there has a target
 QUESTIONS := $(shell sed -n 's/^    "\([a-z0-9_]*\)": QuestionCommand.*/\1/p' analysis/questions.py)
 

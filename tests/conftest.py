@@ -3,6 +3,7 @@
 torch and transformers are loaded by the tests that need them, not here.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,12 @@ from hypothesis import HealthCheck, settings
 # timed, as a busy machine is slow at anything
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays to the end: the collector need not walk through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -45,8 +45,11 @@ def one_row(inputs, model, row):
     return alone | {name: torch.zeros(1, len(ids), dtype=torch.long) for name in ("token_type_ids", "mm_token_type_ids") if name in inputs}
 
 
-@pytest.mark.parametrize("smoothed", [False, True])
-@pytest.mark.parametrize("family", [f if f in QUICK else pytest.param(f, marks=pytest.mark.slow) for f in SEEING])
+@pytest.mark.parametrize(
+    ("family", "smoothed"),
+    [(family, smoothed) for family in QUICK for smoothed in (False, True)]
+    + [pytest.param(family, True, marks=pytest.mark.slow) for family in SEEING if family not in QUICK],
+)
 def test_recorded_divergences_equal_those_of_two_generations(family, smoothed):
     model, inputs = build(family, batch=2)
     plain, _ = build(family, batch=2)

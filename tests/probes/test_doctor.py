@@ -29,6 +29,7 @@ def test_a_subject_is_recorded(subject_folder):
     assert found["recording"].told.endswith("the baseline's tokens are those of plain generate")
 
 
+@pytest.mark.slow
 def test_tokens_that_are_not_those_of_plain_generate(subject_folder):
     """A layer that draws at random: no two runs of it are alike."""
     sick = subject(str(subject_folder))

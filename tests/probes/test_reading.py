@@ -30,6 +30,7 @@ def test_a_few_variables_are_those_of_the_whole_recording(whole, subject, items)
     xr.testing.assert_identical(few, read_folder(out / "free", arms=list(ARMS), variables=WANTED))
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_torn_is_recorded_first(whole, subject, items, tmp_path):
     _, recording = whole
     few = record(subject, items[:2], ARMS, out=tmp_path, variables=WANTED, **OPTIONS)

@@ -142,6 +142,7 @@ def test_a_caption_with_the_models_own_image_token_is_refused():
         with_captions(model, inputs, [[9, 8], [9, IMAGE, 8]])
 
 
+@pytest.mark.slow
 def test_nothing_of_a_layer_is_kept_after_its_visit():
     model, inputs = build("llava", batch=1)
     whole, _ = with_captions(model, inputs, CAPTIONS[:1])

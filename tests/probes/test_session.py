@@ -104,6 +104,7 @@ def test_a_run_that_was_cut_short_ends_as_if_it_had_not_been(free, subject, item
     assert {path: content for path, (_, content) in after.items()} == {p: c for p, (_, c) in files(out / "free").items()}
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_finished(free, subject, items, tmp_path, monkeypatch):
     from probes import session
 
@@ -123,6 +124,7 @@ def test_an_interrupt_keeps_what_is_finished(free, subject, items, tmp_path, mon
     xr.testing.assert_identical(record(subject, items, ARMS, out=tmp_path, **OPTIONS), free[1])
 
 
+@pytest.mark.slow
 def test_more_images_can_be_added_and_keep_what_is_there(free, subject, items, tmp_path):
     record(subject, items[:2], ARMS, out=tmp_path, **OPTIONS)
     before = files(tmp_path)
@@ -167,6 +169,7 @@ def test_given_captions_are_replayed(subject, items):
     assert replay.n_steps.sel(arm="baseline").values.tolist() == [len(first), 2]
 
 
+@pytest.mark.slow
 def test_sampling_depends_on_the_seed_alone(subject, items, tmp_path):
     draw = {"generate": {"do_sample": True}, "recorders": ("entropy",), **OPTIONS}
     whole = record(subject, items[:3], out=tmp_path, seed=5, **draw)

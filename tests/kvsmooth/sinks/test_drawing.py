@@ -1,5 +1,6 @@
 """Every detector draws itself on the toy layer."""
 
+import os
 import runpy
 import subprocess
 import sys
@@ -38,7 +39,10 @@ def test_a_file_draws_itself_as_a_module_of_its_own(capsys):
 
 
 @pytest.mark.slow
-def test_a_file_draws_itself_as_a_script():
-    done = subprocess.run([sys.executable, "-W", "error", str(FOLDER / "key_norm.py")], capture_output=True, text=True, timeout=PATIENCE)
+def test_a_file_draws_itself_as_a_script_in_any_encoding():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-W", "error", str(FOLDER / "key_norm.py")]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
     check(done.stdout, "key_norm")

@@ -1,15 +1,16 @@
 """One process at a time in a folder; nothing that only some systems have is imported on the way."""
 
+import ast
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from probes.command.lock import Held, held
-from tests.processes import PATIENCE, started
+from tests.processes import started
+from tests.rooms import FLOORS, ROOT, sources
 
-ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys
 from probes.command.lock import held
@@ -38,23 +39,23 @@ def test_a_missing_folder_is_not_made(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-IMPORTS = """
-import importlib, pkgutil, sys
-import torch, nnsight, h5py, xarray, filelock, matplotlib.pyplot, pandas, scipy.stats, statsmodels.api, sklearn, tqdm, tyro, PIL.Image
-for name in ("fcntl", "termios", "pty", "resource", "pwd", "grp"):
-    sys.modules[name] = None  # as on Windows: importing it is an ImportError
-found = 0
-for room in ("kvsmooth", "probes", "analysis"):
-    for module in pkgutil.walk_packages(importlib.import_module(room).__path__, room + "."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-            found += 1
-print(found)
-"""
+ONLY_POSIX = {"fcntl", "termios", "tty", "pty", "resource", "pwd", "grp", "posix", "syslog", "readline"}
 
 
-@pytest.mark.slow
+def imported_first(body: list[ast.stmt]) -> Iterator[str]:
+    """Modules that a file imports while it is imported itself; not those that a function imports, or for which it has another way."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Try):
+            yield from imported_first([*getattr(node, "body", ()), *getattr(node, "orelse", ())])
+
+
 def test_no_module_needs_what_only_posix_has_to_be_imported():
-    done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 200
+    found = {path: set(imported_first(ast.parse((ROOT / path).read_text(encoding="utf-8")).body)) for path in sources(*FLOORS)}
+    assert len(found) > 200
+    assert {path: names & ONLY_POSIX for path, names in found.items() if names & ONLY_POSIX} == {}
+    planted = "import os\nif True:\n    import pwd\ntry:\n    import fcntl\nexcept ImportError: pass\ndef f():\n    import pty\n"
+    assert set(imported_first(ast.parse(planted).body)) == {"os", "pwd"}

@@ -193,6 +193,7 @@ def test_windows_are_bounded_and_an_image_is_held_once_a_layer():
     assert with_image == pytest.approx(LAYERS * 64 * CHANNELS * 4, abs=200)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_prompt_or_of_the_cache_survives_a_recording():
     model, inputs = build("llava")
     tracing = Tracing(model)

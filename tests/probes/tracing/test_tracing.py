@@ -55,7 +55,9 @@ def test_recording_leaves_the_tokens_of_a_method_as_they_are():
 
 
 @pytest.mark.parametrize("method", [None, KVSmooth(layers=[1], window=3)], ids=["baseline", "kvsmooth"])
-@pytest.mark.parametrize("family", ["llava", "qwen2_vl", "gemma3", "instructblip", "mistral"])
+@pytest.mark.parametrize(
+    "family", ["llava", *(pytest.param(name, marks=pytest.mark.slow) for name in ("qwen2_vl", "gemma3", "instructblip", "mistral"))]
+)
 def test_a_padded_batch_says_of_each_row_what_the_row_says_alone(family, method):
     model, inputs = build(family, batch=2)
     together = record_inputs(model, inputs, method, max_new_tokens=TOKENS, sink_channels=())

@@ -168,7 +168,7 @@ def test_training_goes_on_after_kill_9(tmp_path):
 @pytest.mark.slow
 def test_the_subject_sees():
     model, processor = LlavaForConditionalGeneration.from_pretrained(WEIGHTS), AutoProcessor.from_pretrained(WEIGHTS)
-    drawn = scenes(20)
+    drawn = scenes(10)
     seen = score(drawn, captions(model, processor, drawn))
     blank = [type(item)(**{**vars(item), "image": item.image.copy()}) for item in drawn]
     for item in blank:

@@ -22,6 +22,7 @@ def weights():
     return base.base_weights()
 
 
+@pytest.mark.slow
 def test_text_comes_back_and_special_tokens_stay_whole(tokenizer):
     text = prompt_text("Please describe this image: 12 cats, naïve — isn't it?\n\n  x\ty")
     ids = tokenizer(text)["input_ids"]

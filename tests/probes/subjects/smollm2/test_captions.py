@@ -20,6 +20,7 @@ def drawn():
     return [scene(index, "validation", 168) for index in range(N)]
 
 
+@pytest.mark.slow
 def test_every_sentence_is_true_of_its_scene(drawn):
     for item in drawn:
         for sentence in sentences(describe(item)):

@@ -91,4 +91,5 @@ def test_a_saved_folder_says_the_same_and_names_of_several_tokens_are_found(subj
     subject.processor.save_pretrained(tmp_path)
     copy = load_subject(str(tmp_path))
     again = copy.encode(subject.items(2)[1:])
-    assert free_captions(copy.model, again, end_tokens(copy.speaker), do_sample=False, num_beams=1) == [said]
+    begun = free_captions(copy.model, again, end_tokens(copy.speaker), do_sample=False, num_beams=1, max_new_tokens=2 * TOKENS)
+    assert begun == [said[: 2 * TOKENS]]
