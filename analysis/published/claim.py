@@ -5,58 +5,25 @@ F1 by its difference, both applied to the measured greedy captions of that model
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 
+from analysis.benchmark.published import published
 from analysis.omission.line import COUNTS, MEASURES, measures
 from analysis.published.family import BOUND
 
-SOURCE = "KVSmooth, arXiv 2602.04268, table of CHAIR at 512 tokens"
 CHAIR_S, F1 = MEASURES.index("chair_s"), MEASURES.index("f1")
+BASELINE = "baseline"
 
 
-@dataclass(frozen=True)
-class Published:
-    """A row of a published table; fractions."""
-
-    model: str
-    method: str
-    chair_s: float
-    f1: float
-
-
-ROWS = tuple(
-    Published(model, method, round(chair_s / 100, 4), round(f1 / 100, 4))
-    for model, rows in {
-        "LLaVA-1.5-7B": (
-            ("baseline", 41.8, 77.5),
-            ("VCD", 56.0, 71.1),
-            ("OPERA", 44.2, 78.6),
-            ("PAI", 22.6, 75.5),
-            ("MiddleLayer", 17.8, 75.9),
-            ("KVSmooth", 18.2, 79.2),
-        ),
-        "MiniGPT-4-7B": (
-            ("baseline", 31.8, 69.9),
-            ("OPERA", 27.4, 69.4),
-            ("PAI", 24.6, 71.0),
-            ("MiddleLayer", 24.6, 71.2),
-            ("KVSmooth", 17.0, 71.7),
-        ),
-        "InstructBLIP-7B": (
-            ("baseline", 61.4, 71.6),
-            ("OPERA", 68.0, 69.2),
-            ("PAI", 63.4, 71.1),
-            ("MiddleLayer", 75.0, 67.2),
-            ("KVSmooth", 42.2, 75.1),
-        ),
-    }.items()
-    for method, chair_s, f1 in rows
-)
-"""All from the table of `SOURCE`, whose authors ran every method themselves."""
+def published_rows(model: str) -> dict[str, tuple[float, float]]:
+    """By method, the published CHAIR_s and F1 of this model, fractions; nothing of a model that is in no published table."""
+    found: dict[str, dict[str, float]] = {}
+    for one in published("chair", model):
+        found.setdefault(one.method, {})[one.measure] = one.value
+    return {method: (told["chair_s"], told["f1"]) for method, told in found.items()}
 
 
 def pooled(lines: Sequence[Mapping[str, Any]], model_of: Mapping[str, str], model: str) -> dict[str, np.ndarray]:
@@ -82,31 +49,33 @@ def claims(lines: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, 
     knows no mention drops to come there.
     """
     found = []
-    for row in ROWS:
-        own = [one for one in baselines if one and model_of[one["log"]] == row.model]
-        before = next(one for one in ROWS if one.model == row.model and one.method == "baseline")
-        sums = summed(lines, model_of, row.model)
-        curves = {name: measures(total) for name, total in sums.items()}
-        if not own or row.method == "baseline":
-            continue
-        base = next(iter(curves.values()))[-1]
-        target = {"chair_s": float(base[CHAIR_S]) * row.chair_s / before.chair_s, "f1": float(base[F1]) + row.f1 - before.f1}
-        told = {
-            "model": row.model,
-            "method": row.method,
-            "published": [row.chair_s, row.f1],
-            "published_baseline": [before.chair_s, before.f1],
-        }
-        told |= {"measured_baseline": [float(base[CHAIR_S]), float(base[F1])], "captions": sum(one["captions"] for one in own), **target}
-        if row.chair_s < before.chair_s:
-            reached = {name: f1_at(curve, target["chair_s"]) for name, curve in curves.items()}
-            told |= {"line_f1": reached, "demand": demand(own, target["chair_s"], target["f1"])}
-            blind = {name: value for name, value in reached.items() if value is not None and name != " ".join(BOUND)}
-            if blind:
-                best = max(blind, key=blind.__getitem__)
-                told |= {"best_line": best, "best_line_trade": trade(sums[best], target["chair_s"])}
-        found.append(told)
+    for model in dict.fromkeys(model_of[one["log"]] for one in baselines):
+        rows, own = published_rows(model), [one for one in baselines if model_of[one["log"]] == model]
+        sums = summed(lines, model_of, model)
+        base = measures(next(iter(sums.values()))[-1])
+        for method, (chair_s, f1) in rows.items():
+            if method == BASELINE:
+                continue
+            before = rows[BASELINE]
+            target = {"chair_s": float(base[CHAIR_S]) * chair_s / before[0], "f1": float(base[F1]) + f1 - before[1]}
+            told = {"model": model, "method": method, "published": [chair_s, f1], "published_baseline": list(before)}
+            told |= {
+                "measured_baseline": [float(base[CHAIR_S]), float(base[F1])],
+                "captions": sum(one["captions"] for one in own),
+                **target,
+            }
+            found.append(told | (_beside(sums, own, **target) if chair_s < before[0] else {}))
     return found
+
+
+def _beside(sums: Mapping[str, np.ndarray], baselines: Sequence[Mapping[str, Any]], chair_s: float, f1: float) -> dict[str, Any]:
+    reached = {name: f1_at(measures(total), chair_s) for name, total in sums.items()}
+    blind = {name: value for name, value in reached.items() if value is not None and name != " ".join(BOUND)}
+    told = {"line_f1": reached, "demand": demand(baselines, chair_s, f1)}
+    if not blind:
+        return told
+    best = max(blind, key=blind.__getitem__)
+    return told | {"best_line": best, "best_line_trade": trade(sums[best], chair_s)}
 
 
 def f1_at(curve: np.ndarray, chair_s: float) -> float | None:

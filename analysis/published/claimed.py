@@ -16,7 +16,7 @@ TAKEN = (
     "difference, "
     "from the measured greedy captions of that model. It has no interval: of 500 captions, CHAIR_s at 18 % has a standard error of 1.7 "
     "points. "
-    "F1 is taken to be PAI's, over the distinct objects."
+    "F1 is PAI's, over the distinct objects."
 )
 
 

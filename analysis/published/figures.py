@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from analysis.omission.line import MEASURES as OMITTED
 from analysis.plots.labels import names as write_names
 from analysis.plots.style import PAGE, figure, letter
-from analysis.published.claim import ROWS, pooled
+from analysis.published.claim import BASELINE as UNCHANGED
+from analysis.published.claim import pooled, published_rows
 from analysis.published.logs import BASELINE
 from analysis.published.names import names, of_model
 from analysis.published.style import LINE_COLOUR, LINE_LOOKS, MARKERS, ORACLE_COLOUR, VERDICT_COLOURS
@@ -110,10 +111,10 @@ def published(ax: Axes, rows: Rows, found: Mapping[str, Any], model: str) -> Non
             y = 100 * rows[f"{one['log']} - {one['baseline']}/f1"]["estimate"]
             ax.plot(x, y, marker="o", ms=4, mec="0.3", mew=0.5, lw=0, color=VERDICT_COLOURS[one["verdict"]], zorder=3)
             others.append((x, y))
-    told = {row.method: row for row in ROWS if row.model == model}
-    for method, row in told.items():
-        if method != "baseline":
-            x, y = row.chair_s / told["baseline"].chair_s, 100 * (row.f1 - told["baseline"].f1)
+    told = published_rows(model)
+    for method, (chair_s, f1) in told.items():
+        if method != UNCHANGED:
+            x, y = chair_s / told[UNCHANGED][0], 100 * (f1 - told[UNCHANGED][1])
             ax.plot(x, y, marker="*", ms=8 if method == "KVSmooth" else 5.5, mec="#D55E00", mfc="none", mew=0.9, lw=0, zorder=4)
             spots.append((method, (x, y)))
     ax.axhline(0, color="0.85", lw=0.6, zorder=0)
