@@ -15,6 +15,7 @@ os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"  # serve
 # a job in the background is started with interrupts ignored, and would hand that on to the processes of its tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+gc.disable()  # until all is loaded
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,6 +28,7 @@ settings.load_profile("same")
 
 def pytest_collection_finish():
     """What is loaded by now stays to the end: the collector need not walk through all of it again and again."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

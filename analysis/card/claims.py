@@ -33,13 +33,13 @@ def claims(caption: str, drawn: Scene) -> Counter:
     A relation is true where any two objects of these names stand so; an absent object makes it false.
     """
     found: Counter = Counter()
-    places = {thing.category: [] for thing in drawn.objects}
+    places: dict[str | None, list[tuple[float, float]]] = {thing.category: [] for thing in drawn.objects}
     for thing in drawn.objects:
         places[thing.category].append(thing.centre)
     for axis, patterns in ((0, SIDE_PATTERNS), (1, HEIGHT_PATTERNS)):
         for a, b in ((m["a"], m["b"]) for pattern in patterns for m in pattern.finditer(caption)):
             kind, one, other = ("side", "height")[axis], NAMES.get(a), NAMES.get(b)
-            if one == other:
+            if one is not None and one == other:  # two words that name nothing are not one object
                 found[kind, "itself"] += 1
             else:
                 holds = any(p[axis] <= q[axis] for p in places.get(one, ()) for q in places.get(other, ()))
@@ -52,7 +52,8 @@ def claims(caption: str, drawn: Scene) -> Counter:
 
 def shares(captions: Iterable[str], drawn: Iterable[Scene]) -> dict[str, float]:
     """Over all captions: claims of each kind a caption, the share of them that is true, and that compares an object with itself."""
-    total, n = Counter(), 0
+    total: Counter = Counter()
+    n = 0
     for caption, item in zip(captions, drawn, strict=True):
         total += claims(caption, item)
         n += 1

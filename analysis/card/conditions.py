@@ -23,6 +23,8 @@ OTHER = "image of another scene"
 """That of the next scene: its caption is known from the baseline."""
 GRID = 8
 """Patches on a side, of every bundled subject."""
+DIGITS = 20
+"""Of the hash of the weights, in the name of a file that keeps captions."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,10 @@ def captions(subject: Subject, condition: Condition, n: int, batch: int, cache: 
     texts: list[str] = []
     for start in tqdm(range(0, n, batch), condition.name, disable=None):
         part = range(start, min(start + batch, n))
-        kept = (
-            cache
-            and cache
-            / f"{subject.revision[:12]}-{f'{condition.name} {condition.drawn}'.strip().replace(' ', '-')}-{part.start}-{part.stop}.json"
-        )
+        name = f"{condition.name} {condition.drawn}".strip().replace(" ", "-")
+        # of the hash alone, without what kind of hash it is
+        weights = subject.revision.rpartition(":")[2][:DIGITS]
+        kept = cache and cache / f"{weights}-{name}-{part.start}-{part.stop}.json"
         if kept and kept.exists():
             texts += json.loads(kept.read_text(encoding="utf-8"))
             continue

@@ -24,6 +24,8 @@ ROWS = {
 }
 COLUMNS = ("chair_s", "chair_i", "recall", "precision", "f1", "length", "mentions", "repeated_sentences", "repeated_4grams")
 GROUPS = {"bos": "first token", "system": "system", "image": "image", "prompt": "prompt", "text": "caption so far"}
+COMPARING = ("any", "side", "height", "larger")
+"""Kinds of what is said that can compare an object with itself."""
 Row = Mapping[str, Any]
 
 
@@ -80,6 +82,8 @@ def _claims(rows: Mapping[str, Row], claims: Mapping[str, str]) -> list[str]:
     lines = ["| what is said of named objects | claims a caption | true | of an object and itself |", "|---|---|---|---|"]
     for kind, label in claims.items():
         found = [rows[f"baseline: {kind}_{what}"]["estimate"] for what in ("claims", "true", "itself")]
+        if kind not in COMPARING:
+            found[-1] = None
         lines.append(f"| {label} | {' | '.join(_number(value) for value in found)} |")
     if (written := rows.get("baseline: written")) is not None:
         lines += ["", f"Share of sentences that the grammar of the training captions can write: {_number(written['estimate'])}."]

@@ -106,6 +106,9 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
         places = {"out": Path("figures") / config.subject, "docs": stated.docs, "recordings": stated.recordings, "only": stated.asked}
         free = {name: value for name, value in places.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
         return replace(config, **whole, **free)
+    if stated is not None:  # a trial asks as the whole does, but for what was named
+        own = {name: getattr(stated, name) for name in ("plan", "batch_size")}
+        config = replace(config, **{name: value for name, value in own.items() if getattr(config, name) == getattr(RegenerateConfig, name)})
     from analysis.question.destination import trial
 
     folder = trial(config)

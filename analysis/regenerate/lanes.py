@@ -76,7 +76,9 @@ def run_jobs(jobs: Sequence[Job], lanes: int, logs: Path, screen: Screen) -> lis
     KeyboardInterrupt : on SIGINT or SIGTERM, after the children have ended
     """
     logs.mkdir(parents=True, exist_ok=True)
-    waiting, running, ended = list(jobs), [], []
+    waiting = list(jobs)
+    running: list[_Child] = []
+    ended: list[FinishedJob] = []
     with _termination_is_an_interrupt(), _none_left(running):
         while waiting or running:
             for job in list(startable(waiting, [child.job for child in running], ended, lanes)):

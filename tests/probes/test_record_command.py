@@ -69,9 +69,10 @@ def test_recorders_can_be_chosen(subject_folder, image_folder, tmp_path, capsys)
     assert "recorders must be among entropy, mass" in capsys.readouterr().err
 
 
-@pytest.fixture
-def spoiled(tmp_path, subject_folder, image_folder):
-    """Folders with one thing wrong each."""
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory, subject_folder, image_folder):
+    """Folders with one thing wrong each; nobody writes into them."""
+    tmp_path = tmp_path_factory.mktemp("spoiled")
     (tmp_path / "empty").mkdir()
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "a.jpg").write_bytes(b"not a picture")

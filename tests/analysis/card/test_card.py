@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from analysis.captions.shares import COLUMNS, estimates, overlap, shares, table,
 from analysis.card import claims as card_claims
 from analysis.card.__main__ import CardConfig, main, others_of, placed
 from analysis.card.conditions import captions, conditions, shuffled
-from analysis.card.page import END, ROWS, START, filled
+from analysis.card.page import END, ROWS, START, _claims, filled
 from analysis.card.readers import CARDS, card_of
 from analysis.card.sinks import KEYS, LATER, received, search
 from analysis.metrics.chair import score_caption
@@ -127,6 +128,13 @@ def test_captions_of_patches_shuffled_another_way_are_not_taken_from_the_cache(t
     assert captions(subject, other, 1, 1, tmp_path) != ["A dog."]
 
 
+def test_captions_of_weights_whose_hashes_begin_alike_are_not_taken_for_each_other(tmp_path):
+    subject, (plain, *_) = load_subject("emoji"), conditions(scenes(1), 0, smoothing=False)
+    for number, revision in enumerate(("sha256:0123456789aaaa", "sha256:0123456789bbbb"), 1):
+        captions(replace(subject, revision=revision), plain, 1, 1, tmp_path)
+        assert len(list(tmp_path.glob("*.json"))) == number
+
+
 @pytest.mark.slow
 def test_the_card_of_an_untrained_subject(tmp_path):
     model, processor = build(0)
@@ -161,6 +169,18 @@ def test_false_claims_and_claims_of_an_object_with_itself():
     )
     got = card_claims.claims(wrong, item)
     assert (got["side", "false"], got["height", "itself"], got["number", "false"]) == (1, 1, 1)
+
+
+def test_two_words_that_name_nothing_are_not_one_object_with_itself():
+    (text,) = (f"The {left} is to the right of the {right}." for left, right in [("thingamajig", "whatsit")])
+    assert card_claims.claims(text, scenes(1)[0]) == {("side", "false"): 1}
+
+
+def test_a_sentence_on_one_object_does_not_compare_it_with_itself():
+    said = {"side": 0.25, "place": 0.0}
+    rows = {f"baseline: {kind}_{what}": {"estimate": value} for kind, value in said.items() for what in ("claims", "true", "itself")}
+    lines = _claims(rows, {"side": "beside", "place": "where it is"})
+    assert [line.split(" | ")[-1] for line in lines[2:]] == ["0.250 |", "– |"]
 
 
 def test_a_committed_card_is_written_by_the_defaults_alone():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.questions import QUESTIONS
+from analysis.questions import QUESTIONS, WHOLE
 from analysis.regenerate import __main__ as regenerate
 from analysis.regenerate.__main__ import RegenerateConfig, jobs
 from analysis.regenerate.lanes import FinishedJob, Job, run_jobs, startable
@@ -204,6 +204,14 @@ def test_what_another_subject_has_recorded_is_no_beginning_of_this_one(tmp_path,
     assert regenerate.recorded(smollm2)
     (tmp_path / "recordings" / "sinks").mkdir()
     assert regenerate.recorded(emoji)
+
+
+def test_a_trial_takes_the_plan_and_the_batch_of_the_whole_where_none_is_named():
+    few = regenerate.placed(RegenerateConfig(subject="smollm2", images=60))
+    assert (few.images, few.plan, few.batch_size) == (60, WHOLE["smollm2"].plan, WHOLE["smollm2"].batch_size)
+    named = regenerate.placed(RegenerateConfig(subject="smollm2", images=60, plan="dose", batch_size=5))
+    assert (named.plan, named.batch_size) == ("dose", 5)
+    assert regenerate.placed(RegenerateConfig(images=60)).plan == WHOLE["emoji"].plan
 
 
 def test_a_trial_of_the_second_subject_over_all_questions_keeps_its_times(fake, tmp_path):
