@@ -15,10 +15,11 @@ os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"  # serve
 # a job in the background is started with interrupts ignored, and would hand that on to the processes of its tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-gc.disable()  # until all is loaded
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+gc.disable()  # until all is loaded
 
 # the same examples in every run: what fails here fails there too (pytest --hypothesis-profile=default looks for new ones); and none is
 # timed, as a busy machine is slow at anything
