@@ -1,16 +1,37 @@
 """Methods of others, and controls, under the same door as KVSmooth: `with PAI(alpha=0.2)(model) as run`. Listed in `METHODS`."""
 
+from kvsmooth.baselines.deco import DeCo
+from kvsmooth.baselines.dola import DoLa
 from kvsmooth.baselines.eos_bias import EosBias
 from kvsmooth.baselines.errors import NothingChanged
+from kvsmooth.baselines.icd import ICD
 from kvsmooth.baselines.image_bias import ImageBias
+from kvsmooth.baselines.m3id import M3ID
 from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.middle_layer import MiddleLayer
 from kvsmooth.baselines.pai import PAI
 from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
 from kvsmooth.baselines.vaf import VAF
+from kvsmooth.baselines.vcd import VCD
 
-_ALL: tuple[type[Method], ...] = (ImageBias, EosBias, RepetitionPenalty, PAI, MiddleLayer, VAF)
+_ALL: tuple[type[Method], ...] = (ImageBias, EosBias, RepetitionPenalty, PAI, MiddleLayer, VAF, VCD, M3ID, ICD, DoLa, DeCo)
 METHODS: dict[str, type[Method]] = {method.name: method for method in _ALL}
 
-__all__ = ["METHODS", "PAI", "VAF", "EosBias", "ImageBias", "Method", "MiddleLayer", "NothingChanged", "Receipts", "RepetitionPenalty"]
+__all__ = [
+    "ICD",
+    "M3ID",
+    "METHODS",
+    "PAI",
+    "VAF",
+    "VCD",
+    "DeCo",
+    "DoLa",
+    "EosBias",
+    "ImageBias",
+    "Method",
+    "MiddleLayer",
+    "NothingChanged",
+    "Receipts",
+    "RepetitionPenalty",
+]

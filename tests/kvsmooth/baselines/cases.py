@@ -15,6 +15,11 @@ STRONG = {
     "pai": {"alpha": 0.7, "layers": ALL},
     "middle_layer": {"alpha": 0.8, "layers": ALL},
     "vaf": {"image": 1.6, "system": 0.5, "layers": ALL},
+    "vcd": {"alpha": 1.0, "beta": 0.01, "noise_step": 900},
+    "m3id": {"decay": 0.3, "beta": 0.01},
+    "icd": {"instruction": (21, 22, 23), "beta": 0.01},
+    "dola": {"relative_top": 0.01, "layers": ALL},
+    "deco": {"alpha": 0.9, "layers": ALL, "nucleus": 0.99},
 }
 """Options under which a model of the zoo says something else."""
 NEUTRAL = {
@@ -24,9 +29,14 @@ NEUTRAL = {
     "pai": {"alpha": 0.0},
     "middle_layer": {"alpha": 0.0},
     "vaf": {"image": 1.0, "system": 1.0},
+    "vcd": {"alpha": 0.0, "beta": 0.0},
+    "m3id": {"decay": 0.0, "beta": 0.0},
+    "icd": {"alpha": 0.0, "beta": 0.0},
+    "dola": {"strength": 0.0, "relative_top": 0.0},
+    "deco": {"alpha": 0.0, "nucleus": 1.0, "most": 0},
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
-NEEDS_IMAGE = {"image_bias", "pai", "middle_layer", "vaf"}
+NEEDS_IMAGE = {"image_bias", "pai", "middle_layer", "vaf", "vcd", "m3id", "icd"}
 NO_BEAMS = {"repetition_penalty"}
 GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
 
