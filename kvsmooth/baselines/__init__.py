@@ -12,10 +12,26 @@ from kvsmooth.baselines.middle_layer import MiddleLayer
 from kvsmooth.baselines.pai import PAI
 from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
+from kvsmooth.baselines.sink_redistribution import SinkRedistribution
+from kvsmooth.baselines.sparc import SPARC
 from kvsmooth.baselines.vaf import VAF
 from kvsmooth.baselines.vcd import VCD
 
-_ALL: tuple[type[Method], ...] = (ImageBias, EosBias, RepetitionPenalty, PAI, MiddleLayer, VAF, VCD, M3ID, ICD, DoLa, DeCo)
+_ALL: tuple[type[Method], ...] = (
+    ImageBias,
+    EosBias,
+    RepetitionPenalty,
+    PAI,
+    MiddleLayer,
+    SPARC,
+    VAF,
+    SinkRedistribution,
+    VCD,
+    M3ID,
+    ICD,
+    DoLa,
+    DeCo,
+)
 METHODS: dict[str, type[Method]] = {method.name: method for method in _ALL}
 
 __all__ = [
@@ -23,6 +39,7 @@ __all__ = [
     "M3ID",
     "METHODS",
     "PAI",
+    "SPARC",
     "VAF",
     "VCD",
     "DeCo",
@@ -34,4 +51,5 @@ __all__ = [
     "NothingChanged",
     "Receipts",
     "RepetitionPenalty",
+    "SinkRedistribution",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -67,26 +67,23 @@ class Branch:
             raise Unsupported(f"{told}, and the cache held tokens before; run the prompt inside the `with`, from an empty cache.")
         prompt = self.edit(self._text(at, told))
         # a row for each beam, as the text has, though they begin alike: whoever else follows this model counts rows once
-        prompt = self._repeated(prompt, _rows(at.kwargs) // len(prompt.ids))
+        times, rows = _rows(at.kwargs) // len(prompt.ids), len(prompt.ids)
+        tiled = _tiled(prompt, times)
         cache = DynamicCache(config=self.site.decoder.config)
-        given = {**prompt.inputs, "input_ids": prompt.ids, "attention_mask": prompt.mask, "past_key_values": cache, "use_cache": True}
-        if prompt.positions is not None and "position_ids" in _parameters(self.site.speaker):
-            given["position_ids"] = prompt.positions
+        given = {**tiled.inputs, "input_ids": tiled.ids, "attention_mask": tiled.mask, "past_key_values": cache, "use_cache": True}
+        if tiled.positions is not None and "position_ids" in _parameters(self.site.speaker):
+            given["position_ids"] = tiled.positions
         logits: Tensor = (self.site.model if prompt.image else self.site.speaker)(**given).logits[:, -1].float()
+        # from all prompts again and again to all beams of a prompt side by side
+        order = torch.arange(times * rows, device=logits.device).view(times, rows).T.flatten()
+        if times > 1:
+            cache.reorder_cache(order)
         at.kept.caches[CACHE] = cache
-        at.kept.rows[MASK] = prompt.mask
-        if prompt.positions is not None:
-            last = prompt.positions[..., -1]
-            at.kept.rows[POSITION] = last.T if last.dim() == 2 else last[:, None]
-        return logits
-
-    def _repeated(self, prompt: Prompt, times: int) -> Prompt:
-        if times == 1:
-            return prompt
-        # transformers' own way, which knows how each family's pixels belong to rows
-        ids, inputs = self.site.model._expand_inputs_for_generation(expand_size=times, input_ids=prompt.ids, **prompt.inputs)
-        positions = None if prompt.positions is None else prompt.positions.repeat_interleave(times, -2)
-        return Prompt(ids, prompt.mask.repeat_interleave(times, 0), positions, inputs, prompt.image)
+        at.kept.rows[MASK] = tiled.mask[order]
+        if tiled.positions is not None:
+            last = tiled.positions[..., -1]
+            at.kept.rows[POSITION] = (last.T if last.dim() == 2 else last[:, None])[order]
+        return logits[order]
 
     def _step(self, at: Pass) -> Float[Tensor, "row token"]:
         if not at.decoding:
@@ -121,7 +118,7 @@ class Branch:
         return Prompt(ids, mask, _positions(at.kwargs, ids), inputs)
 
 
-def without_image(prompt: Prompt, image: Tensor) -> Prompt:
+def without_image(prompt: Prompt, image: Bool[Tensor, "row position"]) -> Prompt:
     """The prompt without its image's tokens, padded on the left again; positions are counted anew.
 
     Parameters
@@ -138,18 +135,17 @@ def without_image(prompt: Prompt, image: Tensor) -> Prompt:
     return Prompt(ids, mask, (mask.cumsum(1) - 1).clamp_min(0), types, image=False)
 
 
-def behind_image(prompt: Prompt, image: Tensor, tokens: Int[Tensor, " token"]) -> Prompt:
-    """The prompt with `tokens` behind the last of its image; all that follows moves on.
+def behind_image(
+    prompt: Prompt, image: Bool[Tensor, "row position"], bos: Bool[Tensor, "row position"], tokens: Int[Tensor, " token"]
+) -> Prompt:
+    """The prompt with `tokens` behind the last of its image, and behind the token that opens its text; all that follows moves on.
 
     Parameters
     ----------
-    image : which tokens are the image's, "row position"
+    image, bos : which tokens are the image's, and which opens the text: Q-Former tokens stand before it
     """
-    rows, more = len(prompt.ids), len(tokens)
-    # Q-Former tokens stand before the padding, and the text's first token, which opens it, stays the first
-    last = prompt.ids.shape[1] - 1 - image.flip(1).int().argmax(1)
-    first_seen = torch.where(image, 0, prompt.mask).argmax(1)
-    cut = torch.maximum(last, torch.where(first_seen > last, first_seen, last)) + 1
+    rows, more, length = len(prompt.ids), len(tokens), prompt.ids.shape[1]
+    cut = length - (image | bos).flip(1).int().argmax(1)
     place = torch.arange(prompt.ids.shape[1] + more, device=prompt.ids.device).expand(rows, -1)
     inserted = (place >= cut[:, None]) & (place < cut[:, None] + more)
     origin = torch.where(place < cut[:, None], place, (place - more).clamp_min(0))
@@ -175,6 +171,15 @@ def refuse_chunks(method: str, module: torch.nn.Module, given: Mapping[str, Any]
     """
     if option(module, given, "prefill_chunk_size") is not None:
         raise Unsupported(f"{method} runs a second branch from the whole prompt in one pass; leave prefill_chunk_size out.")
+
+
+def _tiled(prompt: Prompt, times: int) -> Prompt:
+    """All rows again and again: then pixels, whichever way a family lays them out, are in order too."""
+    if times == 1:
+        return prompt
+    inputs = {name: torch.cat([value] * times) for name, value in prompt.inputs.items()}
+    positions = None if prompt.positions is None else torch.cat([prompt.positions] * times, -2)
+    return Prompt(torch.cat([prompt.ids] * times), torch.cat([prompt.mask] * times), positions, inputs, prompt.image)
 
 
 def _positions(kwargs: Mapping[str, Any], ids: Tensor) -> Tensor | None:

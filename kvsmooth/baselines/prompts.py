@@ -1,27 +1,32 @@
 """Prompts of branches: the text's without its image, or with a disturbing instruction."""
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Int
 from torch import Tensor
 
 from kvsmooth.baselines.branch import Edit, Prompt, behind_image, without_image
 from kvsmooth.baselines.site import Site
 from kvsmooth.errors import Unsupported
-from kvsmooth.spans import IMAGE, token_groups
+from kvsmooth.spans import BOS, IMAGE, token_groups
 
 
 def blind(site: Site) -> Edit:
     """Makes the prompt without its image's tokens."""
-    return lambda prompt: without_image(prompt, _image(site, prompt))
+    return lambda prompt: without_image(prompt, _groups(site, prompt).eq(IMAGE))
 
 
 def disturbed(site: Site, instruction: tuple[int, ...]) -> Edit:
     """Makes the prompt with an instruction behind its image."""
-    return lambda prompt: behind_image(prompt, _image(site, prompt), torch.tensor(instruction, dtype=torch.long))
+
+    def edit(prompt: Prompt) -> Prompt:
+        groups = _groups(site, prompt)
+        return behind_image(prompt, groups.eq(IMAGE), groups.eq(BOS), torch.tensor(instruction, dtype=torch.long))
+
+    return edit
 
 
-def _image(site: Site, prompt: Prompt) -> Bool[Tensor, "row position"]:
-    image = token_groups(site.model, prompt.ids, prompt.mask).eq(IMAGE)
-    if not image.any(1).all():
+def _groups(site: Site, prompt: Prompt) -> Int[Tensor, "row position"]:
+    groups = token_groups(site.model, prompt.ids, prompt.mask)
+    if not groups.eq(IMAGE).any(1).all():
         raise Unsupported(f"{site.method} changes what is seen of an image, and a prompt has none; leave it out for text alone.")
-    return image
+    return groups

@@ -15,6 +15,8 @@ STRONG = {
     "pai": {"alpha": 0.7, "layers": ALL},
     "middle_layer": {"alpha": 0.8, "layers": ALL},
     "vaf": {"image": 1.6, "system": 0.5, "layers": ALL},
+    "sparc": {"alpha": 3.0, "tau": -0.2, "beta": 0.3, "layer": 1},
+    "sink_redistribution": {"p": 0.1, "rho": 0.9, "visual": 0.05, "tau": 1.2, "channels": (3, 17, 20), "layers": ALL},
     "vcd": {"alpha": 1.0, "beta": 0.01, "noise_step": 900},
     "m3id": {"decay": 0.3, "beta": 0.01},
     "icd": {"instruction": (21, 22, 23), "beta": 0.01},
@@ -29,6 +31,8 @@ NEUTRAL = {
     "pai": {"alpha": 0.0},
     "middle_layer": {"alpha": 0.0},
     "vaf": {"image": 1.0, "system": 1.0},
+    "sparc": {"alpha": 1.0},
+    "sink_redistribution": {"p": 1.0, "layers": ALL},
     "vcd": {"alpha": 0.0, "beta": 0.0},
     "m3id": {"decay": 0.0, "beta": 0.0},
     "icd": {"alpha": 0.0, "beta": 0.0},
@@ -36,7 +40,8 @@ NEUTRAL = {
     "deco": {"alpha": 0.0, "nucleus": 1.0, "most": 0},
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
-NEEDS_IMAGE = {"image_bias", "pai", "middle_layer", "vaf", "vcd", "m3id", "icd"}
+NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "vcd", "m3id", "icd"}
+OF_ATTENTION = NEEDS_IMAGE - {"vcd", "m3id", "icd"}
 NO_BEAMS = {"repetition_penalty"}
 GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
 

@@ -8,7 +8,7 @@ import torch
 from kvsmooth import Unsupported
 from kvsmooth.baselines import METHODS, NothingChanged
 from tests import zoo
-from tests.kvsmooth.baselines.cases import NEEDS_IMAGE, NO_BEAMS, TEXT_ONLY, forced, neutral, one_row, pairs, said, strong
+from tests.kvsmooth.baselines.cases import NEEDS_IMAGE, NO_BEAMS, OF_ATTENTION, TEXT_ONLY, forced, neutral, one_row, pairs, said, strong
 from tests.kvsmooth.cases import next_log_probabilities
 from tests.rooms import ROOT
 from tests.rounding import assert_close
@@ -115,7 +115,10 @@ def test_a_method_that_touches_nothing_raises(method):
     model, inputs = zoo.build("llava")
 
     def unseen():
-        model.set_attn_implementation("sdpa")
+        if method in OF_ATTENTION:
+            model.set_attn_implementation("sdpa")
+            model.generate(**inputs, max_new_tokens=3)
+            return
         cache = model.model(**inputs, use_cache=True).past_key_values
         model.model(input_ids=torch.tensor([[5]]), past_key_values=cache)
 
