@@ -52,7 +52,7 @@ def test_a_specification_is_the_method_that_it_names(given, expected):
         ("kvsmooth:layers=a", "numbers and ranges"),
         ("kvsmooth:score=entropy", "score must be one of"),
         ("constant", "needs rate"),
-        ("pai:alfa=1", "there is no option 'alfa'; choose from alpha, prompt, layers"),
+        ("pai:alfa=1", "there is no option 'alfa'; choose from alpha, prompt, guidance, threshold, layers"),
         ("pai:alpha=-1", "PAI.alpha must be a number, at least 0; got -1.0"),
         ("eos_bias:bias=much", "bias must be a number; got 'much'"),
         ("middle_layer:layers=x", "layers must be numbers and ranges"),
