@@ -18,8 +18,8 @@ NOTE = (
 def story(told: StorySources) -> tuple[Figure, str]:
     """The figure and the note under it; the last subject, the one with a pretrained language model, gives the captions."""
     subjects = told.subjects
-    made = figure(PAGE, 6.3)
-    rows = made.add_gridspec(3, 1, height_ratios=(1.0, 1, 1.1))
+    made = figure(PAGE, 6.6)
+    rows = made.add_gridspec(4, 1, height_ratios=(1.0, 1, 0.16, 1.2))
     top = made.add_subplot(rows[0])
     captions(top, subjects[-1])
     letter(top, "a", f"one scene, described by {subjects[-1].name}")
@@ -37,13 +37,14 @@ def story(told: StorySources) -> tuple[Figure, str]:
         language(ax, told.texts)
         ax.legend(frameon=False, fontsize=5.5)
         letter(ax, next(place), "SmolLM2 reading plain texts")
-    bottom = rows[2].subgridspec(1, len(subjects) + bool(told.logs))
+    key, bottom = made.add_subplot(rows[2]), rows[3].subgridspec(1, len(subjects) + bool(told.logs))
+    key.set_axis_off()
     for i, subject in enumerate(subjects):
         ax = made.add_subplot(bottom[i])
-        plane(ax, subject, labels=i == 0)
+        plane(ax, subject)
         letter(ax, next(place), f"{subject.name}: less, or better?")
         if i == 0:
-            ax.legend(frameon=False, fontsize=5, loc="upper left")
+            key.legend(*ax.get_legend_handles_labels(), frameon=False, fontsize=5.5, loc="center", ncols=5, columnspacing=1.2)
     if told.logs:
         ax = made.add_subplot(bottom[len(subjects)])
         real_captions(ax, told.logs)

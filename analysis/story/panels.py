@@ -23,13 +23,13 @@ CURVES = {
     "recall": ("#009E73", "s", "objects that are named"),
     "looping": ("#8A8A8A", "^", "captions that loop"),
 }
-ARMS = {NONE: ("no smoothing", (3, -8)), CHOSEN: ("chosen dose", (-3, -8)), PUBLISHED: ("published dose", (3, 3))}
+ARMS = {NONE: ("no smoothing", (4, -8)), CHOSEN: ("chosen dose", (-5, -9)), PUBLISHED: ("published dose", (-5, 4))}
 CONTROLS = {
-    "mean": "constant rate",
-    "permuted": "rates shuffled",
-    "norm_preserving": "norms kept",
-    "shrink_only": "shrunk only",
-    "random_direction": "random direction",
+    "mean": ("constant rate", "x"),
+    "permuted": ("rates shuffled", "+"),
+    "norm_preserving": ("norms kept", "^"),
+    "shrink_only": ("shrunk only", "v"),
+    "random_direction": ("random direction", "D"),
 }
 FONT = 5.1
 WIDTH = 62
@@ -87,37 +87,46 @@ def doses(ax: Axes, subject: SubjectResults) -> None:
     ax.set(ylim=(0, 1.02), xlabel="dose (lambda_ref)")
 
 
-def plane(ax: Axes, subject: SubjectResults, labels: bool) -> None:
+def plane(ax: Axes, subject: SubjectResults) -> None:
     """CHAIR_s against recall on test scenes: arms, controls and what leaving out would give."""
+    arms = {arm: subject.dose.get(f"test/recall/{arm}") for arm in ARMS}
+    least = 100 * min(row["estimate"] for row in arms.values() if row is not None) - 14
+    for name, (label, marker) in CONTROLS.items():
+        point(ax, subject.ablation, f"{name}/{{}}", "#222222", marker, label)
     for line, style in zip(lines_of(subject.reduced), ("-", (0, (4, 2)), (0, (1, 1)), (0, (4, 1, 1, 1))), strict=True):
         curve = line.curve
-        shown = curve[:, OMITTED.index("recall")] > 0.35
-        label = f"leave out: {line.rule} {line.unit}s" if labels else None
-        ax.plot(
-            100 * curve[shown, OMITTED.index("recall")],
-            100 * curve[shown, OMITTED.index("chair_s")],
-            color=NULL_COLOUR,
-            ls=style,
-            lw=0.8,
-            label=label,
-        )
-    for name, label in CONTROLS.items():
-        point(ax, subject.ablation, f"{name}/{{}}", "#222222", "x", label)
+        recall, chair_s = (100 * curve[:, OMITTED.index(name)] for name in ("recall", "chair_s"))
+        ax.plot(recall, chair_s, color=NULL_COLOUR, ls=style, lw=0.9, label=f"leave out {line.rule} {line.unit}s", zorder=1)
     for arm, (label, at) in ARMS.items():
-        point(ax, subject.dose, f"test/{{}}/{arm}", COLOURS[arm], "o", label, at)
-    ax.set(xlabel="objects named (recall, %)", ylabel="captions with an\nabsent object (%)")
+        if arms[arm] is not None:
+            point(ax, subject.dose, f"test/{{}}/{arm}", COLOURS[arm], "o", "")
+            x, y = (100 * subject.dose[f"test/{name}/{arm}"]["estimate"] for name in ("recall", "chair_s"))
+            side = "left" if at[0] > 0 else "right"
+            ax.annotate(label, (x, y), at, textcoords="offset points", fontsize=FONT, color=COLOURS[arm], ha=side)
+    ax.set_xlim(least, None)
+    low, high = ax.get_ylim()
+    ax.set(ylim=(max(0, low), high), xlabel="objects named (recall, %)", ylabel="captions with an\nabsent object (%)")
 
 
-def point(ax: Axes, rows: Rows, name: str, colour: str, marker: str, label: str, at: tuple[int, int] = (3, 3)) -> None:
-    """An arm in the plane with both intervals, its name beside it."""
+def point(ax: Axes, rows: Rows, name: str, colour: str, marker: str, label: str) -> None:
+    """An arm in the plane with both intervals."""
     pair = [rows.get(name.format(measure)) for measure in ("recall", "chair_s")]
     if None in pair:
         return
     x, y = (100 * row["estimate"] for row in pair)
-    ax.hlines(y, *(100 * limit for limit in pair[0]["interval"]), color=colour, lw=0.6)
-    ax.vlines(x, *(100 * limit for limit in pair[1]["interval"]), color=colour, lw=0.6)
-    ax.plot(x, y, marker, color=colour, markersize=4, zorder=4)
-    ax.annotate(label, (x, y), at, textcoords="offset points", fontsize=FONT, color=colour, ha="left" if at[0] > 0 else "right")
+    ax.hlines(y, *(100 * limit for limit in pair[0]["interval"]), color=colour, lw=0.5)
+    ax.vlines(x, *(100 * limit for limit in pair[1]["interval"]), color=colour, lw=0.5)
+    ax.plot(
+        x,
+        y,
+        marker,
+        color=colour,
+        markerfacecolor=colour if marker == "o" else "white",
+        markersize=4.5,
+        zorder=4,
+        lw=0,
+        label=label or None,
+    )
 
 
 def language(ax: Axes, rows: Rows) -> None:
