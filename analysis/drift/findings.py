@@ -34,9 +34,11 @@ _OTHERS = {
         "entropy/mean": "row entropy, nat",
         "entropy_without_bos/mean": "row entropy without the first token, nat",
         "mass_bos/mean": "attention on the first token, share",
+        "mass_system/mean": "attention on the text before the image, share",
         "mass_image/mean": "attention on the image, share",
         "mass_prompt/mean": "attention on the prompt, share",
         "mass_generated/mean": "attention on generated tokens, share",
+        "mass_self/mean": "attention on the token itself, share",
     }.items()
 }
 _CAPTIONS = {
@@ -117,7 +119,7 @@ def _text(rows: Rows, known: Rows) -> str:
     way = direction(known.get("looping"))
     if not way:
         return ""
-    plain, smoothed = (f"{100 * rows[f'free/looping/{arm}']['estimate']:.2g} %" for arm in (CONTROL, TREATED))
+    plain, smoothed = (f"{100 * rows[f'free/looping/{arm}']['estimate']:.3g} %" for arm in (CONTROL, TREATED))
     return f", while {smoothed} of the captions loop, {plain} without KVSmooth"
 
 
