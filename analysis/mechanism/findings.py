@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.cells.names import BASELINE, PAPER
-from analysis.mechanism.measures import MEASURES, SIGNATURE
+from analysis.mechanism.measures import MEASURES, SIGNATURE, MechanismMeasure
 from analysis.telling.wording import Rows, bracketed, direction, listed, page
 
 NAMES = {
@@ -18,8 +18,12 @@ NAMES = {
 
 
 def has_signature(rows: Rows, arm: str) -> bool:
-    """Whether both parts move as the paper says, by the corrected test."""
-    return all(direction(rows[f"{arm} - {BASELINE}/{name}"]) == MEASURES[name].sign for name in SIGNATURE)
+    """Whether both parts move as the paper says, by the corrected test, and by enough to count."""
+    return all(_counts(rows[f"{arm} - {BASELINE}/{name}"], MEASURES[name]) for name in SIGNATURE)
+
+
+def _counts(row: Mapping[str, Any], measure: MechanismMeasure) -> bool:
+    return direction(row) == measure.sign and abs(row["estimate"]) >= measure.least * abs(row["effect"][BASELINE])
 
 
 def verdict(arms: Sequence[str], rows: Rows) -> str:
@@ -55,7 +59,7 @@ def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
     note = (
         f"`python -m analysis.mechanism`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals over images. Asterisk: "
         "corrected p below 0.05, sign flip over images; both parts of the signature in all arms together by max-T, the others each over "
-        "the arms."
+        "the arms. Signature: both parts are so, and the angle moves by 1 % of itself or more."
     )
     return page(verdict(arms, rows), asked, "\n".join(lines), note)
 

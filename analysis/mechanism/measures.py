@@ -23,6 +23,7 @@ class MechanismMeasure:
     quantity : of `analysis.drift.quantities`
     slope : the slope over a caption's steps, per 100 tokens, in place of the mean
     sign : which way the paper's mechanism moves it; 0: it says nothing of it
+    least : the smallest change that counts, a share of the value without smoothing: an angle that moves by less explains nothing
     """
 
     label: str
@@ -30,13 +31,14 @@ class MechanismMeasure:
     quantity: str
     slope: bool = False
     sign: int = 0
+    least: float = 0.0
 
 
 MEASURES = {
     "entropy": MechanismMeasure("row entropy", "nat", "entropy"),
     "excess": MechanismMeasure("attention on the image beyond dilution, slope", "ln per 100 tokens", "excess_image", slope=True, sign=1),
     "mass": MechanismMeasure("attention on the image", "1", "mass_image", sign=1),
-    "angle": MechanismMeasure("angle to the image", "rad", "drift_image", sign=-1),
+    "angle": MechanismMeasure("angle to the image", "rad", "drift_image", sign=-1, least=0.01),
 }
 SIGNATURE = ("excess", "angle")
 """Both together are called the mechanism's signature."""

@@ -43,8 +43,8 @@ def planted(changes, images=20, seed=0):
 OWN = {"baseline": [0] * 4, "kvsmooth": [0.5, 0.3, 0.1, -0.2], "constant": [0.5, 0.0, 0.1, 0.2], "random_direction": [0, -0.3, 0, 0.1]}
 
 
-def rows_of(changes):
-    return by_name(json.loads(as_json(results(planted(changes)), {}))["results"])
+def rows_of(changes, images=20):
+    return by_name(json.loads(as_json(results(planted(changes, images)), {}))["results"])
 
 
 def test_changes_are_paired_and_the_signature_is_corrected_together():
@@ -74,6 +74,10 @@ def test_the_verdict_says_whose_the_signature_is():
     less = OWN | {"constant": [0.5, 0.1, 0.1, -0.1]}
     assert verdict(ARMS, rows_of(less)).endswith("KVSmooth has more of both than a constant rate.")
     assert verdict(ARMS, rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, 0.2]})).startswith("KVSmooth does not have the signature")
+    # sure, and less than a hundredth of the angle
+    tiny = rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, -0.008]}, images=200)
+    assert tiny["kvsmooth - baseline/angle"]["p_adjusted"] < 0.05
+    assert verdict(ARMS, tiny).startswith("KVSmooth does not have the signature")
 
 
 @pytest.mark.slow
