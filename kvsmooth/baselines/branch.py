@@ -75,7 +75,7 @@ class Branch:
             given["position_ids"] = tiled.positions
         logits: Tensor = (self.site.model if prompt.image else self.site.speaker)(**given).logits[:, -1].float()
         # from all prompts again and again to all beams of a prompt side by side
-        order = torch.arange(times * rows, device=logits.device).view(times, rows).T.flatten()
+        order: Any = torch.arange(times * rows, device=logits.device).view(times, rows).T.flatten()
         if times > 1:
             cache.reorder_cache(order)
         at.kept.caches[CACHE] = cache
