@@ -120,7 +120,7 @@ def record_inputs(
     asking = [recorder for recorder in chosen if recorder.image_free]
     if asking and bool((setting.groups == IMAGE).any()):
         _image_free(asking, tracing, inputs, said, ends[0] if ends else 0, arm, options)
-    values = {}
+    values: dict[str, Tensor] = {}
     for recorder in chosen:
         recorder.ended(n_steps)
         values |= recorder.finish(run, collector.steps)

@@ -33,9 +33,16 @@ def test_a_name_that_nothing_defines(room, line):
 
 
 def test_a_shape_is_no_name():
-    line = 'def f(x: Float[np.ndarray, " row"], y: Float[np.ndarray, " row *rest"]) -> Float[np.ndarray, "step layer"]:\n    return x @ y\n'
+    line = 'def f(x: Float[np.ndarray, " row"], y: Float[np.ndarray, " row *rest"]) -> Float[np.ndarray, "step layer"]:\n'
+    line += '    """F."""\n    return x @ y\n'
     assert ruff(HEAD + line, "kvsmooth/planted.py") == []
 
 
 def test_a_shape_of_one_name_without_its_space_is_told():
-    assert ruff(HEAD + 'def f(x: Float[np.ndarray, "row"]) -> np.ndarray:\n    return x\n', "kvsmooth/planted.py") == ["F821"]
+    assert ruff(HEAD + 'def f(x: Float[np.ndarray, "row"]) -> np.ndarray:\n    """F."""\n    return x\n', "kvsmooth/planted.py") == ["F821"]
+
+
+@pytest.mark.parametrize("room", ["kvsmooth", "probes", "analysis"])
+def test_a_public_class_or_function_without_a_docstring(room):
+    source = "class Told:\n    x = 1\n\n\ndef f() -> None:\n    return\n\n\ndef _own() -> None:\n    return\n"
+    assert ruff(source, f"{room}/planted.py") == ["D101", "D103"]

@@ -59,7 +59,8 @@ def perform(bench: Bench, task: Task, firsts: dict[str, list[AppliedRates]]) -> 
 
 
 def _alone(bench: Bench, tasks: Sequence[Task], bar: tqdm, debug: bool) -> dict[str, str]:
-    failed, firsts = {}, {}
+    failed: dict[str, str] = {}
+    firsts: dict = {}
     for task in sorted(tasks, key=lambda task: task.cell.two_pass):  # the pass that others need comes before them
         bar.set_postfix_str(task.cell.name)
         error = _tried(bench, task, firsts, debug)
@@ -133,7 +134,8 @@ def _serve(connection: Connection, job: CellsJob, debug: bool) -> None:
 
     torch.set_num_threads(1)
     quiet(progress=False)
-    bench, firsts = Bench(job), {}
+    bench = Bench(job)
+    firsts: dict = {}
     while True:
         try:
             task = connection.recv()

@@ -50,7 +50,7 @@ def main(config: ClaimsConfig) -> None:
 
 def results(folder: Path) -> dict[str, Rows]:
     """By question, the rows of its results file by name."""
-    found = {}
+    found: dict[str, Rows] = {}
     for question in dict.fromkeys(claim.question for part in PARTS.values() for claim in part):
         path = folder / question / f"{question}.json"
         try:

@@ -68,7 +68,7 @@ def every_step(
     x, by_object = both[:, :places], both[:, places:]
     found = {}
     for name, inside in sets.items():
-        has = inside.any(axis=1)[image]
+        has = np.asarray(inside.any(axis=1))[image]
         weight = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
         own, start = np.unique(image[has], return_index=True)
         found[name] = Series(x[has], (by_object[has] * weight[image[has]]).sum(axis=1), start, own)

@@ -77,7 +77,7 @@ def parts(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
 
 def _kept(connection: sqlite3.Connection, ids: Sequence[int], reader: Reader) -> dict[int, frozenset[str]]:
     known = {node: node for node in reader.vocabulary.table.values()}
-    found = {}
+    found: dict[int, frozenset[str]] = {}
     for part in parts(ids):
         rows = connection.execute(f"SELECT image_id, names FROM node WHERE image_id IN ({','.join('?' * len(part))})", part)
         # a name that is no node raises KeyError: the file is not what was written

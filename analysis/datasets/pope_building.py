@@ -68,7 +68,8 @@ def build_pope(
     if unknown:
         raise BadInput(f"{len(unknown)} images have no annotation, the first is {unknown[0]}; leave them out or add annotations.")
     there = {i: list(dict.fromkeys(objects[i])) for i in sorted(names) if len(set(objects[i])) >= per_image}
-    frequency, company = Counter(), {}
+    frequency: Counter[str] = Counter()
+    company: dict[str, Counter[str]] = {}
     for found in there.values():
         frequency.update(found)
         for one in found:

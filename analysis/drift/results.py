@@ -55,7 +55,8 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     # one bootstrap for all: the same drawn images for every column, and a hundred times faster than one a family
     every = np.concatenate([family.change for family in families], axis=1)
     interval = cluster_bca(mean(every), len(every), level=level, seed=seed)
-    rows, start = [], 0
+    rows: list[Row] = []
+    start = 0
     for family in families:
         stop = start + len(family.columns)
         rows += _rows(family, _part(interval, slice(start, stop)), seed)
@@ -125,7 +126,7 @@ def _rows(family: Family, interval: Interval, seed: int) -> Iterator[Row]:
             effect |= {"p_holm": holm[i], "p_bh": bh[i]}
         place = {} if label is None else {"layer": label}
         yield Row(
-            name="/".join([*family.where.values(), *(f"layer {at}" if layer[i] else at for at in place.values())]),
+            name="/".join([*family.where.values(), *(f"layer {at}" if layer[i] else str(at) for at in place.values())]),
             estimate=interval.estimate[i],
             unit=family.unit,
             n=int(paired.n[i]),

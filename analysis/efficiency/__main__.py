@@ -135,6 +135,7 @@ def table(results: dict) -> str:
 
 
 def main(config: EfficiencyConfig) -> None:
+    """Measure, say it as a table, and keep it."""
     needs_posix("it measures memory as they tell it")
     if config.prompt:
         from analysis.efficiency import prompt as prompt_cost

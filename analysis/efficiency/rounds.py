@@ -16,7 +16,8 @@ RESAMPLES = 9999
 
 def rounds(cases: Mapping[str, Case], number: int, progress: Any) -> list[Round]:
     """So many rounds, after one that warms every arm up and is not counted."""
-    found, order = [], list(cases)
+    found: list[Round] = []
+    order = list(cases)
     for index in range(number + 1):
         turned = order[index % len(order) :] + order[: index % len(order)]
         one = {name: timed(name, cases[name]) for name in turned}

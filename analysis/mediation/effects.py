@@ -40,7 +40,7 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row
 def effect_of(data: xr.Dataset, arm: str, outcome: str, effect: str) -> Float[np.ndarray, " image"]:
     """One effect on one outcome in every image, nat; NaN where the outcome has no value."""
     means = data["outcome_mean"].sel(arm=arm, outcome=outcome).transpose("world", "image").astype(float)
-    return sum(weight * means.sel(world=world).values for world, weight in EFFECTS[effect].items())
+    return np.asarray(sum(weight * means.sel(world=world).values for world, weight in EFFECTS[effect].items()))
 
 
 def _effect_rows(values: np.ndarray, columns: list[tuple[str, str]], arm: str, seed: int, level: float) -> list[Row]:

@@ -31,7 +31,8 @@ class MentionSlot:
 
 def slots(subject: Any, tokens: Sequence[int], truth: frozenset[str]) -> list[MentionSlot]:
     """Every object mention of a caption (CHAIR's definition), by the step of its name's first token ("dining" of "dining table")."""
-    found, named = [], set()
+    found: list[MentionSlot] = []
+    named: set[str] = set()
     for mention in mentions(subject, tokens, truth):
         found.append(MentionSlot(mention.step, mention.object, not mention.present, frozenset(truth - named)))
         named.add(mention.object)

@@ -63,7 +63,7 @@ def lemmas(text: str, mode: str) -> list[Word]:
     """
     low, place = lowered(text)
     if mode == "exact":
-        tokens = [tuple(token) for token in tagging.tokens(low)]
+        tokens = [(form, start, end) for form, start, end in tagging.tokens(low)]
     else:
         tokens = [(found.group(), found.start(), found.end()) for found in TOKEN.finditer(low)]
     return [Word(lemma(form), place[start], place[end - 1] + 1, i, i + 1) for i, (form, start, end) in enumerate(tokens)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -65,7 +66,7 @@ def aligned(data: xr.Dataset, rows: Rows) -> Figure:
         ax.set_axis_off()
     counted = json.loads(data.attrs["counted"])
     shares = {arm: f"{ARM_LABELS[arm]}: {counted['hallucinated'][arm]} of {counted['first'][arm]}" for arm in ARMS}
-    handles = [Line2D([], [], color=ARM_COLOURS[arm], label=shares[arm]) for arm in ARMS]
+    handles: list[Artist] = [Line2D([], [], color=ARM_COLOURS[arm], label=shares[arm]) for arm in ARMS]
     handles += [
         Line2D([], [], color="0.3", label="hallucinated"),
         Line2D([], [], color="0.3", linestyle="--", label="true, same positions"),
@@ -149,7 +150,8 @@ def survival(curves: list[dict[str, Any]]) -> Figure:
     axes = made.subplots(1, 4)
     titles = {"incidence": "have hallucinated", "survival": "free, had they gone on"}
     for number, (clock, name) in enumerate((clock, name) for clock in CLOCKS for name in titles):
-        ax, at_risk = axes[number], {}
+        ax = axes[number]
+        at_risk: dict = {}
         for curve in (one for one in curves if (one["clock"], one["curve"]) == (clock, name)):
             colour = ARM_COLOURS[curve["arm"]]
             time, estimate, low, high, left = (

@@ -34,7 +34,9 @@ DIMS = ("arm", "image", "step", "layer")
 def series(recording: xr.Dataset, in_band: Bool[np.ndarray, " layer"]) -> dict[str, Float[np.ndarray, "arm image step"]]:
     """Every aligned quantity that was recorded, mean over heads and the smoothed layers; step 0, which is the prompt's, is NaN."""
     layered = by_layer(recording)
-    made = {name: banded(layered[name], in_band) for name in ("entropy", "excess", "drift_step", "drift_image", "rate") if name in layered}
+    made: dict[str, np.ndarray] = {
+        name: banded(layered[name], in_band) for name in ("entropy", "excess", "drift_step", "drift_image", "rate") if name in layered
+    }
     for name, variable, sign in (("jsd", "dependency_jsd", 1), ("nll", "log_probability", -1)):
         if variable in recording:
             made[name] = sign * recording[variable].transpose(*DIMS[:3]).values

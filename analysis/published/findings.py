@@ -54,7 +54,8 @@ def verdict_sentence(found: Found) -> str:
     """How many methods do what, and which."""
     if not found["verdicts"]:
         return f"No log has a {BASELINE} log beside it, so that nothing is compared."
-    called, kinds = full_names(found["logs"]), {kind: [] for kind in SAID}
+    called = full_names(found["logs"])
+    kinds: dict[str, list[str]] = {kind: [] for kind in SAID}
     for one in found["verdicts"]:
         parts = f": {' and '.join(one['parts'])}" if one["verdict"] == MIXTURE else ""
         kinds[one["verdict"]].append(f"{called[one['log']]}{parts}")

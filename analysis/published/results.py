@@ -68,7 +68,7 @@ def results(logs: Sequence[Log], found: Mapping[str, Family], further: Sequence[
     lines = [line for one in found.values() for line in one.lines]
     starts = [one.baseline for one in found.values() if one.baseline]
     model_of = {log.name: log.model for log in logs}
-    listed = {"logs": [log.as_dict() for log in logs], "verdicts": verdicts, "lines": lines, "baselines": starts}
+    listed: dict[str, list] = {"logs": [log.as_dict() for log in logs], "verdicts": verdicts, "lines": lines, "baselines": starts}
     return rows, listed | {"claims": claims(lines, starts, model_of)}
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from probes.command.cli import BadInput
 from probes.options import ImageOptions, check_level, check_positive, check_rates
 
@@ -88,7 +86,8 @@ def band(recordings: "Mapping[str, xr.Dataset]") -> list[int]:
     """The smoothed layers, read off the rates; without any, all but the first three and the last, which is the method's default."""
     for recording in recordings.values():
         if "rate" in recording:
-            touched = np.isfinite(recording["rate"]).any([dim for dim in recording["rate"].dims if dim != "layer"])
+            rate = recording["rate"]
+            touched = rate.notnull().any([dim for dim in rate.dims if dim != "layer"])
             if touched.any():
                 return [int(layer) for layer in recording["layer"].values[touched.values]]
     layers = next(iter(recordings.values()))["layer"].values

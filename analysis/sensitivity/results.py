@@ -90,7 +90,8 @@ def results(swept: Swept, margins: Mapping[str, float]) -> list[Row]:
 
 def ranges(swept: Swept) -> list[Row]:
     """How far each outcome moves over an option's settings, and the test that it does not."""
-    found, tests = [], {}
+    found: list[Row] = []
+    tests: dict[tuple[str, str], float] = {}
     options = [option for option, settings in swept.grid.items() if len(settings) > 1]
     for option in options:
         at, measures = swept.places(option), [_ORDER.index(name) for name in OUTCOMES]

@@ -122,6 +122,7 @@ def announce(module: Any, calls: Calls) -> Callable[[], None]:
 
 
 def given_ids(given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+    """Ids and mask of the prompt that `generate` is given; None where it is given none."""
     ids = given.get("input_ids", given.get("inputs"))
     return None if ids is None or ids.numel() == 0 else (ids, given.get("attention_mask"))
 

@@ -55,7 +55,8 @@ class Variable:
     @property
     def fill(self) -> float | int | str:
         """What stands where a value does not exist."""
-        return {"float32": float("nan"), "int64": -1, "str": ""}[self.dtype]
+        fills: dict[str, float | int | str] = {"float32": float("nan"), "int64": -1, "str": ""}
+        return fills[self.dtype]
 
 
 def _real(dims: tuple[str, ...], unit: str, description: str) -> Variable:

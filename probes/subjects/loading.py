@@ -49,9 +49,10 @@ def load_subject(name: str = DEFAULT, device: str = "cpu", dtype: str = "float32
     told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
     placed = {"device_map": "auto"} if device == "auto" else {}
     try:
-        model, info = AutoModelForImageTextToText.from_pretrained(
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
             source, config=config, dtype=getattr(torch, dtype), **told, **pinned, **placed
         )
+        model, info = loaded
     except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
         raise BadInput(f"subject {name}: {why(error, folder)}") from error
     check_complete(name, model, info)

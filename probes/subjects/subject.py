@@ -146,7 +146,8 @@ class Subject:
         return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], *([] if end is None else [end])]
 
     def _placed(self, value: Tensor) -> Tensor:
-        return value.to(self._entrance, self.model.dtype if value.is_floating_point() else None)
+        dtype: Any = self.model.dtype if value.is_floating_point() else None
+        return value.to(self._entrance, dtype)
 
     @property
     def _entrance(self) -> Any:

@@ -17,6 +17,26 @@ def subject():
     return load_subject()
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are made and not written, which takes most of their time: for tests of something else that a command does."""
+    for module in ("analysis.plots.style", "analysis.benchmark.figures"):
+        monkeypatch.setattr(f"{module}.save", lambda *given, **options: [])
+
+
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Intervals of a few resamples: for tests of a command that look at none."""
+    from analysis.stats import bootstrap
+
+    usual = bootstrap._bca
+    monkeypatch.setattr(
+        bootstrap,
+        "_bca",
+        lambda name, statistic, groups, level, resamples, seed: usual(name, statistic, groups, level, min(resamples, 199), seed),
+    )
+
+
 @pytest.fixture(scope="session")
 def nltk_data() -> Iterator[bool]:
     """Whether NLTK finds its tokenizer and tagger: on its own search path, or in a folder beside the checkout.

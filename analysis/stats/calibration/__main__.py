@@ -47,7 +47,7 @@ def main(config: CalibrationConfig) -> None:
     from analysis.telling.pages import tell
 
     counts = [max(1, round(config.share * simulation.replications)) for simulation in SIMULATIONS]
-    found = []
+    found: list = []
     with tqdm(total=sum(counts), unit="sample", disable=None) as bar:
         for simulation, count in zip(SIMULATIONS, counts, strict=True):
             bar.set_description(simulation.name)

@@ -128,7 +128,7 @@ def _place(main: list[str], behind: list[str], generator: np.random.Generator) -
         x = np.clip(slots[slot] + generator.uniform(-4, 4), size / 2 - 2, SIZE - size / 2 + 2)
         y = size / 2 - 2 + height_here * (SIZE - size + 4)
         placed.append((main[order[slot]], "main", size, float(x), float(y)))
-    small = []
+    small: list[tuple[str, str, int, float, float]] = []
     for name in behind:
         size = int(generator.integers(SMALL[0], SMALL[1] + 1))
         spots = generator.uniform(size / 2, SIZE - size / 2, (6, 2))

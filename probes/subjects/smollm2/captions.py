@@ -112,7 +112,8 @@ def describe(scene: Scene) -> str:
 
 def _fillers(writer: Writer, count: int) -> list[str]:
     """So many sentences on what has been named, of different kinds, drawn at random."""
-    weights, found = dict(FILLERS), []
+    weights = dict(FILLERS)
+    found: list[str] = []
     while weights and len(found) < count:
         kinds = list(weights)
         share = np.array([weights[kind] for kind in kinds])
@@ -128,7 +129,7 @@ def _pair(writer: Writer, measure, least: float) -> tuple[str, str] | None:
     """The words of two objects that differ enough in a measure, the smaller value first; of those told of least."""
     known = writer.single()
     pair = _least(writer, [(a, b) for a in known for b in known if measure(b) - measure(a) >= least * writer.size])
-    return pair and (writer.noun(pair[0].category), writer.noun(pair[1].category))
+    return (writer.noun(pair[0].category), writer.noun(pair[1].category)) if pair else None
 
 
 def _least(writer: Writer, groups: list[tuple[SceneObject, ...]]) -> tuple[SceneObject, ...] | None:
@@ -172,22 +173,22 @@ def _count(writer: Writer) -> str | None:
 def _one(writer: Writer, fits=lambda item: True) -> SceneObject | None:
     """One of the named objects that have been told of least."""
     found = _least(writer, [(item,) for item in writer.single() if fits(item)])
-    return found and found[0]
+    return found[0] if found else None
 
 
 def _place(writer: Writer) -> str | None:
     item = _one(writer)
-    return item and writer.say("place", a=_head(writer.noun(item.category)), place=place(item, writer.size))
+    return writer.say("place", a=_head(writer.noun(item.category)), place=place(item, writer.size)) if item else None
 
 
 def _size(writer: Writer) -> str | None:
     item = _one(writer, lambda item: size(item, writer.size) is not None)
-    return item and writer.say("size", a=_head(writer.noun(item.category)), size=size(item, writer.size))
+    return writer.say("size", a=_head(writer.noun(item.category)), size=size(item, writer.size)) if item else None
 
 
 def _colour(writer: Writer) -> str | None:
     item = _one(writer, lambda item: item.role == "main" and item.category != "person" and colour(item.glyph) is not None)
-    return item and writer.say("colour", a=_head(writer.noun(item.category)), colour=colour(item.glyph))
+    return writer.say("colour", a=_head(writer.noun(item.category)), colour=colour(item.glyph)) if item else None
 
 
 def _activity(writer: Writer) -> str:

@@ -1,6 +1,7 @@
 """Low-rank adapters (LoRA, Hu et al. 2022) on a decoder's projections, and their merge into plain weights."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,7 @@ class Adapter(nn.Module):
         return self.linear(x) + functional.linear(functional.linear(x, self.a), self.b * self.scale)
 
 
-def adapt(decoder: nn.Module) -> None:
+def adapt(decoder: Any) -> None:
     """Freeze a Llama decoder and put adapters on the projections of its layers from `FIRST_LAYER` on."""
     decoder.requires_grad_(False)
     for layer in decoder.layers[FIRST_LAYER:]:

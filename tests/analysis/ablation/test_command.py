@@ -90,6 +90,7 @@ def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys):
     assert counted == [PAPER, "permuted"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_interrupt_keeps_what_is_finished(config, counted, monkeypatch):
     run = Bench.run
 
@@ -109,6 +110,7 @@ def test_an_interrupt_keeps_what_is_finished(config, counted, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_failing_cell_is_named_and_loses_no_other(config, monkeypatch):
     run = Bench.run
 
@@ -194,6 +196,7 @@ def test_options_of_no_registry_are_refused(options):
         AblationConfig(**options)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_redraw_without_data_or_with_other_options_is_refused(config):
     with pytest.raises(BadInput, match="there is no such file to redraw from"):
         command.perform(replace(config, redraw=True))
@@ -203,6 +206,7 @@ def test_a_redraw_without_data_or_with_other_options_is_refused(config):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_damaged_files_are_named(config, tmp_path):
     damaged = tmp_path / "rates.npz"
     damaged.write_bytes(b"PK\x03\x04 torn")
@@ -256,6 +260,7 @@ def braked(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_two_workers_one_of_them_killed_do_what_one_does(config, tmp_path, braked):
     beside = replace(config, workers=2, store=tmp_path / "other", out=tmp_path / "beside")
     command.perform(config)
@@ -271,6 +276,7 @@ def test_two_workers_one_of_them_killed_do_what_one_does(config, tmp_path, brake
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_an_interrupt_of_all_processes_ends_the_workers_and_keeps_what_is_finished(config, braked):
     ended = []
 

@@ -21,10 +21,12 @@ PROMPTS = ("Please describe this image in detail.", "What is this ?")
 METHOD = KVSmooth(layers=range(3), lambda_ref=0.9)
 
 
-@pytest.fixture(autouse=True)
-def _numbers_in_words(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def _numbers_in_words():
     # one family wants the package num2words for the times of videos, although no video is read
-    monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", str)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", str)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +35,10 @@ def images():
     return [Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=np.uint8)) for height, width in ((24, 40), (50, 20))]
 
 
-@pytest.fixture
-def subject(request, tmp_path):
-    return load_subject(str(save(request.param, tmp_path)))
+@pytest.fixture(scope="module")
+def subject(request, tmp_path_factory):
+    """Written and read once for all tests of a family, which pytest runs one after another."""
+    return load_subject(str(save(request.param, tmp_path_factory.mktemp(request.param))))
 
 
 @pytest.mark.parametrize("subject", FAMILIES, indirect=True)

@@ -57,7 +57,8 @@ class TestRedraw:
 
     def test_loads_no_model_code(self, folder):
         code = (
-            "import sys; from analysis.drift import __main__ as drift; from pathlib import Path\n"
+            "import sys; from analysis.drift import __main__ as drift; from analysis.plots import style; from pathlib import Path\n"
+            "style.save = lambda *given: None\n"  # made, and not written again
             f"drift.main(drift.DriftConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
             "assert not {'torch', 'transformers', 'nnsight', 'scipy.stats'} & set(sys.modules), 'more was loaded than drawing needs'"
         )

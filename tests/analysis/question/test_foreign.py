@@ -26,25 +26,33 @@ def mine(tmp_path_factory):
     return save_subject(folder / "subject"), save_images(folder / "images"), save_annotations(folder / "instances.json")
 
 
-def places(tmp_path, question):
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """What one question records serves the next, as it does for a user; images have other numbers without annotations."""
+    folder = tmp_path_factory.mktemp("recorded")
+    return {question: folder / ("annotated" if question in ANNOTATED else "bare") for question in CONFIGS}
+
+
+def places(tmp_path, question, recordings=None):
     page = tmp_path / "page.md"
     page.write_text(f"<!-- {question} -->\n<!-- /{question} -->\n")
     found = {"out": tmp_path / "out", "page": page}
     if question in ("mediation", "sinks", "ablation", "sensitivity", "dose"):
         found["store"] = tmp_path / "store"
     if question not in ("mediation", "ablation", "sensitivity", "dose"):
-        found["recordings"] = tmp_path / "recordings"
+        found["recordings"] = recordings or tmp_path / "recordings"
     return found
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("question", [question for question in CONFIGS if question != "dose"])  # which needs validation scenes
-def test_it_is_shown_its_own_images_and_scored_by_their_own_objects(question, mine, tmp_path):
+@pytest.mark.usefixtures("undrawn", "few_resamples")
+def test_it_is_shown_its_own_images_and_scored_by_their_own_objects(question, mine, recorded, tmp_path):
     subject, images, annotations = mine
     asked = {"subject": str(subject), "image_folder": images, "images": 4, "batch_size": 2, "max_new_tokens": 24}
     asked |= {"annotations": annotations} if question in ANNOTATED else {}
-    command(question, **asked, **places(tmp_path, question), **FEW.get(question, {}))
+    command(question, **asked, **places(tmp_path, question, recorded[question]), **FEW.get(question, {}))
     found = json.loads((tmp_path / "out" / f"{question}.json").read_text())
     data = xr.load_dataset(tmp_path / "out" / f"{question}.nc", engine="h5netcdf")
     numbers = set(FILES.values()) if question in ANNOTATED else {0, 1, 2, 3}  # without annotations, images are counted

@@ -169,6 +169,7 @@ def page_of(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_committed_data_redraw(tmp_path, capsys):
     """figures/emoji/sinks holds all that its figures need."""
     committed = Path(__file__).parents[3] / "figures" / "emoji" / "sinks" / "sinks.nc"
