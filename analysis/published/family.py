@@ -15,6 +15,7 @@ from analysis.omission.line import COUNTS as OMITTED
 from analysis.omission.line import MEASURES as LINE_MEASURES
 from analysis.omission.line import Line, counts_of, measures, omission_line
 from analysis.published.counts import COLUMNS, Spoken
+from analysis.published.first_absent import first_absent
 from analysis.published.measures import CHANGES, MEASURES, PAIRED, matched, named, weights
 from analysis.published.verdict import LINES, PARTS
 from analysis.stats.bootstrap import Interval, Statistic, cluster_bca, difference, multiplicity_of_images, ratio
@@ -124,6 +125,7 @@ def contrast(log: str, arm: Spoken, baseline: str, base: Spoken, objects: int, l
         _row(f"{log} - {baseline}/{part}/{measure}", found, i, "1", n, about | {"measure": measure, "part": part}, role="descriptive")
         for i, (part, measure) in enumerate(names)
     ]
+    rows += first_absent(arm, base, f"{log} - {baseline}", about, level, seed)
     return rows + distance_rows({log: (own, lines)}, level=level, seed=seed)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from analysis.published.claimed import claimed
 from analysis.published.logs import BASELINE
 from analysis.published.names import full_names
-from analysis.published.tables import apart, methods, percent, places, sources, verdict_of, written
+from analysis.published.tables import apart, first_absent, methods, percent, places, sources, verdict_of, written
 from analysis.published.verdict import BETTER, LESS, MATERIAL, MIXTURE, NOT_LOWER, REPEATS, UNTOLD
 from analysis.telling.wording import Rows, aligned, page
 
@@ -44,6 +44,7 @@ def paragraph(rows: Rows, found: Found) -> str:
         "### How far from omission\n" + apart(rows, found),
         "### How it is written\n" + written(rows, found),
         "### Where hallucinations stand\n" + places(rows, found),
+        "### When the first absent object comes\n" + first_absent(rows, found),
         "### The published rows beside omission\n" + claimed(found) if found["claims"] else "",
         "### The logs\n" + sources(found),
         note,

@@ -30,8 +30,9 @@ TOGETHER = (("chair_s", "chair_i"), ("repeated_4grams", "looping"), (f"{EVERY}/c
 """Measures of which the verdict asks whether one or the other has changed."""
 PRIMARY = ("chair_s", "chair_i")
 CODE = (
-    *("published/counts.py", "published/family.py", "published/measures.py", "omission/*.py"),
+    *("published/counts.py", "published/family.py", "published/first_absent.py", "published/measures.py", "omission/*.py"),
     *("stats/bootstrap.py", "stats/exchange.py", "stats/paired.py", "stats/pseudo_values.py"),
+    *("stats/lifetable.py", "stats/regression.py", "stats/survival.py"),
 )
 """Files whose text decides what is found of a family."""
 
