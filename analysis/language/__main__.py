@@ -11,7 +11,7 @@ import xarray as xr
 
 from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, compressed, made_by
-from probes.command.cli import BadInput, run_cli
+from probes.command.cli import BadInput, quiet, run_cli
 from probes.command.strict_json import as_json
 from probes.options import check_level, check_positive, check_rates, check_seed
 
@@ -36,7 +36,7 @@ class LanguageConfig:
     model: str = "smollm2-base"
     """smollm2-base (packaged), a bundled subject, a folder of a causal language model, or a hub id"""
     texts: Path | None = None
-    """paragraphs that blank lines part, or JSON lines with "caption" or "text"; left out: sixty paragraphs that come with the project"""
+    """paragraphs that blank lines part, or JSON lines (.jsonl, .json) with "caption" or "text"; left out: sixty of the project"""
     longest: int = 96
     """tokens read of each text, at most"""
     prefix: int = 10
@@ -86,11 +86,17 @@ def measure(config: LanguageConfig) -> xr.Dataset:
     from kvsmooth.decoding.attention import decoder_of
     from probes.command.provenance import digest
 
+    quiet()
     texts = read_texts(config.texts or OWN)  # first: told at once, where a model takes its time to load
     read = language_model(config.model, config.device, config.dtype)
     chosen = tokenized(texts, read.tokenizer, config.longest, config.prefix + 2)
     if len(chosen) < 2:
-        raise BadInput(f"--texts {config.texts}: {len(chosen)} texts have {config.prefix + 2} tokens or more; two are needed.")
+        least = config.prefix + 2
+        raise BadInput(
+            f"--texts {config.texts or OWN.name}: {len(chosen)} of {len(texts)} texts have {least} tokens or more; two are needed: give "
+            "more or longer ones, or a smaller --prefix."
+        )
+    read.check([text.ids for text in chosen])
     layers = len(decoder_of(read.model).layers)
     if layers < BAND:
         raise BadInput(f"--model {config.model}: has {layers} layers; the paper's band needs {BAND} or more.")

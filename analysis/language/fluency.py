@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from analysis.language.limits import LOOP, broken, limit
 from analysis.language.models import PACKAGED, LanguageModel
+from analysis.stats.finite import finite_mean
 from probes.command.cli import BadInput, quiet, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
@@ -60,8 +61,14 @@ class FluencyConfig:
         check_seed(self)
         if not self.captions:
             raise BadInput("FluencyConfig.captions: name a file of captions.")
-        if len({path.stem for path in self.captions}) < len(self.captions):
-            raise BadInput("FluencyConfig.captions: files are told apart by their names; two have the same.")
+        if len({path.stem for path in self.files}) < len(self.files):
+            raise BadInput("FluencyConfig.captions: files are told apart by their names; two have the same, --against counted.")
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file once, the one without the method first."""
+        given = (*(() if self.against is None else (self.against,)), *self.captions)
+        return list({path.resolve(): path for path in given}.values())
 
 
 def fluency(read: LanguageModel, texts: Sequence[str], longest: int = 200, name: str = "captions") -> Float[np.ndarray, " text"]:
@@ -70,7 +77,9 @@ def fluency(read: LanguageModel, texts: Sequence[str], longest: int = 200, name:
     from analysis.language.texts import tokenized
 
     found = np.full(len(texts), np.nan)
-    for text in tqdm(tokenized(texts, read.tokenizer, longest, 2), desc=name, unit="caption", disable=None):
+    made = tokenized(texts, read.tokenizer, longest, 2)
+    read.check([text.ids for text in made])
+    for text in tqdm(made, desc=name, unit="caption", disable=None):
         found[text.number] = float(text_nll(read.model, [text.ids]).nanmean())
     return found
 
@@ -85,15 +94,20 @@ def main(config: FluencyConfig) -> None:
     """Read, judge, tell."""
     from analysis.language.models import language_model
     from analysis.score.logs import read_log
+    from analysis.score.results import must_be_writable
 
     quiet()
-    plain = config.against or config.captions[0]
-    files = list(dict.fromkeys((plain, *config.captions)))
+    files = config.files
+    plain = files[0]
+    if config.json is not None:
+        must_be_writable(config.json, files)
     texts = {path: [answer.text for answer in read_log(path)[: config.most]] for path in files}
     if empty := [path for path, held in texts.items() if not held]:
         raise BadInput(f"--captions {empty[0]}: holds no caption.")
     read = language_model(config.model, config.device, config.dtype)
     nll = {path: fluency(read, held, config.longest, path.stem) for path, held in texts.items()}
+    if not np.isfinite(nll[plain]).any():
+        raise BadInput(f"{plain}: no caption has two tokens, so that none is probable or improbable; give longer ones.")
     above = limit(nll[plain])
     arms = {path.stem: _arm(texts[path], nll[path], above) for path in files}
     other = shuffled(texts[plain], config.seed)
@@ -110,12 +124,13 @@ def main(config: FluencyConfig) -> None:
         say(f"{name:40} {arm['n']:5} captions  NLL {arm['nll']:.3f} nat a token  broken {100 * arm['broken']:.1f} %")
     say(
         f"Broken: loops, or above {above:.3f} nat; of {plain.stem} with its words shuffled "
-        f"{100 * calibration['broken_with_words_shuffled']:.1f} %." + (f" Written: {config.json}" if config.json else "")
+        f"{100 * calibration['broken_with_words_shuffled']:.1f} %."
     )
 
 
 def _arm(texts: Sequence[str], nll: Float[np.ndarray, " text"], above: float) -> dict[str, Any]:
-    return {"n": len(texts), "nll": float(np.nanmean(nll)), "broken": float(broken(texts, nll, above).mean()), "by_caption": nll.tolist()}
+    share = float(broken(texts, nll, above).mean())
+    return {"n": len(texts), "nll": float(finite_mean(nll[None], axis=1)[0]), "broken": share, "by_caption": nll.tolist()}
 
 
 if __name__ == "__main__":

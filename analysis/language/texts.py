@@ -1,6 +1,6 @@
 """The texts that are read, and their tokens: sixty paragraphs of the project's own, or a file of the user's."""
 
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,40 +11,44 @@ from jaxtyping import Int
 from torch import Tensor
 
 from analysis.cells.classes import CLASSES, kind
+from analysis.datasets.files import json_objects, text_of
 from probes.command.cli import BadInput
 
 OWN = Path(__file__).parent / "data" / "paragraphs.txt"
 DISTANCES = ("1 to 4", "5 to 9", "10 to 19", "20 and more")
 """Tokens since the last end of a sentence."""
 _LIMITS = (5, 10, 20)
+JSON = (".jsonl", ".json")
 
 
 def read_texts(path: Path) -> list[str]:
-    """The texts of a file: JSON lines with "caption" or "text", or paragraphs that blank lines part.
+    """The texts of a file: JSON lines or a JSON list with "caption" or "text", by its ending; or paragraphs that blank lines part.
 
     Raises
     ------
     BadInput : the file cannot be read, or holds no text
     """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"--texts {path}: cannot be read ({type(error).__name__}); give a file of paragraphs or of JSON lines.") from error
-    if path.suffix == ".jsonl":
-        texts = [_line(path, number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    if path.suffix.lower() in JSON:
+        found = [_said(line, where) for where, line in json_objects(path)]
     else:
-        texts = [" ".join(part.split()) for part in content.split("\n\n")]
-    if not (texts := [text for text in texts if text.strip()]):
+        try:
+            found = re.split(r"\n\s*\n", path.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(
+                f"--texts {path}: cannot be read ({type(error).__name__}); give a file of paragraphs or of JSON lines."
+            ) from error
+    if not (texts := [text for part in found if (text := " ".join(part.split()))]):
         raise BadInput(f"--texts {path}: holds no text; give paragraphs that blank lines part, or JSON lines with a caption each.")
     return texts
 
 
-def _line(path: Path, number: int, line: str) -> str:
-    try:
-        found = json.loads(line)
-        return " ".join(str(found["caption"] if "caption" in found else found["text"]).split())
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(f'--texts {path}, line {number}: is no JSON object with "caption" or "text".') from error
+def _said(line: dict[str, Any], where: str) -> str:
+    return whole(text_of(line, "text" if "text" in line and "caption" not in line else "caption", where))
+
+
+def whole(text: str) -> str:
+    """A text as a tokenizer takes it: half a character, as JSON lets a text be cut, is the sign for an unknown one."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def tokenized(texts: Sequence[str], tokenizer: Any, longest: int, least: int) ->
     """Texts as tokens, cut to `longest`; those shorter than `least` are left out."""
     found = []
     for number, text in enumerate(texts):
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = tokenizer(whole(text), add_special_tokens=False)["input_ids"]
         # what the tokenizer itself begins a text with, such as <s>
         first = tokenizer("", add_special_tokens=True)["input_ids"][:1]
         start = [*(first if first and first[0] == tokenizer.bos_token_id else []), *ids][:longest]

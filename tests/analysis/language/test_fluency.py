@@ -78,5 +78,24 @@ def test_the_command_writes_every_arm_and_its_calibration(tiny, tmp_path):
 def test_what_makes_no_sense_is_refused(tmp_path):
     with pytest.raises(BadInput, match="two have the same"):
         FluencyConfig(captions=(tmp_path / "a" / "x.jsonl", tmp_path / "b" / "x.jsonl"))
+    with pytest.raises(BadInput, match="--against counted"):  # one would have stood in the other's place
+        FluencyConfig(captions=(tmp_path / "a" / "x.jsonl",), against=tmp_path / "b" / "x.jsonl")
     with pytest.raises(BadInput, match="name a file"):
         FluencyConfig(captions=())
+
+
+def test_a_results_file_that_cannot_be_written_and_captions_of_a_word_are_refused(tiny, tmp_path):
+    model = saved_model(tmp_path / "model", WORDS)
+    said = tmp_path / "x.jsonl"
+    said.write_text('{"image_id": 1, "caption": "dog"}\n{"image_id": 2, "caption": "cat"}\n', encoding="utf-8")
+    with pytest.raises(BadInput, match="name a file in it"):  # before the model, which is not there, is looked for
+        main(FluencyConfig(captions=(said,), model=str(tmp_path / "none"), json=tmp_path))
+    with pytest.raises(BadInput, match="no caption has two tokens"):
+        main(FluencyConfig(captions=(said,), model=str(model)))
+    more = tmp_path / "y.jsonl"
+    more.write_text('{"image_id": 1, "caption": "a dog sees the cat ."}\n', encoding="utf-8")
+    out = tmp_path / "out.json"
+    main(FluencyConfig(captions=(tmp_path / "." / "y.jsonl", said), against=more, model=str(model), json=out))
+    found = json.loads(out.read_text(encoding="utf-8"))["arms"]
+    assert list(found) == ["y", "x"]
+    assert found["x"]["nll"] is None

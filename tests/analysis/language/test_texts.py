@@ -24,15 +24,29 @@ def test_paragraphs_and_json_lines(tmp_path):
     assert read_texts(tmp_path / "b.jsonl") == ["A dog.", "A cat."]
 
 
+def test_what_editors_and_writers_of_json_leave_in_files(tmp_path):
+    """A mark of byte order, blank lines of spaces, Windows' ends of lines, U+2028 within a text, half a character, a list of JSON."""
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfOne.\r\n \t\r\nTwo\r\nthree.")
+    assert read_texts(tmp_path / "a.txt") == ["One.", "Two three."]
+    (tmp_path / "b.jsonl").write_bytes(b'\xef\xbb\xbf{"caption": "A\xe2\x80\xa8dog."}\r\n{"caption": "a \\ud83d cat"}')
+    assert read_texts(tmp_path / "b.jsonl") == ["A dog.", "a \ufffd cat"]
+    (tmp_path / "c.JSON").write_text('[{"text": "A dog."}, {"caption": "A cat.", "text": "ignored"}]', encoding="utf-8")
+    assert read_texts(tmp_path / "c.JSON") == ["A dog.", "A cat."]
+    assert len(tokenized(["a \ud83d dog"], TOKENIZER, 9, 2)[0].ids) == 3
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
         ("none.txt", None, "cannot be read"),
         ("empty.txt", b" \n\n ", "holds no text"),
         ("bytes.txt", b"\xff\xfe\x00", "cannot be read"),
-        ("list.jsonl", b'{"caption": "a"}\n[1]\n', "line 2: is no JSON object"),
-        ("other.jsonl", b'{"words": "a"}\n', "line 1: is no JSON object"),
-        ("cut.jsonl", b'{"caption": "a', "line 1: is no JSON object"),
+        ("list.jsonl", b'{"caption": "a"}\n[1]\n', "line 2: a JSON object is needed"),
+        ("other.jsonl", b'{"words": "a"}\n', "line 1: 'caption' must be a text; it is missing"),
+        ("cut.jsonl", b'{"caption": "a', "line 1: no valid JSON"),
+        ("null.jsonl", b'{"caption": null}\n{"caption": "a"}\n', "line 1: 'caption' must be a text; it is null"),
+        ("listed.jsonl", b'{"text": ["a", "b"]}\n', "line 1: 'text' must be a text; it is a list"),
+        ("gone.jsonl", None, "no such file"),
     ],
 )
 def test_bad_files_are_refused_in_a_line(tmp_path, name, content, told):
