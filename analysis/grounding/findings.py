@@ -67,9 +67,9 @@ def summary(points: Sequence[str], doses: Sequence[float], rows: Rows) -> str:
 def _cost(rows: Rows, point: str, lowered: Sequence[float]) -> str:
     free = [dose for dose in lowered if _way(rows, point, "repeated_4grams", dose) < 1 and _way(rows, point, "recall", dose) > -1]
     if not free:
-        return ", always with more repeated 4-grams or less recall,"
+        return " (always with more repeated 4-grams or less recall)"
     at = "" if free == lowered else f"at {_listed(free)} alone "
-    return f", {at}with neither more repeated 4-grams nor less recall for certain,"
+    return f" ({at}with neither more repeated 4-grams nor less recall for certain)"
 
 
 def _listed(doses: Sequence[float]) -> str:

@@ -94,12 +94,12 @@ def as_read(rows):
 def test_words_follow_the_curves(rows):
     held = as_read(rows)
     said = verdict(POINTS, DOSES, held)
-    assert said.startswith("At early no dose lowers CHAIR for certain; at last CHAIR is lower at lambda_ref 0.3 and 0.9, with neither more")
+    assert said.startswith("At early no dose lowers CHAIR for certain; at last CHAIR is lower at lambda_ref 0.3 and 0.9 (with neither more")
     held["last/recall/0.3 - 0"] = {**held["last/recall/0.3 - 0"], "estimate": -0.2, "p_adjusted": 0.001}
-    assert "0.3 and 0.9, at 0.9 alone with neither more" in verdict(POINTS, DOSES, held)
+    assert "0.3 and 0.9 (at 0.9 alone with neither more" in verdict(POINTS, DOSES, held)
     for dose in ("0.3", "0.9"):
         held[f"last/repeated_4grams/{dose} - 0"] = {**held[f"last/repeated_4grams/{dose} - 0"], "estimate": 0.2, "p_adjusted": 0.001}
-    assert "0.3 and 0.9, always with more repeated 4-grams or less recall," in verdict(POINTS, DOSES, held)
+    assert "0.3 and 0.9 (always with more repeated 4-grams or less recall)" in verdict(POINTS, DOSES, held)
     found = {"provenance": {"n": 12, "config": {"level": 0.95, "max_new_tokens": 160}}}
     assert paragraph(POINTS, DOSES, held, found).count("| last |") == len(DOSES)
 
@@ -110,7 +110,7 @@ def test_a_dose_that_raises_the_other_chair_does_not_lower_chair(rows):
     for name in ("chair_s", "chair_i"):
         held[f"early/{name}/0.9 - 0"] = {**held[f"early/{name}/0.9 - 0"], "estimate": 0.2, "p_adjusted": 0.001}
     said = verdict(POINTS, DOSES, held)
-    assert said.startswith("At early no dose lowers CHAIR for certain and it is higher at 0.9; at last CHAIR is lower at lambda_ref 0.9,")
+    assert said.startswith("At early no dose lowers CHAIR for certain and it is higher at 0.9; at last CHAIR is lower at lambda_ref 0.9 (")
     assert said.endswith("CHAIR_s and CHAIR_i go opposite ways at 0.3.")
 
 
