@@ -3,13 +3,14 @@
 `--redraw` takes the attention map from concepts.nc and needs no model.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from probes.command.cli import BadInput, run_cli
-from probes.command.files import atomic_write
-from probes.command.terminal import say
+from probes.command.cli import BadInput, first_sentence, run_cli
+from probes.command.files import atomic_write, writable
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,37 @@ def main(config: ConceptsConfig) -> None:
     from analysis.plots.style import house, save
 
     held = config.out / "concepts.nc"
-    try:
-        drift = xr.load_dataset(config.drift / "drift.nc", engine="h5netcdf")
-        level = level_of((config.drift / "drift.json").read_text(encoding="utf-8"))
+    drift_file, results = config.drift / "drift.nc", config.drift / "drift.json"
+    with _told(drift_file, "give a folder of python -m analysis.drift by --drift"):
+        drift = xr.load_dataset(drift_file, engine="h5netcdf")
+    with _told(results, "give a folder of python -m analysis.drift by --drift"):
+        level = level_of(results.read_text(encoding="utf-8"))
+    with _told(held, "leave --redraw out"):
         attention = xr.load_dataset(held, engine="h5netcdf") if config.redraw else None
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"{getattr(error, 'filename', None) or config.drift}: cannot be read ({type(error).__name__}).") from error
+    writable(config.out)
     if attention is None:
         from analysis.concepts.attention_map import attention_map
 
         attention = attention_map()
-        config.out.mkdir(parents=True, exist_ok=True)
         with atomic_write(held) as temporary:
             attention.to_netcdf(temporary, engine="h5netcdf", encoding={"attention": {"zlib": True, "complevel": 9}})
     with house():
-        made, note = concepts(attention, drift, level)
-        told = {"model_id": attention.attrs["subject"], "model_revision": attention.attrs["model_revision"]}
+        try:
+            made, note = concepts(attention, drift, level)
+            told = {"model_id": attention.attrs["subject"], "model_revision": attention.attrs["model_revision"]}
+        except KeyError as error:
+            why = first_sentence(error)
+            raise BadInput(f"{config.drift} or {held}: lacks what is drawn ({why}); run python -m analysis.drift again.") from error
         save(made, config.out / "concepts", told, note)
-    say(f"Written: {config.out} (concepts.nc, concepts.svg, concepts.png)")
+
+
+@contextmanager
+def _told(path: Path, way_out: str) -> Iterator[None]:
+    """A file that is missing or damaged, in a line."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise BadInput(f"{path}: cannot be read ({type(error).__name__}); {way_out}.") from error
 
 
 if __name__ == "__main__":

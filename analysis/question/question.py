@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import xarray as xr
 
 from probes.command.cli import BadInput
-from probes.command.files import atomic_write, write_bytes
+from probes.command.files import atomic_write, writable, write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import as_plain
 
@@ -79,7 +79,7 @@ class Question:
         BadInput : a file is missing or damaged, or a redraw cannot follow an option
         """
         if not config.redraw:
-            config.out.mkdir(parents=True, exist_ok=True)  # now: a place that may not be written must not be found out after an hour
+            writable(config.out)  # now: a place that may not be written must not be found out after an hour
             self.write(measure(config), self.data(config.out))
         reduced, checksum = self.read(self.data(config.out))  # what was written, in its precision: a redraw sees the same numbers
         if config.redraw:

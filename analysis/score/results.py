@@ -1,7 +1,6 @@
 """The results file of a scoring: measures with intervals, why one is missing, and every record; fractions, unrounded, strict JSON."""
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from analysis.metrics.metric import Metric, Record
 from analysis.score.options import same_file
 from analysis.stats.rows import Row
 from probes.command.cli import BadInput
+from probes.command.files import writable
 from probes.command.strict_json import json_text
 
 LISTS = ("comparison", "captions")
@@ -83,9 +83,7 @@ def must_be_writable(path: Path, read: Sequence[Path] = ()) -> None:
         raise BadInput(f"--json {path}: this is a pipe or a device, which would be replaced by a file; name an ordinary file.")
     if any(same_file(path, one) for one in read):
         raise BadInput(f"--json {path}: this file is scored; name another.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    writable(path.parent)
 
 
 def _captions(scored: Scored) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,23 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Write `content` atomically."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
+
+
+def writable(folder: str | os.PathLike) -> None:
+    """Make a folder where there is none, and try to write in it: what may not be written is found out before the work, not after it.
+
+    Raises
+    ------
+    OSError : the folder cannot be made or written; it names it
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        error.filename = str(folder)  # the name that the user knows
+        raise
 
 
 @contextmanager

@@ -41,5 +41,30 @@ def test_the_committed_map_shows_a_sink():
 def test_what_is_not_there_is_told(tmp_path):
     with pytest.raises(BadInput, match="cannot be read"):
         main(ConceptsConfig(out=tmp_path, redraw=True))
-    with pytest.raises(BadInput, match=f"{tmp_path}: cannot be read"):
+    with pytest.raises(BadInput, match="leave --redraw out"):
+        main(ConceptsConfig(out=tmp_path, redraw=True))
+    with pytest.raises(BadInput, match=f"{tmp_path / 'drift.nc'}: cannot be read .*by --drift"):
         main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
+
+
+def test_damaged_files_are_told(tmp_path):
+    for name in ("concepts.nc", "drift.nc"):
+        whole = (FIGURES / name if name == "concepts.nc" else FIGURES / "smollm2" / "drift" / name).read_bytes()
+        (tmp_path / name).write_bytes(whole)
+    for results in ("[]", "{", '{"provenance": 1}'):
+        (tmp_path / "drift.json").write_text(results, encoding="utf-8")
+        with pytest.raises(BadInput, match="cannot be read"):
+            main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
+    (tmp_path / "drift.json").write_text('{"provenance": {"config": {"level": 0.95}}}', encoding="utf-8")
+    (tmp_path / "drift.nc").write_bytes((tmp_path / "concepts.nc").read_bytes())  # another question's
+    with pytest.raises(BadInput, match="lacks what is drawn"):
+        main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
+    (tmp_path / "concepts.nc").write_bytes((tmp_path / "concepts.nc").read_bytes()[:2000])
+    with pytest.raises(BadInput, match="cannot be read"):
+        main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
+
+
+def test_a_place_that_may_not_be_written_is_found_out_before_the_model(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OSError, match="file"):
+        main(ConceptsConfig(out=tmp_path / "file" / "out"))
