@@ -61,6 +61,8 @@ class DoseConfig(CellsConfig):
         check_rates(self, "doses")
         if list(self.doses) != sorted({*self.doses}) or self.doses[:1] != (0.0,) or len(self.doses) < 2:
             raise BadInput(f"DoseConfig.doses must begin with 0 and rise; got {' '.join(map(str, self.doses))}.")
+        if len({f"{dose:g}" for dose in self.doses}) < len(self.doses):
+            raise BadInput(f"DoseConfig.doses must differ in six digits, by which they are named; got {' '.join(map(str, self.doses))}.")
         if self.image_folder is not None:
             raise BadInput("DoseConfig.image_folder: a folder has no validation scenes apart from its test scenes; leave it out.")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.captions.measures import MEASURES
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
-from analysis.telling.wording import Rows, bracketed, direction, page
+from analysis.telling.wording import Rows, bracketed, direction, p_value, page
 
 SHOWN = ("chair_i", "chair_s", "recall", "f1", "repeated_4grams", "looping", "length")
 NONE, CHOSEN, PUBLISHED = "none", "chosen", "published"
@@ -85,16 +85,12 @@ def _beyond(rows: Rows, arms: Sequence[str]) -> list[str]:
     told = []
     for arm in arms:
         near = {measure: rows[f"{arm}/beyond every line/{measure}"] for measure in ("chair_s", "chair_i")}
-        said = [f"{MEASURES[name].label} {bracketed(row)}, p {_p(row)}" for name, row in near.items()]
+        said = [f"{MEASURES[name].label} {bracketed(row)}, p {p_value(row['p_adjusted'], 'none')}" for name, row in near.items()]
         told.append(f"{arm}: {'; '.join(said)}")
     return [
         "*Omission.* What leaving out mentions or sentences of the captions without smoothing would give at the same recall is no better "
         f"seeing. Beyond the nearest such line (at random, late first, background first; below 0 is better): {'. '.join(told)}."
     ]
-
-
-def _p(row: Mapping[str, Any]) -> str:
-    return "< 0.001" if row["p_adjusted"] < 0.001 else f"{row['p_adjusted']:.3f}"
 
 
 def summary(rows: Rows, found: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import MEASURES, ratios, weights
+from analysis.dose.findings import CHOSEN
 from analysis.dose.fluency import fluency_rows
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
@@ -74,7 +75,7 @@ def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[R
     scores = np.stack([exchange_scores(above[[i, 0]], below[[i, 0]]) for i in range(1, len(arms))], 1)  # "image arm measure"
     p = sign_flip(scores.reshape(len(scores), -1), seed=seed)[0].reshape(scores.shape[1:])
     confirmed = np.zeros(p.shape, dtype=bool)
-    confirmed[0, list(MEASURES).index(CONFIRMED)] = arms[1].startswith("chosen")
+    confirmed[0, list(MEASURES).index(CONFIRMED)] = arms[1] == CHOSEN
     corrected = np.where(confirmed, p, np.nan)
     corrected[~confirmed] = adjust(p[~confirmed])
     others, rows = family_size(p[~confirmed]), []

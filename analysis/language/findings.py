@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.cells.names import BASELINE, PAPER
-from analysis.telling.wording import Rows, direction, listed, page
+from analysis.telling.wording import NO_P, Rows, direction, listed, p_value, page
 
 
 def verdict(rows: Rows, lambda_ref: float) -> str:
@@ -59,7 +59,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         where = row["where"]
         if where.get("control") == BASELINE and "part" not in where:
             arm = where["treated"]
-            p = "< 0.001" if row["p_adjusted"] < 0.001 else f"{row['p_adjusted']:.3f}"
+            p = p_value(row["p_adjusted"], NO_P)
             lines.append(f"| {told(arm)} | {rows[f'{arm}/rate']['estimate']:.2f} | {times(row)} | {row['estimate']:+.3f} | {p} |")
     parts = ["| where | " + " | ".join(told(arm) for arm in (PAPER, "mean")) + " |", "|---|---|---|"]
     for name, row in rows.items():

@@ -174,3 +174,9 @@ def test_the_command_chooses_tests_and_redraws(tmp_path):
 def test_options_that_make_no_sense(options, told):
     with pytest.raises(BadInput, match=told):
         DoseConfig(**options)
+
+
+def test_doses_of_one_name_are_refused():
+    """A row and a cell are named by six digits: of two of one name the later would stand in the earlier's place."""
+    with pytest.raises(BadInput, match="differ in six digits"):
+        DoseConfig(doses=(0.0, 0.1, 0.10000001))
