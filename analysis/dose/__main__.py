@@ -153,9 +153,9 @@ def test(reduced: xr.Dataset, config: DoseConfig, checksum: str) -> str:
     from analysis.dose.results import results
     from analysis.stats.rows import as_json as results_json
 
-    return results_json(
-        results(reduced, seed=config.seed, level=config.level), QUESTION.origin(reduced, config, checksum, own=("examples",))
-    )
+    rows = results(reduced, seed=config.seed, level=config.level)
+    origin = QUESTION.origin(reduced, config, checksum, own=("examples",))
+    return results_json(rows, origin, examples=json.loads(reduced.attrs["examples"]))
 
 
 def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
@@ -177,8 +177,7 @@ def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
     from analysis.dose.findings import paragraph, summary
 
-    examples = json.loads(answer.reduced.attrs["examples"])
-    return paragraph(answer.rows, answer.found, examples), summary(answer.rows, answer.found)
+    return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ def verdict(rows: Rows, dose: float, published: float) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def paragraph(rows: Rows, found: Mapping[str, Any], examples: Mapping[str, Sequence[str]]) -> str:
-    """The question's part of the page; every number is read from the results. `examples`: captions by arm, of the same scenes."""
+def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
+    """The question's part of the page; every number is read from the results."""
     origin = found["provenance"]
     doses = list(dict.fromkeys(row["where"]["arm"] for row in rows.values() if row["where"].get("split") == "validation"))
     scenes = rows[f"validation/chair_i/{doses[0]}"]["n"]
@@ -56,7 +56,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any], examples: Mapping[str, Seque
         "below 0.05, exchange of the arms within images; CHAIR_i of the chosen dose alone is confirmatory, others by Holm. Bold: chosen."
     )
     said = verdict(rows, origin["chosen"], origin["config"]["lambda_ref"])
-    return page(said, asked, "\n".join(lines), "\n".join(tested), quoted(examples), note)
+    return page(said, asked, "\n".join(lines), "\n".join(tested), quoted(found["examples"]), note)
 
 
 def quoted(examples: Mapping[str, Sequence[str]]) -> str:

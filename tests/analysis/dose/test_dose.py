@@ -136,7 +136,7 @@ def test_the_words_follow_the_rows():
     said = verdict(rows, 0.1, 0.7)
     assert said.startswith("The fair dose is lambda_ref 0.1, and on the test scenes it lowers CHAIR_i (")
     assert "the published 0.7 raises it" in said
-    page = paragraph(rows, found, {"chosen": ["A cat."], "none": ["A dog."]})
+    page = paragraph(rows, found | {"examples": {"chosen": ["A cat."], "none": ["A dog."]}})
     assert "> **none.** A dog.\n>\n> **chosen.** A cat." in page
     assert "| **0.1** |" in page
     assert "60 test scenes" in page
