@@ -21,6 +21,8 @@ Values = Float[np.ndarray, "image arm measure"]
 def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:
     """Rows "test/nll/<arm>" and "test/broken/<arm>", the same "- none", and the share of shuffled captions that the rule finds broken."""
     values, shuffled = measured(reduced)
+    if not len(values):
+        return []  # no image has a caption of two tokens under every arm
     found = cluster_bca(mean(values.reshape(len(values), -1)), len(values), level=level, seed=seed)
     rows = []
     for i, arm in enumerate(arms):
@@ -39,6 +41,8 @@ def measured(reduced: xr.Dataset) -> tuple[Values, np.ndarray]:
     """NLL and broken of each image and arm, and broken of the shuffled captions; of images whose captions were read."""
     nll = reduced["nll"].transpose("image", "arm").values.astype(float)
     read = np.isfinite(nll).all(1)
+    if not read.any():
+        return np.zeros((0, nll.shape[1], len(UNITS))), np.zeros(0, dtype=bool)
     looping = reduced["test"].sel(count="looping").transpose("image", "arm").values > 0
     above = limit(nll[read, 0])
     broken = (looping | (nll > above))[read]

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import xarray as xr
 
 from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, compressed, made_by
 from analysis.question.recordings import KEPT, RecordingsConfig
-from probes.command.cli import run_cli
+from probes.command.cli import BadInput, run_cli
 from probes.command.strict_json import as_json
 from probes.options import check_rates
 
@@ -68,8 +69,11 @@ def measure(config: MechanismConfig) -> xr.Dataset:
     subject, items = config.subject_and_items()
     options: dict[str, Any] = {"batch_size": config.batch_size, "max_new_tokens": config.max_new_tokens}
     recording = record(subject, items, arms(config), "replay", config.recordings, recorders=RECORDERS, **options)
+    values = measured(recording, band({"replay": recording}))
+    if not np.isfinite(values).all((0, 2)).any():
+        raise BadInput(f"--subject {config.subject}: no caption is long enough for a slope; give more --images or --max-new-tokens.")
     made = xr.Dataset(
-        {"measure": (("arm", "image", "name"), measured(recording, band({"replay": recording})))},
+        {"measure": (("arm", "image", "name"), values)},
         {"arm": recording["arm"].values, "image": recording["image"].values, "name": list(MEASURES)},
     )
     return made.assign_attrs({**recording.attrs, "analysis": as_json(made_by(config))})

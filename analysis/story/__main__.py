@@ -37,15 +37,19 @@ def main(config: StoryConfig) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"--page {config.page}: cannot be read ({type(error).__name__}); it needs the marks <!-- story -->.") from error
     told_of = sources(config.figures)
-    text = one_minute(told_of)
-    after = with_paragraph(before, "story", text, config.page)
-    with house():
-        made, note = story(told_of)
+    try:
+        text = one_minute(told_of)
+        after = with_paragraph(before, "story", text, config.page)
+        with house():
+            made, note = story(told_of)
         last = told_of.subjects[-1].origin
+    except KeyError as error:  # of another version, or cut by hand
+        raise BadInput(f"--figures {config.figures}: a file there lacks {error}, which the story tells; run its question again.") from error
+    with house():
         told = {"git_commit": last["git_commit"], "model_id": ", ".join(subject.name for subject in told_of.subjects)}
         save(made, config.figures / "story", told, note)
     write_bytes(config.page, after.encode())
-    say(f"{text}\nWritten: {config.figures} (story.svg, story.png); {config.page}")
+    say(text)
 
 
 if __name__ == "__main__":

@@ -85,12 +85,15 @@ def real_logs(path: Path) -> list[RealLog]:
     rows = rows_of(path)
     if not rows:
         return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    verdicts = {one["log"]: one["verdict"] for one in found["verdicts"]}
     made = []
-    for log in found["logs"]:
-        shares = (rows[f"{log['name']}/{name}"]["estimate"] for name in ("looping", "chair_s", "repeated_4grams"))
-        made.append(RealLog(log["model"], log["method"], *shares, verdicts.get(log["name"], "")))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        verdicts = {one["log"]: one["verdict"] for one in found["verdicts"]}
+        for log in found["logs"]:
+            shares = (rows[f"{log['name']}/{name}"]["estimate"] for name in ("looping", "chair_s", "repeated_4grams"))
+            made.append(RealLog(log["model"], log["method"], *shares, verdicts.get(log["name"], "")))
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: lacks {error}; run python -m analysis.published again.") from error
     return made
 
 
@@ -122,7 +125,7 @@ def _subject(name: str, folder: Path) -> SubjectResults:
     try:
         origin = json.loads(path.read_text(encoding="utf-8"))["provenance"]
         reduced = xr.load_dataset(path.with_suffix(".nc"), engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
     ablation = rows_of(folder / "ablation" / "ablation.json")
     same = bool(ablation) and next(iter(ablation.values()))["n"] == origin["n"]

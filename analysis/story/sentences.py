@@ -23,7 +23,7 @@ def one_minute(told: StorySources) -> str:
         omission(subjects),
         *([mechanism(subjects)] if any(subject.mechanism for subject in subjects) else []),
         *([language(told.texts)] if told.texts else []),
-        *([real(told.logs)] if told.logs else []),
+        *([real(told.logs)] if any(log.verdict for log in told.logs) else []),
         "**Open**: what KVSmooth does to a model of 7B parameters. These subjects have 3 and 135 million, and their images are drawn.",
     ]
     return "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(said, 1))
@@ -112,7 +112,7 @@ def mechanism(subjects: Sequence[SubjectResults]) -> str:
 
 
 def real(logs: Sequence[RealLog]) -> str:
-    """What others' methods do to the captions of large models."""
+    """What others' methods do to the captions of large models, of which one at least was compared with a greedy log."""
     judged = [log for log in logs if log.verdict]
     lower = [log for log in judged if log.verdict != NOT_LOWER]
     better = [log for log in lower if log.verdict == BETTER]

@@ -180,3 +180,9 @@ def test_doses_of_one_name_are_refused():
     """A row and a cell are named by six digits: of two of one name the later would stand in the earlier's place."""
     with pytest.raises(BadInput, match="differ in six digits"):
         DoseConfig(doses=(0.0, 0.1, 0.10000001))
+
+
+def test_captions_too_short_to_be_read_have_no_fluency():
+    reduced = data((0.3, 0.1, 0.3), np.random.default_rng(0))
+    reduced["nll"][:] = np.nan
+    assert not [row.name for row in results(reduced) if "nll" in row.name or "broken" in row.name]

@@ -137,7 +137,7 @@ def test_what_cannot_be_read_is_refused_before_anything_runs(ran, tmp_path):
     (tmp_path / "one.txt").write_text(WORDS, encoding="utf-8")
     with pytest.raises(BadInput, match="1 texts have 5 tokens or more; two are needed"):
         main(replace(ran, texts=tmp_path / "one.txt", out=tmp_path / "out"))
-    with pytest.raises(BadInput, match="no causal language model could be loaded"):
+    with pytest.raises(BadInput, match="there is no such folder"):
         main(replace(ran, model=str(tmp_path / "nothing"), out=tmp_path / "out"))
     saved_model(tmp_path / "short", WORDS, layers=4)
     with pytest.raises(BadInput, match="has 4 layers; the paper's band needs 5 or more"):

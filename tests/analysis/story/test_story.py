@@ -160,3 +160,29 @@ def test_what_is_not_there_is_told_in_a_line(tmp_path):
 
 def test_the_page_s_sentences_are_those_of_the_committed_results():
     assert one_minute(sources(Path("figures"))) in Path("docs/findings.md").read_text(encoding="utf-8")
+
+
+def test_files_of_another_version_are_told_in_a_line(tmp_path):
+    made = subject((0.3, 0.1, 0.5))
+    folder = tmp_path / "emoji" / "dose"
+    folder.mkdir(parents=True)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- story -->\n<!-- /story -->\n", encoding="utf-8")
+    made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
+    found = json.loads(as_json(results(made.reduced), made.origin))
+    found["results"] = [row for row in found["results"] if row["name"] != "test/recall/none"]
+    (folder / "dose.json").write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(BadInput, match="lacks 'test/recall/none'"):
+        main(StoryConfig(figures=tmp_path, page=page))
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "published.json").write_text(json.dumps({"results": found["results"]}), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"published\.json: lacks 'verdicts'"):
+        main(StoryConfig(figures=tmp_path, page=page))
+    (folder / "dose.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"dose\.json: cannot be read"):
+        main(StoryConfig(figures=tmp_path, page=page))
+    assert page.read_text(encoding="utf-8") == "<!-- story -->\n<!-- /story -->\n"
+
+
+def test_logs_that_were_not_compared_are_not_told():
+    assert "Real captions" not in one_minute(StorySources([subject((0.3, 0.1, 0.5))], {}, LOGS[:1]))
