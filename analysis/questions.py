@@ -22,6 +22,7 @@ class QuestionCommand:
     all_lanes : whether it spreads over all workers by itself, as long as its store is empty
     plan : whether it has the option of that name
     shared : what it shares with others, as in `analysis.regenerate.lanes.Job`
+    trial : options that it is given where a run is not a subject's whole one, so that it takes minutes
     """
 
     recordings: bool = False
@@ -31,6 +32,7 @@ class QuestionCommand:
     all_lanes: bool = False
     plan: bool = False
     shared: str = ""
+    trial: Mapping[str, str] = field(default_factory=dict)
 
 
 RECORDED = {"recordings": True, "shared": "recordings"}
@@ -43,7 +45,7 @@ QUESTIONS = {
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
     "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
-    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells"),
+    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells", trial={"--fluent": "20"}),
     "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""

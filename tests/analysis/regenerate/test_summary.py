@@ -67,3 +67,14 @@ def test_the_plan_is_the_ablations(plan):
         assert "--plan" not in one.command or one.command[one.command.index("--plan") + 1] == plan
     with pytest.raises(ValueError, match=r"RegenerateConfig.plan must be full, or of ladder, .*; got 'half'"):
         RegenerateConfig(plan="half")
+
+
+def test_a_trial_reads_fewer_captions_than_a_whole_run():
+    for config, asked in (
+        (RegenerateConfig(images=60, plan="ladder"), "20"),
+        (RegenerateConfig(), None),
+        (placed(RegenerateConfig(subject="smollm2")), None),
+    ):
+        (dose,) = (one for one in jobs(config) if one.name == "dose")
+        words = dict(pairwise(dose.command))
+        assert words.get("--fluent") == asked
