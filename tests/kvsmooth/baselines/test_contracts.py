@@ -53,10 +53,10 @@ def test_beams_are_beams_by_hand_or_are_refused(method, family):
         with strong(method)(model), pytest.raises(Unsupported, match=f"{method} does not serve beam search; ") as refused:
             model.generate(**inputs, **wanted)
         assert "\n" not in str(refused.value)
-        return
-    with strong(method)(model):
-        out = model.generate(**inputs, **wanted)
-    assert torch.equal(out[:, -4:], beams_by_hand(family, strong(method)))
+    else:
+        with strong(method)(model):
+            out = model.generate(**inputs, **wanted)
+        assert torch.equal(out[:, -4:], beams_by_hand(family, strong(method)))
 
 
 def beams_by_hand(family, method):
@@ -118,9 +118,9 @@ def test_a_method_that_touches_nothing_raises(method):
         if method in OF_ATTENTION:
             model.set_attn_implementation("sdpa")
             model.generate(**inputs, max_new_tokens=3)
-            return
-        cache = model.model(**inputs, use_cache=True).past_key_values
-        model.model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+        else:
+            cache = model.model(**inputs, use_cache=True).past_key_values
+            model.model(input_ids=torch.tensor([[5]]), past_key_values=cache)
 
     with pytest.raises(NothingChanged, match=f"{method} changed nothing although the model decoded"), strong(method)(model):
         unseen()

@@ -27,9 +27,8 @@ class Slow:
     def watch(self, layer):
         def before(module, args, kwargs):
             hidden = args[0] if args else kwargs["hidden_states"]
-            if hidden.shape[1] == 1:
-                return
-            for row, states in enumerate(hidden.double().tolist()):
+            whole = hidden.double().tolist() if hidden.shape[1] > 1 else []  # sinks are looked for in the prompt
+            for row, states in enumerate(whole):
                 for place, state in enumerate(states):
                     size = (sum(x * x for x in state) / len(state)) ** 0.5
                     largest = max(abs(state[channel]) for channel in self.method.channels)
@@ -65,14 +64,13 @@ class Slow:
     def move(self, weights, image, sinks):
         before = weights.tolist()
         mass, rest = sum(before[place] for place in image), sum(before[place] for place in image if place not in sinks)
-        if mass < self.method.visual or (mass - rest) > self.method.rho * mass or rest <= 0:
-            return
-        freed = (1 - self.method.p) * sum(before[place] for place in sinks)
-        for place in sinks:
-            weights[place] = self.method.p * before[place]
-        for place in image:
-            if place not in sinks:
-                weights[place] = before[place] + freed * before[place] / rest
+        if mass >= self.method.visual and (mass - rest) <= self.method.rho * mass and rest > 0:
+            freed = (1 - self.method.p) * sum(before[place] for place in sinks)
+            for place in sinks:
+                weights[place] = self.method.p * before[place]
+            for place in image:
+                if place not in sinks:
+                    weights[place] = before[place] + freed * before[place] / rest
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])

@@ -31,12 +31,11 @@ class Options:
 def main(config):
     for _ in range(config.times):
         say(f"λ {config.name}\\nnext")
-    if config.well:
-        return
-    warnings.warn(f"λ {config.name}", Notice)
-    if config.done is not None:
-        config.done.touch()
-    raise BadInput(f"λ {config.path}: no")
+    if not config.well:
+        warnings.warn(f"λ {config.name}", Notice)
+        if config.done is not None:
+            config.done.touch()
+        raise BadInput(f"λ {config.path}: no")
 
 run_cli(Options, main)
 """
