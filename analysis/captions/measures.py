@@ -1,38 +1,34 @@
 """What captions are compared by here: CHAIR and text quality, each a ratio of weighted sums over images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from analysis.captions.shares import COLUMNS, table
-from analysis.cells.measures import CaptionMeasure
+from analysis.cells.measures import CaptionMeasure, of_counts, weights_of
 from analysis.metrics.chair import score_caption
+from analysis.stats.bootstrap import LEVEL, Interval, cluster_bca, multiplicity_of_images
 
 COUNTS = (*COLUMNS, "ended")
 
-
-def _ratio(label: str, above: str, below: str, unit: str = "1") -> CaptionMeasure:
-    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0})
-
-
 MEASURES = {
-    "chair_s": _ratio("CHAIR_s", "hallucinating", "captions"),
-    "chair_i": _ratio("CHAIR_i", "hallucinated", "mentions"),
-    "recall": _ratio("recall", "recalled", "truth"),
+    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions"),
+    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions"),
+    "recall": of_counts("recall", "1", "recalled", "truth"),
     # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
     "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
-    "repeated_4grams": _ratio("repeated 4-grams", "repeated_4grams", "4grams"),
-    "looping": _ratio("looping captions", "looping", "captions"),
-    "length": _ratio("words", "length", "captions", "words"),
-    "ended": _ratio("ended by itself", "ended", "captions"),
+    "repeated_4grams": of_counts("repeated 4-grams", "1", "repeated_4grams", "4grams"),
+    "looping": of_counts("looping captions", "1", "looping", "captions"),
+    "length": of_counts("words", "words", "length", "captions"),
+    "ended": of_counts("ended by itself", "1", "ended", "captions"),
 }
 PRIMARY = ("chair_s", "chair_i")
 
 
 def weights(part: str) -> Float[np.ndarray, "count measure"]:
     """The weights of the counts in each numerator ("above") or denominator ("below")."""
-    return np.array([[getattr(measure, part).get(count, 0.0) for measure in MEASURES.values()] for count in COUNTS])
+    return weights_of(part, COUNTS, MEASURES)
 
 
 def ratios(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "*draw measure"]:
@@ -45,3 +41,23 @@ def counts(captions: Sequence[str], ended: Sequence[bool], truth: Sequence[froze
     """Each image's contribution to `COUNTS`."""
     records = [score_caption(text, there) for text, there in zip(captions, truth, strict=True)]
     return np.concatenate([table(records, captions), np.asarray(ended, dtype=float)[:, None]], 1)
+
+
+def interval_of(
+    counts: Float[np.ndarray, "*arm image count"], of: Callable[[np.ndarray], np.ndarray], seed: int = 0, level: float = LEVEL
+) -> Interval:
+    """Interval of values of summed counts, all of them flat; images are drawn for all arms together.
+
+    Parameters
+    ----------
+    of : from sums "*draw *arm count" to values "*draw ..."
+    """
+    images, whole = counts.shape[-2], np.moveaxis(counts, -2, 0)
+    flat = whole.reshape(images, -1)
+
+    def statistic(drawn: np.ndarray) -> np.ndarray:
+        total = multiplicity_of_images(drawn, images) @ flat
+        values = of(total.reshape(*total.shape[:-1], *whole.shape[1:]))
+        return np.moveaxis(values.reshape(*total.shape[:-1], -1), -1, 0)
+
+    return cluster_bca(statistic, images, level=level, seed=seed)

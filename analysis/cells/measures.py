@@ -3,7 +3,7 @@
 Every measure of the ablation is a ratio of sums over images, so that one matrix product of counts gives all of them, in every resample.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,38 +36,44 @@ class CaptionMeasure:
     tested: bool = True
 
 
-def _ratio(label: str, unit: str, above: str, below: str, tested: bool = True) -> CaptionMeasure:
+def of_counts(label: str, unit: str, above: str, below: str, tested: bool = True) -> CaptionMeasure:
+    """The sum of one count over the sum of another."""
     return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0}, tested)
 
 
+def weights_of(part: str, counts: Sequence[str], measures: Mapping[str, CaptionMeasure]) -> Float[np.ndarray, "count measure"]:
+    """The weights of the counts in each measure's numerator ("above") or denominator ("below")."""
+    return np.array([[getattr(measure, part).get(count, 0.0) for measure in measures.values()] for count in counts])
+
+
 MEASURES = {
-    "chair_i": _ratio("CHAIR_i", "1", "hallucinated", "mentions"),
-    "chair_s": _ratio("CHAIR_s", "1", "hallucinating", "captions"),
-    "recall": _ratio("recall", "1", "recalled", "truth"),
-    "precision": _ratio("precision", "1", "recalled", "objects"),
+    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions"),
+    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions"),
+    "recall": of_counts("recall", "1", "recalled", "truth"),
+    "precision": of_counts("precision", "1", "recalled", "objects"),
     # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
     "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
-    "hazard": _ratio("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk"),
-    "length": _ratio("length", "words", "length", "captions"),
-    "mentions": _ratio("mentions", "1 a caption", "mentions", "captions"),
-    "objects": _ratio("objects named", "1 a caption", "objects", "captions"),
+    "hazard": of_counts("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk"),
+    "length": of_counts("length", "words", "length", "captions"),
+    "mentions": of_counts("mentions", "1 a caption", "mentions", "captions"),
+    "objects": of_counts("objects named", "1 a caption", "objects", "captions"),
     # CHAIR_i counts every mention: naming true objects again and again lowers it
     "repeated_mentions": CaptionMeasure("repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}),
-    **{name: _ratio(TEXT_MEASURES[name].title, "1", above, below) for name, (above, below, _) in TEXT_RATIOS.items()},
-    "ended": _ratio("ended by itself", "1", "ended", "captions"),
-    "steps": _ratio("decode steps", "1 a caption", "steps", "captions", False),
-    "rate": _ratio("mean rate", "1", "rate", "steps", False),
-    "floor": _ratio("rates on the floor", "1", "floor", "steps", False),
-    "ceiling": _ratio("rates on the ceiling", "1", "ceiling", "steps", False),
-    "change_keys": _ratio("relative change of keys", "1", "change_keys", "steps", False),
-    "change_values": _ratio("relative change of values", "1", "change_values", "steps", False),
+    **{name: of_counts(TEXT_MEASURES[name].title, "1", above, below) for name, (above, below, _) in TEXT_RATIOS.items()},
+    "ended": of_counts("ended by itself", "1", "ended", "captions"),
+    "steps": of_counts("decode steps", "1 a caption", "steps", "captions", False),
+    "rate": of_counts("mean rate", "1", "rate", "steps", False),
+    "floor": of_counts("rates on the floor", "1", "floor", "steps", False),
+    "ceiling": of_counts("rates on the ceiling", "1", "ceiling", "steps", False),
+    "change_keys": of_counts("relative change of keys", "1", "change_keys", "steps", False),
+    "change_values": of_counts("relative change of values", "1", "change_values", "steps", False),
 }
 TESTED = tuple(name for name, measure in MEASURES.items() if measure.tested)
 
 
 def weights(part: str) -> Float[np.ndarray, "count measure"]:
-    """The weights of the counts in each measure's numerator ("above") or denominator ("below")."""
-    return np.array([[getattr(measure, part).get(count, 0.0) for measure in MEASURES.values()] for count in COUNTS])
+    """`weights_of` the measures here, in the order of MEASURES."""
+    return weights_of(part, COUNTS, MEASURES)
 
 
 def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "*draw measure"]:

@@ -8,14 +8,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.captions.measures import MEASURES, ratios, weights
+from analysis.captions.measures import MEASURES, interval_of, ratios, weights
 from analysis.dose.findings import CHOSEN
 from analysis.dose.fluency import fluency_rows
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.line import Line, omission_line
 from analysis.omission.mentions import Mentions
-from analysis.stats.bootstrap import Statistic, cluster_bca, multiplicity_of_images
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
@@ -53,7 +52,7 @@ def _omission(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> 
 
 
 def _levels(split: str, arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
-    found = cluster_bca(_statistic(counts, ratios), counts.shape[1], level=level, seed=seed)
+    found = interval_of(counts, ratios, seed, level)
     rows = []
     for i, arm in enumerate(arms):
         for k, (name, measure) in enumerate(MEASURES.items()):
@@ -68,9 +67,7 @@ def _levels(split: str, arms: list[str], counts: Counts, seed: int, level: float
 def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
     if len(arms) < 2:
         return []
-    found = cluster_bca(
-        _statistic(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :]), counts.shape[1], level=level, seed=seed
-    )
+    found = interval_of(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :], seed, level)
     above, below = (counts @ weights(part) for part in ("above", "below"))
     scores = np.stack([exchange_scores(above[[i, 0]], below[[i, 0]]) for i in range(1, len(arms))], 1)  # "image arm measure"
     p = sign_flip(scores.reshape(len(scores), -1), seed=seed)[0].reshape(scores.shape[1:])
@@ -99,16 +96,3 @@ def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[R
                 )
             )
     return rows
-
-
-def _statistic(counts: Counts, of) -> Statistic:
-    """Of values of summed counts "*draw arm count", all of them flat."""
-    images = counts.shape[1]
-    flat = np.moveaxis(counts, 1, 0).reshape(images, -1)
-
-    def statistic(drawn: np.ndarray) -> np.ndarray:
-        total = multiplicity_of_images(drawn, images) @ flat
-        values = of(total.reshape(*total.shape[:-1], counts.shape[0], counts.shape[2]))
-        return np.moveaxis(values.reshape(*total.shape[:-1], -1), -1, 0)
-
-    return statistic

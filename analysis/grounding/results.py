@@ -4,14 +4,12 @@ Primary outcomes, named before a scene was looked at: CHAIR_s and CHAIR_i at eve
 one sentence says that either of them is lower. The rest is exploratory, each measure by Holm over doses and points.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.captions.measures import MEASURES, PRIMARY, ratios, weights
-from analysis.stats.bootstrap import Interval, cluster_bca, multiplicity_of_images
+from analysis.captions.measures import MEASURES, PRIMARY, interval_of, ratios, weights
+from analysis.stats.bootstrap import Interval
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
@@ -25,8 +23,8 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     """All rows: "<point>/<measure>/<dose>" and, at doses above 0, "<point>/<measure>/<dose> - 0"."""
     counts = reduced["counts"].transpose("point", "dose", "image", "count").values.astype(float)
     points, doses = [str(p) for p in reduced["point"].values], [f"{d:g}" for d in reduced["dose"].values]
-    levels = _interval(counts, ratios, seed, level)
-    changes = _interval(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :], seed, level)
+    levels = interval_of(counts, ratios, seed, level)
+    changes = interval_of(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :], seed, level)
     p, corrected, told = tests(counts, seed)
     n, rows = counts.shape[2], []
     for (i, point), (j, dose), (k, name) in ((a, b, c) for a in enumerate(points) for b in enumerate(doses) for c in enumerate(MEASURES)):
@@ -62,19 +60,6 @@ def dose_scores(counts: Counts) -> Float[np.ndarray, "point smoothed image measu
     """`exchange_scores` of each dose against 0, smoothed less plain."""
     parts = [counts @ weights(part) for part in ("above", "below")]
     return exchange_scores(*(np.stack([part[:, 1:], np.broadcast_to(part[:, :1], part[:, 1:].shape)]) for part in parts))
-
-
-def _interval(counts: Counts, of: Callable[[np.ndarray], np.ndarray], seed: int, level: float) -> Interval:
-    """Of values of summed counts "*draw point dose count", all of them flat."""
-    images = counts.shape[2]
-    flat = np.moveaxis(counts, 2, 0).reshape(images, -1)
-
-    def statistic(drawn: np.ndarray) -> np.ndarray:
-        total = multiplicity_of_images(drawn, images) @ flat
-        values = of(total.reshape(*total.shape[:-1], *counts.shape[:2], counts.shape[3]))
-        return np.moveaxis(values.reshape(*total.shape[:-1], -1), -1, 0)
-
-    return cluster_bca(statistic, images, level=level, seed=seed)
 
 
 def _row(name: str, measure: str, n: int, interval: Interval, at: int, where: dict, **more) -> Row:

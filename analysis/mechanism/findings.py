@@ -13,7 +13,6 @@ NAMES = {
     "shrink_only": "shrinking alone",
     "norm_preserving": "turning alone (norms kept)",
     "random_direction": "a step in a random direction",
-    "image_bias": "a plain bias on the image's keys",
 }
 
 

@@ -73,7 +73,7 @@ def _changes(
                     p=p[n, k],
                     p_adjusted=corrected[n, k],
                     adjustment=told[k],
-                    effect={BASELINE: float(values[:, j, k].mean())},
+                    effect={arms[j]: float(values[:, j, k].mean())},
                     role="primary" if primary and name in SIGNATURE else "exploratory",
                     where={"treated": arms[i], "control": arms[j], "measure": name},
                     reason=found.reason[at],

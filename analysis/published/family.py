@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from analysis.cells.measures import weights_of
 from analysis.omission.distance import COMPARED, distance_rows, distance_statistic
 from analysis.omission.line import COUNTS as OMITTED
 from analysis.omission.line import MEASURES as LINE_MEASURES
 from analysis.omission.line import Line, counts_of, measures, omission_line
 from analysis.published.counts import COLUMNS, Spoken
 from analysis.published.first_absent import first_absent
-from analysis.published.measures import CHANGES, MEASURES, PAIRED, matched, named, weights
+from analysis.published.measures import CHANGES, MEASURES, PAIRED, matched, named
 from analysis.published.verdict import LINES, PARTS
 from analysis.stats.bootstrap import Interval, Statistic, cluster_bca, difference, multiplicity_of_images, ratio
 from analysis.stats.exchange import exchange_scores
@@ -78,7 +79,7 @@ def family(name: str, logs: Mapping[str, Spoken], baseline: str | None, objects:
 
 def levels(log: str, spoken: Spoken, level: float, seed: int) -> list[Row]:
     """Every measure of one log, and the share of absent objects among the first, second, ... object that its captions name."""
-    parts = [spoken.counts @ weights(part, COLUMNS, MEASURES) for part in ("above", "below")]
+    parts = [spoken.counts @ weights_of(part, COLUMNS, MEASURES) for part in ("above", "below")]
     wrong, there = by_place(spoken)
     found = cluster_bca(ratio(np.hstack([parts[0], wrong]), np.hstack([parts[1], there])), len(spoken.images), level=level, seed=seed)
     names = [(measure, told.unit, {"measure": measure}) for measure, told in MEASURES.items()]
@@ -104,7 +105,7 @@ def contrast(log: str, arm: Spoken, baseline: str, base: Spoken, objects: int, l
     about = {"log": log, "baseline": baseline}
     cut = matched(arm, base)
     sides = [np.hstack([side.counts, more]) for side, more in zip((arm, base), cut, strict=True)]
-    above, below = (np.stack([side @ weights(part, PAIRED, CHANGES) for side in sides]) for part in ("above", "below"))
+    above, below = (np.stack([side @ weights_of(part, PAIRED, CHANGES) for side in sides]) for part in ("above", "below"))
     p = sign_flip(exchange_scores(above, below), seed=seed)[0]
     n = len(arm.images)
     found = cluster_bca(difference(ratio(above[0], below[0]), ratio(above[1], below[1])), n, level=level, seed=seed)

@@ -1,12 +1,10 @@
 """What logs are compared by: ratios of sums of `COLUMNS`, and of what two logs of the same images have at equal lengths."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Bool, Float
 
 from analysis.captions.shares import THIRDS
-from analysis.cells.measures import CaptionMeasure
+from analysis.cells.measures import CaptionMeasure, of_counts
 from analysis.metrics.text_quality import TEXT_MEASURES, TEXT_RATIOS
 from analysis.published.counts import COLUMNS, PLACES, Spoken
 
@@ -15,35 +13,25 @@ MATCHED = ("common_mentions", "absent_of_common", "absent_within")
 both captions have."""
 PAIRED = (*COLUMNS, *MATCHED)
 
-
-def _ratio(label: str, above: str, below: str, unit: str = "1") -> CaptionMeasure:
-    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0})
-
-
 MEASURES = {
-    "chair_s": _ratio("CHAIR_s", "hallucinating", "captions"),
-    "chair_i": _ratio("CHAIR_i", "hallucinated", "mentions"),
-    "recall": _ratio("recall", "recalled", "truth"),
-    "precision": _ratio("precision", "recalled", "objects"),
+    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions"),
+    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions"),
+    "recall": of_counts("recall", "1", "recalled", "truth"),
+    "precision": of_counts("precision", "1", "recalled", "objects"),
     # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
     "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
-    "length": _ratio("words", "length", "captions", "words"),
-    "mentions": _ratio("mentions", "mentions", "captions", "1 a caption"),
-    "objects": _ratio("objects named", "objects", "captions", "1 a caption"),
-    "hazard": _ratio("hazard of the first hallucination", "hallucinating", "at_risk", "1 a mention"),
-    **{f"hallucinated_{part}": _ratio(f"CHAIR_i, {part} third", f"hallucinated_{part}", f"mentions_{part}") for part in THIRDS},
-    **{name: _ratio(TEXT_MEASURES[name].title, above, below) for name, (above, below, _) in TEXT_RATIOS.items()},
+    "length": of_counts("words", "words", "length", "captions"),
+    "mentions": of_counts("mentions", "1 a caption", "mentions", "captions"),
+    "objects": of_counts("objects named", "1 a caption", "objects", "captions"),
+    "hazard": of_counts("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk"),
+    **{f"hallucinated_{part}": of_counts(f"CHAIR_i, {part} third", "1", f"hallucinated_{part}", f"mentions_{part}") for part in THIRDS},
+    **{name: of_counts(TEXT_MEASURES[name].title, "1", above, below) for name, (above, below, _) in TEXT_RATIOS.items()},
 }
 MATCHED_MEASURES = {
-    "matched_mentions": _ratio("CHAIR_i at matched mentions", "absent_of_common", "common_mentions"),
-    "matched_length": _ratio("CHAIR_s at matched words", "absent_within", "captions"),
+    "matched_mentions": of_counts("CHAIR_i at matched mentions", "1", "absent_of_common", "common_mentions"),
+    "matched_length": of_counts("CHAIR_s at matched words", "1", "absent_within", "captions"),
 }
 CHANGES = MEASURES | MATCHED_MEASURES
-
-
-def weights(part: str, columns: Sequence[str], named: dict[str, CaptionMeasure]) -> Float[np.ndarray, "column measure"]:
-    """The weights of the columns in each numerator ("above") or denominator ("below")."""
-    return np.array([[getattr(measure, part).get(column, 0.0) for measure in named.values()] for column in columns])
 
 
 def matched(one: Spoken, other: Spoken) -> tuple[Float[np.ndarray, "image 3"], Float[np.ndarray, "image 3"]]:
