@@ -82,7 +82,10 @@ def measure(config: DoseConfig) -> xr.Dataset:
     from analysis.dose.rule import chosen
     from analysis.metrics.chair import score_caption
     from analysis.omission.mentions import mentions_of
+    from probes.subjects.bundled import BUNDLED, bundled
 
+    if bundled(config.subject) is None:
+        raise BadInput(f"subject {config.subject}: it brings no validation scenes to choose a dose on; name one of {', '.join(BUNDLED)}.")
     none = Cell(BASELINE, "reference", None)
 
     def guided(dose: float) -> Cell:

@@ -10,8 +10,8 @@ from analysis.story.results import StorySources
 
 NOTE = (
     "a: the first test scene of whose caption an object is absent (magenta); grey: words of a run of four that occurred before. Second "
-    "row: {validation} validation\nscenes; dashed: the published dose. Third row: {test} test scenes; lines: what leaving out of the "
-    "captions without smoothing would give; crosses: controls. Bars: {level:.4g} % intervals."
+    "row: {validation} validation scenes; dashed: the\npublished dose. Third row: {test} test scenes; lines: what leaving out would give; "
+    "black: controls, in the last panel logs of other methods. Bars: {level:.4g} % intervals."
 )
 
 

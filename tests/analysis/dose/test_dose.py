@@ -186,3 +186,10 @@ def test_captions_too_short_to_be_read_have_no_fluency():
     reduced = data((0.3, 0.1, 0.3), np.random.default_rng(0))
     reduced["nll"][:] = np.nan
     assert not [row.name for row in results(reduced) if "nll" in row.name or "broken" in row.name]
+
+
+def test_a_subject_without_validation_scenes_is_one_line_before_it_is_loaded(tmp_path):
+    """No folder is asked for, since none would be taken."""
+    with pytest.raises(BadInput, match="subject mine: it brings no validation scenes to choose a dose on; name one of emoji, smollm2"):
+        main(DoseConfig(subject="mine", images=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
