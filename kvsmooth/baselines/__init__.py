@@ -4,6 +4,7 @@ from kvsmooth.baselines.deco import DeCo
 from kvsmooth.baselines.dola import DoLa
 from kvsmooth.baselines.eos_bias import EosBias
 from kvsmooth.baselines.errors import NothingChanged
+from kvsmooth.baselines.farsight import FarSight
 from kvsmooth.baselines.icd import ICD
 from kvsmooth.baselines.image_bias import ImageBias
 from kvsmooth.baselines.m3id import M3ID
@@ -14,6 +15,7 @@ from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
 from kvsmooth.baselines.sink_redistribution import SinkRedistribution
 from kvsmooth.baselines.sparc import SPARC
+from kvsmooth.baselines.tame import TAME
 from kvsmooth.baselines.vaf import VAF
 from kvsmooth.baselines.vcd import VCD
 
@@ -26,6 +28,8 @@ _ALL: tuple[type[Method], ...] = (
     SPARC,
     VAF,
     SinkRedistribution,
+    FarSight,
+    TAME,
     VCD,
     M3ID,
     ICD,
@@ -40,11 +44,13 @@ __all__ = [
     "METHODS",
     "PAI",
     "SPARC",
+    "TAME",
     "VAF",
     "VCD",
     "DeCo",
     "DoLa",
     "EosBias",
+    "FarSight",
     "ImageBias",
     "Method",
     "MiddleLayer",

@@ -17,6 +17,8 @@ STRONG = {
     "vaf": {"image": 1.6, "system": 0.5, "layers": ALL},
     "sparc": {"alpha": 3.0, "tau": -0.2, "beta": 0.3, "layer": 1},
     "sink_redistribution": {"p": 0.1, "rho": 0.9, "visual": 0.05, "tau": 1.2, "channels": (3, 17, 20), "layers": ALL},
+    "farsight": {"registers": 6, "sigma": 0.1, "fading": 0.5},
+    "tame": {"gamma": 2.0, "layers": ALL},
     "vcd": {"alpha": 1.0, "beta": 0.01, "noise_step": 900},
     "m3id": {"decay": 0.3, "beta": 0.01},
     "icd": {"instruction": (21, 22, 23), "beta": 0.01},
@@ -33,6 +35,8 @@ NEUTRAL = {
     "vaf": {"image": 1.0, "system": 1.0},
     "sparc": {"alpha": 1.0},
     "sink_redistribution": {"p": 1.0, "layers": ALL},
+    "farsight": {"registers": 0},
+    "tame": {"gamma": 0.0},
     "vcd": {"alpha": 0.0, "beta": 0.0},
     "m3id": {"decay": 0.0, "beta": 0.0},
     "icd": {"alpha": 0.0, "beta": 0.0},
@@ -41,7 +45,7 @@ NEUTRAL = {
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
 NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "vcd", "m3id", "icd"}
-OF_ATTENTION = NEEDS_IMAGE - {"vcd", "m3id", "icd"}
+OF_ATTENTION = (NEEDS_IMAGE - {"vcd", "m3id", "icd"}) | {"farsight", "tame"}
 NO_BEAMS = {"repetition_penalty"}
 GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
 
