@@ -1,5 +1,6 @@
 """Methods of others, and controls, under the same door as KVSmooth: `with PAI(alpha=0.2)(model) as run`. Listed in `METHODS`."""
 
+from kvsmooth.baselines.avisc import AVISC
 from kvsmooth.baselines.deco import DeCo
 from kvsmooth.baselines.dola import DoLa
 from kvsmooth.baselines.eos_bias import EosBias
@@ -33,12 +34,14 @@ _ALL: tuple[type[Method], ...] = (
     VCD,
     M3ID,
     ICD,
+    AVISC,
     DoLa,
     DeCo,
 )
 METHODS: dict[str, type[Method]] = {method.name: method for method in _ALL}
 
 __all__ = [
+    "AVISC",
     "ICD",
     "M3ID",
     "METHODS",

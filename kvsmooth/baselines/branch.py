@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
+from kvsmooth.baselines.blanks import blanked
 from kvsmooth.baselines.logits import Pass
 from kvsmooth.baselines.site import Site
 from kvsmooth.decoding.refusals import option
@@ -30,6 +31,7 @@ class Prompt:
     positions : "row position" or "axis row position"; None leaves them to the model
     inputs : what else the model's forward is given: pixels, kinds of tokens
     image : the prompt holds the image, so that it passes through the model and not through its language model alone
+    blank : image tokens whose features are zeros; None leaves all as they are
     """
 
     ids: Int[Tensor, "row position"]
@@ -37,6 +39,7 @@ class Prompt:
     positions: Int[Tensor, "*axis row position"] | None
     inputs: Mapping[str, Any]
     image: bool = True
+    blank: Bool[Tensor, "row position"] | None = None
 
 
 Edit: TypeAlias = Callable[[Prompt], Prompt]
@@ -73,7 +76,8 @@ class Branch:
         given = {**tiled.inputs, "input_ids": tiled.ids, "attention_mask": tiled.mask, "past_key_values": cache, "use_cache": True}
         if tiled.positions is not None and "position_ids" in _parameters(self.site.speaker):
             given["position_ids"] = tiled.positions
-        logits: Tensor = (self.site.model if prompt.image else self.site.speaker)(**given).logits[:, -1].float()
+        with blanked(self.site, tiled.blank):
+            logits: Tensor = (self.site.model if prompt.image else self.site.speaker)(**given).logits[:, -1].float()
         # from all prompts again and again to all beams of a prompt side by side
         order: Any = torch.arange(times * rows, device=logits.device).view(times, rows).T.flatten()
         if times > 1:
@@ -179,7 +183,8 @@ def _tiled(prompt: Prompt, times: int) -> Prompt:
         return prompt
     inputs = {name: torch.cat([value] * times) for name, value in prompt.inputs.items()}
     positions = None if prompt.positions is None else torch.cat([prompt.positions] * times, -2)
-    return Prompt(torch.cat([prompt.ids] * times), torch.cat([prompt.mask] * times), positions, inputs, prompt.image)
+    blank = None if prompt.blank is None else torch.cat([prompt.blank] * times)
+    return Prompt(torch.cat([prompt.ids] * times), torch.cat([prompt.mask] * times), positions, inputs, prompt.image, blank)
 
 
 def _positions(kwargs: Mapping[str, Any], ids: Tensor) -> Tensor | None:

@@ -1,7 +1,7 @@
 """Prompts of branches: the text's without its image, or with a disturbing instruction."""
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from kvsmooth.baselines.branch import Edit, Prompt, behind_image, without_image
@@ -12,7 +12,7 @@ from kvsmooth.spans import BOS, IMAGE, token_groups
 
 def blind(site: Site) -> Edit:
     """Makes the prompt without its image's tokens."""
-    return lambda prompt: without_image(prompt, _groups(site, prompt).eq(IMAGE))
+    return lambda prompt: without_image(prompt, image_tokens(site, prompt))
 
 
 def disturbed(site: Site, instruction: tuple[int, ...]) -> Edit:
@@ -23,6 +23,16 @@ def disturbed(site: Site, instruction: tuple[int, ...]) -> Edit:
         return behind_image(prompt, groups.eq(IMAGE), groups.eq(BOS), torch.tensor(instruction, dtype=torch.long))
 
     return edit
+
+
+def image_tokens(site: Site, prompt: Prompt) -> Bool[Tensor, "row position"]:
+    """Which tokens of a prompt are its image's.
+
+    Raises
+    ------
+    Unsupported : a prompt has none
+    """
+    return _groups(site, prompt).eq(IMAGE)
 
 
 def _groups(site: Site, prompt: Prompt) -> Int[Tensor, "row position"]:

@@ -22,6 +22,7 @@ STRONG = {
     "vcd": {"alpha": 1.0, "beta": 0.01, "noise_step": 900},
     "m3id": {"decay": 0.3, "beta": 0.01},
     "icd": {"instruction": (21, 22, 23), "beta": 0.01},
+    "avisc": {"alpha": 1.5, "beta": 0.01, "deviations": 0.3},
     "dola": {"relative_top": 0.01, "layers": ALL},
     "deco": {"alpha": 0.9, "layers": ALL, "nucleus": 0.99},
 }
@@ -40,12 +41,14 @@ NEUTRAL = {
     "vcd": {"alpha": 0.0, "beta": 0.0},
     "m3id": {"decay": 0.0, "beta": 0.0},
     "icd": {"alpha": 0.0, "beta": 0.0},
+    "avisc": {"alpha": 0.0, "beta": 0.0},
     "dola": {"strength": 0.0, "relative_top": 0.0},
     "deco": {"alpha": 0.0, "nucleus": 1.0, "most": 0},
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
-NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "vcd", "m3id", "icd"}
-OF_ATTENTION = (NEEDS_IMAGE - {"vcd", "m3id", "icd"}) | {"farsight", "tame"}
+OF_A_CONTRAST = {"vcd", "m3id", "icd", "avisc"}
+NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf"} | OF_A_CONTRAST
+OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST) | {"farsight", "tame"}
 NO_BEAMS = {"repetition_penalty"}
 GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
 
