@@ -1,0 +1,117 @@
+"""What a subject says of some images under one method; each finished arm is a file of the store, and is not asked for again."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.cells.version import code_version
+from kvsmooth.errors import NothingSmoothed, Unsupported
+from probes.command.cli import BadInput, one_line
+from probes.command.files import write_bytes
+from probes.command.provenance import digest, versions
+from probes.command.strict_json import as_json, json_text
+from probes.subjects import Item, Subject
+from probes.tracing.tokens import end_tokens, free_captions
+
+
+@dataclass(frozen=True)
+class Captions:
+    """What was said, an image after the other.
+
+    Attributes
+    ----------
+    texts : the captions
+    ended : whether each ended by itself
+    cpu_seconds : of this process, for all of them
+    report : what the method tells of itself, mean over batches; empty without a method
+    """
+
+    texts: tuple[str, ...]
+    ended: tuple[bool, ...]
+    cpu_seconds: float
+    report: Mapping[str, float]
+
+
+class Speaker:
+    """A subject with its images.
+
+    Parameters
+    ----------
+    subject : who speaks
+    items : the images
+    batch_size : images described together
+    max_new_tokens : longest caption, tokens
+    store : folder of finished arms
+    """
+
+    def __init__(self, subject: Subject, items: Sequence[Item], batch_size: int, max_new_tokens: int, store: Path):
+        self.subject, self.items, self.batch_size, self.max_new_tokens, self.store = subject, items, batch_size, max_new_tokens, store
+        self.identity = {
+            "revision": subject.revision,
+            "images": digest(item.pixels().tobytes() for item in items),
+            "prompts": digest(str(item.prompt) for item in items),
+            "batch_size": batch_size,
+            "max_new_tokens": max_new_tokens,
+            "versions": {name: versions().get(name) for name in ("torch", "transformers")},
+        }
+
+    def path(self, name: str, method: Any) -> Path:
+        """The file of an arm: by its name, and by a digest of all that decides what is said."""
+        own = [] if method is None else [as_json(method.describe()), code_version(type(method).__module__)]
+        key = digest([as_json(self.identity), *own])
+        return self.store / f"{name.replace(' ', '-')}-{key}.json"
+
+    def said(self, name: str, method: Any) -> Captions:
+        """The captions, read from the store or spoken now.
+
+        Raises
+        ------
+        Unsupported, NothingSmoothed : the method cannot serve the subject, or touched nothing
+        BadInput : the file of a finished arm is damaged
+        """
+        path = self.path(name, method)
+        if path.is_file():
+            return _read(path)
+        begun, texts, ended, reports = time.process_time(), [], [], []
+        for start in range(0, len(self.items), self.batch_size):
+            said, report = self._batch(self.items[start : start + self.batch_size], method)
+            texts += [self.subject.text(row) for row in said]
+            ends = end_tokens(self.subject.speaker)
+            ended += [bool(row) and row[-1] in ends for row in said]
+            reports.append(report)
+        seconds = time.process_time() - begun
+        told = {key: sum(one[key] for one in reports) / len(reports) for key in reports[0] if all(key in one for one in reports)}
+        found = {"captions": texts, "ended": ended, "cpu_seconds": seconds, "report": told}
+        write_bytes(path, (json_text({"name": name, **found}) + "\n").encode())
+        return Captions(tuple(texts), tuple(ended), seconds, told)
+
+    def _batch(self, items: Sequence[Item], method: Any) -> tuple[list[list[int]], dict[str, float]]:
+        import torch
+
+        model, inputs = self.subject.model, self.subject.encode(items)
+        choice = {"do_sample": False, "num_beams": 1, "max_new_tokens": self.max_new_tokens}
+        with torch.inference_mode(), nullcontext() if method is None else method(model) as run:
+            rows = free_captions(model, inputs, end_tokens(self.subject.speaker), **choice)
+        told = {} if run is None else run.report()
+        known = {} if method is None else method.describe()
+        return rows, {key: float(value) for key, value in told.items() if isinstance(value, float) and key not in known}
+
+
+def _read(path: Path) -> Captions:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return Captions(tuple(held["captions"]), tuple(held["ended"]), float(held["cpu_seconds"]), dict(held["report"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it, and the same command runs this arm again.") from error
+
+
+def tried(speaker: Speaker, name: str, method: Any) -> Captions | str:
+    """The captions; or, where the method cannot serve the subject or changed nothing, the reason in one line."""
+    try:
+        return speaker.said(name, method)
+    except (Unsupported, NothingSmoothed) as error:
+        return one_line(error)

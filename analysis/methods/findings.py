@@ -1,0 +1,112 @@
+"""What methods.json says, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
+from analysis.methods.strengths import named
+from analysis.methods.trial import NONE
+from analysis.published.verdict import BETTER, NOT_LOWER, Verdict
+from analysis.telling.wording import Rows, bracketed, direction, listed, page
+
+SHOWN = {
+    "chair_s": "CHAIR_s",
+    "chair_i": "CHAIR_i",
+    "recall": "recall",
+    "f1": "F1",
+    "length": "words",
+    "repeated_4grams": "repeated 4-grams",
+    "looping": "looping",
+}
+SHARES = tuple(name for name in SHOWN if name != "length")
+CHANGED = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams")
+
+
+def lowered(found: Mapping[str, Any]) -> list[str]:
+    """Arms that lower CHAIR."""
+    return [one["arm"] for one in found["verdicts"] if one["verdict"] != NOT_LOWER]
+
+
+def headline(found: Mapping[str, Any]) -> str:
+    """How many arms lower CHAIR, and how many of them by seeing better alone."""
+    tuned = [named(method, strength) for method, strength in found["chosen"].items() if strength]
+    own = [named(method, 1.0) for method in found["chosen"]]
+    fell, better = lowered(found), [one["arm"] for one in found["verdicts"] if one["verdict"] == BETTER]
+    named_ones = f", {listed(fell)}" if 0 < len(fell) <= 4 else ""
+    return (
+        f"Of {len(found['chosen'])} methods and controls, {len(tuned)} {'has' if len(tuned) == 1 else 'have'} a strength that the rule "
+        f"admits on validation scenes. On test scenes {_several(fell, tuned)} of these and {_several(fell, own)} of the sources' own "
+        f"settings lower CHAIR{named_ones}; by seeing better alone {_several(better, [*tuned, *own])}."
+    )
+
+
+def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
+    """The question's part of the page; every number is read from the results."""
+    origin = found["provenance"]
+    config, n = origin["config"], origin["n"]
+    asked = (
+        f"Asked on {origin['model_id']}: does a method lower CHAIR by seeing better, by saying less, or by repeating? Each is tried at "
+        f"{listed([f'{one:g}' for one in config['strengths']])} times its source's setting on {config['validation']} validation scenes. "
+        f"Chosen is the strength of the lowest CHAIR_i among those that lose at most {RECALL_LOSS:g} of recall and add at most "
+        f"{LOOPING_RISE:g} of looping captions. Then {n} test scenes judge what was chosen (bold), and the source's own setting (x1)."
+    )
+    note = (
+        f"`{_command(config)}`. In percent but for words; brackets: {100 * config['level']:.4g} % cluster BCa intervals over images; "
+        "asterisk: p below 0.05, exchange of the arms within images, Holm over all arms. Verdicts are those of the "
+        "[real captions](published.md): seeing better is to lie beyond every omission line at the same recall."
+    )
+    return page(headline(found), asked, table(rows, found), aside(found), note)
+
+
+def table(rows: Rows, found: Mapping[str, Any]) -> str:
+    """A line an arm: its level, for CHAIR and recall the change with its interval, broken captions and the verdict."""
+    said = {one["arm"]: Verdict(one["verdict"], tuple(one["parts"]), one["shares"]).words for one in found["verdicts"]}
+    fluent = f"test/broken/{NONE}" in rows
+    head = [*SHOWN.values(), *(["broken"] if fluent else []), "verdict"]
+    lines = [f"| arm | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    tuned = {named(method, strength) for method, strength in found["chosen"].items() if strength}
+    for arm in (NONE, *said):
+        cells = [_level(rows, arm, name) for name in SHOWN]
+        cells += [_broken(rows, arm)] if fluent else []
+        name = f"**{arm}**" if arm in tuned else arm
+        lines.append(f"| {name} | {' | '.join([*cells, said.get(arm, '')])} |")
+    return "\n".join(lines)
+
+
+def aside(found: Mapping[str, Any]) -> str:
+    """Which methods have no admitted strength, and which were not tried, with the reasons."""
+    none = [method for method, strength in found["chosen"].items() if not strength]
+    parts = [f"No strength was admitted of {listed(none)}."] if none else []
+    parts += [f"Not in the table: {name}, {why.rstrip('.')}." for name, why in found["aside"].items()]
+    return " ".join(parts)
+
+
+def summary(rows: Rows, found: Mapping[str, Any]) -> str:
+    """What a person reads at the end of a run."""
+    return headline(found)
+
+
+def _level(rows: Rows, arm: str, name: str) -> str:
+    row = rows[f"{arm}/{name}"]
+    value = f"{100 * row['estimate']:.1f}" if name in SHARES else f"{row['estimate']:.0f}"
+    change = rows.get(f"{arm} - {NONE}/{name}")
+    if change is None or name not in CHANGED:
+        return value
+    scaled = {**change, "estimate": 100 * change["estimate"], "interval": [100 * end for end in change["interval"]]}
+    return f"{value} ({bracketed(scaled)}{' *' if direction(change) else ''})"
+
+
+def _broken(rows: Rows, arm: str) -> str:
+    row = rows.get(f"test/broken/{arm}")
+    return "" if row is None else f"{100 * row['estimate']:.0f}"
+
+
+def _several(arms: Sequence[str], among: Sequence[str]) -> str:
+    count = len({*arms} & {*among})
+    return "none" if not count else str(count)
+
+
+def _command(config: Mapping[str, Any]) -> str:
+    if config["subject"] == "emoji":
+        return "python -m analysis.methods"
+    return f"python -m analysis.methods --subject {config['subject']} --images {config['images']} --validation {config['validation']}"

@@ -1,0 +1,91 @@
+"""By which option each method is made stronger, and where on the way from nothing to its source's setting it is tried.
+
+One rule for all: strength m is neutral + m (source's setting - neutral), of each option that makes the method stronger, all others left as
+the source has them. So every method gets as many chances as any other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+KVSMOOTH = "kvsmooth"
+NEUTRAL: Mapping[str, Mapping[str, float]] = {
+    KVSMOOTH: {"lambda_ref": 0.0},
+    "image_bias": {"strength": 0.0},
+    "eos_bias": {"bias": 0.0},
+    "repetition_penalty": {"penalty": 1.0},
+    "pai": {"alpha": 0.0},
+    "middle_layer": {"alpha": 0.0},
+    "vaf": {"image": 1.0, "system": 1.0},
+    "sparc": {"alpha": 1.0},
+    "sink_redistribution": {"p": 1.0},
+    "vcd": {"alpha": 0.0},
+    "m3id": {"decay": 0.0},
+    "dola": {"strength": 0.0},
+    "deco": {"alpha": 0.0},
+}
+"""By method, the options that make it stronger, each with the value at which it does nothing (of KVSmooth, least: rates of 0 to margin)."""
+OURS: Mapping[str, Mapping[str, float]] = {"eos_bias": {"bias": 8.0}, "image_bias": {"strength": 1.0}}
+"""Of controls that have no source, the setting that stands for it."""
+LEFT_OUT: Mapping[str, str] = {"icd": "its disturbing instruction is in words, which the subject must know"}
+"""Methods that are not tried, and why."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A method at one strength.
+
+    Attributes
+    ----------
+    method : its name
+    strength : as a multiple of the source's setting
+    options : the method, to be opened at a model
+    """
+
+    method: str
+    strength: float
+    options: Any
+
+    @property
+    def name(self) -> str:
+        """Of the arm."""
+        return named(self.method, self.strength)
+
+
+def named(method: str, strength: float) -> str:
+    """What an arm is called: the method and the multiple of its source's setting."""
+    return f"{method} x{strength:g}"
+
+
+def settings(method: str, strengths: Sequence[float]) -> list[Setting]:
+    """A method at each strength that its options admit.
+
+    Raises
+    ------
+    KeyError : the method is not of `NEUTRAL`
+    ValueError : its source's own setting is refused
+    """
+    made = []
+    for strength in strengths:
+        try:
+            made.append(Setting(method, strength, at(method, strength)))
+        except ValueError:
+            if strength <= 1:
+                raise
+    return made
+
+
+def at(method: str, strength: float) -> Any:
+    """The method at a multiple of its source's setting.
+
+    Raises
+    ------
+    ValueError : an option would leave the values that it may have
+    """
+    from kvsmooth import KVSmooth
+    from kvsmooth.baselines import METHODS
+
+    kind: Any = KVSmooth if method == KVSMOOTH else METHODS[method]
+    source = kind(**OURS.get(method, {}))
+    moved = {name: neutral + strength * (getattr(source, name) - neutral) for name, neutral in NEUTRAL[method].items()}
+    return kind(**{name: round(value, 12) for name, value in moved.items()})

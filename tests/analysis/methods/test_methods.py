@@ -1,0 +1,167 @@
+"""Strengths by one rule, verdicts on planted captions, and the whole command on few scenes."""
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from analysis.captions.measures import COUNTS, counts
+from analysis.methods.__main__ import MethodsConfig, main
+from analysis.methods.captions import Captions
+from analysis.methods.findings import paragraph
+from analysis.methods.results import OWN, results
+from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, at, named, settings
+from analysis.methods.trial import NONE, choose, methods_of, reduced_of
+from analysis.question.question import by_name
+from analysis.stats.rows import as_json
+from kvsmooth.baselines import METHODS
+from probes.command.cli import BadInput
+from probes.subjects.bundled import own_scenes
+
+STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
+
+
+def test_every_method_is_tried_or_left_out_with_a_reason():
+    assert {*NEUTRAL, *LEFT_OUT} == {KVSMOOTH, *METHODS}
+    assert not {*NEUTRAL} & {*LEFT_OUT}
+    assert methods_of(()) == [KVSMOOTH, *(name for name in NEUTRAL if name != KVSMOOTH)]
+
+
+@pytest.mark.parametrize("method", [name for name in NEUTRAL if name != KVSMOOTH])
+def test_strength_one_is_the_sources_setting_and_zero_does_nothing(method):
+    source = METHODS[method](**OURS.get(method, {}))
+    assert at(method, 1.0).describe() == source.describe()
+    off = at(method, 0.0)
+    assert {name: getattr(off, name) for name in NEUTRAL[method]} == NEUTRAL[method]
+    rest = {each.name for each in fields(source)} - {*NEUTRAL[method]}
+    half = at(method, 0.5)
+    assert {name: getattr(half, name) for name in rest} == {name: getattr(source, name) for name in rest}
+    for name, neutral in NEUTRAL[method].items():
+        assert getattr(half, name) == pytest.approx((neutral + getattr(source, name)) / 2)
+
+
+def test_a_strength_that_an_option_cannot_have_is_left_out():
+    assert [one.strength for one in settings(KVSMOOTH, STRENGTHS)] == [0.125, 0.25, 0.5, 1.0], "lambda_ref 1.4 is no rate"
+    assert [one.name for one in settings("pai", STRENGTHS)][-1] == "pai x2"
+
+
+def test_the_choice_is_the_doses_rule():
+    def level(hallucinated, recalled=8, looping=0):
+        made = np.zeros((5, len(COUNTS)))
+        parts = {"captions": 1, "mentions": 10, "truth": 10, "recalled": recalled, "objects": 10, "hallucinated": hallucinated}
+        for name, value in (parts | {"looping": looping}).items():
+            made[:, COUNTS.index(name)] = value
+        return made
+
+    tried = settings("pai", (0.5, 1.0, 2.0))
+    levels = {NONE: level(3), "pai x0.5": level(2), "pai x1": level(1, recalled=7), "pai x2": level(0, looping=1)}
+    assert choose("pai", tried, levels) == 0.5
+    assert choose("pai", tried, levels | {"pai x0.5": level(3)}) == 0.0
+
+
+OBJECTS = ("dog", "cat", "bus", "cup", "clock", "boat")
+
+
+def caption(named, times=1):
+    """One sentence an object."""
+    return " ".join(f"There is a {name} in the picture." for name in named for _ in range(times))
+
+
+def planted(images=40):
+    """Captions of the first scenes, of which an arm sees better, one says less, and one repeats what is there."""
+    rng = np.random.default_rng(0)
+    plain, better, less, repeats = [], [], [], []
+    for scene in own_scenes("emoji", images):
+        there = sorted({one.category for one in scene.objects})
+        absent = [name for name in OBJECTS if name not in there][: 2 if rng.random() < 0.6 else 0]
+        order = list(rng.permutation([*there, *absent]))
+        plain.append(caption(order))
+        better.append(caption(there))
+        less.append(caption(order[: max(1, len(order) // 2)]))
+        repeats.append(caption([*there, *absent[:1]], times=4))
+    said = {NONE: plain, "pai x1": better, "eos_bias x1": less, "kvsmooth x1": repeats}
+    return {arm: Captions(tuple(texts), (True,) * len(texts), 1.0, {}) for arm, texts in said.items()}
+
+
+def found_of_planted():
+    from analysis.question.images import shown
+
+    said = planted()
+    seen = shown(MethodsConfig(images=40), None)
+    truth = [seen.truth[item.image_id] for item in seen.items]
+    levels = {name: counts(one.texts, one.ended, truth).astype(np.float32) for name, one in said.items()}
+    reduced = reduced_of(levels, said, seen, fluent=0, seed=0)
+    told = {"chosen": {"pai": 1.0, "eos_bias": 0.0, "kvsmooth": 0.0}, "aside": {"vcd": "it is not served."}}
+    reduced = reduced.assign_attrs({name: json.dumps(told.get(name, {})) for name in OWN if name != "objects"})
+    rows, more = results(reduced)
+    config = {"level": 0.95, "strengths": [1.0], "validation": 40, "subject": "emoji"}
+    return json.loads(as_json(rows, {"n": 40, "model_id": "emoji", "config": config}, **more))
+
+
+def test_planted_ways_to_lower_chair_are_told_apart():
+    found = found_of_planted()
+    verdicts = {one["arm"]: one for one in found["verdicts"]}
+    assert verdicts["pai x1"]["verdict"] == "sees better"
+    assert "says less" in verdicts["eos_bias x1"]["parts"]
+    assert "sees better" not in verdicts["eos_bias x1"]["parts"]
+    assert "repeats" in verdicts["kvsmooth x1"]["parts"]
+    rows = by_name(found["results"])
+    truth = {scene.image_id: {one.category for one in scene.objects} for scene in own_scenes("emoji", 40)}
+    assert rows["none/recall"]["estimate"] == 1.0
+    assert rows["pai x1 - none/chair_s"]["estimate"] == pytest.approx(-rows["none/chair_s"]["estimate"])
+    assert rows["none/chair_s"]["n"] == len(truth)
+    tested = [row for row in found["results"] if row["name"].endswith("- none/chair_i")]
+    assert {row["role"] for row in tested} == {"primary"}
+    assert all(row["p_adjusted"] >= row["p"] for row in tested)
+
+
+def test_the_page_has_a_line_an_arm_and_says_what_is_missing():
+    found = found_of_planted()
+    told = paragraph(by_name(found["results"]), found)
+    assert told.startswith("**Of 3 methods and controls, 1 has a strength that the rule admits on validation scenes.")
+    assert "\n| **pai x1** |" in told
+    assert "\n| eos_bias x1 |" in told
+    assert "No strength was admitted of eos_bias and kvsmooth. Not in the table: vcd, it is not served." in told
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"strengths": (0.5, 2.0)}, "must rise and hold 1"),
+        ({"strengths": (1.0, 0.5)}, "must rise and hold 1"),
+        ({"methods": ("pai", "pai")}, "names one twice"),
+        ({"images": 0}, "images must be"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_in_one_line(options, said):
+    with pytest.raises((BadInput, ValueError), match=said) as error:
+        MethodsConfig(**options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("names", "said"), [(("icd",), "disturbing instruction"), (("piano",), "there is no such method")])
+def test_methods_that_are_not_tried_are_refused_before_a_model_is_loaded(names, said, tmp_path):
+    config = MethodsConfig(methods=names, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
+    with pytest.raises(BadInput, match=said):
+        main(config)
+
+
+@pytest.mark.slow
+def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys):
+    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 30, "fluent": 2}
+    config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
+    main(config)
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    assert len(finished) >= 5 + 3, "nothing and two methods at two strengths, then nothing and the sources' own settings"
+    found = json.loads((tmp_path / "out" / "methods.json").read_text())
+    assert {one["arm"] for one in found["verdicts"]} >= {named("eos_bias", 1.0), named("pai", 1.0)}
+    assert found["options"]["pai x1"]["alpha"] == 0.2
+    before = (tmp_path / "page.md").read_text()
+    (tmp_path / "page.md").unlink()
+    main(config)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")} == finished, "no arm is asked for again"
+    assert (tmp_path / "page.md").read_text() == before
+    main(MethodsConfig(redraw=True, out=tmp_path / "out", page=tmp_path / "again.md", store=tmp_path / "none"))
+    assert (tmp_path / "again.md").read_text().splitlines()[2:] == before.splitlines()[2:]
+    assert capsys.readouterr().out.count("Of 2 methods and controls") == 3
