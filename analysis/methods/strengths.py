@@ -19,7 +19,10 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "vaf": {"image": 1.0, "system": 1.0},
     "sparc": {"alpha": 1.0},
     "sink_redistribution": {"p": 1.0},
+    "farsight": {"registers": 0},
+    "tame": {"gamma": 0.0},
     "vcd": {"alpha": 0.0},
+    "avisc": {"alpha": 0.0},
     "m3id": {"decay": 0.0},
     "dola": {"strength": 0.0},
     "deco": {"alpha": 0.0},
@@ -88,4 +91,5 @@ def at(method: str, strength: float) -> Any:
     kind: Any = KVSmooth if method == KVSMOOTH else METHODS[method]
     source = kind(**OURS.get(method, {}))
     moved = {name: neutral + strength * (getattr(source, name) - neutral) for name, neutral in NEUTRAL[method].items()}
-    return kind(**{name: round(value, 12) for name, value in moved.items()})
+    whole = {name for name in moved if isinstance(getattr(source, name), int)}
+    return kind(**{name: round(value) if name in whole else round(value, 12) for name, value in moved.items()})

@@ -133,8 +133,8 @@ def reduced_of(levels: Mapping[str, np.ndarray], said: Mapping[str, Captions], s
         found.append(spoken(records, one.texts, read, numbers))
     width = max(one.places.shape[1] for one in found)
     places = np.full((len(found), len(images), width, len(PLACES)), -1, dtype=np.int16)
-    for i, one in enumerate(found):
-        places[i, :, : one.places.shape[1]] = one.places
+    for i, log in enumerate(found):
+        places[i, :, : log.places.shape[1]] = log.places
     variables = {
         "validation": (("setting", "scene", "count"), np.stack([*levels.values()])),
         "test": (("arm", "image", "column"), np.stack([one.counts for one in found]).astype(np.float32)),
