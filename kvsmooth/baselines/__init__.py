@@ -11,9 +11,11 @@ from kvsmooth.baselines.image_bias import ImageBias
 from kvsmooth.baselines.m3id import M3ID
 from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.middle_layer import MiddleLayer
+from kvsmooth.baselines.only import ONLY
 from kvsmooth.baselines.pai import PAI
 from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
+from kvsmooth.baselines.sid import SID
 from kvsmooth.baselines.sink_redistribution import SinkRedistribution
 from kvsmooth.baselines.sparc import SPARC
 from kvsmooth.baselines.tame import TAME
@@ -35,6 +37,8 @@ _ALL: tuple[type[Method], ...] = (
     M3ID,
     ICD,
     AVISC,
+    SID,
+    ONLY,
     DoLa,
     DeCo,
 )
@@ -45,7 +49,9 @@ __all__ = [
     "ICD",
     "M3ID",
     "METHODS",
+    "ONLY",
     "PAI",
+    "SID",
     "SPARC",
     "TAME",
     "VAF",

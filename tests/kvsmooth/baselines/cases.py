@@ -23,6 +23,8 @@ STRONG = {
     "m3id": {"decay": 0.3, "beta": 0.01},
     "icd": {"instruction": (21, 22, 23), "beta": 0.01},
     "avisc": {"alpha": 1.5, "beta": 0.01, "deviations": 0.3},
+    "sid": {"beta": 0.01, "rank": 1, "layer": 1},
+    "only": {"gamma": 0.9, "beta": 0.01},
     "dola": {"relative_top": 0.01, "layers": ALL},
     "deco": {"alpha": 0.9, "layers": ALL, "nucleus": 0.99},
 }
@@ -42,13 +44,17 @@ NEUTRAL = {
     "m3id": {"decay": 0.0, "beta": 0.0},
     "icd": {"alpha": 0.0, "beta": 0.0},
     "avisc": {"alpha": 0.0, "beta": 0.0},
+    "sid": {"alpha": 0.0, "beta": 0.0},
+    "only": {"together": 0.0, "alpha": 0.0, "beta": 0.0},
     "dola": {"strength": 0.0, "relative_top": 0.0},
     "deco": {"alpha": 0.0, "nucleus": 1.0, "most": 0},
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
-OF_A_CONTRAST = {"vcd", "m3id", "icd", "avisc"}
-NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf"} | OF_A_CONTRAST
+OF_A_CONTRAST = {"vcd", "m3id", "icd", "avisc", "sid"}
+NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "only"} | OF_A_CONTRAST
 OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST) | {"farsight", "tame"}
+NOT_SERVED = {"only": ("gemma3", "blip2_opt")}
+"""By method, families that it refuses when the block is opened."""
 NO_BEAMS = {"repetition_penalty"}
 GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
 
@@ -65,7 +71,8 @@ def neutral(name):
 
 def served(family):
     """Methods that serve a family."""
-    return [name for name in METHODS if not (family in TEXT_ONLY and name in NEEDS_IMAGE)]
+    refused = [name for name, families in NOT_SERVED.items() if family in families]
+    return [name for name in METHODS if name not in refused and not (family in TEXT_ONLY and name in NEEDS_IMAGE)]
 
 
 def pairs(quick=FAST, methods=METHODS):
