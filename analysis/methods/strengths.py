@@ -23,6 +23,8 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "tame": {"gamma": 0.0},
     "vcd": {"alpha": 0.0},
     "avisc": {"alpha": 0.0},
+    "sid": {"alpha": 0.0},
+    "only": {"together": 0.0, "alpha": 0.0},
     "m3id": {"decay": 0.0},
     "dola": {"strength": 0.0},
     "deco": {"alpha": 0.0},
