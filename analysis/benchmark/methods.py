@@ -118,6 +118,7 @@ def _of_others(name: str) -> Callable[[dict[str, str]], Any]:
 
     def made(options: dict[str, str]) -> Any:
         kinds = {one.name: type(one.default) for one in fields(OTHERS[name]) if type(one.default) in (bool, int, float, str)}
+        kinds |= dict.fromkeys(OTHERS[name].texts, str)
         numbers = tuple(one.name for one in fields(OTHERS[name]) if one.name not in kinds)
         return OTHERS[name](**{option: _value(option, value, kinds, numbers) for option, value in options.items()})
 

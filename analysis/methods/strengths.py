@@ -19,7 +19,7 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "vaf": {"image": 1.0, "system": 1.0},
     "sparc": {"alpha": 1.0},
     "sink_redistribution": {"p": 1.0},
-    "farsight": {"registers": 0},
+    "farsight": {"strength": 0.0},
     "tame": {"gamma": 0.0},
     "vcd": {"alpha": 0.0},
     "avisc": {"alpha": 0.0},
@@ -32,7 +32,10 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
 """By method, the options that make it stronger, each with the value at which it does nothing (of KVSmooth, least: rates of 0 to margin)."""
 OURS: Mapping[str, Mapping[str, float]] = {"eos_bias": {"bias": 8.0}, "image_bias": {"strength": 1.0}}
 """Of controls that have no source, the setting that stands for it."""
-LEFT_OUT: Mapping[str, str] = {"icd": "its disturbing instruction is in words, which the subject must know"}
+LEFT_OUT: Mapping[str, str] = {
+    "icd": "its disturbing instruction is in words, which the subject must know",
+    "vti": "its directions are made of pairs of captions, which must be given",
+}
 """Methods that are not tried, and why."""
 
 

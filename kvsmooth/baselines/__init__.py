@@ -21,6 +21,7 @@ from kvsmooth.baselines.sparc import SPARC
 from kvsmooth.baselines.tame import TAME
 from kvsmooth.baselines.vaf import VAF
 from kvsmooth.baselines.vcd import VCD
+from kvsmooth.baselines.vti import VTI
 
 _ALL: tuple[type[Method], ...] = (
     ImageBias,
@@ -33,6 +34,7 @@ _ALL: tuple[type[Method], ...] = (
     SinkRedistribution,
     FarSight,
     TAME,
+    VTI,
     VCD,
     M3ID,
     ICD,
@@ -56,6 +58,7 @@ __all__ = [
     "TAME",
     "VAF",
     "VCD",
+    "VTI",
     "DeCo",
     "DoLa",
     "EosBias",

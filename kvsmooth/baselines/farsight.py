@@ -33,7 +33,8 @@ class FarSight(Method):
 
     Parameters
     ----------
-    registers : of a query, >= 0; 0 changes nothing. Beyond about 20 their scores are too low to count
+    strength : factor of R, >= 0; 0 changes nothing. Ours; 1 in the paper
+    registers : of a query, > 0. Beyond about 20 their scores are too low to count
     sigma : decay of a register's score with its distance, > 0; a smaller one takes more
     fading : share of sigma that is lost from the prompt's first token to its last, in [0, 1)
     slopes : heads decay faster by a slope of their own
@@ -43,6 +44,7 @@ class FarSight(Method):
     name: ClassVar[str] = "farsight"
     cost: ClassVar[str] = "the attention row once more"
     sources: ClassVar[Mapping[str, str]] = {
+        "strength": "paper: 1",
         "registers": "ours: the code has one for each later token, and no cache",
         "sigma": "code: ln 256 / ln 1024",
         "fading": "code: half of the decay falls by half",
@@ -50,6 +52,7 @@ class FarSight(Method):
         "layers": "code: all",
     }
 
+    strength: float = 1.0
     registers: int = 256
     sigma: float = math.log(256) / math.log(1024)
     fading: float = 0.25
@@ -57,7 +60,8 @@ class FarSight(Method):
     layers: Iterable[int] | None = None
 
     def __post_init__(self) -> None:
-        self.check_whole("registers", least=0)
+        self.check_number("strength", least=0)
+        self.check_whole("registers", least=1)
         self.check_number("sigma", least=0)
         self.check_number("fading", least=0, most=1)
         if self.sigma == 0 or self.fading == 1:
@@ -67,8 +71,8 @@ class FarSight(Method):
 
     @property
     def neutral(self) -> bool:
-        """Whether there are no registers."""
-        return self.registers == 0
+        """Whether registers take nothing."""
+        return self.strength == 0
 
     def refuse(self, module: torch.nn.Module, given: Mapping[str, Any]) -> None:
         """Refuse prompts in chunks."""
@@ -80,10 +84,10 @@ class FarSight(Method):
         return (_registered(self, site, of_depth(self.layers, range(site.depth), site.depth, "FarSight.layers")),)
 
     def mass(self, place: Float[Tensor, "row query"], heads: int) -> Float[Tensor, "row head query"]:
-        """Logarithm of R, for queries at these places from 0 to 1."""
+        """Logarithm of R times its factor, for queries at these places from 0 to 1."""
         slopes = 2.0 ** (-8 * torch.arange(1, heads + 1, device=place.device) / heads) * self.slopes
         decay = self.sigma * (1 - self.fading * place)[:, None] + slopes[:, None]
-        return -decay + torch.log1p(-torch.exp(-decay * self.registers)) - torch.log1p(-torch.exp(-decay))
+        return math.log(self.strength) - decay + torch.log1p(-torch.exp(-decay * self.registers)) - torch.log1p(-torch.exp(-decay))
 
 
 @contextmanager

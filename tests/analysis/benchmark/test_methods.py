@@ -1,12 +1,14 @@
 """What a specification of a method means, and what it refuses in one line."""
 
 import pytest
+import torch
 
 from analysis.benchmark.methods import METHODS, method, methods
 from analysis.benchmark.names import BASELINE
 from kvsmooth import KVSmooth
 from kvsmooth.baselines import METHODS as OTHERS
 from kvsmooth.baselines import PAI, VAF, ImageBias
+from kvsmooth.baselines.directions import save_directions
 from kvsmooth.policies import Constant, Inverse, Top
 from probes.command.cli import BadInput
 
@@ -80,3 +82,13 @@ def test_any_method_of_others_is_one_of_a_table(name):
     assert found.describe() == OTHERS[name]().describe()
     assert found.cost
     assert name not in METHODS, "one name would hide the other"
+
+
+def test_a_file_of_directions_is_an_option(tmp_path):
+    file = save_directions(torch.ones(3, 32), tmp_path / "made.pt")
+    found = method(f"vti:directions={file},alpha=0.5")
+    assert found.options.alpha == 0.5
+    assert torch.equal(found.options.directions, torch.ones(3, 32))
+    with pytest.raises(BadInput, match=r"VTI\.directions: there is no file") as told:
+        method(f"vti:directions={tmp_path / 'none.pt'}")
+    assert "\n" not in str(told.value)

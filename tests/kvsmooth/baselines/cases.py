@@ -17,8 +17,9 @@ STRONG = {
     "vaf": {"image": 1.6, "system": 0.5, "layers": ALL},
     "sparc": {"alpha": 3.0, "tau": -0.2, "beta": 0.3, "layer": 1},
     "sink_redistribution": {"p": 0.1, "rho": 0.9, "visual": 0.05, "tau": 1.2, "channels": (3, 17, 20), "layers": ALL},
-    "farsight": {"registers": 6, "sigma": 0.1, "fading": 0.5},
+    "farsight": {"strength": 1.5, "registers": 6, "sigma": 0.1, "fading": 0.5},
     "tame": {"gamma": 2.0, "layers": ALL},
+    "vti": {"alpha": 6.0},
     "vcd": {"alpha": 1.0, "beta": 0.01, "noise_step": 900},
     "m3id": {"decay": 0.3, "beta": 0.01},
     "icd": {"instruction": (21, 22, 23), "beta": 0.01},
@@ -38,8 +39,9 @@ NEUTRAL = {
     "vaf": {"image": 1.0, "system": 1.0},
     "sparc": {"alpha": 1.0},
     "sink_redistribution": {"p": 1.0, "layers": ALL},
-    "farsight": {"registers": 0},
+    "farsight": {"strength": 0.0},
     "tame": {"gamma": 0.0},
+    "vti": {"alpha": 0.0},
     "vcd": {"alpha": 0.0, "beta": 0.0},
     "m3id": {"decay": 0.0, "beta": 0.0},
     "icd": {"alpha": 0.0, "beta": 0.0},
@@ -55,12 +57,20 @@ NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_laye
 OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST) | {"farsight", "tame"}
 NOT_SERVED = {"only": ("gemma3", "blip2_opt")}
 """By method, families that it refuses when the block is opened."""
+OF_LAYERS = {"vti"}
 NO_BEAMS = {"repetition_penalty"}
 GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
 
 
-def strong(name):
-    """The method with options that move."""
+def directions(depth=3, width=32):
+    """Directions of a small decoder."""
+    return torch.randn(depth, width, generator=torch.Generator().manual_seed(3))
+
+
+def strong(name, family="llava"):
+    """The method with options that move, for the decoder of a family."""
+    if name == "vti":
+        return METHODS[name](**STRONG[name], directions=directions(4 if family == "gemma3" else 3))
     return METHODS[name](**STRONG[name])
 
 

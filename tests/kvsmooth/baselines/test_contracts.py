@@ -8,7 +8,19 @@ import torch
 from kvsmooth import Unsupported
 from kvsmooth.baselines import METHODS, NothingChanged
 from tests import zoo
-from tests.kvsmooth.baselines.cases import NEEDS_IMAGE, NO_BEAMS, OF_ATTENTION, TEXT_ONLY, forced, neutral, one_row, pairs, said, strong
+from tests.kvsmooth.baselines.cases import (
+    NEEDS_IMAGE,
+    NO_BEAMS,
+    OF_ATTENTION,
+    OF_LAYERS,
+    TEXT_ONLY,
+    forced,
+    neutral,
+    one_row,
+    pairs,
+    said,
+    strong,
+)
 from tests.kvsmooth.cases import next_log_probabilities
 from tests.rooms import ROOT
 from tests.rounding import assert_close
@@ -39,9 +51,9 @@ def test_strong_options_say_something_else(method):
 @pytest.mark.parametrize(("method", "family"), pairs())
 def test_a_padded_batch_is_its_rows_alone(method, family):
     model, inputs = zoo.build(family, batch=2)
-    logits, tokens, _ = said(model, inputs, strong(method))
+    logits, tokens, _ = said(model, inputs, strong(method, family))
     for row in range(2):
-        alone = forced(model, one_row(inputs, row), tokens[row : row + 1], strong(method))
+        alone = forced(model, one_row(inputs, row), tokens[row : row + 1], strong(method, family))
         assert_close(logits[:, row : row + 1], alone)
 
 
@@ -54,9 +66,9 @@ def test_beams_are_beams_by_hand_or_are_refused(method, family):
             model.generate(**inputs, **wanted)
         assert "\n" not in str(refused.value)
     else:
-        with strong(method)(model):
+        with strong(method, family)(model):
             out = model.generate(**inputs, **wanted)
-        assert torch.equal(out[:, -4:], beams_by_hand(family, strong(method)))
+        assert torch.equal(out[:, -4:], beams_by_hand(family, strong(method, family)))
 
 
 def beams_by_hand(family, method):
@@ -117,6 +129,11 @@ def test_a_method_that_touches_nothing_raises(method):
     def unseen():
         if method in OF_ATTENTION:
             model.set_attn_implementation("sdpa")
+            model.generate(**inputs, max_new_tokens=3)
+        elif method in OF_LAYERS:
+            decoder = zoo.decoder_of(model)
+            for layer in decoder.layers:  # another feed-forward part in the place of the one that is watched
+                layer.mlp = type(layer.mlp)(decoder.config).eval()
             model.generate(**inputs, max_new_tokens=3)
         else:
             cache = model.model(**inputs, use_cache=True).past_key_values

@@ -30,7 +30,7 @@ class Slow(SlowLoop):
                 for head in range(heads):
                     decay = method.sigma * (1 - method.fading * fallen) + 2 ** (-8 * (head + 1) / heads)
                     own = [math.exp(float(scores[row, head, number, column])) for column in seen]
-                    taken = sum(math.exp(-decay * distance) for distance in range(1, method.registers + 1))
+                    taken = method.strength * sum(math.exp(-decay * distance) for distance in range(1, method.registers + 1))
                     for column, value in zip(seen, own, strict=True):
                         weights[row, head, number, column] = value / (sum(own) + taken)
         return weights
