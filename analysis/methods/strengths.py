@@ -21,6 +21,7 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "sink_redistribution": {"p": 1.0},
     "farsight": {"strength": 0.0},
     "tame": {"gamma": 0.0},
+    "vista": {"strength": 0.0, "mix": 0.0},
     "vcd": {"alpha": 0.0},
     "avisc": {"alpha": 0.0},
     "sid": {"alpha": 0.0},

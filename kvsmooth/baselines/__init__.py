@@ -21,6 +21,7 @@ from kvsmooth.baselines.sparc import SPARC
 from kvsmooth.baselines.tame import TAME
 from kvsmooth.baselines.vaf import VAF
 from kvsmooth.baselines.vcd import VCD
+from kvsmooth.baselines.vista import VISTA
 from kvsmooth.baselines.vti import VTI
 
 _ALL: tuple[type[Method], ...] = (
@@ -35,6 +36,7 @@ _ALL: tuple[type[Method], ...] = (
     FarSight,
     TAME,
     VTI,
+    VISTA,
     VCD,
     M3ID,
     ICD,
@@ -58,6 +60,7 @@ __all__ = [
     "TAME",
     "VAF",
     "VCD",
+    "VISTA",
     "VTI",
     "DeCo",
     "DoLa",

@@ -64,11 +64,20 @@ class Branch:
         with self.site.following.branch():
             return self._step(at) if CACHE in at.kept.caches else self._begin(at)
 
-    def _begin(self, at: Pass) -> Float[Tensor, "row token"]:
+    def prompt(self, at: Pass) -> Prompt:
+        """Its prompt, a row for each of the call's.
+
+        Raises
+        ------
+        Unsupported : the text's is not known from its first token on
+        """
         told = f"{self.site.method} runs a second branch from the whole prompt"
         if at.stream.start or at.decoding:
             raise Unsupported(f"{told}, and the cache held tokens before; run the prompt inside the `with`, from an empty cache.")
-        prompt = self.edit(self._text(at, told))
+        return self.edit(self._text(at, told))
+
+    def _begin(self, at: Pass) -> Float[Tensor, "row token"]:
+        prompt = self.prompt(at)
         # a row for each beam, as the text has, though they begin alike: whoever else follows this model counts rows once
         times, rows = _rows(at.kwargs) // len(prompt.ids), len(prompt.ids)
         tiled = _tiled(prompt, times)

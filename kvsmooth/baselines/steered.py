@@ -13,8 +13,8 @@ from torch.nn.functional import normalize
 from kvsmooth.baselines.site import Site
 from kvsmooth.errors import Unsupported
 
-Push: TypeAlias = Callable[[int, Tensor], Tensor]
-"""What is added to the normalised states of a layer, float32, from their values; of a shape that broadcasts to theirs."""
+Push: TypeAlias = Callable[[int, Tensor], Tensor | None]
+"""What is added to the normalised states of a layer, float32, from their values; of a shape that broadcasts to theirs. None leaves them."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,17 @@ class Steered:
                 return output
             # experts hand their router's scores on beside the states
             states: Tensor = output[0] if isinstance(output, tuple) else output
-            turned = self._turned(layer, states)
+            push = self.push(layer, states.float())
+            if push is None:
+                return output
+            turned = self._turned(states, push)
             return (turned, *output[1:]) if isinstance(output, tuple) else turned
 
         return after
 
-    def _turned(self, layer: int, states: Tensor) -> Tensor:
+    def _turned(self, states: Tensor, push: Tensor) -> Tensor:
         wide = states.float()
-        turned = normalize(normalize(wide, dim=-1) + self.push(layer, wide), dim=-1) * wide.norm(dim=-1, keepdim=True)
+        turned = normalize(normalize(wide, dim=-1) + push, dim=-1) * wide.norm(dim=-1, keepdim=True)
         kept = self.site.following.kept()
         if kept is not None and self.site.following.decoding:
             # 1 minus the cosine between what the feed-forward part gave and what is made of it

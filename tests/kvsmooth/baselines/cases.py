@@ -20,6 +20,7 @@ STRONG = {
     "farsight": {"strength": 1.5, "registers": 6, "sigma": 0.1, "fading": 0.5},
     "tame": {"gamma": 2.0, "layers": ALL},
     "vti": {"alpha": 6.0},
+    "vista": {"strength": 0.8, "mix": 0.4, "places": (1, 2)},
     "vcd": {"alpha": 1.0, "beta": 0.01, "noise_step": 900},
     "m3id": {"decay": 0.3, "beta": 0.01},
     "icd": {"instruction": (21, 22, 23), "beta": 0.01},
@@ -42,6 +43,7 @@ NEUTRAL = {
     "farsight": {"strength": 0.0},
     "tame": {"gamma": 0.0},
     "vti": {"alpha": 0.0},
+    "vista": {"strength": 0.0, "mix": 0.0},
     "vcd": {"alpha": 0.0, "beta": 0.0},
     "m3id": {"decay": 0.0, "beta": 0.0},
     "icd": {"alpha": 0.0, "beta": 0.0},
@@ -53,11 +55,11 @@ NEUTRAL = {
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
 OF_A_CONTRAST = {"vcd", "m3id", "icd", "avisc", "sid"}
-NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "only"} | OF_A_CONTRAST
-OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST) | {"farsight", "tame"}
+NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "only", "vista"} | OF_A_CONTRAST
+OF_LAYERS = {"vti", "vista"}
+OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST - OF_LAYERS) | {"farsight", "tame"}
 NOT_SERVED = {"only": ("gemma3", "blip2_opt")}
 """By method, families that it refuses when the block is opened."""
-OF_LAYERS = {"vti"}
 NO_BEAMS = {"repetition_penalty"}
 GENERATION = {"return_dict_in_generate": True, "output_logits": True, "eos_token_id": zoo.EOS}
 
