@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from analysis.methods.captions import Captions, Speaker, tried
+from analysis.captions.speaker import Captions, Speaker, tried
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, Setting, at, named, settings
 from analysis.published.counts import COLUMNS, PLACES, Spoken, spoken
 from analysis.question.images import Shown, shown

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +46,20 @@ class Speaker:
     batch_size : images described together
     max_new_tokens : longest caption, tokens
     store : folder of finished arms
+    form : makes what leaves tokens possible, for one batch; and what it is called, where captions are not free
     """
 
-    def __init__(self, subject: Subject, items: Sequence[Item], batch_size: int, max_new_tokens: int, store: Path):
+    def __init__(
+        self,
+        subject: Subject,
+        items: Sequence[Item],
+        batch_size: int,
+        max_new_tokens: int,
+        store: Path,
+        form: tuple[str, Callable[[], Any]] | None = None,
+    ):
         self.subject, self.items, self.batch_size, self.max_new_tokens, self.store = subject, items, batch_size, max_new_tokens, store
+        self.form = form
         self.identity = {
             "revision": subject.revision,
             "images": digest(item.pixels().tobytes() for item in items),
@@ -57,6 +67,7 @@ class Speaker:
             "batch_size": batch_size,
             "max_new_tokens": max_new_tokens,
             "versions": {name: versions().get(name) for name in ("torch", "transformers")},
+            **({} if form is None else {"form": form[0]}),
         }
 
     def path(self, name: str, method: Any) -> Path:
@@ -93,7 +104,9 @@ class Speaker:
         import torch
 
         model, inputs = self.subject.model, self.subject.encode(items)
-        choice = {"do_sample": False, "num_beams": 1, "max_new_tokens": self.max_new_tokens}
+        choice: dict[str, Any] = {"do_sample": False, "num_beams": 1, "max_new_tokens": self.max_new_tokens}
+        if self.form is not None:
+            choice["logits_processor"] = [self.form[1]()]
         with torch.inference_mode(), nullcontext() if method is None else method(model) as run:
             rows = free_captions(model, inputs, end_tokens(self.subject.speaker), **choice)
         told = {} if run is None else run.report()

@@ -1,0 +1,60 @@
+"""What form.json says, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.form.measures import MEASURES
+from analysis.form.results import TESTED
+from analysis.form.sentences import FORM, PLACES
+from analysis.telling.wording import Rows, bracketed, direction, listed, page
+
+PAPER = "kvsmooth"
+_WAY = {-1: "fewer", 0: "no clear change in", 1: "more"}
+
+
+def verdict(arms: Sequence[str], rows: Rows) -> str:
+    """What the published dose does to the objects that are chosen, and which other arms do the same."""
+    none, others = arms[0], arms[1:]
+    paper = PAPER if PAPER in others else others[0]
+    change = {name: rows[f"{name}/{paper} - {none}"] for name in ("absent", "recall")}
+    way = direction(change["absent"])
+    recall = {-1: "falls", 0: "does not clearly change", 1: "rises"}[direction(change["recall"])]
+    alike = [arm for arm in others if arm != paper and direction(rows[f"absent/{arm} - {none}"]) == way]
+    same = f"; so {'does' if len(alike) == 1 else 'do'} {listed(alike)}" if alike else ""
+    filled = 100 * rows[f"changed/{paper}"]["estimate"]
+    return (
+        f"With the sentences fixed, {paper} fills {filled:.0f} % of the places otherwise, with {_WAY[way]} absent objects "
+        f"among the different ones ({bracketed(change['absent'])}), and recall {recall} ({bracketed(change['recall'])}){same}."
+    )
+
+
+def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
+    """The question's part of the page; every number is read from the results."""
+    origin = found["provenance"]
+    asked = (
+        "Asked: smoothing turns captions into lists, and lists hold other objects than sentences do. Does it change *what* is said where "
+        f"it cannot change how? The sentences are given, with {PLACES} places, and at each the model chooses the likeliest of its objects. "
+        f"*{FORM.format(*['…'] * PLACES)}*"
+    )
+    lines = [f"| arm | {' | '.join(measure.label for measure in MEASURES.values())} |", "|---" * (len(MEASURES) + 1) + "|"]
+    for arm in arms:
+        lines.append(f"| {arm} | {' | '.join(_cell(rows, arm, arms[0], name) for name in MEASURES)} |")
+    quoted = "\n>\n".join(f"> **{arm}.** {texts[0]}" for arm, texts in found["examples"].items() if arm in (arms[0], PAPER) and texts)
+    note = (
+        f"`python -m analysis.form`. {origin['n']} scenes; shares. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals "
+        "over scenes, of none its level, of the others the change. Asterisk: p below 0.05, exchange of the arms within scenes, Holm "
+        "over arms (absent among different objects and recall together, the others together). Places filled otherwise are described only."
+    )
+    return page(verdict(arms, rows), asked, "\n".join(lines), f"The first scene:\n\n{quoted}" if quoted else "", note)
+
+
+def summary(arms: Sequence[str], rows: Rows) -> str:
+    """What a person reads at the end of a run."""
+    return verdict(arms, rows)
+
+
+def _cell(rows: Rows, arm: str, none: str, name: str) -> str:
+    if arm == none or name not in TESTED:
+        return bracketed(rows[f"{name}/{arm}"])
+    change = rows[f"{name}/{arm} - {none}"]
+    return f"{rows[f'{name}/{arm}']['estimate']:.3f} ({bracketed(change)}{' *' if direction(change) else ''})"

@@ -1,0 +1,83 @@
+"""What each arm says in the form, scored by CHAIR: every mention is a choice of the model, and every caption has as many."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from tqdm import tqdm
+
+from analysis.captions.speaker import Captions, Speaker, tried
+from analysis.form.measures import COUNTS
+from analysis.form.sentences import FORM, FixedForm, longest, program
+from analysis.question.images import Shown, shown
+from probes.command.cli import BadInput, quiet
+from probes.command.strict_json import as_json
+
+NONE = "none"
+"""The arm without a method."""
+EXAMPLES = 1
+"""Captions of each arm that are kept: those of the first scenes."""
+
+
+def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
+    """The reduced data.
+
+    Raises
+    ------
+    BadInput : the subject brings no scenes, a method is not known, cannot serve it, or changed nothing
+    """
+    from analysis.benchmark.methods import methods
+    from probes.subjects import load_subject
+    from probes.subjects.bundled import BUNDLED, bundled
+    from probes.tracing.tokens import end_tokens
+
+    quiet()
+    own, chosen = bundled(config.subject), methods(config.methods)
+    if own is None:
+        raise BadInput(f"subject {config.subject}: its objects and scenes are not known; name one of {', '.join(BUNDLED)}.")
+    seen = shown(config, None)
+    subject = load_subject(config.subject, config.device, config.dtype)
+    steps, ends = program(subject.tokenizer, own.forms()), end_tokens(subject.speaker)
+    form = (FORM, lambda: FixedForm(steps, ends[0]))
+    speaker = Speaker(subject, seen.items, config.batch_size, longest(steps), config.store, form)
+    arms: list[tuple[str, Any]] = [(NONE, None), *((one.name, one.options) for one in chosen if one.options is not None)]
+    said: dict[str, Captions] = {}
+    for name, method in tqdm(arms, desc="form", unit="arm", disable=None):
+        found = tried(speaker, name, method)
+        if not isinstance(found, Captions):
+            raise BadInput(f"{name}: {found}")
+        said[name] = found
+    told = {"model_id": config.subject, "model_revision": subject.revision, "n": len(seen.items), "data_hash": speaker.identity["images"]}
+    return reduced_of({name: one.texts for name, one in said.items()}, seen).assign_attrs(
+        analysis=as_json({**origin, **told}), examples=as_json({name: one.texts[:EXAMPLES] for name, one in said.items()})
+    )
+
+
+def reduced_of(said: Mapping[str, Sequence[str]], seen: Shown) -> xr.Dataset:
+    """Counts "arm image count"; the first arm is the one that the others are compared with."""
+    truth = [seen.truth[item.image_id] for item in seen.items]
+    plain = next(iter(said.values()))
+    values = np.stack([counts(texts, plain, truth) for texts in said.values()])
+    coords = {"arm": list(said), "image": [item.image_id for item in seen.items], "count": list(COUNTS)}
+    return xr.Dataset({"counts": (("arm", "image", "count"), values.astype(np.float32))}, coords)
+
+
+def counts(texts: Sequence[str], plain: Sequence[str], truth: Sequence[frozenset[str]]) -> Float[np.ndarray, "image count"]:
+    """Each caption's contribution to `COUNTS`.
+
+    Parameters
+    ----------
+    plain : the captions without a method, place for place
+    """
+    from analysis.metrics.chair import score_caption
+
+    rows = []
+    for text, before, there in zip(texts, plain, truth, strict=True):
+        chosen, others = ([(one.object, one.hallucinated) for one in score_caption(caption, there).mentions] for caption in (text, before))
+        named = {name for name, _ in chosen}
+        absent = sum(wrong for _, wrong in chosen)
+        changed = sum(one != other for one, other in zip(chosen, others, strict=True))
+        rows.append((1, len(chosen), absent, absent > 0, len(named), len(named & there), len(there), len(chosen) - len(named), changed))
+    return np.array(rows, dtype=float).reshape(-1, len(COUNTS))
