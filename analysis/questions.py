@@ -96,5 +96,5 @@ WHOLE = {
 }
 
 ACROSS_SUBJECTS = ("form", "grounding", "language", "mechanism", "methods", "published")
-"""Questions that a whole run of one subject does not ask: of fixed sentences, of points of a training, of texts without images, of controls, of methods of
-others, of what others have published."""
+"""Questions that a whole run of one subject does not ask: of fixed sentences, of points of a training, of texts without images, of
+controls, of methods of others, of what others have published."""

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from analysis.captions.measures import COUNTS, counts
-from analysis.methods.__main__ import MethodsConfig, main
 from analysis.captions.speaker import Captions
+from analysis.methods.__main__ import MethodsConfig, main
 from analysis.methods.findings import paragraph
 from analysis.methods.results import OWN, results
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, at, named, settings
