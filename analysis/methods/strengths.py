@@ -21,6 +21,7 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "sink_redistribution": {"p": 1.0},
     "farsight": {"strength": 0.0},
     "tame": {"gamma": 0.0},
+    "iat": {"alpha": 0.0},
     "vista": {"strength": 0.0, "mix": 0.0},
     "vcd": {"alpha": 0.0},
     "avisc": {"alpha": 0.0},
@@ -35,6 +36,8 @@ OURS: Mapping[str, Mapping[str, float]] = {"eos_bias": {"bias": 8.0}, "image_bia
 """Of controls that have no source, the setting that stands for it."""
 LEFT_OUT: Mapping[str, str] = {
     "icd": "its disturbing instruction is in words, which the subject must know",
+    "adaiat": "its statistics are counted on captions with known objects, and must be given",
+    "skip_newline": "its tokens depend on the tokenizer, and must be given",
     "vti": "its directions are made of pairs of captions, which must be given",
 }
 """Methods that are not tried, and why."""

@@ -1,11 +1,13 @@
 """Methods of others, and controls, under the same door as KVSmooth: `with PAI(alpha=0.2)(model) as run`. Listed in `METHODS`."""
 
+from kvsmooth.baselines.adaiat import AdaIAT
 from kvsmooth.baselines.avisc import AVISC
 from kvsmooth.baselines.deco import DeCo
 from kvsmooth.baselines.dola import DoLa
 from kvsmooth.baselines.eos_bias import EosBias
 from kvsmooth.baselines.errors import NothingChanged
 from kvsmooth.baselines.farsight import FarSight
+from kvsmooth.baselines.iat import IAT
 from kvsmooth.baselines.icd import ICD
 from kvsmooth.baselines.image_bias import ImageBias
 from kvsmooth.baselines.m3id import M3ID
@@ -17,6 +19,7 @@ from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
 from kvsmooth.baselines.sid import SID
 from kvsmooth.baselines.sink_redistribution import SinkRedistribution
+from kvsmooth.baselines.skip_newline import SkipNewline
 from kvsmooth.baselines.sparc import SPARC
 from kvsmooth.baselines.tame import TAME
 from kvsmooth.baselines.vaf import VAF
@@ -28,6 +31,7 @@ _ALL: tuple[type[Method], ...] = (
     ImageBias,
     EosBias,
     RepetitionPenalty,
+    SkipNewline,
     PAI,
     MiddleLayer,
     SPARC,
@@ -35,6 +39,8 @@ _ALL: tuple[type[Method], ...] = (
     SinkRedistribution,
     FarSight,
     TAME,
+    IAT,
+    AdaIAT,
     VTI,
     VISTA,
     VCD,
@@ -50,6 +56,7 @@ METHODS: dict[str, type[Method]] = {method.name: method for method in _ALL}
 
 __all__ = [
     "AVISC",
+    "IAT",
     "ICD",
     "M3ID",
     "METHODS",
@@ -62,6 +69,7 @@ __all__ = [
     "VCD",
     "VISTA",
     "VTI",
+    "AdaIAT",
     "DeCo",
     "DoLa",
     "EosBias",
@@ -73,4 +81,5 @@ __all__ = [
     "Receipts",
     "RepetitionPenalty",
     "SinkRedistribution",
+    "SkipNewline",
 ]

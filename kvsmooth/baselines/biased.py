@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kvsmooth.baselines.columns import Columns, attention_scores, own_mask, seen_columns
+from kvsmooth.baselines.columns import Columns, attention_scores, own_mask, seen_columns, written_columns
 from kvsmooth.baselines.door import changed_attention
 from kvsmooth.baselines.site import Site
 from kvsmooth.errors import Unsupported
@@ -18,7 +18,7 @@ Attended: TypeAlias = tuple[Tensor, Tensor | None]
 
 
 Bias: TypeAlias = Callable[[int, Float[Tensor, "row head query key"], Columns], Float[Tensor, "row head query key"]]
-"""What is added to the scores of some queries of a layer, before the softmax; from their scores before the mask."""
+"""What is added to the scores of some queries of a layer, before the softmax; from their scores, as a rule before the mask."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class ScoreBias:
     bias : what is added
     prompt : queries of the prompt that are dealt with too: "none"; "last", its last token; "behind", all behind the image
     neutral : nothing is added: attention is left to the function found, to the bit
+    about : the columns that the bias is about, and whose attention is measured: "image", or "written", which needs no image
+    masked : the bias is made of scores behind the mask
     """
 
     site: Site
@@ -38,6 +40,8 @@ class ScoreBias:
     bias: Bias
     prompt: str = "none"
     neutral: bool = False
+    about: str = "image"
+    masked: bool = False
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
@@ -81,16 +85,17 @@ class _Biased:
 
     def _seen(self, query: Tensor, key: Tensor) -> Columns | None:
         """The columns of the queries that are dealt with in this pass; None where there are none."""
-        return seen_columns(self.stage.site, self.stage.prompt, query, key)
+        find = written_columns if self.stage.about == "written" else seen_columns
+        return find(self.stage.site, self.stage.prompt, query, key)
 
     @torch.no_grad()
     def _mask(
         self, layer: int, query: Tensor, key: Tensor, mask: Tensor | None, kwargs: dict[str, Any], seen: Columns
     ) -> Float[Tensor, "row head query key"]:
         scores = attention_scores(query, key, kwargs)
-        bias = self.stage.bias(layer, scores, seen)
-        bias = bias.masked_fill(~seen.queries[:, None, :, None], 0.0)
         additive = own_mask(mask, query.shape[2], key.shape[2], query.device)
+        bias = self.stage.bias(layer, scores + additive if self.stage.masked else scores, seen)
+        bias = bias.masked_fill(~seen.queries[:, None, :, None], 0.0)
         self._measure(scores[:, :, -1] + additive[:, :, -1], bias[:, :, -1], seen)
         # the lowest number in the place of -inf: a row of padding alone must not become NaN
         mixed: Tensor = (additive + bias).clamp_min(torch.finfo(query.dtype).min).to(query.dtype)
@@ -101,6 +106,6 @@ class _Biased:
         kept = following.kept()
         if kept is None or not following.decoding:
             return
-        image = seen.image[:, None]
-        for name, logits in (("image_mass_without", scores), ("image_mass", scores + bias)):
-            kept.measure(name, logits.softmax(-1).masked_fill(~image, 0.0).sum(-1))
+        about = (seen.written if self.stage.about == "written" else seen.image)[:, None]
+        for name, logits in (("mass_without", scores), ("mass", scores + bias)):
+            kept.measure(f"{self.stage.about}_{name}", logits.softmax(-1).masked_fill(~about, 0.0).sum(-1))

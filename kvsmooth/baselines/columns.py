@@ -1,4 +1,4 @@
-"""Where the image, and the text before it, stand on the key axis of a layer."""
+"""Where the image, the text before it, and what was written since the prompt, stand on the key axis of a layer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +25,13 @@ class Columns:
     image : tokens of an image or a video
     before : other tokens before the first of them, BOS included
     queries : of the queries dealt with, "row query": they stand behind the whole image
+    written : tokens fed since the prompt, the newest included
     """
 
     image: Bool[Tensor, "row key"]
     before: Bool[Tensor, "row key"]
     queries: Bool[Tensor, "row query"]
+    written: Bool[Tensor, "row key"]
 
 
 def prompt_groups(site: Site, stream: Stream, kept: Kept, rows: int, device: torch.device) -> Int[Tensor, "row position"] | None:
@@ -72,7 +74,18 @@ def columns(groups: Int[Tensor, "row position"], keys: int, seen: int, queries: 
     before = (image.cumsum(1) == 0) & groups.ne(PADDING)
     last = groups.shape[1] - 1 - image.flip(1).int().argmax(1)
     place = torch.arange(first, first + queries, device=groups.device)
-    return Columns(_on_keys(image, offset, keys), _on_keys(before, offset, keys), place > last[:, None])
+    written = _written(groups.shape[1], keys, seen, groups.device).expand(len(groups), -1)
+    return Columns(_on_keys(image, offset, keys), _on_keys(before, offset, keys), place > last[:, None], written)
+
+
+def written_columns(site: Site, prompt: str, query: Tensor, key: Tensor) -> Columns | None:
+    """The columns of a decode step for a method that asks what was written, of no image; None in other passes."""
+    stream = site.following.passed
+    if site.following.kept() is None or stream is None or not site.following.decoding:
+        return None
+    none = torch.zeros(len(query), key.shape[2], dtype=torch.bool, device=key.device)
+    written = _written(stream.start + stream.prompt, key.shape[2], stream.start + stream.fed, key.device)
+    return Columns(none, none, torch.ones_like(none[:, :1]), written.expand(len(query), -1))
 
 
 def seen_columns(site: Site, prompt: str, query: Tensor, key: Tensor) -> Columns | None:
@@ -95,6 +108,11 @@ def seen_columns(site: Site, prompt: str, query: Tensor, key: Tensor) -> Columns
         first = int((groups.shape[1] - groups.eq(IMAGE).flip(1).int().argmax(1)).min())
         queries = min(query.shape[2], total - first)
     return columns(groups, key.shape[2], total, queries, total - queries) if queries > 0 else None
+
+
+def _written(prompt: int, keys: int, seen: int, device: torch.device) -> Bool[Tensor, " key"]:
+    place = torch.arange(keys, device=device) + max(0, seen - keys)
+    return (place >= prompt) & (place < seen)
 
 
 def _on_keys(flags: Bool[Tensor, "row position"], offset: int, keys: int) -> Bool[Tensor, "row key"]:

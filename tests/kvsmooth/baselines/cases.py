@@ -19,6 +19,9 @@ STRONG = {
     "sink_redistribution": {"p": 0.1, "rho": 0.9, "visual": 0.05, "tau": 1.2, "channels": (3, 17, 20), "layers": ALL},
     "farsight": {"strength": 1.5, "registers": 6, "sigma": 0.1, "fading": 0.5},
     "tame": {"gamma": 2.0, "layers": ALL},
+    "iat": {"alpha": 0.9, "layers": ALL},
+    "adaiat": {"alpha": 6.0, "beta": 0.5, "layers": ALL},
+    "skip_newline": {"tokens": tuple(range(3, 30))},
     "vti": {"alpha": 6.0},
     "vista": {"strength": 0.8, "mix": 0.4, "places": (1, 2)},
     "vcd": {"alpha": 1.0, "beta": 0.01, "noise_step": 900},
@@ -42,6 +45,9 @@ NEUTRAL = {
     "sink_redistribution": {"p": 1.0, "layers": ALL},
     "farsight": {"strength": 0.0},
     "tame": {"gamma": 0.0},
+    "iat": {"alpha": 0.0},
+    "adaiat": {"alpha": 0.0},
+    "skip_newline": {"strength": 0.0},
     "vti": {"alpha": 0.0},
     "vista": {"strength": 0.0, "mix": 0.0},
     "vcd": {"alpha": 0.0, "beta": 0.0},
@@ -57,7 +63,7 @@ TEXT_ONLY = ("llama", "qwen3", "mistral")
 OF_A_CONTRAST = {"vcd", "m3id", "icd", "avisc", "sid"}
 NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "only", "vista"} | OF_A_CONTRAST
 OF_LAYERS = {"vti", "vista"}
-OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST - OF_LAYERS) | {"farsight", "tame"}
+OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST - OF_LAYERS) | {"farsight", "tame", "iat", "adaiat"}
 NOT_SERVED = {"only": ("gemma3", "blip2_opt")}
 """By method, families that it refuses when the block is opened."""
 NO_BEAMS = {"repetition_penalty"}
@@ -69,11 +75,17 @@ def directions(depth=3, width=32):
     return torch.randn(depth, width, generator=torch.Generator().manual_seed(3))
 
 
+def statistics(depth=3, heads=4):
+    """Statistics of a small decoder, with thresholds that some rows exceed."""
+    ratio = 1 + torch.rand(depth, heads, generator=torch.Generator().manual_seed(4))
+    return {"ratio": ratio, "real": torch.full((depth,), 0.3), "hallucinated": torch.full((depth,), 0.1)}
+
+
 def strong(name, family="llava"):
     """The method with options that move, for the decoder of a family."""
-    if name == "vti":
-        return METHODS[name](**STRONG[name], directions=directions(4 if family == "gemma3" else 3))
-    return METHODS[name](**STRONG[name])
+    depth = 4 if family == "gemma3" else 3
+    given = {"vti": {"directions": directions(depth)}, "adaiat": {"statistics": statistics(depth)}}
+    return METHODS[name](**STRONG[name], **given.get(name, {}))
 
 
 def neutral(name):
