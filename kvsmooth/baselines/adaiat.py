@@ -41,7 +41,7 @@ class AdaIAT(Method):
     cost: ClassVar[str] = "the newest attention row once more, with its own softmax"
     texts: ClassVar[tuple[str, ...]] = ("statistics",)
     sources: ClassVar[Mapping[str, str]] = {
-        "statistics": "given: of 10,000 images in the code",
+        "statistics": "given: the code has files of LLaVA-1.5-7B and Qwen2.5-VL",
         "alpha": "code: its script for LLaVA-1.5-7B; untuned for any other model",
         "beta": "code",
         "layers": "code: 5 to 17 of LLaVA-1.5-7B's 32; scaled by depth elsewhere, untuned",
