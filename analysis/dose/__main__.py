@@ -30,12 +30,6 @@ QUESTION = Question(
 
 EXAMPLES = 12
 """Captions of each arm that are kept: those of the first test scenes."""
-MENTIONS = {
-    "object": "of the captions without smoothing, in their order: a number an object; -1 behind the last mention",
-    "absent": "the object is not in the image",
-    "sentence": "which sentence names it, from 0; -1 behind the last mention",
-    "background": "its sentence speaks of the background",
-}
 
 
 @dataclass(frozen=True)
@@ -82,6 +76,7 @@ def measure(config: DoseConfig) -> xr.Dataset:
     from analysis.dose.rule import chosen
     from analysis.metrics.chair import score_caption
     from analysis.omission.mentions import mentions_of
+    from analysis.omission.stored import stored
     from probes.subjects.bundled import BUNDLED, bundled
 
     if bundled(config.subject) is None:
@@ -122,10 +117,7 @@ def measure(config: DoseConfig) -> xr.Dataset:
         {
             "validation": (("dose", "scene", "count"), curve),
             "test": (("arm", "image", "count"), np.stack([found[cell.name] for cell in arms.values()])),
-            **{
-                name: (("image", "mention"), getattr(mentions, name).astype(np.int16), {"meaning": told}) for name, told in MENTIONS.items()
-            },
-            "truth": ("image", mentions.truth.astype(np.int16), {"meaning": "objects in the image"}),
+            **stored(mentions),
             **_fluency({arm: whole[cell.name] for arm, cell in arms.items()}, config),
         },
         coords,

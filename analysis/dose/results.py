@@ -13,8 +13,7 @@ from analysis.dose.findings import CHOSEN
 from analysis.dose.fluency import fluency_rows
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
-from analysis.omission.line import Line, omission_line
-from analysis.omission.mentions import Mentions
+from analysis.omission.stored import lines_of
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
@@ -22,7 +21,6 @@ from analysis.stats.rows import Row
 
 EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
 CONFIRMED = "chair_i"
-LINES = (("random", "mention"), ("late", "mention"), ("random", "sentence"), ("background", "sentence"))
 Counts = Float[np.ndarray, "arm image count"]
 
 
@@ -34,15 +32,6 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     rows = _levels("validation", doses, validation, seed, level) + _levels("test", names, test, seed, level)
     fluent = fluency_rows(reduced, names, seed, level) if "nll" in reduced else []
     return rows + _changes(names, test, seed, level) + fluent + _omission(reduced, names, seed, level)
-
-
-def lines_of(reduced: xr.Dataset) -> list[Line]:
-    """What leaving out of the captions without smoothing would give, by each rule that does not know the image."""
-    parts = {name: reduced[name].transpose("image", "mention").values for name in ("object", "absent", "sentence", "background")}
-    truth = reduced["truth"].values.astype(int)
-    flags = {name: parts[name] > 0 for name in ("absent", "background")}
-    mentions = Mentions(parts["object"].astype(int), flags["absent"], parts["sentence"].astype(int), flags["background"], truth)
-    return [omission_line(mentions, rule, unit) for rule, unit in LINES]
 
 
 def _omission(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:

@@ -20,11 +20,14 @@ def verdict(arms: Sequence[str], rows: Rows) -> str:
     way = direction(change["absent"])
     recall = {-1: "falls", 0: "does not clearly change", 1: "rises"}[direction(change["recall"])]
     alike = [arm for arm in others if arm != paper and direction(rows[f"absent/{arm} - {none}"]) == way]
-    same = f"; so {'does' if len(alike) == 1 else 'do'} {listed(alike)}" if alike else ""
+    others_do = f"; so {'does' if len(alike) == 1 else 'do'} {listed(alike)}" if alike else ""
+    same = "; so does every other arm, whatever it guides by" if 1 < len(alike) == len(others) - 1 else others_do
+    near = rows[f"{paper}/beyond every line/precision"]
+    further = ", beyond what leaving out gives" if direction(near) > 0 else ", not beyond what leaving out gives" if way < 0 else ""
     filled = 100 * rows[f"changed/{paper}"]["estimate"]
     return (
         f"With the sentences fixed, {paper} fills {filled:.0f} % of the places otherwise, with {_WAY[way]} absent objects "
-        f"among the different ones ({bracketed(change['absent'])}), and recall {recall} ({bracketed(change['recall'])}){same}."
+        f"among the different ones ({bracketed(change['absent'])}){further}, and recall {recall} ({bracketed(change['recall'])}){same}."
     )
 
 
@@ -39,18 +42,29 @@ def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
     lines = [f"| arm | {' | '.join(measure.label for measure in MEASURES.values())} |", "|---" * (len(MEASURES) + 1) + "|"]
     for arm in arms:
         lines.append(f"| {arm} | {' | '.join(_cell(rows, arm, arms[0], name) for name in MEASURES)} |")
+    far = [_beyond(rows, arm) for arm in arms[1:]]
+    beyond = (
+        "*Omission.* Beyond what leaving mentions or sentences out of the captions without a method gives at the same recall (below 0 is "
+        f"better; precision, above): {'; '.join(far)}."
+    )
     quoted = "\n>\n".join(f"> **{arm}.** {texts[0]}" for arm, texts in found["examples"].items() if arm in (arms[0], PAPER) and texts)
     note = (
         f"`python -m analysis.form`. {origin['n']} scenes; shares. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals "
         "over scenes, of none its level, of the others the change. Asterisk: p below 0.05, exchange of the arms within scenes, Holm "
         "over arms (absent among different objects and recall together, the others together). Places filled otherwise are described only."
     )
-    return page(verdict(arms, rows), asked, "\n".join(lines), f"The first scene:\n\n{quoted}" if quoted else "", note)
+    return page(verdict(arms, rows), asked, "\n".join(lines), beyond, f"The first scene:\n\n{quoted}" if quoted else "", note)
 
 
 def summary(arms: Sequence[str], rows: Rows) -> str:
     """What a person reads at the end of a run."""
     return verdict(arms, rows)
+
+
+def _beyond(rows: Rows, arm: str) -> str:
+    near = {name: rows[f"{arm}/beyond every line/{name}"] for name in ("chair_s", "precision")}
+    told = ", ".join(f"{label} {bracketed(near[name])}" for name, label in (("chair_s", "captions with one"), ("precision", "precision")))
+    return f"{arm}: {told}{' *' if any(direction(row) for row in near.values()) else ''}"
 
 
 def _cell(rows: Rows, arm: str, none: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """Reduced data -> rows: each arm's measures, and its changes from none, tested by exchange of the arms within scenes.
 
+Beside it the distance of each arm to what leaving out of the captions without a method would give (`analysis.omission`), by max-T.
 Primary: the share of absent ones among different objects, and recall; they are corrected together by Holm over the arms, the others apart.
 """
 
@@ -9,17 +10,22 @@ import xarray as xr
 from analysis.captions.measures import interval_of
 from analysis.cells.measures import weights_of
 from analysis.form.measures import COUNTS, MEASURES, PRIMARY
+from analysis.omission.distance import distance_rows
+from analysis.omission.line import COUNTS as SAID
+from analysis.omission.stored import lines_of
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
 TEST = "exchange of the arms within scenes, two-sided, 9,999 draws"
+OF_LINES = {"mentions": "places", "hallucinated": "absent"}
+"""Counts that the omission lines call otherwise."""
 TESTED = tuple(name for name, measure in MEASURES.items() if measure.tested)
 
 
 def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
-    """Rows "<measure>/<arm>" and "<measure>/<arm> - none"."""
+    """Rows "<measure>/<arm>", "<measure>/<arm> - none" and "<arm>/beyond every line/<measure>"."""
     counts = reduced["counts"].transpose("arm", "image", "count").values.astype(float)
     arms = [str(arm) for arm in reduced["arm"].values]
     above, below = (weights_of(part, COUNTS, MEASURES) for part in ("above", "below"))
@@ -36,7 +42,10 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
             told = {"unit": measure.unit, "n": counts.shape[1], "role": "descriptive", "reason": found.reason[at]}
             where = {"arm": arm, "measure": name}
             rows.append(Row(f"{name}/{arm}", found.estimate[at], interval=(found.low[at], found.high[at]), where=where, **told))
-    return rows + _changes(arms, counts, ratios, (above, below), seed, level)
+    said = {arm: counts[i][:, [COUNTS.index(OF_LINES.get(name, name)) for name in SAID]] for i, arm in enumerate(arms)}
+    lines = lines_of(reduced)
+    apart = distance_rows({arm: (said[arm], lines) for arm in arms[1:]}, level=level, seed=seed)
+    return rows + _changes(arms, counts, ratios, (above, below), seed, level) + apart
 
 
 def _changes(arms, counts, ratios, weights, seed: int, level: float) -> list[Row]:

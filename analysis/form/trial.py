@@ -11,6 +11,9 @@ from tqdm import tqdm
 from analysis.captions.speaker import Captions, Speaker, tried
 from analysis.form.measures import COUNTS
 from analysis.form.sentences import FORM, FixedForm, longest, program
+from analysis.metrics.chair import score_caption
+from analysis.omission.mentions import mentions_of
+from analysis.omission.stored import stored
 from analysis.question.images import Shown, shown
 from probes.command.cli import BadInput, quiet
 from probes.command.strict_json import as_json
@@ -56,12 +59,13 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
 
 
 def reduced_of(said: Mapping[str, Sequence[str]], seen: Shown) -> xr.Dataset:
-    """Counts "arm image count"; the first arm is the one that the others are compared with."""
+    """Counts "arm image count", and the mentions of the first arm, which is the one that the others are compared with."""
     truth = [seen.truth[item.image_id] for item in seen.items]
     plain = next(iter(said.values()))
     values = np.stack([counts(texts, plain, truth) for texts in said.values()])
     coords = {"arm": list(said), "image": [item.image_id for item in seen.items], "count": list(COUNTS)}
-    return xr.Dataset({"counts": (("arm", "image", "count"), values.astype(np.float32))}, coords)
+    mentions = mentions_of([score_caption(text, there) for text, there in zip(plain, truth, strict=True)], plain)
+    return xr.Dataset({"counts": (("arm", "image", "count"), values.astype(np.float32)), **stored(mentions)}, coords)
 
 
 def counts(texts: Sequence[str], plain: Sequence[str], truth: Sequence[frozenset[str]]) -> Float[np.ndarray, "image count"]:
@@ -71,8 +75,6 @@ def counts(texts: Sequence[str], plain: Sequence[str], truth: Sequence[frozenset
     ----------
     plain : the captions without a method, place for place
     """
-    from analysis.metrics.chair import score_caption
-
     rows = []
     for text, before, there in zip(texts, plain, truth, strict=True):
         chosen, others = ([(one.object, one.hallucinated) for one in score_caption(caption, there).mentions] for caption in (text, before))

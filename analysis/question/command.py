@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.question.destination import placed
 from analysis.question.question import Question, by_name, under_figures
-from analysis.telling.pages import tell
+from analysis.telling.pages import check_marks, tell
 from probes.command.terminal import say
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def run_question(
     words : the paragraph for the page, and what the command says at its end
     about : the origin that stands in and under each figure
     """
-    answer = QuestionOutcome(*question.answer(placed(question, config), measure, test))
+    config = placed(question, config)
+    check_marks(question.name, config.page, config.out)
+    answer = QuestionOutcome(*question.answer(config, measure, test))
     from analysis.plots.style import house, save  # only now: a redraw that is refused need not wait for matplotlib
 
     with house():

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
-from analysis.dose.results import lines_of
 from analysis.metrics.chair import score_caption
 from analysis.omission.line import MEASURES as OMITTED
+from analysis.omission.stored import lines_of
 from analysis.plots.style import ARM_COLOURS, NULL_COLOUR, OBJECT_COLOURS
 from analysis.story.captions import ABSENT, AGAIN, PLAIN, lines, marked
 from analysis.story.results import RealLog, Rows, SubjectResults

@@ -52,6 +52,17 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
         raise BadInput(f"{page}: no UTF-8 (byte {error.start}); save it as UTF-8, or give another page by --page.") from error
 
 
+def check_marks(question: str, page: Path, out: Path) -> None:
+    """Refuse a page of the project that `tell` could not write, before anything is computed.
+
+    Raises
+    ------
+    BadInput : it lacks the marks of the question, or has them twice
+    """
+    if page in OURS and page.exists() and out == COMMITTED[page] / question:
+        with_paragraph(page.read_text(encoding="utf-8"), question, "", page)
+
+
 def with_paragraph(page: str, question: str, text: str, where: Path) -> str:
     """The page with a new paragraph between the marks of the question.
 

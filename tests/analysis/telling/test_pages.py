@@ -11,7 +11,7 @@ import pytest
 from analysis.ablation.page import markdown
 from analysis.question.question import by_name, read_results
 from analysis.questions import QUESTIONS
-from analysis.telling.pages import OURS, PAGE, tell, with_paragraph
+from analysis.telling.pages import OURS, PAGE, check_marks, tell, with_paragraph
 from probes.command.cli import BadInput, Notice
 
 ROOT = Path(__file__).parents[3]
@@ -132,3 +132,18 @@ def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
     own = page_of(tmp_path, ["one"])
     tell("one", "of a trial", own, Path("trial"))
     assert "of a trial" in own.read_text()
+
+
+def test_a_page_of_the_project_without_marks_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ours = Path("figures/emoji/one")
+    check_marks("one", PAGE, ours)  # an installed package has no page
+    PAGE.parent.mkdir()
+    page_of(PAGE.parent, ["one", "one"])
+    with pytest.raises(BadInput, match="needs the marks <!-- one --> and <!-- /one --> once, each on a line; found 2"):
+        check_marks("one", PAGE, ours)
+    check_marks("two", PAGE, Path("out/two"))  # a trial does not touch it
+    with pytest.raises(BadInput, match="found 0"):
+        check_marks("two", PAGE, Path("figures/emoji/two"))
+    page_of(PAGE.parent, ["one"])
+    check_marks("one", PAGE, ours)
