@@ -61,7 +61,6 @@ class Whole:
     docs : folder of its pages
     recordings : folder of its recordings
     batch_size : images decoded together; None: as many as each question takes by itself
-    asked : the questions whose results are committed; none named: all
     own : by question, options that it is given in place of these
     """
 
@@ -70,7 +69,6 @@ class Whole:
     docs: Path
     recordings: Path
     batch_size: int | None = None
-    asked: tuple[str, ...] = ()
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -79,20 +77,13 @@ SMOLLM2 = {
     "mediation": {"--images": "30"},
     "ablation": {"--images": "100"},
     "dose": {"--images": "100"},
+    "sensitivity": {"--images": "100"},
 }
 """What of the pretrained subject is asked of fewer scenes: a cell of a hundred takes a minute and a half of one core."""
 
 WHOLE = {
     "emoji": Whole(500, "full", Path("docs"), Path("recordings")),
-    "smollm2": Whole(
-        200,
-        "ladder",
-        Path("docs/subjects/smollm2"),
-        Path("recordings/smollm2"),
-        50,
-        ("drift", "sinks", "mediation", "logits", "coupling", "entropy", "onset", "ablation", "dose"),
-        SMOLLM2,
-    ),
+    "smollm2": Whole(200, "ladder", Path("docs/subjects/smollm2"), Path("recordings/smollm2"), 50, SMOLLM2),
 }
 
 ACROSS_SUBJECTS = ("form", "grounding", "language", "mechanism", "methods", "published")

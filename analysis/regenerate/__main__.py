@@ -87,7 +87,7 @@ def main(config: RegenerateConfig) -> None:
     start = time.perf_counter()
     ended = run_jobs(jobs(config), config.workers, config.recordings / "regenerate", Screen())
     wall = time.perf_counter() - start
-    if not config.redraw and set(config.chosen) >= set(asked_of(config.subject)):
+    if not config.redraw and set(config.chosen) >= set(QUESTIONS):
         kind = "scratch" if scratch else "again"  # their times are different claims: neither takes the other's place
         write_bytes(config.out / "regenerate" / f"{kind}.json", record(config, ended, wall, scratch).encode())
     say(summary(ended, wall))
@@ -103,7 +103,7 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
     stated = WHOLE.get(config.subject)
     if stated is not None and all(getattr(config, name) == getattr(RegenerateConfig, name) for name in ("images", "plan", "batch_size")):
         whole = {name: getattr(stated, name) for name in ("images", "plan", "batch_size")}
-        places = {"out": Path("figures") / config.subject, "docs": stated.docs, "recordings": stated.recordings, "only": stated.asked}
+        places = {"out": Path("figures") / config.subject, "docs": stated.docs, "recordings": stated.recordings}
         free = {name: value for name, value in places.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
         return replace(config, **whole, **free)
     if stated is not None:  # a trial asks as the whole does, but for what was named
@@ -122,11 +122,6 @@ def recorded(config: RegenerateConfig) -> bool:
     """Whether something is recorded already; what other subjects and `ACROSS_SUBJECTS` keep inside the same folder does not count."""
     others = {whole.recordings for whole in WHOLE.values()} | {RegenerateConfig.recordings / name for name in ACROSS_SUBJECTS}
     return any(path not in others for path in config.recordings.glob("*"))
-
-
-def asked_of(subject: str) -> tuple[str, ...]:
-    """The questions of a whole run."""
-    return (WHOLE[subject].asked if subject in WHOLE else ()) or tuple(QUESTIONS)
 
 
 def jobs(config: RegenerateConfig) -> list[Job]:
