@@ -24,7 +24,7 @@ class SubjectResults:
     name : of the subject
     dose : rows of its dose question; `reduced` the data, `origin` the provenance
     ablation : rows of its ablation, none where it was not asked on the same scenes
-    mechanism : rows of its mechanism question, none where it was not asked
+    mechanism, form : rows of these questions, none where they were not asked
     """
 
     name: str
@@ -33,6 +33,7 @@ class SubjectResults:
     origin: Mapping[str, Any]
     ablation: Rows
     mechanism: Rows
+    form: Rows
 
 
 @dataclass(frozen=True)
@@ -129,5 +130,5 @@ def _subject(name: str, folder: Path) -> SubjectResults:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
     ablation = rows_of(folder / "ablation" / "ablation.json")
     same = bool(ablation) and next(iter(ablation.values()))["n"] == origin["n"]
-    mechanism = rows_of(folder / "mechanism" / "mechanism.json")
-    return SubjectResults(name, rows_of(path), reduced, origin, ablation if same else {}, mechanism)
+    further = [rows_of(folder / question / f"{question}.json") for question in ("mechanism", "form")]
+    return SubjectResults(name, rows_of(path), reduced, origin, ablation if same else {}, *further)

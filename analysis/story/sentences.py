@@ -21,6 +21,7 @@ def one_minute(told: StorySources) -> str:
         broken(subjects),
         fair(subjects),
         omission(subjects),
+        *([form(subjects)] if any(subject.form for subject in subjects) else []),
         *([mechanism(subjects)] if any(subject.mechanism for subject in subjects) else []),
         *([language(told.texts)] if told.texts else []),
         *([real(told.logs)] if any(log.verdict for log in told.logs) else []),
@@ -94,6 +95,28 @@ def language(rows: Rows) -> str:
         f"[{low:.2f}, {high:.2f}] at the published dose; guidance by entropy costs {way} a constant rate of its mean (a factor of "
         f"{math.exp(mean['estimate']):.3f})."
     )
+
+
+def form(subjects: Sequence[SubjectResults]) -> str:
+    """What the published dose changes where the sentences are given, and whether controls do the same."""
+    parts = []
+    for subject in subjects:
+        if subject.form:
+            arms = [
+                row["where"]["treated"] for name, row in subject.form.items() if name.startswith("absent/") and "treated" in row["where"]
+            ]
+            change = {arm: subject.form[f"absent/{arm} - {NONE}"] for arm in arms}
+            way = direction(change[PAPER])
+            controls = [arm for arm in arms if not arm.startswith(f"{PAPER}:lambda_ref") and arm != PAPER]
+            alike = [arm for arm in controls if direction(change[arm]) == way]
+            share = [subject.form[f"absent/{arm}"]["estimate"] for arm in (PAPER, NONE)]
+            told = {-1: "fewer", 0: "not clearly fewer or more", 1: "more"}[way]
+            also = f", and so it is under {len(alike)} of {len(controls)} controls" if controls else ""
+            parts.append(
+                f"on {subject.name} {told} of the different objects that KVSmooth chooses are absent ({100 * share[0]:.1f} % against "
+                f"{100 * share[1]:.1f} %){also}"
+            )
+    return f"**What is said**, where the sentences are given and only their objects are chosen: {'; '.join(parts)}."
 
 
 def mechanism(subjects: Sequence[SubjectResults]) -> str:

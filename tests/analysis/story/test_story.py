@@ -16,21 +16,21 @@ from analysis.story.__main__ import StoryConfig, main
 from analysis.story.captions import lines, marked, repeated_spans
 from analysis.story.figure import story
 from analysis.story.results import RealLog, StorySources, SubjectResults, sources
-from analysis.story.sentences import broken, fair, language, mechanism, omission, one_minute, published, real
+from analysis.story.sentences import broken, fair, form, language, mechanism, omission, one_minute, published, real
 from probes.command.cli import BadInput
 from probes.sentences import repeated_ngrams
 from tests.analysis.dose.test_dose import data
 from tests.analysis.mechanism.test_mechanism import OWN, rows_of
 
 
-def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None):
+def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None, form=None):
     reduced = data(chances, np.random.default_rng(seed), dose=chosen)
     arms = [str(arm) for arm in reduced["arm"].values]
     said = {arm: ["A dog. A dog and a cat. A dog and a cat, a dog and a cat."] * 3 for arm in arms}
     reduced = reduced.assign_attrs(examples=json.dumps(said))
     rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
     origin = {"chosen": chosen, "n": 60, "git_commit": "0" * 40, "config": {"lambda_ref": 0.7, "level": 0.95}}
-    return SubjectResults(name, rows, reduced, origin, {}, mechanism or {})
+    return SubjectResults(name, rows, reduced, origin, {}, mechanism or {}, form or {})
 
 
 def text_row(estimate, p):
@@ -94,6 +94,24 @@ def test_the_mechanism_is_told_with_the_controls_that_have_it():
     )
     assert "on emoji KVSmooth does both, and so does a constant rate; on smollm2 KVSmooth does both, and no control does." in said
     assert "KVSmooth does not do both" in mechanism([subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(OWN | {"kvsmooth": [0, 0, 0, 0]}))])
+
+
+def form_rows(controls, paper=-0.07):
+    def changed(arm, estimate):
+        return {**text_row(estimate, 0.001 if estimate else 0.9), "where": {"treated": arm, "control": "none", "measure": "absent"}}
+
+    arms = {"kvsmooth:lambda_ref=0.05": -0.05, "kvsmooth": paper, **controls}
+    levels = {f"absent/{arm}": text_row(0.16 + value, None) for arm, value in {"none": 0.0, **arms}.items()}
+    return levels | {f"absent/{arm} - none": changed(arm, value) for arm, value in arms.items()}
+
+
+def test_what_is_said_in_fixed_sentences_is_told_with_the_controls_that_do_the_same():
+    both = form_rows({"constant:rate=0.6": -0.08, "image_bias:strength=1": 0.0})
+    said = form([subject((0.3, 0.1), chosen=0.0, form=both), subject((0.3, 0.1), "smollm2", 0.0, form=form_rows({}, paper=0.0))])
+    assert (
+        "on emoji fewer of the different objects that KVSmooth chooses are absent (9.0 % against 16.0 %), and so it is under 1 of 2" in said
+    )
+    assert "on smollm2 not clearly fewer or more of" in said
 
 
 LOGS = [
