@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from analysis.efficiency.lengths import LENGTHS
+from analysis.efficiency.names import IMAGE_TOKENS
 from probes.command.cli import BadInput, needs_posix, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
@@ -29,6 +30,7 @@ class EfficiencyConfig:
         "--json cost.json",
         "--hidden 4096 --heads 32 --layers 4 --vocabulary 1000 --prefilled --arms plain_again,kvsmooth,kvsmooth_fast --no-memory",
         "--subject smollm2 --no-memory",
+        "--image --no-memory --arms kvsmooth,pai,vcd,dola",
         "--prompt --json prompt.json",
         "--rounds 1 --new-tokens 8",
     )
@@ -54,7 +56,9 @@ class EfficiencyConfig:
     """read the prompt once, before any clock runs, so that runs are of decoding alone: for stacks whose prompts take long; not with
     --subject, and not for the arms that record"""
     arms: tuple[str, ...] = ()
-    """these arms alone beside plain, in one word with commas or in several"""
+    """these arms alone beside plain, in one word with commas or in several; names of `kvsmooth.baselines.METHODS` among them"""
+    image: bool = False
+    """the random Llama reads an image of 576 tokens in its prompt, as LLaVA-1.5 does: most methods of others act on it"""
     threads: int = 1
     """torch threads"""
     level: float = 0.95
@@ -76,15 +80,22 @@ class EfficiencyConfig:
         check_level(self)
         if self.new_tokens < 2:
             raise BadInput(f"EfficiencyConfig.new_tokens must be at least 2, a prefill and a decoding step; got {self.new_tokens}.")
+        if self.image and (self.subject or self.prompt_tokens <= IMAGE_TOKENS):
+            raise BadInput(f"EfficiencyConfig.image is for the random Llama and a prompt of more than {IMAGE_TOKENS} tokens.")
         if self.named or self.prefilled:
             self._check_arms()
 
     def _check_arms(self) -> None:
-        from analysis.efficiency.arms import ARMS, recorded  # only now: --help need not wait for torch
+        from analysis.efficiency.arms import arm, recorded  # only now: --help need not wait for torch
         from analysis.efficiency.rounds import chosen
 
-        if unknown := [name for name in self.named if name not in ARMS]:
-            raise BadInput(f"EfficiencyConfig.arms must be of {', '.join(ARMS)}; got {unknown[0]!r}.")
+        for name in self.named:
+            try:
+                arm(name)
+            except BadInput as error:
+                raise BadInput(f"EfficiencyConfig.arms: {error}") from error
+        if self.prefilled and self.image:
+            raise BadInput("EfficiencyConfig.prefilled is for a prompt of text; leave it out, or image.")
         if self.prefilled and (self.subject or any(map(recorded, chosen(self.named)))):
             raise BadInput("EfficiencyConfig.prefilled is for the random Llama, and for arms that do not record: name them with --arms.")
 

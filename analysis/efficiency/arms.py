@@ -12,6 +12,7 @@ from transformers import DynamicCache, StoppingCriteria, StoppingCriteriaList
 
 from analysis.efficiency.shapes import smoothed_layers
 from kvsmooth import KVSmooth
+from probes.command.cli import BadInput, one_line
 from probes.regimes import record_inputs
 
 CLOCKS: dict[str, Callable[[], float]] = {"processor": time.process_time, "wall": time.perf_counter}
@@ -93,6 +94,31 @@ CONTROL = "plain"
 """What every arm is a ratio to."""
 
 
+def arm(name: str) -> Callable[[Case, StepClock], None]:
+    """What an arm does: one of `ARMS`, or `generate` in the block of a method of others at its source's setting.
+
+    Raises
+    ------
+    BadInput : no arm and no method of this name, or a method that needs an option
+    """
+    if name in ARMS:
+        return ARMS[name]
+    from kvsmooth.baselines import METHODS
+
+    if name not in METHODS:
+        raise BadInput(f"there is no arm {name[:40]!r}; choose from {', '.join((*ARMS, *METHODS))}.")
+    try:
+        method = METHODS[name]()
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"the arm {name} cannot be timed by its name alone: {one_line(error)}") from error
+
+    def inside(case: Case, clock: StepClock) -> None:
+        with method(case.model):
+            case.generate(clock)
+
+    return inside
+
+
 @torch.no_grad()
 def read_before(model: nn.Module, inputs: Mapping[str, Any]) -> DynamicCache:
     """The cache of a prompt of text but for its last token."""
@@ -114,7 +140,7 @@ def timed(name: str, case: Case) -> dict[str, dict[str, float]]:
     clock = StepClock()
     begun = read()
     with torch.no_grad():
-        ARMS[name](case, clock)
+        arm(name)(case, clock)
     ended, (first, *_, last) = read(), clock.stamps
     return {
         "whole": {name: ended[name] - begun[name] for name in CLOCKS},

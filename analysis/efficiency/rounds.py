@@ -89,5 +89,5 @@ def lines(results: Mapping[str, Any]) -> list[str]:
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """The arms asked for, plain decoding always among them; all where none is named."""
-    return [name for name in ARMS if not names or name in names or name == CONTROL]
+    """The arms asked for, plain decoding always among them; all of `ARMS` where none is named. Methods of others come last."""
+    return [*(name for name in ARMS if not names or name in names or name == CONTROL), *(name for name in names if name not in ARMS)]

@@ -1,12 +1,14 @@
 """What is decoded while costs are measured: a random Llama of any size, or a bundled subject on one of its scenes."""
 
 import copy
+import math
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import CLIPVisionConfig, LlamaConfig, LlamaForCausalLM, LlavaConfig, LlavaForConditionalGeneration
 
+from analysis.efficiency.names import IMAGE_TOKENS
 from kvsmooth.decoding.attention import innermost_decoder
 
 ALL_SMOOTHED = 4
@@ -24,6 +26,7 @@ class Shape(Protocol):
     layers: int
     heads: int
     vocabulary: int
+    image: bool
 
 
 def build(shape: Shape) -> tuple[nn.Module, dict[str, Any]]:
@@ -45,7 +48,23 @@ def build(shape: Shape) -> tuple[nn.Module, dict[str, Any]]:
     )
     text._attn_implementation = "sdpa"
     ids = torch.randint(3, shape.vocabulary, (1, shape.prompt_tokens))
+    if shape.image:
+        return _with_image(text, ids)
     return LlamaForCausalLM(text).eval(), {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def _with_image(text: LlamaConfig, ids: torch.Tensor) -> tuple[nn.Module, dict[str, Any]]:
+    """A LLaVA with a tower so small that it costs nothing, and a prompt of which `IMAGE_TOKENS` behind the first are the image's."""
+    side = math.isqrt(IMAGE_TOKENS)
+    tower = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=14 * side, patch_size=14
+    )
+    config = LlavaConfig(vision_config=tower, text_config=text, image_token_index=2, image_seq_length=IMAGE_TOKENS)
+    model = LlavaForConditionalGeneration(config).eval()
+    model.generation_config.eos_token_id = None
+    ids[:, 1 : 1 + IMAGE_TOKENS] = config.image_token_index
+    pixels = torch.randn(1, 3, tower.image_size, tower.image_size)
+    return model, {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels}
 
 
 def smoothed_layers(model: nn.Module) -> tuple[int, ...] | None:

@@ -100,7 +100,7 @@ def test_a_prompt_that_was_read_before_changes_no_token():
 def test_plain_decoding_is_always_among_the_arms():
     assert chosen(()) == list(ARMS)
     assert chosen(("kvsmooth",)) == ["plain", "kvsmooth"]
-    with pytest.raises(BadInput, match=r"arms must be of plain, .*; got 'quick'"):
+    with pytest.raises(BadInput, match=r"arms: there is no arm 'quick'; choose from plain, .*dola"):
         EfficiencyConfig(arms=("kvsmooth,quick",))
 
 
@@ -123,3 +123,28 @@ def test_peak_memory_is_told_by_a_process_of_its_own():
     found = measure(EfficiencyConfig(**{**vars(SMALL), "memory": True, "rounds": 1, "arms": ("kvsmooth",)}))
     assert found["peak_extra_bytes"]["plain"] == 0
     assert "extra peak MB" in table(found)
+
+
+def test_methods_of_others_are_timed_on_a_prompt_with_an_image():
+    few = EfficiencyConfig(image=True, prompt_tokens=580, new_tokens=3, hidden=32, layers=3, heads=2, vocabulary=64, arms=("pai,dola",))
+    model, inputs = build(few)
+    assert int((inputs["input_ids"] == model.config.image_token_id).sum()) == 576
+    assert chosen(few.named) == ["plain", "pai", "dola"]
+    for name in chosen(few.named):
+        spent = timed(name, Case(model, inputs, few.new_tokens))
+        assert 0 < spent["decode"]["wall"] < spent["whole"]["wall"]
+    assert chosen(("vcd", "kvsmooth")) == ["plain", "kvsmooth", "vcd"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"arms": ("kvsmooth", "quick")}, "there is no arm 'quick'"),
+        ({"image": True, "subject": "emoji"}, "image is for the random Llama"),
+        ({"image": True, "prompt_tokens": 576}, "more than 576 tokens"),
+        ({"image": True, "prefilled": True, "arms": ("kvsmooth",)}, "prefilled is for a prompt of text"),
+    ],
+)
+def test_arms_that_cannot_be_timed_are_told_before_anything_runs(options, said):
+    with pytest.raises(BadInput, match=said):
+        EfficiencyConfig(**options)
