@@ -50,40 +50,45 @@ def single(name, row, method, attn="sdpa"):
     return torch.stack(out.logits), run
 
 
-def beams_by_hand(name, method, beams, tokens, batch):
-    """Beam search in plain Python, on smoothing of every hypothesis from scratch: nothing is reordered, everything replayed."""
-    model, inputs = zoo.build(name, batch=batch)
-    best = []
-    for row in range(batch):
-        hypotheses = [((), 0.0)]
-        for _ in range(tokens):
-            grown = []
-            for prefix, score in hypotheses:
-                for token, gain in enumerate(next_log_probabilities(model, inputs, row, prefix, method)):
-                    grown.append(((*prefix, token), score + gain))
-            hypotheses = sorted(grown, key=lambda grown_one: -grown_one[1])[:beams]
-        best.append(list(hypotheses[0][0]))
-    return torch.tensor(best)
+def beams_by_hand(name, method, beams, tokens, end=None):
+    """Beam search in plain Python, on every hypothesis decoded from its prompt: nothing is reordered, everything replayed.
+
+    The hypotheses of a length are rows of one batch; that rows do not hang on one another is tested by itself. The `end` token is not said.
+    """
+    model, inputs = zoo.build(name, batch=2)
+    whole = {key: torch.cat([value] * beams) for key, value in inputs.items()}
+    kept = [[((), 0.0)] for _ in range(2)]
+    for length in range(tokens):
+        # row 0, row 1, row 0, row 1 ...; before the first token each row has one hypothesis, and the others are copies that are not read
+        prefixes = [kept[row][min(place, len(kept[row]) - 1)][0] for place in range(beams) for row in range(2)]
+        told = next_log_probabilities(model, whole, torch.tensor(prefixes).view(2 * beams, length), method, end)
+        for row in range(2):
+            grown = [
+                ((*prefix, token), score + gain)
+                for place, (prefix, score) in enumerate(kept[row])
+                for token, gain in enumerate(told[2 * place + row])
+                if token != end
+            ]
+            kept[row] = sorted(grown, key=lambda one: -one[1])[:beams]
+    return torch.tensor([best[0][0] for best in kept])
 
 
-def next_log_probabilities(model, inputs, row, prefix, method):
+def next_log_probabilities(model, inputs, prefixes, method, end):
+    """Of each row's next token, after a prefix "row token" that `generate` is made to say, so that it deals with the positions itself."""
+    forced, scores = iter([*prefixes.T, torch.zeros(len(prefixes), dtype=torch.long)]), []
+
+    def force(input_ids, logits):
+        scores.append(logits)
+        return torch.full_like(logits, -torch.inf).scatter(1, next(forced)[:, None], 0.0)
+
     with method(model), torch.no_grad():
-        # tokens are forced one by one, so that generate itself deals with the positions of every family
-        forced = iter(prefix)
-        scores = []
-
-        def force(input_ids, logits):
-            scores.append(logits)
-            token = next(forced, 0)
-            return torch.full_like(logits, -torch.inf).index_fill(1, torch.tensor([token]), 0.0)
-
-        model.generate(**one_row(inputs, row), max_new_tokens=len(prefix) + 1, logits_processor=[force])
-    return scores[-1][0].log_softmax(-1).tolist()
+        model.generate(**inputs, max_new_tokens=prefixes.shape[1] + 1, logits_processor=[force], eos_token_id=end)
+    return scores[-1].log_softmax(-1).tolist()
 
 
 def assert_beams_equal_beams_by_hand(name, method, cache, beams):
     model, inputs = zoo.build(name, batch=2)
     with method(model) as run:
-        out = model.generate(**inputs, max_new_tokens=4, num_beams=beams, length_penalty=0.0, cache_implementation=cache)
-    assert torch.equal(out[:, -4:], beams_by_hand(name, method, beams, 4, 2))
-    assert run.rates.shape == (3, 3, 2 * beams)
+        out = model.generate(**inputs, max_new_tokens=6, num_beams=beams, length_penalty=0.0, cache_implementation=cache)
+    assert torch.equal(out[:, -6:], beams_by_hand(name, method, beams, 6))
+    assert run.rates.shape == (5, 3, 2 * beams)

@@ -109,6 +109,23 @@ def pairs(quick=FAST, methods=METHODS):
     ]
 
 
+def some_pairs(every=4):
+    """Each method with llava, and each family with every fourth method that serves it: for what is the method's own on any family."""
+    families = list(zoo.FAMILIES)
+    chosen = {(name, family) for family in families for name in served(family)[families.index(family) % every :: every]}
+    return [one for one in pairs(("llava",)) if one.values[1] == "llava" or one.values in chosen]
+
+
+def in_turn(given):
+    """Pairs with an implementation of attention: families of the fast tier with both, of the others every second one with each."""
+    both, families = ("sdpa", "eager"), list(zoo.FAMILIES)
+    return [
+        pytest.param(*one.values, attn, marks=one.marks, id=f"{one.id}-{attn}")
+        for one in given
+        for attn in (both if one.values[1] in FAST else both[families.index(one.values[1]) % 2 :][:1])
+    ]
+
+
 def said(model, inputs, method=None, tokens=6, **options):
     """Generation with a method: (logits "step row token", new tokens "row step", receipts)."""
     wanted = {**GENERATION, "max_new_tokens": tokens, "min_new_tokens": tokens, **options}
@@ -134,4 +151,4 @@ def forced(model, inputs, tokens, method=None):
         return torch.stack(model.generate(**inputs, **options).logits)
 
 
-__all__ = ["ALL", "METHODS", "forced", "neutral", "one_row", "pairs", "said", "served", "strong"]
+__all__ = ["ALL", "METHODS", "forced", "in_turn", "neutral", "one_row", "pairs", "said", "served", "some_pairs", "strong"]

@@ -15,19 +15,20 @@ from tests.kvsmooth.baselines.cases import (
     OF_LAYERS,
     TEXT_ONLY,
     forced,
+    in_turn,
     neutral,
     one_row,
     pairs,
     said,
+    some_pairs,
     strong,
 )
-from tests.kvsmooth.cases import next_log_probabilities
+from tests.kvsmooth.cases import beams_by_hand
 from tests.rooms import ROOT
 from tests.rounding import assert_close
 
 
-@pytest.mark.parametrize("attn", ["sdpa", "eager"])
-@pytest.mark.parametrize(("method", "family"), pairs())
+@pytest.mark.parametrize(("method", "family", "attn"), in_turn(pairs()))
 def test_neutral_options_are_the_identity(method, family, attn):
     model, inputs = zoo.build(family, attn=attn, batch=2)
     expected, tokens, _ = said(model, inputs)
@@ -57,7 +58,7 @@ def test_a_padded_batch_is_its_rows_alone(method, family):
         assert_close(logits[:, row : row + 1], alone)
 
 
-@pytest.mark.parametrize(("method", "family"), pairs(quick=("llava",)))
+@pytest.mark.parametrize(("method", "family"), some_pairs())
 def test_beams_are_beams_by_hand_or_are_refused(method, family):
     model, inputs = zoo.build(family, batch=2)
     wanted = {"max_new_tokens": 4, "min_new_tokens": 4, "num_beams": 2, "length_penalty": 0.0, "eos_token_id": zoo.EOS}
@@ -68,26 +69,7 @@ def test_beams_are_beams_by_hand_or_are_refused(method, family):
     else:
         with strong(method, family)(model):
             out = model.generate(**inputs, **wanted)
-        assert torch.equal(out[:, -4:], beams_by_hand(family, strong(method, family)))
-
-
-def beams_by_hand(family, method):
-    """Beam search in plain Python, each hypothesis replayed from its prompt; no end token."""
-    model, inputs = zoo.build(family, batch=2)
-    for part in (model, getattr(model, "language_model", model)):
-        part.generation_config.eos_token_id = zoo.EOS
-    best = []
-    for row in range(2):
-        hypotheses = [((), 0.0)]
-        for _ in range(4):
-            grown = []
-            for prefix, score in hypotheses:
-                for token, gain in enumerate(next_log_probabilities(model, inputs, row, prefix, method)):
-                    if token != zoo.EOS:
-                        grown.append(((*prefix, token), score + gain))
-            hypotheses = sorted(grown, key=lambda one: -one[1])[:2]
-        best.append(list(hypotheses[0][0]))
-    return torch.tensor(best)
+        assert torch.equal(out[:, -4:], beams_by_hand(family, strong(method, family), 2, 4, end=zoo.EOS))
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -7,7 +7,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import METHODS, PAI, ImageBias
 from kvsmooth.measures import row_entropy
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, forced, pairs, said, strong
+from tests.kvsmooth.baselines.cases import ALL, forced, in_turn, pairs, said, strong
 from tests.kvsmooth.baselines.scores_reference import RULES, slowly
 from tests.rounding import assert_close
 
@@ -16,8 +16,7 @@ def layers_of(model, method):
     return range(len(zoo.decoder_of(model).layers)) if method.layers is None else method.layers
 
 
-@pytest.mark.parametrize("attn", ["sdpa", "eager"])
-@pytest.mark.parametrize(("method", "family"), pairs(methods=RULES))
+@pytest.mark.parametrize(("method", "family", "attn"), in_turn(pairs(methods=RULES)))
 def test_a_method_equals_its_slow_reference(method, family, attn):
     model, inputs = zoo.build(family, attn=attn, batch=2)
     ours, tokens, _ = said(model, inputs, strong(method))
