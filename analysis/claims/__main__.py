@@ -1,4 +1,4 @@
-"""`python -m analysis.claims`: what each claim of the paper comes to on each bundled subject, as a table of docs/findings.md.
+"""`python -m analysis.claims`: what each claim of the paper comes to on each bundled subject, as a table of docs/findings.md, and a forest.
 
 Reads the results files of the questions alone; nothing is run anew. A question that a subject has not been asked is a dash.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.claims.claims import PARTS, PaperClaim
+from analysis.claims.forest import effects, forest
 from analysis.drift.findings import captions
 from analysis.question.question import by_name
 from analysis.telling.pages import PAGE, with_paragraph
@@ -28,7 +29,7 @@ class ClaimsConfig:
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--figures out/mine --page mine.md")
     figures: Path = Path("figures")
-    """folder with a folder for each subject, and in it one for each question"""
+    """folder with a folder for each subject, and in it one for each question; the forest of effects is drawn there"""
     page: Path = PAGE
     """the page that gets the table, between its marks <!-- claims --> and <!-- /claims -->"""
     debug: bool = False
@@ -44,6 +45,11 @@ def main(config: ClaimsConfig) -> None:
         raise BadInput(f"--figures {config.figures}: {PAGE} tells of {ClaimsConfig.figures} alone; give a page of your own by --page.")
     before = config.page.read_text(encoding="utf-8")
     text = markdown(found)
+    if apart := effects(config.figures):
+        from analysis.plots.style import house, save
+
+        with house():
+            save(forest(apart)[0], config.figures / "forest", {}, forest(apart)[1])
     write_bytes(config.page, with_paragraph(before, "claims", text, config.page).encode())
     say(text)
 

@@ -93,6 +93,7 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
         PaperClaim(
             "the same (CHAIR_i) at a dose chosen on other scenes, without loss of recall or text", "dose", "test/chair_i/chosen - none", -1
         ),
+        PaperClaim("where the sentences are given: fewer of the different objects chosen are absent", "form", "absent/kvsmooth - none", -1),
         PaperClaim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1),
         PaperClaim("the first hallucination comes later (tokens without one)", "onset", "survival/restricted mean/kvsmooth - baseline", 1),
     ),
@@ -102,6 +103,7 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
         PaperClaim("F1 is higher than with the same rates in another order", "ablation", "kvsmooth - permuted/f1", 1),
     ),
     "What the paper does not speak of": (
+        PaperClaim("a constant rate leaves them as they are, where the sentences are given", "form", "absent/constant:rate=0.6 - none", 0),
         PaperClaim("captions loop as often as before", "drift", "free/looping/kvsmooth - baseline", 0),
         PaperClaim("captions are as long as before (words)", "drift", "free/length/kvsmooth - baseline", 0),
     ),

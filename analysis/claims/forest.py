@@ -1,0 +1,148 @@
+"""The same effects on every subject, one below the other, and how much they differ: Cochran's Q, and I2 of Higgins.
+
+Subjects are those that are bundled, and the points of training of which `analysis.grounding` has asked; they are so few that Q says
+whether they differ and nothing of the subjects that one might have trained instead.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import chi2, norm
+
+from analysis.captions.measures import MEASURES
+from analysis.plots.style import PAGE, figure, letter
+from analysis.question.question import by_name
+from probes.command.cli import BadInput
+
+DOSES = (0.3, 0.7)
+SHOWN = ("chair_s", "chair_i", "recall", "looping")
+COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
+NOTE = (
+    "Change from no smoothing on test scenes ({scenes}); bars: {level:g} % cluster BCa intervals over images, filled where corrected\n"
+    "p < 0.05. Below: Cochran's Q over the subjects, and the share of their variation that is not chance (I²)."
+)
+Rows = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One change on one subject: its interval, how many scenes, and whether its corrected test rejects."""
+
+    subject: str
+    dose: float
+    measure: str
+    estimate: float
+    interval: tuple[float, float]
+    n: int
+    rejects: bool
+
+
+@dataclass(frozen=True)
+class Heterogeneity:
+    """Whether effects of several subjects differ by more than chance.
+
+    Attributes
+    ----------
+    q, p : Cochran's Q and its tail of the chi-squared distribution with one degree of freedom less than there are effects
+    i2 : share of their variation that is not chance, max(0, 1 - df / Q)
+    """
+
+    q: float
+    p: float
+    i2: float
+
+
+def heterogeneity(effects: Sequence[Effect], level: float = 0.95) -> Heterogeneity | None:
+    """Of effects whose standard errors are those of normal intervals as wide as theirs; None of fewer than two that have one.
+
+    Cochran 1954; Higgins and Thompson 2002.
+    """
+    errors = [(one.interval[1] - one.interval[0]) / (2 * norm.ppf((1 + level) / 2)) for one in effects]
+    held = [(one.estimate, error) for one, error in zip(effects, errors, strict=True) if math.isfinite(error) and error > 0]
+    if len(held) < 2:
+        return None
+    value, weight = np.array([estimate for estimate, _ in held]), np.array([1 / error**2 for _, error in held])
+    q = float((weight * (value - (weight * value).sum() / weight.sum()) ** 2).sum())
+    df = len(held) - 1
+    return Heterogeneity(q, float(chi2.sf(q, df)), max(0.0, 1 - df / q) if q > 0 else 0.0)
+
+
+def effects(figures: Path) -> list[Effect]:
+    """What lies there of emoji's doses and of the points of training of smollm2; subjects in that order.
+
+    Raises
+    ------
+    BadInput : a file is damaged
+    """
+    found = []
+    ablation = _rows(figures / "emoji" / "ablation" / "ablation.json")
+    for dose in DOSES:
+        cell = "kvsmooth" if dose == 0.7 else f"lambda_ref {dose:g}"
+        found += _of(ablation, {name: f"{cell} - baseline/{name}" for name in SHOWN}, "emoji", dose)
+    grounding = _rows(figures / "smollm2" / "grounding" / "grounding.json")
+    points = list(dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"]))
+    for point in points:
+        for dose in DOSES:
+            found += _of(grounding, {name: f"{point}/{name}/{dose:g} - 0" for name in SHOWN}, f"smollm2, {point}", dose)
+    return found
+
+
+def forest(found: Sequence[Effect], level: float = 95.0) -> tuple[Figure, str]:
+    """The figure, and the note under it."""
+    subjects = list(dict.fromkeys(one.subject for one in found))
+    made = figure(PAGE, 1.25 + 0.34 * len(subjects))
+    axes = made.subplots(1, len(SHOWN), sharey=True)
+    for at, (ax, measure) in enumerate(zip(axes, SHOWN, strict=True)):
+        panel(ax, [one for one in found if one.measure == measure], subjects, level)
+        letter(ax, "abcd"[at], MEASURES[measure].label)
+    axes[0].set_yticks(range(len(subjects)), subjects)
+    axes[0].set_ylim(len(subjects) - 0.5, -0.5)
+    handles = [axes[0].plot([], [], "o", color=COLOURS[dose], markersize=4, label=f"lambda_ref {dose:g}")[0] for dose in DOSES]
+    made.legend(handles=handles, loc="outside upper right", ncols=len(DOSES))
+    scenes = ", ".join(f"{subject}: {next(one.n for one in found if one.subject == subject)}" for subject in subjects)
+    return made, NOTE.format(scenes=scenes, level=level)
+
+
+def panel(ax: Axes, found: Sequence[Effect], subjects: Sequence[str], level: float) -> None:
+    """One measure: a row a subject, a colour a dose, and below the axis how much the subjects differ at each."""
+    ax.axvline(0, color="0.8", lw=0.7, zorder=0)
+    told = []
+    for shift, dose in zip((-0.13, 0.13), DOSES, strict=True):
+        own = [one for one in found if one.dose == dose]
+        for one in own:
+            at = subjects.index(one.subject) + shift
+            ax.plot([100 * end for end in one.interval], [at, at], color=COLOURS[dose], lw=1.1)
+            face = COLOURS[dose] if one.rejects else "white"
+            ax.plot(100 * one.estimate, at, "o", color=COLOURS[dose], markerfacecolor=face, markersize=4)
+        apart = heterogeneity(own, level / 100)
+        if apart is not None:
+            p = "< 0.001" if apart.p < 0.001 else f"= {apart.p:.3f}"
+            told.append(f"{dose:g}: Q {apart.q:.0f}, p {p}, I² {100 * apart.i2:.0f} %")
+    ax.set_xlabel("\n".join(["points", *told]), fontsize=6)
+
+
+def _of(rows: Rows, names: Mapping[str, str], subject: str, dose: float) -> list[Effect]:
+    found = []
+    for measure, name in names.items():
+        row = rows.get(name)
+        if row is not None:
+            low, high = (float("nan") if end is None else float(end) for end in row["interval"])
+            passed = row["p_adjusted"] is not None and row["p_adjusted"] < 0.05
+            found.append(Effect(subject, dose, measure, float(row["estimate"]), (low, high), int(row["n"]), passed))
+    return found
+
+
+def _rows(path: Path) -> Rows:
+    try:
+        return by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run the question again.") from error
