@@ -22,7 +22,7 @@ class DirectionsConfig:
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "--images 50 --out directions.pt",
-        "--subject llava-hf/llava-1.5-7b-hf --pairs demos.jsonl --image-folder train2014 --out directions.pt",
+        "--subject models/mine --pairs demos.jsonl --image-folder train2014 --out directions.pt",
     )
     subject: str = "emoji"
     """a bundled subject, a folder or a hub id"""
