@@ -91,7 +91,9 @@ class Answerer:
         begun = time.perf_counter()
         subject, asked = self.subject, self.answering
         inputs = subject.encode([Item(query.image_id, query.image, query.prompt) for query in queries])
-        choice = {"do_sample": False, "num_beams": 1, "max_new_tokens": asked.max_new_tokens}
+        choice = {"do_sample": False, "num_beams": 1, "max_new_tokens": asked.max_new_tokens, **asked_by(asked.method)}
+        if asked.sample and choice["num_beams"] > 1:
+            raise BadInput(f"--sample draws tokens and {asked.method.name} searches with beams; leave one of them out.")
         if asked.sample:
             choice["logits_processor"] = [Gumbel(asked.temperature, asked.seed, [query.key for query in queries])]
         method = nullcontext() if asked.method is None else asked.method(subject.model)
@@ -112,10 +114,16 @@ class Answerer:
         inputs = self.subject.encode([Item(query.image_id, query.image, query.prompt)])
         with torch.inference_mode(), nullcontext() if method is None else method(self.subject.model):
             # at least two tokens: the first comes from the prompt, which nothing smooths
-            self.subject.model.generate(**inputs, do_sample=False, num_beams=1, min_new_tokens=2, max_new_tokens=2, disable_compile=True)
+            choice = {"do_sample": False, "num_beams": 1, "min_new_tokens": 2, "max_new_tokens": 2, "disable_compile": True}
+            self.subject.model.generate(**inputs, **choice | asked_by(method))
 
     def describe(self) -> dict[str, Any]:
         """What decided the answers besides the queries, as JSON-able data: options, the model's revision, the checkpoint's settings."""
         kept = self.subject.speaker.generation_config.to_diff_dict()
         kept = {name: value for name, value in kept.items() if name not in OVERRULED}
         return {**as_plain(self.answering), "revision": self.subject.revision, "generation_config": as_plain(kept)}
+
+
+def asked_by(method: Any) -> dict[str, Any]:
+    """Options of `generate` without which a method does not work, as the beams of a search; most ask for none."""
+    return dict(getattr(method, "generation", {}))

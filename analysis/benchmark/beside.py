@@ -55,6 +55,7 @@ def beside(config: BesideConfig, chosen: list[Method]) -> Iterator[str]:
 
     import torch
 
+    from analysis.answering.answering import asked_by
     from kvsmooth import Unsupported
     from probes.subjects import Item, load_subject
     from probes.subjects.bundled import own_scenes
@@ -68,7 +69,7 @@ def beside(config: BesideConfig, chosen: list[Method]) -> Iterator[str]:
     for one in chosen:
         try:
             with torch.inference_mode(), nullcontext() if one.options is None else one.options(subject.model) as run:
-                choice = {"do_sample": False, "num_beams": 1, "max_new_tokens": config.max_new_tokens}
+                choice = {"do_sample": False, "num_beams": 1, "max_new_tokens": config.max_new_tokens, **asked_by(one.options)}
                 rows = free_captions(subject.model, inputs, end_tokens(subject.speaker), **choice)
         except (Unsupported, BadInput) as error:
             yield f"\n{one.name}: {one_line(error)}"

@@ -38,6 +38,7 @@ LEFT_OUT: Mapping[str, str] = {
     "icd": "its disturbing instruction is in words, which the subject must know",
     "adaiat": "its statistics are counted on captions with known objects, and must be given",
     "skip_newline": "its tokens depend on the tokenizer, and must be given",
+    "opera": "it searches with beams, one text at a time: beam search is its baseline, not greedy decoding",
     "vti": "its directions are made of pairs of captions, which must be given",
 }
 """Methods that are not tried, and why."""

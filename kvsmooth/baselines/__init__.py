@@ -14,6 +14,7 @@ from kvsmooth.baselines.m3id import M3ID
 from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.middle_layer import MiddleLayer
 from kvsmooth.baselines.only import ONLY
+from kvsmooth.baselines.opera import OPERA
 from kvsmooth.baselines.pai import PAI
 from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
@@ -49,6 +50,7 @@ _ALL: tuple[type[Method], ...] = (
     AVISC,
     SID,
     ONLY,
+    OPERA,
     DoLa,
     DeCo,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "M3ID",
     "METHODS",
     "ONLY",
+    "OPERA",
     "PAI",
     "SID",
     "SPARC",

@@ -21,6 +21,9 @@ from kvsmooth.errors import Unsupported
 _BRANCHING: "weakref.WeakSet[torch.nn.Module]" = weakref.WeakSet()
 """Models on which some method's branch runs at this moment."""
 
+_OPEN: "weakref.WeakKeyDictionary[torch.nn.Module, list[Following]]" = weakref.WeakKeyDictionary()
+"""By model, who follows it."""
+
 _FOLLOWED = {"reorder_cache": "reorder", "batch_select_indices": "keep"}
 """What happens to a cache, and what a stream is told then."""
 
@@ -57,12 +60,18 @@ class Following(Clock):
         for module in self.model.modules():
             if callable(getattr(module, "generate", None)):
                 self._undo.append(self._announce(module))
+        _OPEN.setdefault(self.model, []).append(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         self.passed, self.given = None, []
+        _OPEN[self.model].remove(self)
         with speaking_for(self.name):
             super().__exit__(kind, *exception)
+
+    def others(self) -> list[str]:
+        """Names of other methods that are open on this model."""
+        return [other.name for other in _OPEN.get(self.model, []) if other is not self]
 
     @contextmanager
     def branch(self) -> Iterator[None]:

@@ -32,12 +32,14 @@ class Method(ABC):
     cost : what a token costs beside the model's own pass, in words
     sources : by option, where its default is from; "untuned" where no source gives one for models at hand
     texts : options that a command line hands on as they stand, such as files
+    generation : what `generate` must be asked for beside, as commands ask for it
     """
 
     name: ClassVar[str]
     cost: ClassVar[str]
     sources: ClassVar[Mapping[str, str]]
     texts: ClassVar[tuple[str, ...]] = ()
+    generation: ClassVar[Mapping[str, Any]] = {}
 
     def __call__(self, model: torch.nn.Module) -> AbstractContextManager[Receipts]:
         """A `with` block in which `model` decodes with this method.

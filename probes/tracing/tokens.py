@@ -74,7 +74,7 @@ class Forcing(LogitsProcessor):
 
 
 def free_captions(model: Any, inputs: Mapping[str, Any], ends: Sequence[int], **options: Any) -> list[list[int]]:
-    """What the model says by itself, unrecorded: tokens of each row up to and including its end.
+    """What the model says by itself, unrecorded: tokens of each row up to and including its end; of `num_beams`, the best.
 
     Raises
     ------
@@ -82,9 +82,13 @@ def free_captions(model: Any, inputs: Mapping[str, Any], ends: Sequence[int], **
     """
     heard, sound = TokenRecord(), FiniteScores(model)
     options = {**options, "logits_processor": LogitsProcessorList([sound, *options.get("logits_processor", ())])}
-    model.generate(**inputs, **with_room(model, options), disable_compile=True, streamer=Listener(heard))
+    if options.get("num_beams", 1) > 1:
+        # a search has no streamer: which text is the best shows at its end
+        tokens = model.generate(**inputs, **options, disable_compile=True)[:, inputs["input_ids"].shape[1] :].cpu()
+    else:
+        model.generate(**inputs, **with_room(model, options), disable_compile=True, streamer=Listener(heard))
+        tokens = heard.tokens
     sound.check()
-    tokens = heard.tokens
     return [row[:length].tolist() for row, length in zip(tokens, lengths(tokens, ends), strict=True)]
 
 

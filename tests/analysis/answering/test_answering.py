@@ -12,6 +12,7 @@ from analysis.answering.answering import Answerer, Answering
 from analysis.answering.query import Completion, Query
 from analysis.answering.sampling import Gumbel
 from kvsmooth import KVSmooth
+from kvsmooth.baselines import OPERA
 from probes.command.cli import BadInput
 from probes.subjects import Item, load_subject
 from probes.subjects.emoji import scenes
@@ -134,3 +135,17 @@ def test_options_that_cannot_be_are_refused(given, complaint):
 def test_queries_that_cannot_be_are_refused(given, complaint):
     with pytest.raises(BadInput, match=complaint):
         Query(**{"key": "a", "image_id": 1, "image": "a.png", **given})
+
+
+def test_a_search_gets_the_beams_that_it_asks_for(bundled, queries):
+    method = OPERA(candidates=2)
+    worker = Answerer(Answering(method=method, max_new_tokens=4), bundled)
+    (said,) = worker(queries[:1])
+    worker.step(queries[0], method)
+    inputs = bundled.encode([Item(queries[0].image_id, queries[0].image, queries[0].prompt)])
+    with method(bundled.model):
+        out = bundled.model.generate(**inputs, num_beams=5, do_sample=False, max_new_tokens=4)
+    assert said.text == bundled.text(out[0, inputs["input_ids"].shape[1] :].tolist())
+    assert said.report["steps"] == 3
+    with pytest.raises(BadInput, match="--sample draws tokens and opera searches with beams"):
+        Answerer(Answering(method=method, max_new_tokens=4, sample=True), bundled)(queries[:1])
