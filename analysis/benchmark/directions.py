@@ -54,7 +54,10 @@ def perform(config: DirectionsConfig) -> None:
     """Make the directions and write them."""
     from kvsmooth.baselines.directions import save_directions, text_directions
     from probes.subjects import load_subject
+    from probes.subjects.bundled import bundled
 
+    if config.pairs is None and bundled(config.subject) is None:
+        raise BadInput(f"subject {config.subject}: it brings no captions; give pairs of them (--pairs) and their --image-folder.")
     found = list(drawn_pairs(config.subject, config.images) if config.pairs is None else read_pairs(config.pairs, config.image_folder))
     subject = load_subject(config.subject)
     inputs = ((captioned(subject, one.item, one.hallucinated), captioned(subject, one.item, one.correct)) for one in found)

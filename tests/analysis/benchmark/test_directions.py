@@ -33,7 +33,9 @@ def test_drawn_pairs_differ_by_one_object(name):
             assert len(true - false) == len(false - true) == 1
 
 
-def test_a_subject_without_scenes_is_told():
+def test_a_subject_without_scenes_is_told_before_it_is_loaded(tmp_path):
+    with pytest.raises(BadInput, match="it brings no captions; give pairs of them"):
+        perform(DirectionsConfig(subject="some/model", out=tmp_path / "d.pt"))
     with pytest.raises(BadInput, match="it brings no images"):
         list(drawn_pairs("some/model", 2))
 
