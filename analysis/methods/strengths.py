@@ -26,6 +26,7 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "vcd": {"alpha": 0.0},
     "avisc": {"alpha": 0.0},
     "sid": {"alpha": 0.0},
+    "prunehal": {"keep": 1.0},
     "only": {"together": 0.0, "alpha": 0.0},
     "m3id": {"decay": 0.0},
     "dola": {"strength": 0.0},

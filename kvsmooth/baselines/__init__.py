@@ -16,6 +16,7 @@ from kvsmooth.baselines.middle_layer import MiddleLayer
 from kvsmooth.baselines.only import ONLY
 from kvsmooth.baselines.opera import OPERA
 from kvsmooth.baselines.pai import PAI
+from kvsmooth.baselines.prunehal import PruneHal
 from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
 from kvsmooth.baselines.sid import SID
@@ -51,6 +52,7 @@ _ALL: tuple[type[Method], ...] = (
     SID,
     ONLY,
     OPERA,
+    PruneHal,
     DoLa,
     DeCo,
 )
@@ -81,6 +83,7 @@ __all__ = [
     "Method",
     "MiddleLayer",
     "NothingChanged",
+    "PruneHal",
     "Receipts",
     "RepetitionPenalty",
     "SinkRedistribution",

@@ -29,6 +29,7 @@ STRONG = {
     "icd": {"instruction": (21, 22, 23), "beta": 0.01},
     "avisc": {"alpha": 1.5, "beta": 0.01, "deviations": 0.3},
     "sid": {"beta": 0.01, "rank": 1, "layer": 1},
+    "prunehal": {"keep": 0.5, "forced": 1, "layers_below": 0.3},
     "only": {"gamma": 0.9, "beta": 0.01},
     "dola": {"relative_top": 0.01, "layers": ALL},
     "deco": {"alpha": 0.9, "layers": ALL, "nucleus": 0.99},
@@ -55,13 +56,14 @@ NEUTRAL = {
     "icd": {"alpha": 0.0, "beta": 0.0},
     "avisc": {"alpha": 0.0, "beta": 0.0},
     "sid": {"alpha": 0.0, "beta": 0.0},
+    "prunehal": {"keep": 1.0},
     "only": {"together": 0.0, "alpha": 0.0, "beta": 0.0},
     "dola": {"strength": 0.0, "relative_top": 0.0},
     "deco": {"alpha": 0.0, "nucleus": 1.0, "most": 0},
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
 OF_A_CONTRAST = {"vcd", "m3id", "icd", "avisc", "sid"}
-NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "only", "vista"} | OF_A_CONTRAST
+NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "only", "prunehal", "vista"} | OF_A_CONTRAST
 OF_LAYERS = {"vti", "vista"}
 OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST - OF_LAYERS) | {"farsight", "tame", "iat", "adaiat"}
 NOT_SERVED = {"only": ("gemma3", "blip2_opt")}
