@@ -118,29 +118,32 @@ def measure(config: DoseConfig) -> xr.Dataset:
             "validation": (("dose", "scene", "count"), curve),
             "test": (("arm", "image", "count"), np.stack([found[cell.name] for cell in arms.values()])),
             **stored(mentions),
-            **_fluency({arm: whole[cell.name] for arm, cell in arms.items()}, config),
+            **_fluency({arm: whole[cell.name] for arm, cell in arms.items()}, config, ran.material),
         },
         coords,
         {"analysis": as_json(origin), "examples": as_json({arm: whole[cell.name][:EXAMPLES] for arm, cell in arms.items()})},
     )
 
 
-def _fluency(captions: dict[str, list[str]], config: DoseConfig) -> dict[str, tuple]:
-    """What the packaged language model thinks of the arms' captions, and of those without smoothing with their words shuffled."""
+def _fluency(captions: dict[str, list[str]], config: DoseConfig, material: Any) -> dict[str, tuple]:
+    """What the packaged language model and the subject itself think of the arms' captions, the former also of shuffled words."""
     if not config.fluent:
         return {}
     from analysis.language.fluency import fluency, shuffled
     from analysis.language.models import PACKAGED, language_model
+    from analysis.language.own import own_nll
 
     read = language_model(PACKAGED)
     first = {arm: texts[: config.fluent] for arm, texts in captions.items()}
-    nll = np.full((len(captions), len(captions["none"])), np.nan, dtype=np.float32)
-    for line, (arm, texts) in zip(nll, first.items(), strict=True):
+    nll, own = (np.full((len(captions), len(captions["none"])), np.nan, dtype=np.float32) for _ in range(2))
+    for line, itself, (arm, texts) in zip(nll, own, first.items(), strict=True):
         line[: len(texts)] = fluency(read, texts, name=arm)
+        itself[: len(texts)] = own_nll(material.subject, material.shown.items[: len(texts)], texts, f"{arm}, own")
     other = np.full(nll.shape[1], np.nan, dtype=np.float32)
     other[: len(first["none"])] = fluency(read, shuffled(first["none"], config.seed), name="shuffled")
     units = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
-    return {"nll": (("arm", "image"), nll, units), "nll_shuffled": ("image", other, units)}
+    itself = {"units": "nat a token", "meaning": "the same, and the caption's end, under the subject without smoothing, with the image"}
+    return {"nll": (("arm", "image"), nll, units), "own_nll": (("arm", "image"), own, itself), "nll_shuffled": ("image", other, units)}
 
 
 def test(reduced: xr.Dataset, config: DoseConfig, checksum: str) -> str:

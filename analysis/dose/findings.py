@@ -71,10 +71,12 @@ def _fluent(rows: Rows, arms: Sequence[str]) -> list[str]:
         return []
     nll = "; ".join(f"{arm} {bracketed(rows[f'test/nll/{arm}'])}" for arm in arms)
     wrong = "; ".join(f"{arm} {100 * rows[f'test/broken/{arm}']['estimate']:.3g} %" for arm in arms)
+    itself = [f"{arm} {bracketed(rows[f'test/own_nll/{arm}'])}" for arm in arms if f"test/own_nll/{arm}" in rows]
+    own = f"To the subject itself, without smoothing and with the image: {'; '.join(itself)}. " if itself else ""
     shuffled = 100 * rows[f"test/broken/{NONE}, words shuffled"]["estimate"]
     return [
         f"*Fluency*, first {rows[f'test/nll/{NONE}']['n']} test captions, nat a token under SmolLM2, which never saw the image: {nll}. "
-        "Loops are cheap to a language model, so that a low number alone is no praise. Broken (loops, or dearer than 99 in 100 captions "
+        f"{own}Loops are cheap to a language model, so that a low number alone is no praise. Broken (loops, or dearer than 99 in 100 captions "
         f"without smoothing): {wrong}; of those without smoothing with their words shuffled {shuffled:.3g} %.",
         "",
     ]

@@ -13,7 +13,8 @@ from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
-UNITS = {"nll": "nat a token", "broken": "1"}
+UNITS = {"nll": "nat a token", "broken": "1", "own_nll": "nat a token"}
+"""Of the measures; the last, of the subject itself, is there where the data hold it."""
 TEST = "sign flip over images, two-sided: 0"
 Values = Float[np.ndarray, "image arm measure"]
 
@@ -24,10 +25,10 @@ def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float) 
     if not len(values):
         return []  # no image has a caption of two tokens under every arm
     found = cluster_bca(mean(values.reshape(len(values), -1)), len(values), level=level, seed=seed)
-    rows = []
+    rows, units = [], _units(values)
     for i, arm in enumerate(arms):
-        for k, (name, unit) in enumerate(UNITS.items()):
-            at = i * len(UNITS) + k
+        for k, (name, unit) in enumerate(units):
+            at = i * len(units) + k
             where = {"split": "test", "arm": arm, "measure": name}
             told = {"unit": unit, "n": len(values), "role": "descriptive", "where": where, "reason": found.reason[at]}
             rows.append(Row(f"test/{name}/{arm}", found.estimate[at], interval=(found.low[at], found.high[at]), **told))
@@ -42,11 +43,18 @@ def measured(reduced: xr.Dataset) -> tuple[Values, np.ndarray]:
     nll = reduced["nll"].transpose("image", "arm").values.astype(float)
     read = np.isfinite(nll).all(1)
     if not read.any():
-        return np.zeros((0, nll.shape[1], len(UNITS))), np.zeros(0, dtype=bool)
+        return np.zeros((0, nll.shape[1], 2)), np.zeros(0, dtype=bool)
     looping = reduced["test"].sel(count="looping").transpose("image", "arm").values > 0
     above = limit(nll[read, 0])
     broken = (looping | (nll > above))[read]
-    return np.stack([nll[read], broken.astype(float)], -1), reduced["nll_shuffled"].values[read] > above
+    values = [nll[read], broken.astype(float)]
+    if "own_nll" in reduced:
+        values.append(reduced["own_nll"].transpose("image", "arm").values.astype(float)[read])
+    return np.stack(values, -1), reduced["nll_shuffled"].values[read] > above
+
+
+def _units(values: Values) -> list[tuple[str, str]]:
+    return list(UNITS.items())[: values.shape[-1]]
 
 
 def _changes(values: Values, arms: list[str], seed: int, level: float) -> list[Row]:
@@ -55,10 +63,10 @@ def _changes(values: Values, arms: list[str], seed: int, level: float) -> list[R
         return []
     found = cluster_bca(mean(change), len(change), level=level, seed=seed)
     p = sign_flip(change, seed=seed)[0]
-    corrected, told, rows = adjust(p), f"Holm over {family_size(p)} tests of fluency", []
+    corrected, told, rows, units = adjust(p), f"Holm over {family_size(p)} tests of fluency", [], _units(values)
     for i, arm in enumerate(arms[1:]):
-        for k, (name, unit) in enumerate(UNITS.items()):
-            at = i * len(UNITS) + k
+        for k, (name, unit) in enumerate(units):
+            at = i * len(units) + k
             rows.append(
                 Row(
                     f"test/{name}/{arm} - {arms[0]}",

@@ -101,6 +101,13 @@ def test_broken_captions_loop_or_are_improbable_beside_those_without_smoothing()
     assert rows["test/broken/none, words shuffled"].estimate == 1
     assert rows["test/nll/chosen - none"].estimate == pytest.approx(-1)
     assert rows["test/nll/published - none"].p_adjusted < 0.01
+    assert "test/own_nll/none" not in rows
+    itself = {row.name: row for row in results(reduced.assign(own_nll=reduced["nll"] * 2))}
+    assert itself["test/own_nll/chosen - none"].estimate == pytest.approx(-2)
+    assert itself["test/nll/chosen - none"].estimate == pytest.approx(-1)
+    found = json.loads(as_json([*itself.values()], {"chosen": 0.1, "n": 60, "config": {"level": 0.95, "lambda_ref": 0.7}}))
+    told = paragraph(by_name(found["results"]), found | {"examples": {"none": ["A dog."]}})
+    assert "To the subject itself, without smoothing and with the image: none " in told
 
 
 def test_without_a_chosen_dose_nothing_is_confirmatory():
