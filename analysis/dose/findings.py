@@ -76,8 +76,8 @@ def _fluent(rows: Rows, arms: Sequence[str]) -> list[str]:
     shuffled = 100 * rows[f"test/broken/{NONE}, words shuffled"]["estimate"]
     return [
         f"*Fluency*, first {rows[f'test/nll/{NONE}']['n']} test captions, nat a token under SmolLM2, which never saw the image: {nll}. "
-        f"{own}Loops are cheap to a language model, so that a low number alone is no praise. Broken (loops, or dearer than 99 in 100 captions "
-        f"without smoothing): {wrong}; of those without smoothing with their words shuffled {shuffled:.3g} %.",
+        f"{own}Loops are cheap to a language model, so that a low number alone is no praise. Broken (loops, or dearer than 99 in 100 "
+        f"captions without smoothing): {wrong}; of those without smoothing with their words shuffled {shuffled:.3g} %.",
         "",
     ]
 
