@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from analysis.efficiency.lengths import LENGTHS
 from analysis.efficiency.names import IMAGE_TOKENS
+from analysis.telling.pages import with_paragraph
 from probes.command.cli import BadInput, needs_posix, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
@@ -36,6 +37,8 @@ class EfficiencyConfig:
     )
     json: Path | None = None
     """results file; printed only when left out"""
+    page: Path | None = None
+    """a page that gets the table of arms between its marks <!-- costs --> and <!-- /costs -->"""
     subject: str = ""
     """a bundled subject (emoji, smollm2) on its first scene, in the place of the random Llama that the next options describe"""
     prompt_tokens: int = 600
@@ -133,7 +136,7 @@ def measure(config: EfficiencyConfig) -> dict:
         "prompt_tokens": inputs["input_ids"].shape[1],
         "smoothed_layers": smoothed_layers(model),
         # where the file lies is no part of how its numbers came about
-        "provenance": provenance(replace(config, json=None)),
+        "provenance": provenance(replace(config, json=None, page=None)),
     }
 
 
@@ -145,9 +148,40 @@ def table(results: dict) -> str:
     return "\n".join([f"{what}; time / time of plain sdpa generate in the same round, median [interval over rounds]", *lines(results)])
 
 
+def markdown(results: dict) -> str:
+    """The results as a table of a page: time of each arm as a ratio to plain decoding."""
+    lines = ["| arm | whole call | decoding steps alone |", "|---|---|---|"]
+    for name in results["ratios"]:
+        found = [results["spread"][part]["processor"][name] for part in ("whole", "decode")]
+        cells = " | ".join("{median:.2f} [{low:.2f}, {high:.2f}]".format(**one) for one in found)
+        lines.append(f"| `{name}` | {cells} |")
+    note = (
+        f"Processor time / that of plain sdpa `generate` in the same round, median [interval over {results['n']} rounds]; "
+        f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, one thread."
+    )
+    return "\n".join([*lines, "", note])
+
+
+def with_costs(page: Path, text: str) -> str:
+    """The page with the table between its marks.
+
+    Raises
+    ------
+    BadInput : it cannot be read, or lacks the marks
+    """
+    try:
+        return with_paragraph(page.read_text(encoding="utf-8"), "costs", text, page)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--page {page}: cannot be read ({type(error).__name__}); it needs the marks <!-- costs -->.") from error
+
+
 def main(config: EfficiencyConfig) -> None:
     """Measure, say it as a table, and keep it."""
     needs_posix("it measures memory as they tell it")
+    if config.page is not None:
+        if config.prompt:
+            raise BadInput("--page is for the arms; leave it out with --prompt.")
+        with_costs(config.page, "")  # refused now, not when all is measured
     if config.prompt:
         from analysis.efficiency import prompt as prompt_cost
 
@@ -156,6 +190,8 @@ def main(config: EfficiencyConfig) -> None:
     else:
         results = measure(config)
         text = table(results)
+        if config.page is not None:
+            write_bytes(config.page, with_costs(config.page, markdown(results)).encode())
     say(text)
     if config.json is not None:
         write_bytes(config.json, (json_text(results, indent=1) + "\n").encode())

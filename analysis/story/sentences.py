@@ -111,10 +111,13 @@ def form(subjects: Sequence[SubjectResults]) -> str:
             alike = [arm for arm in controls if direction(change[arm]) == way]
             share = [subject.form[f"absent/{arm}"]["estimate"] for arm in (PAPER, NONE)]
             told = {-1: "fewer", 0: "not clearly fewer or more", 1: "more"}[way]
-            also = f", and so it is under {len(alike)} of {len(controls)} controls" if controls else ""
+            recall = " against ".join(_percent(subject.form, f"recall/{arm}") for arm in (PAPER, NONE))
+            beyond = subject.form.get(f"{PAPER}/beyond every line/precision")
+            past = "" if beyond is None else f", {'' if direction(beyond) > 0 else 'not '}beyond what leaving out gives"
+            also = f"; so it is under {len(alike)} of {len(controls)} controls" if controls else ""
             parts.append(
                 f"on {subject.name} {told} of the different objects that KVSmooth chooses are absent ({100 * share[0]:.1f} % against "
-                f"{100 * share[1]:.1f} %){also}"
+                f"{100 * share[1]:.1f} %; recall {recall}){past}{also}"
             )
     return f"**What is said**, where the sentences are given and only their objects are chosen: {'; '.join(parts)}."
 

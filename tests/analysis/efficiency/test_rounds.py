@@ -148,3 +148,18 @@ def test_methods_of_others_are_timed_on_a_prompt_with_an_image():
 def test_arms_that_cannot_be_timed_are_told_before_anything_runs(options, said):
     with pytest.raises(BadInput, match=said):
         EfficiencyConfig(**options)
+
+
+def test_a_page_gets_the_table_of_arms_and_one_without_marks_is_refused_first(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("Costs.\n")
+    few = {"prompt_tokens": 12, "new_tokens": 3, "rounds": 2, "hidden": 32, "layers": 5, "heads": 2, "vocabulary": 64, "memory": False}
+    with pytest.raises(BadInput, match="needs the marks <!-- costs -->"):
+        main(EfficiencyConfig(page=page, arms=("kvsmooth",), **few))
+    with pytest.raises(BadInput, match="cannot be read"):
+        main(EfficiencyConfig(page=tmp_path / "none.md", **few))
+    page.write_text("Costs.\n<!-- costs -->\n<!-- /costs -->\nend\n")
+    main(EfficiencyConfig(page=page, arms=("kvsmooth",), **few))
+    told = page.read_text()
+    assert "\n| `plain` | 1.00 [1.00, 1.00] | 1.00 [1.00, 1.00] |\n| `kvsmooth` | " in told
+    assert told.endswith("<!-- /costs -->\nend\n")
