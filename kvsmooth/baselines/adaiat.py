@@ -92,7 +92,8 @@ class AdaIAT(Method):
                 f"adaiat.statistics must be of {shape[0]} layers with {shape[1]} heads for this decoder; got "
                 f"{list(self.statistics['ratio'].shape)}: make them with this very model."
             )
-        return self.statistics
+        device = next(site.decoder.parameters()).device
+        return {part: values.to(device) for part, values in self.statistics.items()}
 
 
 def statistics_of(real: Float[Tensor, "token layer head"], hallucinated: Float[Tensor, "token layer head"]) -> dict[str, Tensor]:

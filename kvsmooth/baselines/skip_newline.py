@@ -58,8 +58,8 @@ class SkipNewline(Method):
 
     def _change(self, logits: Float[Tensor, "row token"], at: Pass) -> Float[Tensor, "row token"]:
         tokens = torch.tensor(tuple(self.tokens), device=logits.device)
-        if int(tokens.max()) >= logits.shape[1]:
-            raise Unsupported(f"skip_newline.tokens must lie below {logits.shape[1]}, the tokens of this model; got {int(tokens.max())}.")
+        if max(self.tokens) >= logits.shape[1]:
+            raise Unsupported(f"skip_newline.tokens must lie below {logits.shape[1]}, the tokens of this model; got {max(self.tokens)}.")
         taken = math.log1p(-self.strength) if self.strength < 1 else -math.inf
         return logits.index_add(1, tokens, logits.new_full((len(logits), len(tokens)), taken))
 

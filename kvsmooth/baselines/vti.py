@@ -72,5 +72,5 @@ class VTI(Method):
                 f"vti.directions must be {shape[0]} layers of {shape[1]} numbers for this decoder; got {list(self.directions.shape)}: make "
                 "them with this very model."
             )
-        pushes = SHARE * self.alpha * normalize(self.directions, dim=-1)
+        pushes = (SHARE * self.alpha * normalize(self.directions, dim=-1)).to(next(site.decoder.parameters()).device)
         return (Steered(site, layers, lambda layer, states: pushes[layer].to(states.device))(),)
