@@ -1,7 +1,8 @@
 """`python -m analysis.sinks`: what do the sink detectors agree on, and does any predict the attention that a token will receive?
 
-Feeds each caption back whole, keeps what is needed of it in the store, reduces that to `sinks.nc`, tests (`sinks.json`), draws, tells.
-`--redraw` draws from these two files, without a model.
+And what are sinks made of: rank of head outputs, outlying patches, lives of secondary ones. Feeds each caption back whole, keeps what is
+needed of it in the store, reduces that to `sinks.nc`, tests (`sinks.json`), draws, tells. `--redraw` draws from these
+two files, without a model.
 """
 
 import json
@@ -65,6 +66,7 @@ def main(config: SinksConfig) -> None:
 
 def measure(config: SinksConfig) -> xr.Dataset:
     """Feed back every caption that is not in the store yet, and reduce all of them."""
+    from analysis.sinks.anatomy.measure import measured as taken_apart
     from analysis.sinks.cache import cached
     from analysis.sinks.reduce import reduce
     from analysis.sinks.scores import detectors
@@ -87,15 +89,18 @@ def measure(config: SinksConfig) -> xr.Dataset:
     images, chosen = [item.image_id for item in items], detectors(subject)
     about = {"images": images, "detectors": as_plain(chosen), "level": config.level, "seed": config.seed}
     reduced = cached(config.store, texts, about, lambda: reduce(texts, images, chosen, level=config.level, seed=config.seed))
+    apart = taken_apart(session, config.store)
+    reduced = xr.merge([reduced, apart], join="exact", combine_attrs="no_conflicts")
     return reduced.assign_attrs(analysis=as_json({**made_by(config), "subject": subject.name, "model_revision": subject.revision}))
 
 
 def test(reduced: xr.Dataset, config: SinksConfig, checksum: str) -> str:
     """The text of the results file; `checksum` is that of the file of reduced data."""
+    from analysis.sinks.anatomy.results import results as anatomy
     from analysis.sinks.results import results
     from analysis.stats.rows import as_json as results_json
 
-    rows = results(reduced, seed=config.seed, level=config.level)
+    rows = [*results(reduced, seed=config.seed, level=config.level), *anatomy(reduced, seed=config.seed, level=config.level)]
     origin = json.loads(reduced.attrs["analysis"])
     short = [int(i) for i, steps in zip(reduced["image"].values, reduced["steps"].values, strict=True) if steps < reduced.attrs["fewest"]]
     counted = {

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.plots.style import DIVERGING, KIND_LOOK, PAGE, figure, letter
+from analysis.sinks.anatomy.drawings import NOTE, anatomy
 from analysis.sinks.drawings import Rows, against_windows, by_place, forest_of_kinds, heads, histogram, matrix, validation
 from analysis.sinks.names import GROUPS, PLACES
 from analysis.sinks.observation import RECEIVED, RELATIONS
@@ -26,6 +27,7 @@ NOTES = {
     "Orange: value under exactly uniform attention of the same lengths.",
     "prevalence": f"Thresholds as published, but for φ: energy share of one channel above 0.1. Bars: {BARS}. Sinks: tokens that some\n"
     "head gives more than 0.3, on average over the queries from the token on; mean received is the criterion itself.",
+    "anatomy": NOTE,
 }
 
 
@@ -37,6 +39,7 @@ def draw_all(data: xr.Dataset, rows: Rows) -> dict[str, Figure]:
         "prediction_layers": prediction_layers(data, rows),
         "observation2": observation2(data),
         "prevalence": prevalence(data, rows),
+        "anatomy": anatomy(data),
     }
 
 

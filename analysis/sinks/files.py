@@ -22,5 +22,11 @@ def encoding(reduced: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 
 def in_double(reduced: xr.Dataset) -> xr.Dataset:
-    """What was read, in double precision: sums over images are."""
+    """What was read, in double precision: sums over images are.
+
+    Raises
+    ------
+    KeyError : it lacks a part that a run of today makes
+    """
+    _ = reduced["rank_of"]
     return reduced.assign({name: reduced[name].astype(float) for name in reduced.data_vars if reduced[name].dtype.kind == "f"})

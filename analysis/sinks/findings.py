@@ -5,6 +5,7 @@ from typing import Any
 
 import xarray as xr
 
+from analysis.sinks.anatomy.findings import paragraphs
 from analysis.sinks.observation import VARIANTS
 from analysis.sinks.style import label, leads, ranked
 from analysis.telling.wording import Rows, bracketed, direction, number, page, signed
@@ -65,7 +66,7 @@ def paragraph(data: xr.Dataset, rows: Rows, found: Mapping[str, Any]) -> str:
         "sign flip over images, corrected by max-T over scores and windows. All detectors: [sinks.md](sinks.md). "
         "Figures: `figures/emoji/sinks/`."
     )
-    return page(verdict(rows, window), asked, "\n".join(lines), worlds, prediction, others, note)
+    return page(verdict(rows, window), asked, "\n".join(lines), worlds, prediction, others, *paragraphs(data, rows), note)
 
 
 def _others(data: xr.Dataset, rows: Rows, window: int) -> str:

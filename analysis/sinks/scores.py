@@ -122,12 +122,15 @@ def _of_text(
     }
 
 
+def mean_from_own(rows: Float[Tensor, "head token token"]) -> Float[np.ndarray, "head token"]:
+    """Attention that each token gets on average over the queries from its own on; NaN for tokens with too few of them to be judged."""
+    number = np.arange(rows.shape[-1], 0, -1)
+    return np.where(number > LATER, rows.sum(1).numpy() / number, np.nan)
+
+
 def _received_sinks(rows: Float[Tensor, "head token token"]) -> Bool[np.ndarray, " token"]:
     """Tokens that some head gives more than `EPS` on average over the queries from their own on, `LATER` of them at least."""
-    tokens = rows.shape[-1]
-    number = np.arange(tokens, 0, -1)
-    mean = rows.sum(1).numpy() / number
-    return (mean > EPS).any(axis=0) & (number > LATER)
+    return (mean_from_own(rows) > EPS).any(axis=0)
 
 
 def _prevalence(fired: Tensor | None, row: int, there: Tensor, group: Tensor) -> Float[np.ndarray, " place"]:

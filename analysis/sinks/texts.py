@@ -5,7 +5,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from probes.command.files import atomic_write, sweep, write_bytes
 from probes.command.provenance import git_commit
 from probes.command.strict_json import as_plain, json_text
 from probes.session import Session
+from probes.subjects import Item
 from probes.tracing.tokens import end_tokens, until_end
 
 _TORN = (OSError, ValueError, TypeError, EOFError, KeyError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile, SyntaxError)
+Look = Callable[[Sequence[Item], Sequence[Sequence[int]]], list[dict[str, np.ndarray]]]
 FORMAT = 1
 """Of the arrays in a file; another number is measured anew."""
 
@@ -30,8 +32,31 @@ def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str,
 
     Parameters
     ----------
+    session : says which captions are fed, as in `kept`
+
+    Warns
+    -----
+    Notice : at the end, if some of them were measured by another commit of the code
+
+    Raises
+    ------
+    BadInput : the store was filled with other settings
+    """
+    chosen = detectors(session.subject)
+    about = {"windows": list(WINDOWS), "seed": seed, "detectors": {name: as_plain(d) for name, d in chosen.items()}}
+    return kept(session, store, about, lambda items, captions: look(session.subject, items, captions, chosen, seed))
+
+
+def kept(session: Session, store: Path, about: Mapping[str, Any], look: Look, told: str = "texts") -> Iterator[dict[str, np.ndarray]]:
+    """What `look` says of every item of a replay session, from the store where it lies there whole, in the items' order.
+
+    Parameters
+    ----------
     session : says which captions are fed: given ones, those of a free recording, or the model's own greedy ones, made here; all up to
         their first end token, and cut to `max_new_tokens`
+    about : what else decides the arrays
+    look : of items and their captions, the arrays of each
+    told : what the bar counts
 
     Warns
     -----
@@ -43,16 +68,16 @@ def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str,
     """
     from tqdm import tqdm
 
-    chosen, ends = detectors(session.subject), end_tokens(session.subject.tracing.speaker)
+    ends = end_tokens(session.subject.tracing.speaker)
     older = 0
-    open_store(store, {**_settings(session), "seed": seed, "detectors": {name: as_plain(d) for name, d in chosen.items()}})
-    with tqdm(total=len(session.items), desc="texts", unit="caption", disable=None) as bar:
+    open_store(store, {**_settings(session), **about})
+    with tqdm(total=len(session.items), desc=told, unit="caption", disable=None) as bar:
         for chunk in chunks(session):
             paths = [store / f"{item.image_id}.npz" for item in chunk.items]
             there = [read(path, made) for path, made in zip(paths, chunk.hashes, strict=True)]
             if any(text is None for text in there):
                 captions = [until_end(caption, ends)[: session.max_new_tokens] for caption in session.replayed(chunk)]
-                there = look(session.subject, chunk.items, captions, chosen, seed)
+                there = look(chunk.items, captions)
                 for path, text, made in zip(paths, there, chunk.hashes, strict=True):
                     write(path, text, made)
             else:
@@ -60,8 +85,8 @@ def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str,
             yield from there
             bar.update(len(there))
     if older:
-        told = f"{older} texts in {store} are of another commit of the code and were reused; remove the folder to measure them anew."
-        warnings.warn(told, Notice, stacklevel=2)
+        line = f"{older} texts in {store} are of another commit of the code and were reused; remove the folder to measure them anew."
+        warnings.warn(line, Notice, stacklevel=2)
 
 
 def chunks(session: Session) -> Iterator[Any]:
@@ -133,4 +158,4 @@ def read(path: Path, data_hash: str) -> dict[str, np.ndarray] | None:
 
 def _settings(session: Session) -> dict[str, Any]:
     kept = ("subject", "model_revision", "dtype", "attention_implementation", "device", "captions", "batch_size", "max_new_tokens")
-    return {"format": FORMAT, "windows": list(WINDOWS), **{name: session.settings[name] for name in kept}}
+    return {"format": FORMAT, **{name: session.settings[name] for name in kept}}

@@ -205,7 +205,7 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
         main(SinksConfig(images=7, out=tmp_path / "out", redraw=True))
     files = sorted((tmp_path / "out").iterdir())
     before = {path.name: path.read_bytes() for path in files}
-    assert sum(name.endswith(".png") for name in before) == sum(name.endswith(".svg") for name in before) == 5
+    assert sum(name.endswith(".png") for name in before) == sum(name.endswith(".svg") for name in before) == 6
     (tmp_path / "out" / "sinks.json").unlink()
     code = (
         "import sys; from analysis.sinks import results; from analysis.sinks.__main__ import SinksConfig, main; from pathlib import Path; "
@@ -223,8 +223,11 @@ def test_reduced_data_survive_the_file(tmp_path):
     import xarray as xr
 
     values = np.array([[0.12341, np.nan, -1.0, 1.0]])
-    data = xr.Dataset({"spearman": (("image", "pair"), values), "within": (("image", "pair"), values)})
+    data = xr.Dataset({name: (("image", "pair"), values) for name in ("spearman", "within", "rank_of")})
     QUESTION.write(data, tmp_path / "a.nc")
     found, _ = QUESTION.read(tmp_path / "a.nc")
     np.testing.assert_allclose(found["spearman"], values, atol=5e-5)
     np.testing.assert_allclose(found["within"], values, rtol=1e-6)
+    QUESTION.write(data.drop_vars("rank_of"), tmp_path / "a.nc")
+    with pytest.raises(BadInput, match=r"cannot be read \(KeyError\); run python -m analysis\.sinks without"):  # of an earlier version
+        QUESTION.read(tmp_path / "a.nc")

@@ -1,0 +1,1 @@
+"""Sinks taken apart: ranks, outliers and lives against loops and planted truths."""
