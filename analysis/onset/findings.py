@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.onset.names import PRIMARY, SCORES
+from analysis.onset.names import PRIMARY, SCORES, STRATA
 from analysis.onset.timing import EARLY
 from analysis.question.arms import CONTRAST, CONTROL, TREATED
 from analysis.telling.wording import Row, Rows, bracketed, chance, direction, page, sentence, table, was_tested
@@ -77,7 +77,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         "outcomes of the table. All of this is association in the model's own captions: none of it says that changing a score would "
         "change a mention. Figures: `figures/emoji/onset/`."
     )
-    return page(verdict(rows), asked, table(rows, _TABLE), _scores(rows), _times(rows), _odds(rows), note)
+    return page(verdict(rows), asked, table(rows, _TABLE), _scores(rows), _matched(rows), _times(rows), _odds(rows), note)
 
 
 def _scores(rows: Rows) -> str:
@@ -94,6 +94,24 @@ def _scores(rows: Rows) -> str:
         f"*Other scores*, at the same position and without smoothing: {said}. Over any two mentions, whatever their positions, position "
         f"alone gives {bracketed(rows[f'auroc/pooled/position/{CONTROL}'])} and row entropy "
         f"{bracketed(rows[f'auroc/pooled/entropy/{CONTROL}'])}: what changes along a caption is to be judged at the same position."
+    )
+
+
+def _matched(rows: Rows) -> str:
+    """Attention on the image at hallucinated against true mentions, by what the pairs of mentions share."""
+    told = {name: rows.get(f"matched/{name}/mass/{CONTROL}") for name in STRATA}
+    both = told["sentence and word"]
+    if both is None or not math.isfinite(both["estimate"]):
+        return ""
+    said = ", ".join(f"{bracketed(row)} in the same {name} ({chance(row['p_adjusted'])})" for name, row in told.items() if row is not None)
+    position, entropy = (rows[f"matched/sentence and word/{name}/{CONTROL}"] for name in ("position", "entropy"))
+    pooled, same = (bracketed(rows[f"auroc/{form}/mass/{CONTROL}"]) for form in ("pooled", "stratified"))
+    return (
+        f"*Attention on the image, sentence and word alike.* AUROC of low visual mass: {pooled} over any two mentions, {same} at the same "
+        f"position, {said}. The last compares "
+        f"{both['effect']['hallucinated']:.0f} hallucinated with {both['effect']['true']:.0f} true mentions of the same object in the same "
+        f"sentence of other captions, in {both['effect']['pairs']:.0f} pairs; there position has {bracketed(position)} and row entropy "
+        f"{bracketed(entropy)} (Holm over scores and strata)."
     )
 
 

@@ -57,6 +57,12 @@ SCORES = {
 }
 """The contextual lens is read at the middle layer, number L // 2; SVAR adds up visual mass from 5/32 to 18/32 of the depth."""
 
+MATCHED = ("mass", "excess", "entropy", "position")
+"""Scores that are also compared within each of `STRATA`; position says what a stratum leaves of it."""
+
+STRATA = {"sentence": ("sentence",), "word": ("word",), "sentence and word": ("sentence", "word")}
+"""Mentions that are compared: of the same sentence of the caption, of the same object, of both; and the variables that say so."""
+
 ADJUSTED = ("entropy", "excess", "jsd", "nll")
 """Scores whose odds ratios are adjusted for position and for how many objects were named before."""
 

@@ -8,10 +8,14 @@ import pandas
 import xarray as xr
 
 from analysis.onset.align import OFFSETS, PLACES, matched, permuted, simultaneous, sums, windows
+from analysis.onset.matching import sentence_numbers
 from analysis.onset.names import ALIGNED, REACH, SCORES, STRATUM
 from analysis.onset.series import first_mentions, scores, series
 from analysis.question.arms import ARMS
 from analysis.question.recordings import band
+
+PLACED = ("arm_index", "image_index", "step", "ordinal", "sentence", "word")
+"""Columns of mentions that are kept as whole numbers."""
 
 
 def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8, seed: int = 0, level: float = 0.95) -> xr.Dataset:
@@ -25,10 +29,11 @@ def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8
 
     Variables
     ---------
-    score "mention score_name" (times its sign, see names.SCORES); entropy "mention layer"; absent, arm_index, image_index, step, ordinal
-    "mention"; sums "arm quantity part image place"; raw "arm quantity side offset" (means of hallucinated and of true first mentions of
-    the same positions, as recorded); null_low, null_high (pointwise), null_width (simultaneous), null_mean, p_permutation "arm
-    quantity place"; n_steps, first_absent (step; -1: none), cut (at the longest length) "arm image"; unmatched "arm".
+    score "mention score_name" (times its sign, see names.SCORES); entropy "mention layer"; absent, arm_index, image_index, step, ordinal,
+    sentence (of the caption), word (the same number for the same object) "mention"; sums "arm quantity part image place"; raw "arm
+    quantity side offset" (means of hallucinated and of true first mentions of the same positions, as recorded); null_low, null_high
+    (pointwise), null_width (simultaneous), null_mean, p_permutation "arm quantity place"; n_steps, first_absent (step; -1: none), cut (at
+    the longest length) "arm image"; unmatched "arm".
     """
     recording = recording.reindex(arm=list(ARMS), fill_value={name: "" for name, v in recording.items() if v.dtype.kind in "OUT"})
     in_band = np.isin(recording["layer"].values, band({"free": recording}))
@@ -37,6 +42,8 @@ def reduce(recording: xr.Dataset, table: pandas.DataFrame, *, min_steps: int = 8
     enough = (n_steps >= min_steps) | ~recorded
     used = np.flatnonzero(enough.all(axis=0) & recorded.any(axis=0))
     mentions = first_mentions(table, recording, used)
+    mentions["sentence"] = sentence_numbers(recording, mentions)
+    mentions["word"] = np.unique(mentions["object"].astype(str), return_inverse=True)[1]
     values, entropy = scores(recording, mentions, in_band)
     curves = series(recording, in_band)
     names = [name for name in ALIGNED if name in curves]
@@ -96,7 +103,7 @@ def _dataset(recording, mentions, values, entropy, names, kept, null, raw, unmat
     found = {
         "score": (("mention", "score_name"), values.astype(np.float32)),
         "entropy": (("mention", "layer"), entropy.astype(np.float32)),
-        **{name: (("mention",), mentions[name].values.astype(np.int32)) for name in ("arm_index", "image_index", "step", "ordinal")},
+        **{name: (("mention",), mentions[name].values.astype(np.int32)) for name in PLACED},
         "absent": (("mention",), mentions["absent"].values.astype(np.int8)),
         "sums": (("arm", "quantity", "part", "image", "place"), kept.astype(np.float32)),
         **{name: (cells, null[:, :, i].astype(np.float32)) for i, name in enumerate(("null_low", "null_high", "null_width", "null_mean"))},

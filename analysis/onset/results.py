@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.onset.align import OFFSETS, contributions, difference
+from analysis.onset.matching import matched_rows
 from analysis.onset.names import ADJUSTED, ALIGNED, CONDITIONAL, PRIMARY, SCORES, WINDOWS
 from analysis.onset.timing import timing
 from analysis.question.arms import ARMS
@@ -28,6 +29,7 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> tuple[li
     rows = [row for arm in ARMS for row in _aligned(data, arm, seed, level)]
     rows += [row for arm in ARMS for row in _detectors(data, arm, seed, level)]
     rows += [row for arm in ARMS for row in _adjusted(data, arm, level)]
+    rows += [row for arm in ARMS for row in matched_rows(data, arm, seed, level)]
     timed, curves = timing(data, seed=seed, level=level)
     return with_primaries(rows + timed, PRIMARY), curves
 
