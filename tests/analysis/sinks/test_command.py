@@ -223,7 +223,7 @@ def test_reduced_data_survive_the_file(tmp_path):
     import xarray as xr
 
     values = np.array([[0.12341, np.nan, -1.0, 1.0]])
-    data = xr.Dataset({name: (("image", "pair"), values) for name in ("spearman", "within", "rank_of")})
+    data = xr.Dataset(dict.fromkeys(("spearman", "within", "rank_of"), (("image", "pair"), values)))
     QUESTION.write(data, tmp_path / "a.nc")
     found, _ = QUESTION.read(tmp_path / "a.nc")
     np.testing.assert_allclose(found["spearman"], values, atol=5e-5)
