@@ -29,7 +29,7 @@ class AblationConfig(CellsConfig):
     page: Path = Path("docs/ablation.md")
     """page whose text and tables are written, where there is such a file"""
     plan: str = "full"
-    """full, or one or several of ladder, places, dose, layers, detectors, options (ladder,dose); lists below make one of their own"""
+    """full, or of ladder, places, dose, layers, detectors, first_token, options (as ladder,dose); lists below make one of their own"""
     detectors: tuple[str, ...] = ()
     """list to cross: sink detectors, own ones as module:Class; python -m kvsmooth names them, and the policies and mixes"""
     policies: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.ablation.panels import LABELS
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.question.question import by_name
 from analysis.telling.wording import Rows, bracketed, direction, listed
 
@@ -35,6 +35,7 @@ def shown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> l
         "KVSmooth itself": itself(rows, families.get("ladder", [])),
         "Guidance": guidance(rows),
         **({_round(other): _other(by_name(other["results"]))} if other else {}),
+        "The first token in the score": first_token(rows),
         "What is mixed": moved(rows, MIXES),
         "Places": _joined(moved(rows, families.get("places", [])), _interaction(rows)),
         "Constant rates": moved(rows, [name for name in families.get("dose", []) if name.startswith("constant ")]),
@@ -81,6 +82,17 @@ def guidance(rows: Rows) -> str:
             parts.append(f"not told apart from that of {named(groups[0])}")
         said.append(f"{LABELS[measure]} of KVSmooth is {'; '.join(parts)}")
     return f"{'. '.join(said)}." if said else ""
+
+
+def first_token(rows: Rows) -> str:
+    """What changes where the sequence's first token, the usual sink, is left out of the entropy that scores."""
+    own, pair = _minus(rows, WITHOUT_FIRST), f"{PAPER} - {WITHOUT_FIRST}"
+    against = {name: rows[key] for name in (*_CHAIR, "recall", "length") if (key := f"{pair}/{name}") in rows}
+    if not own or not against:
+        return ""
+    each = [f"{LABELS[name]} {bracketed(own[name])}" for name in (*_CHAIR, "recall")]
+    apart = [f"{LABELS[name]} {bracketed(row)}{'' if direction(row) else ' (not told apart)'}" for name, row in against.items()]
+    return f"Left out (`{WITHOUT_FIRST}`), minus no smoothing: {'; '.join(each)}. KVSmooth minus that: {'; '.join(apart)}."
 
 
 def moved(rows: Rows, cells: Sequence[str]) -> str:

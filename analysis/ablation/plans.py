@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from analysis.cells.cells import Cell
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.cells.plan_setting import PlanSetting
 from kvsmooth.sinks import SINKS
 
@@ -61,12 +61,17 @@ def detectors(setting: PlanSetting) -> list[Cell]:
     timely = [name for name, made in SINKS.items() if made.known in REAL_TIME and name != "row_entropy"]
     variants = {
         "row_entropy / ln n": {"normalise": True},
-        "row_entropy without BOS": {"keys": "without_bos"},
+        WITHOUT_FIRST: {"keys": "without_bos"},
         "row_entropy on image": {"keys": "image"},
         "row_entropy on text": {"keys": "text"},
     }
     found = [Cell(name, "detectors", setting.score(name)) for name in timely]
     return found + [Cell(name, "detectors", {"score": "row_entropy", "score_options": options}) for name, options in variants.items()]
+
+
+def first_token(setting: PlanSetting) -> list[Cell]:
+    """The paper's score with the first token left out: one of the detectors' cells, for subjects on which these are too many."""
+    return [cell for cell in detectors(setting) if cell.name == WITHOUT_FIRST]
 
 
 def options(setting: PlanSetting) -> list[Cell]:
@@ -83,6 +88,7 @@ PLANS: dict[str, Callable[[PlanSetting], list[Cell]]] = {
     "dose": dose,
     "layers": layers,
     "detectors": detectors,
+    "first_token": first_token,
     "options": options,
 }
 
@@ -90,7 +96,8 @@ PLANS: dict[str, Callable[[PlanSetting], list[Cell]]] = {
 def planned(name: str, setting: PlanSetting) -> list[Cell]:
     """The cells of a plan, of several as in "ladder,dose", or of all for "full"; baseline and the paper's cell first."""
     chosen = PLANS if name == "full" else name.split(",")
-    return always() + [cell for plan in dict.fromkeys(chosen) for cell in PLANS[plan](setting)]
+    found = always() + [cell for plan in dict.fromkeys(chosen) for cell in PLANS[plan](setting)]
+    return list({cell.name: cell for cell in found}.values())
 
 
 def crossed(lists: Mapping[str, Sequence[Any]], setting: PlanSetting) -> list[Cell]:

@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from analysis.cells.measures import COUNTS, Spoken, measures, weights
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.stats.bootstrap import Interval, cluster_bca, multiplicity_of_images
 from analysis.stats.rows import Row
 
@@ -89,11 +89,14 @@ class Pair:
 
 
 def pairs(arms: Arms) -> list[Pair]:
-    """Every cell against the baseline, by its family; and the paper's cell against every control of the ladder."""
+    """Every cell against the baseline, by its family; the paper's cell against every control of the ladder, and against its own score
+    without the first token."""
     cells = list(zip(arms.names, arms.families, strict=True))
     found = [Pair(name, BASELINE, family) for name, family in cells if name != BASELINE and BASELINE in arms.names]
     if PAPER in arms.names:
         found += [Pair(PAPER, name, "paper against controls") for name, family in cells if family == "ladder" and name != PAPER]
+    if {PAPER, WITHOUT_FIRST} <= set(arms.names):
+        found.append(Pair(PAPER, WITHOUT_FIRST, "paper against its score without the first token"))
     return found
 
 

@@ -3,8 +3,11 @@
 BASELINE, PAPER = "baseline", "kvsmooth"
 """The cell that smooths nothing, and the paper's own."""
 
+WITHOUT_FIRST = "row_entropy without BOS"
+"""The paper's cell with the sequence's first token left out of the entropy that scores."""
+
 RECEIPTS = ("rate", "floor", "ceiling", "change_keys", "change_values")
 """What a run says of each image: mean rate, shares of rates on the clips, relative changes of keys and values."""
 
 PLACES = ("both", "keys", "values", "output")
-PLAN_NAMES = ("full", "ladder", "places", "dose", "layers", "detectors", "options")
+PLAN_NAMES = ("full", "ladder", "places", "dose", "layers", "detectors", "first_token", "options")

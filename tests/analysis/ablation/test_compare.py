@@ -9,7 +9,7 @@ import pytest
 from analysis.ablation.compare import EXCHANGE, pair_scores, results
 from analysis.cells.arms import Arms, Pair, pairs
 from analysis.cells.measures import MEASURES, TESTED, measures
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.stats.paired import sign_flip
 from tests.analysis.cells import synthetic
 
@@ -153,3 +153,18 @@ def test_corrected_tests_hold_their_level_on_cells_that_do_nothing():
     # binomial limits at 200 runs of a true 0.05
     assert rejected["one"] / runs < 0.095
     assert rejected["family"] / runs < 0.095
+
+
+def test_the_paper_meets_its_score_without_the_first_token_and_no_other_row_changes():
+    rates = {BASELINE: 0.3, PAPER: 0.2, "mean": 0.25, "key_norm": 0.3}
+    families = {BASELINE: "reference", "key_norm": "detectors", WITHOUT_FIRST: "first"}
+    without, beside = (synthetic.arms(own, families=families) for own in (rates, rates | {WITHOUT_FIRST: 0.1}))
+    pair = f"{PAPER} - {WITHOUT_FIRST}"
+    before, after = ({row.name: row for row in results(one)} for one in (without, beside))
+    assert {name for name in after if name.startswith(pair)} == {
+        name.replace("mean", WITHOUT_FIRST) for name in before if " - mean/" in name
+    }
+    assert after[f"{pair}/chair_i"].estimate > 0
+    assert after[f"{pair}/chair_i"].p_adjusted < 0.05
+    for name, row in before.items():
+        assert (after[name].estimate, after[name].p_adjusted) == pytest.approx((row.estimate, row.p_adjusted), nan_ok=True)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from analysis.ablation.controls import GUIDED, guidance, moved, shown
+from analysis.ablation.controls import GUIDED, first_token, guidance, moved, shown
 from analysis.ablation.page import markdown
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 
 LOWER = ("chair_i", "chair_s", "recall")
 
@@ -40,6 +40,15 @@ def test_guidance_names_each_control_by_its_test():
     assert rest.startswith("not told apart from that of ")
     assert said.endswith(". CHAIR_s of KVSmooth is not told apart from that of any of these 10 controls.")
     assert guidance({}) == ""
+
+
+def test_the_score_without_the_first_token_stands_beside_the_papers():
+    rows = minus_nothing({WITHOUT_FIRST: (-1, 0, 0)}) | against({WITHOUT_FIRST: 0}) | against({WITHOUT_FIRST: -1}, "recall")
+    assert first_token(rows) == (
+        "Left out (`row_entropy without BOS`), minus no smoothing: CHAIR_i −0.0100 [−0.0200, 0.00]; CHAIR_s 0.0100 [0.00, 0.0200]; recall "
+        "0.0100 [0.00, 0.0200]. KVSmooth minus that: CHAIR_i 0.0200 [0.0100, 0.0300] (not told apart); recall −0.0200 [−0.0300, −0.0100]."
+    )
+    assert first_token(minus_nothing({WITHOUT_FIRST: (-1, 0, 0)})) == first_token(against({WITHOUT_FIRST: 0})) == ""
 
 
 def test_few_cells_are_told_one_by_one_and_many_by_their_ends():

@@ -30,6 +30,13 @@ def test_plans_have_unique_names_and_slugs_and_begin_with_what_all_need(name):
     assert len({cell.name for cell in cells}) == len(cells) == len({cell.slug for cell in cells})
 
 
+def test_the_first_token_alone_is_one_of_the_detectors_cells():
+    (cell,) = planned("first_token", SETTING)[2:]
+    assert cell in planned("detectors", SETTING)
+    assert cell.options == {"score": "row_entropy", "score_options": {"keys": "without_bos"}}
+    assert [other.name for other in planned("full", SETTING)].count(cell.name) == 1
+
+
 def test_several_plans_are_one_after_the_other_each_once():
     names = [cell.name for cell in planned("ladder,dose,ladder", SETTING)]
     assert names == [*dict.fromkeys([cell.name for plan in ("ladder", "dose") for cell in planned(plan, SETTING)])]
