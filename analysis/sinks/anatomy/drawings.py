@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.plots.style import NULL_COLOUR, PAGE, figure, legend, letter
-from analysis.sinks.anatomy.names import OUTLIER, SINK
+from analysis.sinks.anatomy.names import OUTLIER, SCENES, SINK
 
 NOTE = (
-    "a: each head, mean over captions; dotted: what counts as leaning on one token. Hidden: that token is taken out of the head's rows.\n"
-    "b: distance from the image's median over 1.4826 times the median absolute deviation; line and band: median, 10 to 90 % of images."
+    f"The first {SCENES} captions. a: each head, mean over captions; dotted: what counts as leaning on one token. Hidden: that token is\n"
+    "taken out of its rows. b: distance from the image's median over 1.4826 times the median absolute deviation; line and band: median,\n"
+    "10 to 90 % of images."
 )
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 
