@@ -19,6 +19,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import shapes
+
+shapes.lighten()
 gc.disable()  # until all is loaded
 
 # the same examples in every run: what fails here fails there too (pytest --hypothesis-profile=default looks for new ones); and none is

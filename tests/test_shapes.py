@@ -1,0 +1,62 @@
+"""Shapes and types of the rooms are checked while tests run: arguments, results, and sizes that share a name."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from jaxtyping import Float, TypeCheckError
+from torch import Tensor
+
+from kvsmooth.integers import whole
+from kvsmooth.measures import row_entropy
+from probes.subjects import Item
+from tests.shapes import checked
+
+
+@checked
+def doubled(values: Float[Tensor, "row column"], times: int = 2) -> Float[Tensor, "row column"]:
+    return {2: values * 2, 3: values[:1], 4: values.long()}[times]
+
+
+@checked
+def each(function: Callable[[Float[Tensor, " row"]], Tensor], values: list[Float[Tensor, "row 2"]]) -> int:
+    return len(values)
+
+
+@checked
+def counted(name: str, *more: int, last: float = 0.0) -> int:
+    return len(more) if last else name
+
+
+def test_an_argument_of_another_shape_or_kind_is_refused():
+    assert doubled(torch.ones(2, 3)).shape == (2, 3)
+    for wrong in (torch.ones(2), torch.ones(2, 3).long(), [[1.0]]):
+        with pytest.raises(TypeCheckError, match="parameters"):
+            doubled(wrong)
+    with pytest.raises(TypeCheckError, match="parameters"):
+        doubled(torch.ones(2, 3), "2")
+    with pytest.raises(TypeCheckError, match="parameters"):
+        each(torch.sum, [torch.ones(2, 3)])
+
+
+def test_a_result_is_held_to_the_sizes_of_the_arguments():
+    for times in (3, 4):
+        with pytest.raises(TypeCheckError, match="return value"):
+            doubled(torch.ones(2, 3), times)
+    assert doubled(torch.ones(1, 3), 3).shape == (1, 3), "of one row, one row is right"
+
+
+def test_a_function_without_arrays_is_checked_too():
+    assert counted("a", 1, 2, last=1.0) == 2
+    for words, options in ((("a",), {}), ((1,), {"last": 1.0}), (("a", "b"), {"last": 1.0})):
+        with pytest.raises(Exception, match="violates type hint"):
+            counted(*words, **options)
+
+
+def test_the_rooms_are_checked():
+    """Functions with arrays and without, and the fields of a class."""
+    for wrong in (lambda: row_entropy(torch.ones(3, dtype=torch.long)), lambda: row_entropy([0.5, 0.5]), lambda: Item("one", None, 3)):
+        with pytest.raises(Exception, match=r"[Tt]ype"):
+            wrong()
+    assert whole(3)
+    assert all(hasattr(function, "__wrapped__") for function in (row_entropy, whole))
