@@ -31,6 +31,8 @@ def shown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> l
     families: dict[str, list[str]] = {}
     for cell in found["cells"]:
         families.setdefault(cell["family"], []).append(cell["name"])
+    detectors = families.get("detectors", [])
+    detectors = detectors if detectors != [WITHOUT_FIRST] else []  # it has a bullet of its own
     made = {
         "KVSmooth itself": itself(rows, families.get("ladder", [])),
         "Guidance": guidance(rows),
@@ -41,7 +43,7 @@ def shown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> l
         "Constant rates": moved(rows, [name for name in families.get("dose", []) if name.startswith("constant ")]),
         "Other centres": moved(rows, [name for name in families.get("dose", []) if not name.startswith("constant ")]),
         "Layers": moved(rows, families.get("layers", [])),
-        "Detectors in the entropy's place": moved(rows, families.get("detectors", [])),
+        "Detectors in the entropy's place": moved(rows, detectors),
         "Options": moved(rows, families.get("options", [])),
     }
     return [f"* **{title}.** {text}" for title, text in made.items() if text]

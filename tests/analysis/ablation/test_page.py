@@ -48,6 +48,10 @@ def test_the_score_without_the_first_token_stands_beside_the_papers():
         "Left out (`row_entropy without BOS`), minus no smoothing: CHAIR_i −0.0100 [−0.0200, 0.00]; CHAIR_s 0.0100 [0.00, 0.0200]; recall "
         "0.0100 [0.00, 0.0200]. KVSmooth minus that: CHAIR_i 0.0200 [0.0100, 0.0300] (not told apart); recall −0.0200 [−0.0300, −0.0100]."
     )
+    for families, told in (({WITHOUT_FIRST: "detectors"}, False), ({WITHOUT_FIRST: "detectors", "key_norm": "detectors"}, True)):
+        bullets = shown(found(0.7, rows, families))
+        assert any(line.startswith("* **The first token in the score.**") for line in bullets)
+        assert any(line.startswith("* **Detectors in the entropy's place.**") for line in bullets) == told
     assert first_token(minus_nothing({WITHOUT_FIRST: (-1, 0, 0)})) == first_token(against({WITHOUT_FIRST: 0})) == ""
 
 
