@@ -83,7 +83,7 @@ SMOLLM2 = {
 
 WHOLE = {
     "emoji": Whole(500, "full", Path("docs"), Path("recordings")),
-    "smollm2": Whole(200, "ladder", Path("docs/subjects/smollm2"), Path("recordings/smollm2"), 50, SMOLLM2),
+    "smollm2": Whole(200, "ladder,dose,first_token", Path("docs/subjects/smollm2"), Path("recordings/smollm2"), 50, SMOLLM2),
 }
 
 ACROSS_SUBJECTS = ("form", "grounding", "language", "mechanism", "methods", "published")
