@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, shared_labels, table, told, two_by_two
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.plots.style import PAGE, figure, letter
 
 _BARS = "Δ: difference of ratios of sums; {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate."
@@ -33,7 +33,7 @@ Cells = Sequence[Mapping[str, Any]]
 
 
 def draw_all(cells: Cells, rows: Rows) -> dict[str, Figure]:
-    """Every figure that the cells allow, by its file name."""
+    """Every figure that the cells allow, by its file name; the first token's cell alone is a line of the page, not a figure."""
     drawn = {
         "ladder": (ladder, "ladder"),
         "layers": (layers, "layers"),
@@ -43,7 +43,7 @@ def draw_all(cells: Cells, rows: Rows) -> dict[str, Figure]:
         "options": (options, "options"),
         "cross": (cross, "cross"),
     }
-    return {name: draw(cells, rows) for name, (draw, family) in drawn.items() if members(cells, family)}
+    return {name: draw(cells, rows) for name, (draw, family) in drawn.items() if members(cells, family) not in ([], [WITHOUT_FIRST])}
 
 
 def members(cells: Cells, family: str) -> list[str]:
