@@ -23,7 +23,7 @@ from probes.options import ImageOptions, check_level
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-QUESTION = Question("sinks", kept=("level", "seed"), encoding=encoding, opened=in_double)
+QUESTION = Question("sinks", kept=("level", "seed", "detectors"), encoding=encoding, opened=in_double)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class SinksConfig(ImageOptions):
         "",
         "--images 20",
         "--captions captions.json --images 20",
+        "--detectors my_module:MyDetector --images 20",
         "--redraw",
         "--subject models/mine --image-folder photos --images 50",
     )
@@ -45,6 +46,8 @@ class SinksConfig(ImageOptions):
     """folder of recordings, whose free captions of the baseline are fed back if they fit; else captions are made"""
     captions: Path | None = None
     """captions to feed back instead: a JSON object from image_id to a text or token ids"""
+    detectors: tuple[str, ...] = ()
+    """sink detectors of one's own, as module:Class, beside those that `python -m kvsmooth` names"""
     page: Path = PAGE
     """the page whose paragraph is written anew"""
     redraw: bool = False
@@ -57,6 +60,16 @@ class SinksConfig(ImageOptions):
     def __post_init__(self):
         super().__post_init__()
         check_level(self)
+        for name in () if self.redraw else self.detectors:  # a redraw runs none, and need not find the modules that a run found
+            from kvsmooth.sinks import SINKS
+            from kvsmooth.sinks.chosen import detector_class
+
+            if name in SINKS:
+                raise ValueError(f"SinksConfig.detectors: {name} is asked about anyway; name one's own alone, as module:Class.")
+            try:
+                detector_class(name)
+            except ValueError as error:
+                raise ValueError(f"SinksConfig.detectors: {error}") from error
 
 
 def main(config: SinksConfig) -> None:
@@ -85,8 +98,8 @@ def measure(config: SinksConfig) -> xr.Dataset:
         batch_size=config.batch_size,
         max_new_tokens=config.max_new_tokens,
     )
-    texts = list(measured(session, config.store, config.seed))
-    images, chosen = [item.image_id for item in items], detectors(subject)
+    texts = list(measured(session, config.store, config.seed, config.detectors))
+    images, chosen = [item.image_id for item in items], detectors(subject, config.detectors)
     about = {"images": images, "detectors": as_plain(chosen), "level": config.level, "seed": config.seed}
     reduced = cached(config.store, texts, about, lambda: reduce(texts, images, chosen, level=config.level, seed=config.seed))
     apart = taken_apart(session, config.store)

@@ -1,6 +1,7 @@
 """Scores whole texts by every detector, beside the attention that each token received; attention maps are freed layer by layer."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from analysis.sinks.targets import EPS, WINDOWS, received
 from kvsmooth.measures import row_entropy
 from kvsmooth.sinks import SINKS, Detector, View
 from kvsmooth.sinks.channels import SHARE
+from kvsmooth.sinks.chosen import detector_class
 from kvsmooth.sinks.prompt import prompt_statistics
 from kvsmooth.spans import GENERATED, GROUPS, IMAGE
 from probes.sequence import LayerView, layers_of, texts
@@ -24,9 +26,19 @@ OPTIONS = {"visual_sink": {"energy": SHARE}}
 """Other than defaults: the published threshold of phi is out of reach of narrow models, a share of energy is not."""
 
 
-def detectors(subject: Subject) -> dict[str, Detector]:
-    """Every detector of `SINKS` with its defaults and `OPTIONS`; those that must know the tokenizer's tokens get them."""
-    return {name: kind.of(subject.tokenizer) if hasattr(kind, "of") else kind(**OPTIONS.get(name, {})) for name, kind in SINKS.items()}
+def detectors(subject: Subject, own: Sequence[str] = ()) -> dict[str, Detector]:
+    """Every detector of `SINKS` with its defaults and `OPTIONS`; those that must know the tokenizer's tokens get them.
+
+    Parameters
+    ----------
+    own : further ones, as `module:Class`
+
+    Raises
+    ------
+    ValueError : one of them is no detector
+    """
+    kinds: dict[str, Any] = {**SINKS, **{found.name: found for found in map(detector_class, own)}}
+    return {name: kind.of(subject.tokenizer) if hasattr(kind, "of") else kind(**OPTIONS.get(name, {})) for name, kind in kinds.items()}
 
 
 @torch.no_grad()

@@ -27,12 +27,13 @@ FORMAT = 1
 """Of the arrays in a file; another number is measured anew."""
 
 
-def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str, np.ndarray]]:
+def measured(session: Session, store: Path, seed: int = 0, own: Sequence[str] = ()) -> Iterator[dict[str, np.ndarray]]:
     """Arrays of `look` for every item of a replay session, from the store where they lie there whole, in the items' order.
 
     Parameters
     ----------
     session : says which captions are fed, as in `kept`
+    own : detectors of one's own, as `module:Class`
 
     Warns
     -----
@@ -42,7 +43,7 @@ def measured(session: Session, store: Path, seed: int = 0) -> Iterator[dict[str,
     ------
     BadInput : the store was filled with other settings
     """
-    chosen = detectors(session.subject)
+    chosen = detectors(session.subject, own)
     about = {"windows": list(WINDOWS), "seed": seed, "detectors": {name: as_plain(d) for name, d in chosen.items()}}
     return kept(session, store, about, lambda items, captions: look(session.subject, items, captions, chosen, seed))
 

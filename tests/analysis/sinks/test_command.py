@@ -86,6 +86,32 @@ def test_captions_of_one_token_and_short_ones_give_rows_with_reasons(subject, mo
     assert np.isfinite(rows["prediction/within/row_entropy/w5"].estimate) == (25 in lengths)
 
 
+OWN = """from kvsmooth.sinks import KeyNorm
+
+
+class Short(KeyNorm):
+    name = "short"
+
+    def __call__(self, seen):
+        return -super().__call__(seen)
+"""
+
+
+def test_a_detector_of_ones_own_is_asked_beside_the_others(subject, items, tmp_path, monkeypatch):
+    (tmp_path / "sinks_of_mine.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert SinksConfig(detectors=("sinks_of_mine:Short",)).detectors == ("sinks_of_mine:Short",)
+    chosen = detectors(subject, ("sinks_of_mine:Short",))
+    assert list(chosen) == [*detectors(subject), "short"]
+    (text,) = look(subject, items[:1], given(subject, items[:1]), chosen)
+    scores = dict(zip(chosen, text["scores"], strict=True))
+    np.testing.assert_array_equal(scores["short"], -scores["key_norm"])
+    with pytest.raises(ValueError, match=r"SinksConfig.detectors: key_norm is asked about anyway"):
+        SinksConfig(detectors=("key_norm",))
+    with pytest.raises(ValueError, match=r"SinksConfig.detectors: detector sinks_of_mine:Long: the module sinks_of_mine has no Long"):
+        SinksConfig(detectors=("sinks_of_mine:Long",))
+
+
 def test_the_store_goes_on_where_it_was_left_and_knows_its_settings(subject, items, tmp_path):
     tokens = {item.image_id: caption for item, caption in zip(items, given(subject, items), strict=True)}
     session = Session(subject, items, {"baseline": None}, "replay", None, tokens, batch_size=1)

@@ -109,9 +109,7 @@ def form_rows(controls, paper=-0.07):
 def test_what_is_said_in_fixed_sentences_is_told_with_the_controls_that_do_the_same():
     both = form_rows({"constant:rate=0.6": -0.08, "image_bias:strength=1": 0.0})
     said = form([subject((0.3, 0.1), chosen=0.0, form=both), subject((0.3, 0.1), "smollm2", 0.0, form=form_rows({}, paper=0.0))])
-    assert (
-        "on emoji fewer of the different objects that KVSmooth chooses are absent (9.0 % against 16.0 %; recall 70.0 % against" in said
-    )
+    assert "on emoji fewer of the different objects that KVSmooth chooses are absent (9.0 % against 16.0 %; recall 70.0 % against" in said
     assert "75.0 %); so it is under 1 of 2 controls; on smollm2 " in said
     assert "on smollm2 not clearly fewer or more of" in said
 
