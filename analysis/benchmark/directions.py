@@ -137,16 +137,19 @@ def read_pairs(file: Path, folder: Path) -> Iterator[Pair]:
 
 def captioned(subject: "Subject", item: Item, caption: str) -> dict[str, Any]:
     """What the model's forward pass is given: prompt, image, and the caption behind them."""
+    return with_tokens(subject.encode([item]), subject.tokenizer(caption, add_special_tokens=False)["input_ids"])
+
+
+def with_tokens(inputs: Mapping[str, Any], tokens: Sequence[int]) -> dict[str, Any]:
+    """The inputs of one row with further tokens behind its prompt."""
     import torch
 
-    inputs: dict[str, Any] = subject.encode([item])
-    ids = inputs["input_ids"]
-    more = torch.tensor([subject.tokenizer(caption, add_special_tokens=False)["input_ids"]], device=ids.device)
-    longer = {"input_ids": more, "attention_mask": torch.ones_like(more)}
-    for name, value in inputs.items():
-        if name in longer or name in ("token_type_ids", "mm_token_type_ids"):
-            inputs[name] = torch.cat((value, longer.get(name, torch.zeros_like(more)).to(value)), 1)
-    return inputs
+    longer, more = dict(inputs), torch.tensor([list(tokens)], device=inputs["input_ids"].device)
+    behind = {"input_ids": more, "attention_mask": torch.ones_like(more)}
+    for name in ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"):
+        if name in longer:
+            longer[name] = torch.cat((longer[name], behind.get(name, torch.zeros_like(more)).to(longer[name])), 1)
+    return longer
 
 
 if __name__ == "__main__":

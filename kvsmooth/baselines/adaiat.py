@@ -96,7 +96,7 @@ class AdaIAT(Method):
         return {part: values.to(device) for part, values in self.statistics.items()}
 
 
-def statistics_of(real: Float[Tensor, "token layer head"], hallucinated: Float[Tensor, "token layer head"]) -> dict[str, Tensor]:
+def statistics_of(real: Float[Tensor, "real layer head"], hallucinated: Float[Tensor, "other layer head"]) -> dict[str, Tensor]:
     """The statistics of a model, from the attention to the generated text at tokens of real and of hallucinated objects.
 
     Parameters

@@ -1,0 +1,43 @@
+"""AdaIAT's statistics from a command: where objects are named in captions, and what attention does there."""
+
+import pytest
+import torch
+
+from analysis.benchmark.methods import method
+from analysis.benchmark.text_attention import TextAttentionConfig, mentions, perform
+from probes.command.cli import BadInput
+from probes.subjects import load_subject
+from probes.subjects.bundled import bundled
+
+
+@pytest.mark.parametrize("name", ["emoji", pytest.param("smollm2", marks=pytest.mark.slow)])
+def test_mentions_are_found_at_their_tokens(name):
+    subject, caption = load_subject(name), "This is a classroom with a TV, a dog, and two umbrellas. The dog is small."
+    tokens = subject.tokenizer(caption, add_special_tokens=False)["input_ids"]
+    found = mentions(subject, tokens, bundled(name).forms())
+    assert [said for _, said in found] == ["tv", "dog", "umbrella", "dog"]
+    for place, word in zip([place for place, _ in found], ("TV", "dog", "umbrellas", "dog"), strict=True):
+        assert word.startswith(subject.tokenizer.decode([tokens[place]]).strip())
+
+
+def test_statistics_are_written_and_open_the_method(tmp_path, capsys):
+    out = tmp_path / "made" / "statistics.pt"
+    perform(TextAttentionConfig(images=4, max_new_tokens=100, out=out))
+    told = capsys.readouterr().out
+    assert told.endswith("of hallucinated ones in 4 captions\n")
+    subject, adaiat = load_subject("emoji"), method(f"adaiat:statistics={out}").options
+    layers = subject.model.config.get_text_config().num_hidden_layers
+    assert adaiat.statistics["ratio"].shape == (layers, subject.model.config.get_text_config().num_attention_heads)
+    assert (adaiat.statistics["ratio"] > 0).all()
+    assert (adaiat.statistics["real"] > 0).all()
+    with adaiat(subject.model) as run, torch.inference_mode():
+        subject.model.generate(**subject.encode(subject.items(1)), max_new_tokens=4)
+    assert run.report()["steps"] == 3
+
+
+def test_captions_without_such_objects_are_told(tmp_path):
+    with pytest.raises(BadInput, match="1 captions of emoji name no real object; give more --images"):
+        perform(TextAttentionConfig(images=1, max_new_tokens=1, out=tmp_path / "s.pt"))
+    with pytest.raises(BadInput, match="it brings no images"):
+        perform(TextAttentionConfig(subject="some/model", out=tmp_path / "s.pt"))
+    assert not list(tmp_path.iterdir())
