@@ -12,10 +12,11 @@ from probes.regimes import record_inputs
 from probes.sequence import LayerView, layers_of, texts, with_captions
 from probes.tracing.tracing import Tracing
 from tests.rounding import SUM, assert_close
-from tests.zoo import FAMILIES, IMAGE, build, decoder_of
+from tests.zoo import FAMILIES, IMAGE, build, decoder_of, turns
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5])
 FEW = ("llava", "gemma3")
+BOTH = ("sdpa", "eager")
 OTHERS = [name for name in FAMILIES if name not in FEW]
 TIERS = [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
 
@@ -38,8 +39,10 @@ def plain_hooks(model) -> dict[int, torch.Tensor]:
     return seen
 
 
-@pytest.mark.parametrize("attn", ["sdpa", "eager"])
-@pytest.mark.parametrize("family", TIERS)
+@pytest.mark.parametrize(
+    ("family", "attn"),
+    [(family, attn) for family in FEW for attn in BOTH] + [pytest.param(*one, marks=pytest.mark.slow) for one in turns(OTHERS, BOTH)],
+)
 def test_a_layer_is_what_transformers_own_outputs_say_it_is(family, attn):
     slow, inputs = build(family, attn="eager", batch=2)
     whole, _ = with_captions(slow, inputs, CAPTIONS)

@@ -10,8 +10,9 @@ The environment variable ZOO_SEED draws other weights and pixels: what passes wi
 
 import copy
 import functools
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
@@ -32,6 +33,7 @@ __all__ = [
     "VOCABULARY",
     "build",
     "decoder_of",
+    "turns",
 ]
 
 FAMILIES: dict[str, Callable] = {
@@ -83,6 +85,11 @@ def _made(name: str, attn: str, seed: int, batch: int):
             part.generation_config.bos_token_id = BOS
             part.generation_config.do_sample = False
     return (model, inputs), torch.get_rng_state()
+
+
+def turns(families: Iterable[str], choices: Sequence[str]) -> list[tuple[str, str]]:
+    """Each family with one of the choices, the next one with the next: where a family and a choice do not hang on one another."""
+    return list(zip(families, itertools.cycle(choices)))
 
 
 def decoder_of(model: torch.nn.Module) -> torch.nn.Module:

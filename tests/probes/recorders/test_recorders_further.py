@@ -16,9 +16,10 @@ from probes.regimes import record_inputs
 from probes.session import record
 from tests.probes.recorders.reference_replay import replayed
 from tests.rounding import assert_close, bound
-from tests.zoo import FAMILIES, build, decoder_of
+from tests.zoo import FAMILIES, build, decoder_of, turns
 
 QUICK = ("llava", "gemma3")
+OTHERS = [name for name in FAMILIES if name not in QUICK]
 NAMES = ("received", "displacement", "logits", "gain", "patches")
 CAPTIONS = [[7, 9, 30, 22, 8, 40, 33, 12, 13, 41, 5, 9], [12, 13, 41, 5, 9, 31]]
 WINDOW = 3
@@ -114,11 +115,11 @@ def check_gain(trace, found):
                 assert close(got, wanted), (name, step, layer, row)
 
 
-# what is recorded of an arm that smooths is recorded of the baseline too: on the rest of the zoo the arms that smooth
+# what is recorded of an arm that smooths is recorded of the baseline too: on the rest of the zoo the arms that smooth, in turn
 @pytest.mark.parametrize(
     ("family", "arm"),
     [(family, arm) for family in QUICK for arm in ("baseline", "after", "recompute")]
-    + [pytest.param(family, arm, marks=pytest.mark.slow) for family in FAMILIES if family not in QUICK for arm in ("after", "recompute")],
+    + [pytest.param(*one, marks=pytest.mark.slow) for one in turns(OTHERS, ("after", "recompute"))],
 )
 def test_recorded_numbers_equal_those_of_maps_states_and_caches(family, arm, monkeypatch):
     model, inputs = build(family, batch=2)
