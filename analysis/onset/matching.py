@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from analysis.onset.names import MATCHED, SCORES, STRATA
 from analysis.question.arms import ARMS
-from analysis.stats.discrimination import discriminate_all
+from analysis.stats.discrimination import Discrimination, discriminate_all
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.rows import Row
 
@@ -48,7 +48,7 @@ def matched_rows(data: xr.Dataset, arm: str, seed: int, level: float) -> Iterato
     values = data["score"].transpose("mention", "score_name").values[own].astype(float)
     columns = {name: values[:, list(SCORES).index(name)] for name in MATCHED}
     columns = {name: column for name, column in columns.items() if np.isfinite(column).any()}
-    found = {}
+    found: dict[tuple[str, str], Discrimination] = {}
     for stratum, parts in STRATA.items():
         each = np.stack([data[part].values[own] for part in parts], axis=1)
         number = np.unique(each, axis=0, return_inverse=True)[1].reshape(-1)

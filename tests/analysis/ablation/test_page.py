@@ -3,6 +3,7 @@
 import pytest
 
 from analysis.ablation.controls import GUIDED, first_token, guidance, moved, shown
+from analysis.ablation.figures import draw_all
 from analysis.ablation.page import markdown
 from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 
@@ -53,6 +54,12 @@ def test_the_score_without_the_first_token_stands_beside_the_papers():
         assert any(line.startswith("* **The first token in the score.**") for line in bullets)
         assert any(line.startswith("* **Detectors in the entropy's place.**") for line in bullets) == told
     assert first_token(minus_nothing({WITHOUT_FIRST: (-1, 0, 0)})) == first_token(against({WITHOUT_FIRST: 0})) == ""
+
+
+def test_the_first_tokens_cell_alone_has_no_figure():
+    cells = [{"name": name, "family": "detectors"} for name in (WITHOUT_FIRST, "key_norm")]
+    assert draw_all(cells[:1], {}) == {}
+    assert list(draw_all(cells, {})) == ["detectors"]
 
 
 def test_few_cells_are_told_one_by_one_and_many_by_their_ends():
