@@ -142,7 +142,7 @@ def mean_from_own(rows: Float[Tensor, "head token token"]) -> Float[np.ndarray, 
 
 def _received_sinks(rows: Float[Tensor, "head token token"]) -> Bool[np.ndarray, " token"]:
     """Tokens that some head gives more than `EPS` on average over the queries from their own on, `LATER` of them at least."""
-    return (mean_from_own(rows) > EPS).any(axis=0)
+    return np.asarray((mean_from_own(rows) > EPS).any(axis=0))
 
 
 def _prevalence(fired: Tensor | None, row: int, there: Tensor, group: Tensor) -> Float[np.ndarray, " place"]:
