@@ -151,6 +151,7 @@ def test_the_words_follow_the_rows():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_resamples")
 def test_the_command_chooses_tests_and_redraws(tmp_path):
     few = {"images": 4, "validation": 3, "doses": (0.0, 0.5), "max_new_tokens": 40, "workers": 1, "fluent": 2}
     config = DoseConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")

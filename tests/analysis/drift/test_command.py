@@ -62,7 +62,10 @@ def test_a_batch_is_as_large_as_that_of_a_recording():
 
 
 @pytest.mark.slow
-def test_from_the_bundled_subject_to_the_figures(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("few_resamples")
+def test_from_the_bundled_subject_to_the_results(tmp_path, monkeypatch):
+    """The figures are drawn by the tests of a redraw, and from a recording by that of the wheel."""
+    monkeypatch.setattr("analysis.drift.figures.draw_all", lambda *_: {})
     page = tmp_path / "findings.md"
     page.write_text("<!-- drift -->\n<!-- /drift -->\n")
     options = {"images": 4, "batch_size": 4, "max_new_tokens": 24, "recordings": tmp_path / "recordings", "page": page}
@@ -73,7 +76,6 @@ def test_from_the_bundled_subject_to_the_figures(tmp_path, monkeypatch):
     assert {"free/chair_s/kvsmooth - baseline", "replay/entropy/mean/kvsmooth - baseline/band"} <= names
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "recordings").rglob("*.nc")}
     assert len(before) == 4 * 2 * 2
-    monkeypatch.setattr("analysis.drift.figures.draw_all", lambda *_: {})  # drawn already
     drift.main(DriftConfig(out=tmp_path / "b", **options))  # nothing is recorded twice, and nothing comes out differently
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "recordings").rglob("*.nc")} == before
     again = read_results(tmp_path / "b" / "drift.json")

@@ -81,6 +81,7 @@ def test_the_verdict_says_whose_the_signature_is():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_resamples")
 def test_the_command_records_every_arm_and_redraws(tmp_path):
     config = MechanismConfig(
         images=3, max_new_tokens=30, out=tmp_path / "out", page=tmp_path / "page.md", recordings=tmp_path / "recordings", batch_size=3

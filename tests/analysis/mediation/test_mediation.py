@@ -182,6 +182,7 @@ def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_resamples")
 def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, capsys):
     page = tmp_path / "findings.md"
     page.write_text("<!-- mediation -->\n<!-- /mediation -->\n")
