@@ -33,7 +33,7 @@ def queries():
 
 
 @pytest.mark.parametrize("method", [None, METHOD], ids=["baseline", "kvsmooth"])
-@pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("sample", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["greedy", "sampled"])
 def test_a_batch_says_what_its_items_say_alone(bundled, queries, method, sample):
     worker = Answerer(Answering(method=method, max_new_tokens=12, sample=sample, seed=3), bundled)
     together = worker(queries)

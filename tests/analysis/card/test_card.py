@@ -118,6 +118,7 @@ def test_conditions_end_with_the_arms_that_smooth():
     assert len(conditions(scenes(2), 0, smoothing=False)) == 3
 
 
+@pytest.mark.slow
 def test_captions_of_patches_shuffled_another_way_are_not_taken_from_the_cache(tmp_path):
     subject, drawn = load_subject("emoji"), scenes(1)
     first, again, other = (conditions(drawn, seed, smoothing=False)[2] for seed in (0, 0, 1))
@@ -128,6 +129,7 @@ def test_captions_of_patches_shuffled_another_way_are_not_taken_from_the_cache(t
     assert captions(subject, other, 1, 1, tmp_path) != ["A dog."]
 
 
+@pytest.mark.slow
 def test_captions_of_weights_whose_hashes_begin_alike_are_not_taken_for_each_other(tmp_path):
     subject, (plain, *_) = load_subject("emoji"), conditions(scenes(1), 0, smoothing=False)
     for number, revision in enumerate(("sha256:0123456789aaaa", "sha256:0123456789bbbb"), 1):

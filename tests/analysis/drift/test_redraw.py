@@ -40,6 +40,7 @@ def drawn(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_resamples")
 class TestRedraw:
     @pytest.fixture
     def folder(self, drawn, tmp_path):

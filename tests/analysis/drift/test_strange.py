@@ -13,6 +13,8 @@ from analysis.drift.reduce import reduce
 from analysis.question.question import by_name
 from tests.analysis.synthetic import recording
 
+FAST = ("captions of one token", "entropy only")
+
 
 def strange():
     """Recordings that hold almost nothing."""
@@ -34,7 +36,8 @@ def strange():
     }
 
 
-@pytest.mark.parametrize("kind", list(strange()))
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in FAST else pytest.mark.slow) for kind in strange()])
+@pytest.mark.usefixtures("few_resamples")
 def test_strange_recordings_give_rows_with_reasons_and_figures(kind):
     reduced = reduce({"replay": strange()[kind]})
     text = drift.test(reduced, DriftConfig(), "")
@@ -48,6 +51,7 @@ def test_strange_recordings_give_rows_with_reasons_and_figures(kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["one image", "captions of no token", "one arm", "one layer", "entropy only"])
+@pytest.mark.usefixtures("few_resamples")
 def test_strange_recordings_go_all_the_way_to_files(kind, tmp_path):
     QUESTION.write(reduce({"replay": strange()[kind]}), tmp_path / "drift.nc")
     page = tmp_path / "page.md"
