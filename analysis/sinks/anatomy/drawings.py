@@ -11,9 +11,8 @@ from analysis.plots.style import NULL_COLOUR, PAGE, figure, legend, letter
 from analysis.sinks.anatomy.names import OUTLIER, SCENES, SINK
 
 NOTE = (
-    f"The first {SCENES} captions. a: each head, mean over captions; dotted: what counts as leaning on one token. Hidden: that token is\n"
-    "taken out of its rows. b: distance from the image's median over 1.4826 times the median absolute deviation; line and band: median,\n"
-    "10 to 90 % of images."
+    f"First {SCENES} captions. a: each head; dotted: from here on it leans on one token; hidden: that token is taken out of its rows.\n"
+    "b: distance from the image's median norm in robust standard deviations; line and band: median, 10 to 90 % of images."
 )
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 
