@@ -6,12 +6,14 @@ import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
 
 import pytest
 
 from analysis.questions import ACROSS_SUBJECTS, QUESTIONS
 from tests.rooms import FLOORS, ROOT, sources
 
+COMMIT = re.compile(r'"git_commit": "([0-9a-f]{40})"')
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 SOURCES = [ROOT / path for path in sources()]
 REGISTRIES = {
@@ -139,3 +141,17 @@ def test_every_question_on_the_findings_page_has_its_paragraph_and_its_results()
         assert len(text.split()) > 50, f"docs/findings.md says nothing of {question}; run python -m analysis.{question}"
         assert (ROOT / "figures" / "emoji" / question / f"{question}.json").is_file()
         assert list((ROOT / "figures" / "emoji" / question).glob("*.png"))
+
+
+def test_results_name_commits_of_this_history():
+    """A rebase gives a commit another name; results that were made before it then name one that nobody can check out."""
+
+    def git(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+
+    named = {path: found.group(1) for path in (ROOT / "figures").rglob("*.json") if (found := COMMIT.search(path.read_text("utf-8")))}
+    assert named
+    lost = [path for path, commit in named.items() if git("merge-base", "--is-ancestor", commit, "HEAD").returncode]
+    if len(lost) == len(named) or git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("the history is not here")
+    assert not [str(path.relative_to(ROOT)) for path in lost], "run their commands again from a commit that is pushed"
