@@ -1,6 +1,7 @@
 """What methods.json says, in words."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
@@ -107,6 +108,15 @@ def _several(arms: Sequence[str], among: Sequence[str]) -> str:
 
 
 def _command(config: Mapping[str, Any]) -> str:
-    if config["subject"] == "emoji":
-        return "python -m analysis.methods"
-    return f"python -m analysis.methods --subject {config['subject']} --images {config['images']} --validation {config['validation']}"
+    """What gives these results again: every option that decides a number and is not at its default."""
+    from analysis.methods.__main__ import MethodsConfig
+    from analysis.question.destination import UNNUMBERED
+    from probes.command.strict_json import as_plain
+
+    default = {field.name: as_plain(field.default) for field in fields(MethodsConfig) if field.name not in UNNUMBERED}
+    words = ["python -m analysis.methods"]
+    for name, value in default.items():
+        if config.get(name, value) != value:
+            given = config[name] if isinstance(config[name], list) else [config[name]]
+            words.append(f"--{name.replace('_', '-')} {' '.join(f'{one:g}' if isinstance(one, float) else str(one) for one in given)}")
+    return " ".join(words)

@@ -122,6 +122,7 @@ def test_the_page_has_a_line_an_arm_and_says_what_is_missing():
     assert told.startswith("**Of 3 methods and controls, 1 has a strength that the rule admits on validation scenes.")
     assert "\n| **pai x1** |" in told
     assert "\n| eos_bias x1 |" in told
+    assert "`python -m analysis.methods --validation 40 --strengths 1`. In percent" in told
     assert "No strength was admitted of eos_bias and kvsmooth. Not in the table: vcd, it is not served." in told
 
 
