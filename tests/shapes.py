@@ -12,9 +12,11 @@ from types import FunctionType
 from typing import Any, ForwardRef, get_args
 
 import jaxtyping
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 
 _usual = jaxtyping.jaxtyped
+_plain = beartype(conf=BeartypeConf(violation_type=TypeError))
+"""What jaxtyping raises is a TypeError, as Python's own refusal of a wrong argument is; code that catches one meets the same here."""
 
 
 def lighten() -> None:
@@ -27,7 +29,7 @@ def checked(function: Any = None, *, typechecker: Any = beartype) -> Any:
     if function is None:
         return partial(checked, typechecker=typechecker)
     if isinstance(function, FunctionType) and not any(map(_of_arrays, function.__annotations__.values())):
-        return beartype(function)
+        return _plain(function)
     return _usual(function, typechecker=_once)
 
 

@@ -34,7 +34,6 @@ class SinksConfig(ImageOptions):
         "",
         "--images 20",
         "--captions captions.json --images 20",
-        "--detectors my_module:MyDetector --images 20",
         "--redraw",
         "--subject models/mine --image-folder photos --images 50",
     )
@@ -47,7 +46,7 @@ class SinksConfig(ImageOptions):
     captions: Path | None = None
     """captions to feed back instead: a JSON object from image_id to a text or token ids"""
     detectors: tuple[str, ...] = ()
-    """sink detectors of one's own, as module:Class, beside those that `python -m kvsmooth` names"""
+    """sink detectors of one's own, as my_module:MyDetector, beside those that `python -m kvsmooth` names"""
     page: Path = PAGE
     """the page whose paragraph is written anew"""
     redraw: bool = False
