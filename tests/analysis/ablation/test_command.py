@@ -244,9 +244,12 @@ def braked(tmp_path):
 
     @contextlib.contextmanager
     def made(cell, act):
+        over = threading.Event()
+
         def acting():
-            (path,) = until(lambda: list(folder.iterdir()))
-            act(int(path.name))
+            until(lambda: any(folder.iterdir()) or over.is_set())
+            for path in folder.iterdir():
+                act(int(path.name))
 
         thread = threading.Thread(target=acting, daemon=True)
         thread.start()
@@ -254,6 +257,7 @@ def braked(tmp_path):
             with mock.patch.object(workers, "_serve", partial(serve, cell, folder)):
                 yield
         finally:
+            over.set()  # where no worker came to the cell, the test fails with what ended the block, and waits for nothing
             thread.join()
 
     return made
