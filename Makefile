@@ -95,3 +95,4 @@ benchmark: .venv/ready
 
 clean:
 	rm -rf .venv recordings out
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -8,11 +8,13 @@ name stands for is known when the result is looked at.
 
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType
+from importlib.machinery import SourceFileLoader
+from types import FunctionType, ModuleType
 from typing import Any, ForwardRef, get_args
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
+from jaxtyping._import_hook import _JaxtypingLoader
 
 _usual = jaxtyping.jaxtyped
 _plain = beartype(conf=BeartypeConf(violation_type=TypeError))
@@ -22,6 +24,34 @@ _plain = beartype(conf=BeartypeConf(violation_type=TypeError))
 def lighten() -> None:
     """Before any module of the rooms is imported."""
     jaxtyping.jaxtyped = checked
+    for name in ("exec_module", "get_data", "_cache_bytecode"):
+        setattr(_JaxtypingLoader, name, vars(Apart)[name])
+
+
+class Apart(SourceFileLoader):
+    """Keeps the bytecode of decorated modules in files of its own, beside the plain ones.
+
+    jaxtyping's loader has importlib call them otherwise while it loads a module. Two threads that load at once undo each other's call, and
+    decorated code is written where plain code belongs; a process without the option then ends with a KeyError in its first import.
+    """
+
+    _typechecker: Any
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Load, with importlib as it is."""
+        SourceFileLoader.exec_module(self, module)
+
+    def get_data(self, path: str) -> bytes:
+        """Of the source, or of the bytecode beside the plain one."""
+        return SourceFileLoader.get_data(self, _apart(path, self._typechecker))
+
+    def _cache_bytecode(self, source_path: str, bytecode_path: str, data: bytes) -> None:
+        SourceFileLoader._cache_bytecode(self, source_path, _apart(bytecode_path, self._typechecker), data)
+
+
+def _apart(path: str, typechecker: Any) -> str:
+    """A file of bytecode by the name that belongs to these checks; any other as it is."""
+    return f"{path.removesuffix('.pyc')}.checked-{typechecker.get_hash()}.pyc" if path.endswith(".pyc") else path
 
 
 def checked(function: Any = None, *, typechecker: Any = beartype) -> Any:

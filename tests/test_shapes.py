@@ -1,7 +1,11 @@
 """Shapes and types of the rooms are checked while tests run: arguments, results, and sizes that share a name."""
 
+import importlib._bootstrap_external
+import importlib.util
+import sys
 from collections.abc import Callable
 
+import jaxtyping
 import pytest
 import torch
 from jaxtyping import Float, TypeCheckError
@@ -60,3 +64,36 @@ def test_the_rooms_are_checked():
             wrong()
     assert whole(3)
     assert all(hasattr(function, "__wrapped__") for function in (row_entropy, whole))
+
+
+LOADED = """
+import importlib._bootstrap_external
+from jaxtyping import Float
+from torch import Tensor
+
+called = importlib._bootstrap_external.cache_from_source
+
+
+def twice(values: Float[Tensor, " row"]) -> Float[Tensor, " row"]:
+    return values * 2
+"""
+
+
+def test_checked_bytecode_never_lies_where_plain_bytecode_belongs(tmp_path, monkeypatch):
+    """While a module is loaded importlib is as it is, so that another thread which loads at the same time writes nothing amiss."""
+    (tmp_path / "loaded_here.py").write_text(LOADED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    plain = importlib._bootstrap_external.cache_from_source
+    for _ in range(2):  # compiled, then read
+        monkeypatch.delitem(sys.modules, "loaded_here", raising=False)
+        with jaxtyping.install_import_hook("loaded_here", "beartype.beartype"):
+            module = importlib.import_module("loaded_here")
+        assert module.called is plain
+        with pytest.raises(TypeCheckError):
+            module.twice(torch.ones(2, 2))
+        assert [path.name.split(".")[2].partition("-")[0] for path in (tmp_path / "__pycache__").iterdir()] == ["checked"]
+    monkeypatch.delitem(sys.modules, "loaded_here")
+    module = importlib.import_module("loaded_here")
+    assert module.twice(torch.ones(2, 2)).shape == (2, 2), "without the hook nothing is checked"
