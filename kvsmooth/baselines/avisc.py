@@ -10,17 +10,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Branch, Prompt, refuse_chunks
-from kvsmooth.baselines.contrast import contrasted
+from kvsmooth.baselines.branch import Branch, Prompt
+from kvsmooth.baselines.contrasting import Contrasting
 from kvsmooth.baselines.logits import LogitChange, Pass
-from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.prompt_row import PromptRow
 from kvsmooth.baselines.prompts import image_tokens
 from kvsmooth.baselines.site import Site
 
 
 @dataclass(frozen=True)
-class AVISC(Method):
+class AVISC(Contrasting):
     """Contrasts the logits with those of a branch that sees blind tokens alone: (1 + alpha) l - alpha l', among plausible tokens.
 
     Of the prompt's last token, mean over heads: the fewest layers that hold a share `gamma` of all layers' attention to the image; in
@@ -51,19 +50,9 @@ class AVISC(Method):
     deviations: float = 1.0
 
     def __post_init__(self) -> None:
-        self.check_number("alpha", least=0)
-        self.check_number("beta", least=0, most=1)
+        self.check_contrast()
         self.check_number("gamma", least=0, most=1)
         self.check_number("deviations")
-
-    @property
-    def neutral(self) -> bool:
-        """Whether neither a contrast nor a constraint is left."""
-        return self.alpha == 0 and self.beta == 0
-
-    def refuse(self, module: torch.nn.Module, given: Mapping[str, Any]) -> None:
-        """Refuse prompts in chunks."""
-        refuse_chunks(self.name, module, given)
 
     def parts(self, site: Site) -> Iterable[AbstractContextManager[Any]]:
         """What measures the prompt, and the change of the logits."""
@@ -71,7 +60,7 @@ class AVISC(Method):
 
         def change(logits: Float[Tensor, "row token"], at: Pass) -> Float[Tensor, "row token"]:
             branch = Branch(site, partial(self._blinded, site, row, at))
-            return contrasted(logits, branch.logits(at), self.alpha, self.beta)
+            return self.against(logits, branch.logits(at))
 
         changed = LogitChange(site, change, self.neutral)()
         return (changed,) if self.neutral else (row(), changed)

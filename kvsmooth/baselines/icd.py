@@ -5,21 +5,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Branch, refuse_chunks
-from kvsmooth.baselines.contrast import contrasted
+from kvsmooth.baselines.branch import Branch
+from kvsmooth.baselines.contrasting import Contrasting
 from kvsmooth.baselines.logits import LogitChange, Pass
-from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.prompts import disturbed
 from kvsmooth.baselines.site import Site
 from kvsmooth.errors import Unsupported
 
 
 @dataclass(frozen=True)
-class ICD(Method):
+class ICD(Contrasting):
     """Contrasts the logits with those of a branch that was told to be confused: (1 + alpha) l - alpha l', among plausible tokens.
 
     The instruction stands behind the image, before the text's own. Source: Wang et al., ACL Findings 2024; the authors' code, which is of
@@ -49,17 +47,7 @@ class ICD(Method):
         if not all(isinstance(token, int) and not isinstance(token, bool) and token >= 0 for token in tokens):
             raise ValueError(f"ICD.instruction must be token ids; got {self.instruction!r}.")
         object.__setattr__(self, "instruction", tokens)
-        self.check_number("alpha", least=0)
-        self.check_number("beta", least=0, most=1)
-
-    @property
-    def neutral(self) -> bool:
-        """Whether neither a contrast nor a constraint is left."""
-        return self.alpha == 0 and self.beta == 0
-
-    def refuse(self, module: torch.nn.Module, given: Mapping[str, Any]) -> None:
-        """Refuse prompts in chunks."""
-        refuse_chunks(self.name, module, given)
+        self.check_contrast()
 
     def parts(self, site: Site) -> Iterable[AbstractContextManager[Any]]:
         """The change of the logits."""
@@ -70,6 +58,6 @@ class ICD(Method):
         branch = Branch(site, disturbed(site, tuple(self.instruction)))
 
         def change(logits: Float[Tensor, "row token"], at: Pass) -> Float[Tensor, "row token"]:
-            return contrasted(logits, branch.logits(at), self.alpha, self.beta)
+            return self.against(logits, branch.logits(at))
 
         return (LogitChange(site, change, self.neutral)(),)

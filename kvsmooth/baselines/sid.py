@@ -5,22 +5,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Branch, Prompt, refuse_chunks
-from kvsmooth.baselines.contrast import contrasted
+from kvsmooth.baselines.branch import Branch, Prompt
+from kvsmooth.baselines.contrasting import Contrasting
 from kvsmooth.baselines.least_seen import LeastSeen
 from kvsmooth.baselines.logits import LogitChange, Pass
-from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.prompts import image_tokens
 from kvsmooth.baselines.site import Site
 from kvsmooth.errors import Unsupported
 
 
 @dataclass(frozen=True)
-class SID(Method):
+class SID(Contrasting):
     """Contrasts the logits with those of a branch that sees the least attended image tokens: (1 + alpha) l - alpha l'.
 
     Among plausible tokens. In the branch, at each pass anew: the `rank` image tokens with the least of the newest token's attention in
@@ -50,19 +48,9 @@ class SID(Method):
     layer: int = 2
 
     def __post_init__(self) -> None:
-        self.check_number("alpha", least=0)
-        self.check_number("beta", least=0, most=1)
+        self.check_contrast()
         self.check_whole("rank", least=0)
         self.check_whole("layer", least=1)
-
-    @property
-    def neutral(self) -> bool:
-        """Whether neither a contrast nor a constraint is left."""
-        return self.alpha == 0 and self.beta == 0
-
-    def refuse(self, module: torch.nn.Module, given: Mapping[str, Any]) -> None:
-        """Refuse prompts in chunks."""
-        refuse_chunks(self.name, module, given)
 
     def parts(self, site: Site) -> Iterable[AbstractContextManager[Any]]:
         """The attention of the branch, and the change of the logits."""
@@ -79,7 +67,7 @@ class SID(Method):
 
             with least.branch(at):
                 other = Branch(site, edit).logits(at)
-            return contrasted(logits, other, self.alpha, self.beta)
+            return self.against(logits, other)
 
         changed = LogitChange(site, change, self.neutral)()
         return (changed,) if self.neutral else (least(), changed)

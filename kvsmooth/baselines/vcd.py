@@ -9,10 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Branch, Prompt, refuse_chunks
-from kvsmooth.baselines.contrast import contrasted
+from kvsmooth.baselines.branch import Branch, Prompt
+from kvsmooth.baselines.contrasting import Contrasting
 from kvsmooth.baselines.logits import LogitChange, Pass
-from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.site import Site
 from kvsmooth.errors import Unsupported
 
@@ -20,7 +19,7 @@ STEPS = 1000
 
 
 @dataclass(frozen=True)
-class VCD(Method):
+class VCD(Contrasting):
     """Contrasts the logits with those of a branch whose image is diffused: (1 + alpha) l - alpha l', among plausible tokens.
 
     The normalised pixels x become sqrt(a) x + sqrt(1 - a) e, with a the product of 1 - b over the first `noise_step` + 1 of 1000 steps,
@@ -50,28 +49,18 @@ class VCD(Method):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self.check_number("alpha", least=0)
-        self.check_number("beta", least=0, most=1)
+        self.check_contrast()
         self.check_whole("noise_step", least=0)
         self.check_whole("seed", least=0)
         if self.noise_step >= STEPS:
             raise ValueError(f"VCD.noise_step must be below {STEPS}; got {self.noise_step}.")
-
-    @property
-    def neutral(self) -> bool:
-        """Whether neither a contrast nor a constraint is left."""
-        return self.alpha == 0 and self.beta == 0
-
-    def refuse(self, module: torch.nn.Module, given: Mapping[str, Any]) -> None:
-        """Refuse prompts in chunks."""
-        refuse_chunks(self.name, module, given)
 
     def parts(self, site: Site) -> Iterable[AbstractContextManager[Any]]:
         """The change of the logits."""
         branch = Branch(site, self._noised)
 
         def change(logits: Float[Tensor, "row token"], at: Pass) -> Float[Tensor, "row token"]:
-            return contrasted(logits, branch.logits(at), self.alpha, self.beta)
+            return self.against(logits, branch.logits(at))
 
         return (LogitChange(site, change, self.neutral)(),)
 
