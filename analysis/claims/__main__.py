@@ -3,7 +3,6 @@
 Reads the results files of the questions alone; nothing is run anew. A question that a subject has not been asked is a dash.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, ClassVar
 from analysis.claims.claims import PARTS, PaperClaim
 from analysis.claims.forest import effects, forest
 from analysis.drift.findings import captions
-from analysis.question.question import by_name
+from analysis.question.question import stored_rows
 from analysis.telling.pages import PAGE, with_paragraph
 from analysis.telling.wording import bracketed, p_value
 from probes.command.cli import BadInput, run_cli
@@ -59,15 +58,17 @@ def results(folder: Path) -> dict[str, Rows]:
     found: dict[str, Rows] = {}
     for question in dict.fromkeys(claim.question for part in PARTS.values() for claim in part):
         path = folder / question / f"{question}.json"
-        try:
-            rows = by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
-            # captions stand uncorrected in their file; the page corrects them over their measures, as here
-            found[question] = rows | ({row["name"]: row for row in captions(rows).values()} if question == "drift" else {})
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run the question again.") from error
+        if rows := stored_rows(path):
+            found[question] = rows | (_corrected(rows, path) if question == "drift" else {})
     return found
+
+
+def _corrected(rows: Rows, path: Path) -> dict[str, dict[str, Any]]:
+    """Captions stand uncorrected in their file; the page corrects them over their measures, as here."""
+    try:
+        return {row["name"]: row for row in captions(rows).values()}
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run its question again.") from error
 
 
 def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:

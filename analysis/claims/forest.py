@@ -4,7 +4,6 @@ Subjects are those that are bundled, and the points of training of which `analys
 whether they differ and nothing of the subjects that one might have trained instead.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,7 @@ from scipy.stats import chi2, norm
 
 from analysis.captions.measures import MEASURES
 from analysis.plots.style import PAGE, figure, letter
-from analysis.question.question import by_name
-from probes.command.cli import BadInput
+from analysis.question.question import stored_rows
 
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
@@ -82,11 +80,11 @@ def effects(figures: Path) -> list[Effect]:
     BadInput : a file is damaged
     """
     found = []
-    ablation = _rows(figures / "emoji" / "ablation" / "ablation.json")
+    ablation = stored_rows(figures / "emoji" / "ablation" / "ablation.json")
     for dose in DOSES:
         cell = "kvsmooth" if dose == 0.7 else f"lambda_ref {dose:g}"
         found += _of(ablation, {name: f"{cell} - baseline/{name}" for name in SHOWN}, "emoji", dose)
-    grounding = _rows(figures / "smollm2" / "grounding" / "grounding.json")
+    grounding = stored_rows(figures / "smollm2" / "grounding" / "grounding.json")
     points = list(dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"]))
     for point in points:
         for dose in DOSES:
@@ -131,18 +129,7 @@ def panel(ax: Axes, found: Sequence[Effect], subjects: Sequence[str], level: flo
 def _of(rows: Rows, names: Mapping[str, str], subject: str, dose: float) -> list[Effect]:
     found = []
     for measure, name in names.items():
-        row = rows.get(name)
-        if row is not None:
-            low, high = (float("nan") if end is None else float(end) for end in row["interval"])
-            passed = row["p_adjusted"] is not None and row["p_adjusted"] < 0.05
-            found.append(Effect(subject, dose, measure, float(row["estimate"]), (low, high), int(row["n"]), passed))
+        if (row := rows.get(name)) is not None:
+            low, high = row["interval"]
+            found.append(Effect(subject, dose, measure, row["estimate"], (low, high), row["n"], row["p_adjusted"] < 0.05))
     return found
-
-
-def _rows(path: Path) -> Rows:
-    try:
-        return by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run the question again.") from error

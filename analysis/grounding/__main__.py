@@ -114,8 +114,7 @@ def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
 
 def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under the figure."""
-    told = answer.found["provenance"]
-    return {name: told.get(name, "") for name in ("git_commit", "model_id", "data_hash", "n", "seed")}
+    return answer.origin("git_commit", "model_id", "data_hash", "n", "seed")
 
 
 def words(answer: QuestionOutcome) -> tuple[str, str]:

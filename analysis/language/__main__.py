@@ -131,8 +131,7 @@ def words(answer: QuestionOutcome) -> tuple[str, str]:
 
 def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under the figure."""
-    told = answer.found["provenance"]
-    return {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")}
+    return answer.origin("git_commit", "model_id", "model_revision", "data_hash", "n", "seed")
 
 
 if __name__ == "__main__":

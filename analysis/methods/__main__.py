@@ -3,7 +3,6 @@
 Each finished arm is a file in --store. `--redraw` makes figure and page from methods.nc and methods.json alone.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -105,8 +104,7 @@ def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
 
 def about(answer: QuestionOutcome) -> dict[str, Any]:
     """The origin that stands in and under the figure."""
-    told = json.loads(answer.reduced.attrs["analysis"])
-    return {name: told.get(name, "") for name in ("git_commit", "model_id", "model_revision", "data_hash", "n")}
+    return answer.origin("git_commit", "model_id", "model_revision", "data_hash", "n")
 
 
 def words(answer: QuestionOutcome) -> tuple[str, str]:

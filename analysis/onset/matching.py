@@ -12,6 +12,7 @@ import pandas
 import xarray as xr
 from jaxtyping import Int
 
+from analysis.onset.auroc_row import auroc_row
 from analysis.onset.names import MATCHED, SCORES, STRATA
 from analysis.question.arms import ARMS
 from analysis.stats.discrimination import Discrimination, discriminate_all
@@ -56,17 +57,6 @@ def matched_rows(data: xr.Dataset, arm: str, seed: int, level: float) -> Iterato
         found |= {(stratum, name): several[name, "stratified"] for name in columns}
     adjusted = adjust(np.array([one.p for one in found.values()], dtype=float))
     for ((stratum, name), one), corrected in zip(found.items(), adjusted, strict=True):
-        yield Row(
-            name=f"matched/{stratum}/{name}/{arm}",
-            estimate=one.auroc,
-            unit="AUROC",
-            n=one.n_images,
-            interval=(one.low, one.high),
-            test="clustered DeLong, two-sided: 0.5",
-            p=one.p,
-            p_adjusted=corrected,
-            adjustment=f"Holm over {family_size(adjusted)} scores and strata",
-            effect={"hallucinated": float(one.n_positive), "true": float(one.n_negative), "pairs": float(one.n_pairs)},
-            where={"quantity": name, "contrast": arm, "form": stratum, "known": SCORES[name].known},
-            reason=one.reason,
-        )
+        where = {"quantity": name, "contrast": arm, "form": stratum, "known": SCORES[name].known}
+        over, pairs = f"{family_size(adjusted)} scores and strata", {"pairs": float(one.n_pairs)}
+        yield auroc_row(f"matched/{stratum}/{name}/{arm}", one, corrected, over, pairs, where)

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.onset.align import OFFSETS, contributions, difference
+from analysis.onset.auroc_row import auroc_row
 from analysis.onset.matching import matched_rows
 from analysis.onset.names import ADJUSTED, ALIGNED, CONDITIONAL, PRIMARY, SCORES, WINDOWS
 from analysis.onset.timing import timing
@@ -84,35 +85,15 @@ def _detectors(data: xr.Dataset, arm: str, seed: int, level: float) -> list[Row]
             several = [found[name, form] for name in family]
             adjusted = adjust(np.array([one.p for one in several], dtype=float))
             for name, one, corrected in zip(family, several, adjusted, strict=True):
-                rows.append(
-                    Row(
-                        name=f"auroc/{form}/{name}/{arm}",
-                        estimate=one.auroc,
-                        unit="AUROC",
-                        n=one.n_images,
-                        interval=(one.low, one.high),
-                        test="clustered DeLong, two-sided: 0.5",
-                        p=one.p,
-                        p_adjusted=corrected,
-                        adjustment=f"Holm over {family_size(adjusted)} {told}",
-                        effect={
-                            "average precision": one.auprc,
-                            "average precision low": one.auprc_low,
-                            "average precision high": one.auprc_high,
-                            "chance": one.chance,
-                            "prevalence": one.prevalence,
-                            "hallucinated": float(one.n_positive),
-                            "true": float(one.n_negative),
-                        },
-                        where={
-                            "quantity": name,
-                            "contrast": arm,
-                            "form": form,
-                            "known": SCORES[name].known if name in SCORES else "before",
-                        },
-                        reason=one.reason,
-                    )
-                )
+                own = {
+                    "average precision": one.auprc,
+                    "average precision low": one.auprc_low,
+                    "average precision high": one.auprc_high,
+                    "chance": one.chance,
+                    "prevalence": one.prevalence,
+                }
+                where = {"quantity": name, "contrast": arm, "form": form, "known": SCORES[name].known if name in SCORES else "before"}
+                rows.append(auroc_row(f"auroc/{form}/{name}/{arm}", one, corrected, f"{family_size(adjusted)} {told}", own, where))
     return rows
 
 

@@ -41,6 +41,10 @@ class QuestionOutcome:
         """Coverage of the intervals, percent."""
         return 100 * float(self.found["provenance"]["config"]["level"])
 
+    def origin(self, *names: str) -> dict[str, Any]:
+        """These entries of the provenance; empty where one is missing."""
+        return {name: self.found["provenance"].get(name, "") for name in names}
+
     @property
     def about(self) -> dict[str, Any]:
         """What the line under a figure of recorded images tells."""

@@ -181,6 +181,21 @@ def read_results(path: Path) -> dict[str, Any]:
     return found
 
 
+def stored_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Rows of another question's results file by their names; none where there is no file.
+
+    Raises
+    ------
+    BadInput : the file is damaged
+    """
+    try:
+        return by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run its question again.") from error
+
+
 def by_name(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Rows of a results file by their names, with NaN where a number is null."""
 

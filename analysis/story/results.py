@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.question.question import by_name
+from analysis.question.question import stored_rows
 from probes.command.cli import BadInput
 from probes.subjects.bundled import BUNDLED
 
@@ -78,12 +78,14 @@ def sources(figures: Path) -> StorySources:
     ------
     BadInput : no dose question was asked, or a file cannot be read
     """
-    return StorySources(read(figures), rows_of(figures / "language" / "language.json"), real_logs(figures / "published" / "published.json"))
+    return StorySources(
+        read(figures), stored_rows(figures / "language" / "language.json"), real_logs(figures / "published" / "published.json")
+    )
 
 
 def real_logs(path: Path) -> list[RealLog]:
     """The logs of a results file of `analysis.published`; none where there is no file."""
-    rows = rows_of(path)
+    rows = stored_rows(path)
     if not rows:
         return []
     made = []
@@ -111,16 +113,6 @@ def read(figures: Path) -> list[SubjectResults]:
     return found
 
 
-def rows_of(path: Path) -> Rows:
-    """Rows of a results file by name; none where there is no file."""
-    try:
-        return by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run its question again.") from error
-
-
 def _subject(name: str, folder: Path) -> SubjectResults:
     path = folder / "dose" / "dose.json"
     try:
@@ -128,7 +120,7 @@ def _subject(name: str, folder: Path) -> SubjectResults:
         reduced = xr.load_dataset(path.with_suffix(".nc"), engine="h5netcdf")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
-    ablation = rows_of(folder / "ablation" / "ablation.json")
+    ablation = stored_rows(folder / "ablation" / "ablation.json")
     same = bool(ablation) and next(iter(ablation.values()))["n"] == origin["n"]
-    further = [rows_of(folder / question / f"{question}.json") for question in ("mechanism", "form")]
-    return SubjectResults(name, rows_of(path), reduced, origin, ablation if same else {}, *further)
+    further = [stored_rows(folder / question / f"{question}.json") for question in ("mechanism", "form")]
+    return SubjectResults(name, stored_rows(path), reduced, origin, ablation if same else {}, *further)
