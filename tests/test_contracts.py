@@ -14,6 +14,7 @@ from analysis.questions import ACROSS_SUBJECTS, QUESTIONS
 from tests.rooms import FLOORS, ROOT, sources
 
 COMMIT = re.compile(r'"git_commit": "([0-9a-f]{40})"')
+SKIPS = re.compile(r"\bpytest\.(skip|importorskip|xfail|mark\.(skip|skipif|xfail))\b")
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 SOURCES = [ROOT / path for path in sources()]
 REGISTRIES = {
@@ -155,3 +156,14 @@ def test_results_name_commits_of_this_history():
     if len(lost) == len(named) or git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
         pytest.skip("the history is not here")
     assert not [str(path.relative_to(ROOT)) for path in lost], "run their commands again from a commit that is pushed"
+
+
+def test_what_may_be_skipped_is_listed_with_its_reason():
+    """A test that is left out tests nothing: docs/testing.md lists each that can be."""
+    skipping = []
+    for path in sources("tests"):
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and SKIPS.search(ast.unparse(node)):
+                skipping.append(node.name)
+    listed = re.findall(r"^\| `(test_\w+)` \|", (ROOT / "docs" / "testing.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert skipping == listed

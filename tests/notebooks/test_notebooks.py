@@ -25,7 +25,8 @@ SUBJECTS = (
     "05_from_recording_to_test",
     "06_reading_the_controls",
 )
-OF_A_MACHINE = re.compile(r"(?<![\w.])(/home/|/Users/|/root/|/tmp/|/work/|/mnt/|/content/|[A-Z]:\\)")
+OF_A_MACHINE = re.compile(r"(?<![\w.:/<*)\]}])/[A-Za-z]\w*/|\b[A-Z]:\\")
+"""A path from the root of a disk, whatever the disk; what follows a word, a link or a tag is none."""
 LONGEST_CELL = 24  # lines; what is longer belongs into the library
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -116,3 +117,15 @@ def _pictures(outputs: list) -> list[np.ndarray]:
     """The PNG outputs of a cell, "height width 3"."""
     images = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB")) for image in images]
+
+
+@pytest.mark.parametrize(
+    "text", ["open('/home/me/a.png')", 'Path("/mnt/data/a")', "cd /opt/models/", "at /Users/me/x", "D:\\data", "(/var/x/y)"]
+)
+def test_a_path_of_a_machine_is_seen(text):
+    assert OF_A_MACHINE.search(text)
+
+
+@pytest.mark.parametrize("text", ["https://a.org/b/c", "figures/emoji/drift/", "../docs/a.md", "</div>/", "1 / 2 / 3", "and/or/both"])
+def test_links_and_paths_of_the_project_are_none(text):
+    assert not OF_A_MACHINE.search(text)

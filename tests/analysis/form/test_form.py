@@ -78,7 +78,6 @@ def test_each_row_says_the_form_and_chooses_its_likeliest_object():
 @pytest.mark.parametrize("name", ["emoji", "smollm2"])
 def test_both_bundled_subjects_can_say_the_form(name):
     if name == "smollm2":
-        pytest.importorskip("gguf")
         from probes.subjects.smollm2.model import build_processor
 
         tokenizer = build_processor().tokenizer
