@@ -15,7 +15,8 @@ from analysis.metrics.chair import score_caption
 from analysis.omission.mentions import mentions_of
 from analysis.omission.stored import stored
 from analysis.question.images import Shown, shown
-from probes.command.cli import BadInput, quiet
+from kvsmooth.errors import Unsupported
+from probes.command.cli import BadInput, one_line, quiet
 from probes.command.strict_json import as_json
 
 NONE = "none"
@@ -46,6 +47,12 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     form = (FORM, lambda: FixedForm(steps, ends[0]))
     speaker = Speaker(subject, seen.items, config.batch_size, longest(steps), config.store, form)
     arms: list[tuple[str, Any]] = [(NONE, None), *((one.name, one.options) for one in chosen if one.options is not None)]
+    for name, method in arms[1:]:
+        try:
+            with method(subject.model):  # refused now, not when others have spoken
+                pass
+        except Unsupported as error:
+            raise BadInput(f"{name}: {one_line(error)}") from error
     said: dict[str, Captions] = {}
     for name, method in tqdm(arms, desc="form", unit="arm", disable=None):
         found = tried(speaker, name, method)

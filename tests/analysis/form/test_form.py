@@ -169,6 +169,13 @@ def test_what_cannot_be_asked_is_told_in_one_line(options, said):
         FormConfig(**options)
 
 
+def test_a_method_that_cannot_serve_is_refused_before_anything_is_said(tmp_path):
+    config = FormConfig(images=2, methods=("kvsmooth", "icd"), out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
+    with pytest.raises(BadInput, match=r"^icd: icd\.instruction must hold the token ids"):
+        main(config)
+    assert not list(tmp_path.rglob("*.json"))
+
+
 @pytest.mark.slow
 def test_the_command_asks_goes_on_and_redraws(tmp_path):
     places = {"out": tmp_path / "out", "page": tmp_path / "page.md", "store": tmp_path / "store"}
