@@ -27,6 +27,13 @@ MEASURED = ("kvsmooth/measures.py", "kvsmooth/mixes.py", "kvsmooth/policies", "k
 COPIED = (*FLOORS, "tests", "docs", "pyproject.toml", "constraints.txt", "README.md")
 TYPED = "from jaxtyping import install_import_hook\ninstall_import_hook(['kvsmooth', 'probes', 'analysis'], 'beartype.beartype')\n"
 """Before the settings of the copied tests: as pytest's option does, which refuses a second run in one process."""
+AGAIN = (
+    "\nusual = settings.get_profile('same')\n"
+    "checks = (*usual.suppress_health_check, HealthCheck.differing_executors)\n"
+    "settings.register_profile('again', usual, suppress_health_check=checks)\n"
+    "settings.load_profile('again')\n"
+)
+"""After them: mutmut runs pytest several times in one process, and a method under hypothesis then meets several objects of its class."""
 
 
 def files_of(room: str) -> list[str]:
@@ -83,7 +90,7 @@ def prepared(room: str) -> Path:
     with (folder / "pyproject.toml").open("a") as file:
         file.write("\n\n[tool.mutmut]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
     conftest = folder / "tests" / "conftest.py"
-    conftest.write_text(TYPED + conftest.read_text())
+    conftest.write_text(TYPED + conftest.read_text() + AGAIN)
     return folder
 
 
