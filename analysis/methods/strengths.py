@@ -15,6 +15,7 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "eos_bias": {"bias": 0.0},
     "repetition_penalty": {"penalty": 1.0},
     "pai": {"alpha": 0.0},
+    "random_positions": {"alpha": 0.0},
     "middle_layer": {"alpha": 0.0},
     "vaf": {"image": 1.0, "system": 1.0},
     "sparc": {"alpha": 1.0},

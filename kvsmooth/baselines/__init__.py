@@ -17,6 +17,7 @@ from kvsmooth.baselines.only import ONLY
 from kvsmooth.baselines.opera import OPERA
 from kvsmooth.baselines.pai import PAI
 from kvsmooth.baselines.prunehal import PruneHal
+from kvsmooth.baselines.random_positions import RandomPositions
 from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.baselines.repetition_penalty import RepetitionPenalty
 from kvsmooth.baselines.sid import SID
@@ -35,6 +36,7 @@ _ALL: tuple[type[Method], ...] = (
     RepetitionPenalty,
     SkipNewline,
     PAI,
+    RandomPositions,
     MiddleLayer,
     SPARC,
     VAF,
@@ -84,6 +86,7 @@ __all__ = [
     "MiddleLayer",
     "NothingChanged",
     "PruneHal",
+    "RandomPositions",
     "Receipts",
     "RepetitionPenalty",
     "SinkRedistribution",

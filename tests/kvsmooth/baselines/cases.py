@@ -13,6 +13,7 @@ STRONG = {
     "eos_bias": {"bias": 3.0},
     "repetition_penalty": {"penalty": 1.5},
     "pai": {"alpha": 0.7, "layers": ALL},
+    "random_positions": {"alpha": 0.7, "layers": ALL, "seed": 3},
     "middle_layer": {"alpha": 0.8, "layers": ALL},
     "vaf": {"image": 1.6, "system": 0.5, "layers": ALL},
     "sparc": {"alpha": 3.0, "tau": -0.2, "beta": 0.3, "layer": 1},
@@ -40,6 +41,7 @@ NEUTRAL = {
     "eos_bias": {"bias": 0.0},
     "repetition_penalty": {"penalty": 1.0},
     "pai": {"alpha": 0.0},
+    "random_positions": {"alpha": 0.0},
     "middle_layer": {"alpha": 0.0},
     "vaf": {"image": 1.0, "system": 1.0},
     "sparc": {"alpha": 1.0},
@@ -63,7 +65,8 @@ NEUTRAL = {
 }
 TEXT_ONLY = ("llama", "qwen3", "mistral")
 OF_A_CONTRAST = {"vcd", "m3id", "icd", "avisc", "sid"}
-NEEDS_IMAGE = {"image_bias", "sink_redistribution", "sparc", "pai", "middle_layer", "vaf", "only", "prunehal", "vista"} | OF_A_CONTRAST
+OF_IMAGE_SCORES = {"image_bias", "pai", "random_positions", "middle_layer", "vaf"}
+NEEDS_IMAGE = OF_IMAGE_SCORES | {"sink_redistribution", "sparc", "only", "prunehal", "vista"} | OF_A_CONTRAST
 OF_LAYERS = {"vti", "vista"}
 OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST - OF_LAYERS) | {"farsight", "tame", "iat", "adaiat"}
 NOT_SERVED = {"only": ("gemma3", "blip2_opt")}
