@@ -5,30 +5,25 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.ablation.panels import FOUR, Rows, by_layer, curve, differences, shared_labels, table, told, two_by_two
+from analysis.ablation.panels import FOUR, LABELS, SIX, Rows, by_layer, curve, differences, shared_labels, told, two_by_two
 from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.plots.style import PAGE, figure, letter
 
-_BARS = "Δ: difference of ratios of sums; {level:.4g} % cluster BCa intervals over images; in brackets: realised mean rate."
-_TEST = "corrected p < 0.05, exchange of arms within images; CHAIR by max-T over the family's cells, the rest by Holm."
-_SAME = "Green: F1 within ±{margin:g}; rings: by two one-sided tests."
-_LEVELS = "Points: ratios of sums over images; bars and bands: {level:.4g} % cluster BCa intervals over images."
-_MATRIX = (
-    "Δ to no smoothing: difference of ratios of sums (intervals: results file); each column has its own scale of colours; in brackets: "
-    "realised mean rate.\nFramed: "
+_BARS = (
+    "Δ with {level:.4g} % cluster BCa intervals over images; in brackets: mean rate. Shaded: F1 within ±{margin:g}; rings: by two "
+    "one-sided tests."
 )
+_COLOURS = "green the better, magenta the worse."
+_TEST = f"Filled: corrected p < 0.05 (exchange of arms within images; CHAIR by max-T, the rest by Holm); {_COLOURS}"
+_LEVELS = "Points: ratios of sums over images; bars and bands: {level:.4g} % cluster BCa intervals over images."
 NOTES = {
-    "ladder": f"{_BARS}\nFilled: {_TEST} {_SAME}",
-    "layers": f"{_BARS} a-d: points smooth one layer, lines those beneath them (orange-red: KVSmooth's).\nFilled, solid: {_TEST} {_SAME}",
+    "ladder": f"{_BARS}\n{_TEST}",
+    "layers": f"{_BARS}\na-d: points: one layer, lines: those beneath (orange: KVSmooth). Filled, solid: corrected p < 0.05; {_COLOURS}",
     "places": f"{_LEVELS}\nK × V: interaction, (both − keys) − (values − neither).",
     "dose": f"{_LEVELS} The curve begins at no smoothing.\nSlope (per unit of rate) and Kendall's τ: over the constant rates.",
-    **dict.fromkeys(("detectors", "options", "cross"), _MATRIX + _TEST),
+    **dict.fromkeys(("detectors", "options", "cross"), f"{_BARS}\n{_TEST}"),
 }
 WIDE = ("chair_i", "chair_s", "f1", "length", "repeated_4grams", "looping")
-MATRIX = (
-    *("chair_i", "chair_i_matched", "chair_s", "chair_s_matched", "hazard", "precision", "recall", "f1"),
-    *("length", "repeated_mentions", "repeated_4grams", "looping"),
-)
 Cells = Sequence[Mapping[str, Any]]
 
 
@@ -77,7 +72,7 @@ def layers(cells: Cells, rows: Rows) -> Figure:
     axes = made.subplots(2, 4, height_ratios=[1.15, 1])
     for ax, measure, text in zip(axes[0], FOUR, "abcd", strict=True):
         by_layer(ax, rows, single, bands, measure)
-        letter(ax, text, "")
+        letter(ax, text, LABELS[measure])
     rest = [name for name in (PAPER, *chosen) if len(chosen.get(name, (0, 0))) > 1]
     _forest_row(
         axes[1],
@@ -96,7 +91,7 @@ def places(cells: Cells, rows: Rows) -> Figure:
     axes = made.subplots(1, 4)
     for ax, measure, text in zip(axes, FOUR, "abcd", strict=True):
         two_by_two(ax, rows, measure)
-        letter(ax, text, "")
+        letter(ax, text, LABELS[measure])
     made.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return made
 
@@ -119,28 +114,30 @@ def dose(cells: Cells, rows: Rows) -> Figure:
 
 def detectors(cells: Cells, rows: Rows) -> Figure:
     """What each detector does in the entropy's place: differences to no smoothing."""
-    return _matrix(rows, [PAPER, *members(cells, "detectors")])
+    return _changes(rows, [PAPER, *members(cells, "detectors")])
 
 
 def options(cells: Cells, rows: Rows) -> Figure:
     """One option changed at a time."""
-    return _matrix(rows, [PAPER, *members(cells, "options")])
+    return _changes(rows, [PAPER, *members(cells, "options")])
 
 
 def cross(cells: Cells, rows: Rows) -> Figure:
     """The cells of a cross product."""
-    return _matrix(rows, [PAPER, *members(cells, "cross")])
+    return _changes(rows, [PAPER, *members(cells, "cross")])
 
 
-def _matrix(rows: Rows, names: Sequence[str]) -> Figure:
-    made = figure(PAGE, 1.15 + 0.2 * len(names))
-    table(made.subplots(), rows, names, MATRIX)
+def _changes(rows: Rows, names: Sequence[str]) -> Figure:
+    """Each cell against no smoothing, in six measures."""
+    made = figure(PAGE, 0.95 + 0.15 * len(names))
+    pairs, labels = [(name, BASELINE) for name in names], [told(name, rows) for name in names]
+    _forest_row(made.subplots(1, len(SIX)), rows, pairs, labels, "abcdef", "", SIX)
     return made
 
 
-def _forest_row(axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: Sequence[str], letters: str, title: str) -> None:
-    for ax, measure, text in zip(axes, FOUR, letters, strict=True):
+def _forest_row(axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: Sequence[str], letters: str, title: str, shown=FOUR) -> None:
+    for ax, measure, text in zip(axes, shown, letters, strict=True):
         differences(ax, rows, pairs, labels, measure)
-        letter(ax, text, "")
+        letter(ax, text, LABELS[measure].removesuffix(" captions"))
     axes[0].set_ylabel(title)
     shared_labels(axes)

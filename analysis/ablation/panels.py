@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from analysis.cells.measures import MEASURES
 from analysis.cells.names import BASELINE, PAPER
 from analysis.plots.forest import Point, forest
-from analysis.plots.matrix import matrix
 from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, NULL_COLOUR
 
 Rows = Mapping[str, Mapping[str, Any]]
 ALPHA = 0.05
 FOUR = ("chair_i", "chair_s", "f1", "length")
+SIX = ("chair_i", "chair_s", "recall", "f1", "length", "looping")
 LABELS = {
     **{name: measure.label for name, measure in MEASURES.items()},
     "chair_i_matched": "CHAIR_i, same mentions",
@@ -23,7 +23,8 @@ LABELS = {
     "hazard": "hazard",
     "length": "length (words)",
 }
-SAME = "#009E73"
+SAME = "0.5"
+BETTER, WORSE = "#009E73", "#CC79A7"
 
 
 def known(row: Mapping[str, Any] | None) -> bool:
@@ -44,7 +45,7 @@ def told(cell: str, rows: Rows) -> str:
 
 
 def differences(ax: Axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: Sequence[str], measure: str) -> None:
-    """Paired differences of one measure, one line a pair, the first on top; filled where the corrected test rejects.
+    """Paired differences of one measure, one line a pair, the first on top; filled, and good or bad by colour, where the test rejects.
 
     Where equivalence was tested: its zone shaded, and a ring round the differences that lie in it by two one-sided tests.
     """
@@ -53,7 +54,7 @@ def differences(ax: Axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: 
     for place, (treated, control) in zip(places, pairs, strict=True):
         row = rows.get(f"{treated} - {control}/{measure}")
         if known(row):
-            points.append(Point(place, row["estimate"], *row["interval"], passes(row)))
+            points.append(Point(place, row["estimate"], *row["interval"], passes(row), _worth(row, measure)))
             margin = row["effect"].get("margin")
             if row["effect"].get("equivalent") == 1:
                 rings.append((row["estimate"], place))
@@ -63,8 +64,14 @@ def differences(ax: Axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: 
             ax.plot(*zip(*rings, strict=True), "o", markersize=6.5, markerfacecolor="none", markeredgecolor=SAME, markeredgewidth=0.9)
     forest([(LABELS[measure], "#222222", "o", points)], [""] * len(pairs), ax=ax)
     ax.set_yticks(range(len(pairs)), list(labels)[::-1])
-    ax.locator_params(axis="x", nbins=4)
-    ax.set_xlabel(f"Δ {LABELS[measure]}")
+    ax.locator_params(axis="x", nbins=4 if ax.get_subplotspec().get_gridspec().ncols <= len(FOUR) else 2, steps=[1, 2, 5, 10])
+    ax.set_xlabel("Δ")
+
+
+def _worth(row: Mapping[str, Any], measure: str) -> str | None:
+    """The colour of a difference that the test finds, where one direction is the better one."""
+    upwards = MEASURES[measure].higher_is_better
+    return None if upwards is None or not passes(row) else BETTER if (row["estimate"] > 0) == upwards else WORSE
 
 
 def shared_labels(axes: Sequence[Axes]) -> None:
@@ -92,7 +99,7 @@ def by_layer(ax: Axes, rows: Rows, single: Mapping[int, str], bands: Mapping[tup
             ax.plot(layer, row["estimate"], "o", color="#222222", markerfacecolor=face, markeredgewidth=0.7, zorder=4)
     layers = list(single)
     ax.set_xticks(layers[:: max(1, int(np.ceil(len(layers) / 6)))])
-    ax.set(xlabel="layer", ylabel=f"Δ {LABELS[measure]}")
+    ax.set(xlabel="layer", ylabel="Δ")
 
 
 def two_by_two(ax: Axes, rows: Rows, measure: str) -> None:
@@ -145,16 +152,3 @@ def curve(ax: Axes, rows: Rows, constant: Sequence[str], guided: Sequence[str], 
         about = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom", "fontsize": 5.8, "color": "0.25"}
         ax.annotate(note, (0, 1), xytext=(10, 5.5), **about)
     ax.set(xlabel="realised mean rate", ylabel=LABELS[measure], xlim=(-0.02, 0.95))
-
-
-def table(ax: Axes, rows: Rows, cells: Sequence[str], measures: Sequence[str]) -> None:
-    """Differences to the baseline as a matrix; the realised mean rate as the last column, uncoloured."""
-    found = [[rows.get(f"{cell} - {BASELINE}/{measure}") for measure in measures] for cell in cells]
-    values = np.array([[row["estimate"] if known(row) else np.nan for row in line] for line in found])
-    rejects = np.array([[known(row) and passes(row) for row in line] for line in found])
-    formats = ["{:+.1f}" if np.nanmax(np.abs(column), initial=0) >= 2 else "{:+.3f}" for column in values.T]
-    columns = [
-        LABELS[name].replace(", same ", ",\nsame\n").replace(", ", ",\n").replace(" (", "\n(").replace("repeated ", "repeated\n")
-        for name in measures
-    ]
-    matrix(values, rejects, [told(cell, rows) for cell in cells], columns, formats=formats, ax=ax)

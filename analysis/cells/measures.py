@@ -27,6 +27,7 @@ class CaptionMeasure:
     label, unit : as figures and tables call it
     above, below : weights of the counts in numerator and denominator
     tested : whether arms are compared by it; what the smoothing itself sets is described only
+    higher_is_better : None where neither direction is
     """
 
     label: str
@@ -34,11 +35,12 @@ class CaptionMeasure:
     above: Mapping[str, float]
     below: Mapping[str, float]
     tested: bool = True
+    higher_is_better: bool | None = None
 
 
-def of_counts(label: str, unit: str, above: str, below: str, tested: bool = True) -> CaptionMeasure:
+def of_counts(label: str, unit: str, above: str, below: str, tested: bool = True, higher_is_better: bool | None = None) -> CaptionMeasure:
     """The sum of one count over the sum of another."""
-    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0}, tested)
+    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0}, tested, higher_is_better)
 
 
 def weights_of(part: str, counts: Sequence[str], measures: Mapping[str, CaptionMeasure]) -> Float[np.ndarray, "count measure"]:
@@ -47,19 +49,24 @@ def weights_of(part: str, counts: Sequence[str], measures: Mapping[str, CaptionM
 
 
 MEASURES = {
-    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions"),
-    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions"),
-    "recall": of_counts("recall", "1", "recalled", "truth"),
-    "precision": of_counts("precision", "1", "recalled", "objects"),
+    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions", higher_is_better=False),
+    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions", higher_is_better=False),
+    "recall": of_counts("recall", "1", "recalled", "truth", higher_is_better=True),
+    "precision": of_counts("precision", "1", "recalled", "objects", higher_is_better=True),
     # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
-    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
-    "hazard": of_counts("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk"),
+    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}, higher_is_better=True),
+    "hazard": of_counts("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk", higher_is_better=False),
     "length": of_counts("length", "words", "length", "captions"),
     "mentions": of_counts("mentions", "1 a caption", "mentions", "captions"),
     "objects": of_counts("objects named", "1 a caption", "objects", "captions"),
     # CHAIR_i counts every mention: naming true objects again and again lowers it
-    "repeated_mentions": CaptionMeasure("repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}),
-    **{name: of_counts(TEXT_MEASURES[name].title, "1", above, below) for name, (above, below, _) in TEXT_RATIOS.items()},
+    "repeated_mentions": CaptionMeasure(
+        "repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}, higher_is_better=False
+    ),
+    **{
+        name: of_counts(TEXT_MEASURES[name].title, "1", above, below, higher_is_better=TEXT_MEASURES[name].higher_is_better)
+        for name, (above, below, _) in TEXT_RATIOS.items()
+    },
     "ended": of_counts("ended by itself", "1", "ended", "captions"),
     "steps": of_counts("decode steps", "1 a caption", "steps", "captions", False),
     "rate": of_counts("mean rate", "1", "rate", "steps", False),

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 
 @dataclass(frozen=True)
 class Point:
-    """One estimate with its interval; `rejects` says whether its corrected test does, NaN estimates are left out."""
+    """One estimate with its interval; `rejects` says whether its corrected test does; NaN is left out; `colour` is its own, or none."""
 
     place: int
     estimate: float
     low: float
     high: float
     rejects: bool
+    colour: str | None = None
 
 
 def forest(
@@ -32,9 +33,10 @@ def forest(
         shown = [point for point in points if np.isfinite(point.estimate)]
         for point in shown:
             limits = [point.low, point.high] if np.isfinite(point.low) and np.isfinite(point.high) else [point.estimate] * 2
-            ax.plot(limits, [point.place + shift] * 2, color=colour, linewidth=0.9, solid_capstyle="butt")
-            face = colour if point.rejects else "white"
-            ax.plot(point.estimate, point.place + shift, marker, color=colour, markerfacecolor=face, markeredgewidth=0.7)
+            own = point.colour or colour
+            ax.plot(limits, [point.place + shift] * 2, color=own, linewidth=0.9, solid_capstyle="butt")
+            face = own if point.rejects else "white"
+            ax.plot(point.estimate, point.place + shift, marker, color=own, markerfacecolor=face, markeredgewidth=0.7)
         ax.plot([], [], marker, color=colour, label=name)
     every = max(1, int(np.ceil(len(labels) / 16)))
     ax.set_yticks(np.arange(len(labels))[::every], list(labels)[::every])
