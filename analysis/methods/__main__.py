@@ -96,10 +96,10 @@ def test(reduced: "xr.Dataset", config: MethodsConfig, checksum: str) -> str:
 
 def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
-    from analysis.methods.figures import NOTE, draw_all
+    from analysis.methods.figures import NOTES, draw_all
 
-    note = NOTE.format(level=answer.level, n=answer.found["provenance"]["n"])
-    return {name: (made, note) for name, made in draw_all(answer.rows, answer.found).items()}
+    told = {"level": answer.level, "n": answer.found["provenance"]["n"]}
+    return {name: (made, NOTES[name].format(**told)) for name, made in draw_all(answer.rows, answer.found).items()}
 
 
 def about(answer: QuestionOutcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The figure: every arm in the plane of recall and CHAIR_s, with what omission alone gives, and in the plane of recall and precision."""
+"""The figures: what every arm changes, and every arm in the planes of recall with CHAIR_s, omission lines beside it, and with precision."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +12,36 @@ from analysis.methods.strengths import named
 from analysis.methods.trial import NONE
 from analysis.omission.line import MEASURES as OMITTED
 from analysis.omission.line import measures
+from analysis.plots.forest import Point, forest
 from analysis.plots.labels import names as write_names
 from analysis.plots.style import PAGE, figure, letter
 from analysis.published.style import LINE_LOOKS, VERDICT_COLOURS
+from analysis.published.verdict import NOT_LOWER, UNTOLD
 
-NOTE = (
-    "{n} test scenes; bars: {level:.4g} % cluster BCa intervals over images. Circles: strength chosen on validation scenes; squares: the "
-    "source's own.\nLines: what leaving out ever more of the captions without a method gives. Verdicts by corrected tests. Grey: equal F1."
-)
+NOTES = {
+    "methods": (
+        "{n} test scenes; arm minus no method, {level:.4g} % cluster BCa intervals over images. Circles: strength chosen on validation "
+        "scenes; squares: the source's own.\nFilled: corrected p < 0.05 (exchange of arms within images, Holm over all arms). Colours: "
+        "verdict by corrected tests."
+    ),
+    "methods_plane": (
+        "{n} test scenes; bars: {level:.4g} % cluster BCa intervals over images. Star: no method; circles: strength chosen on validation "
+        "scenes; squares: the source's own.\nLines: what leaving out ever more of the captions without a method gives. Arms too near to "
+        "one another for names stand in methods.svg. Grey: equal F1."
+    ),
+}
+PANELS = {
+    "chair_s": "CHAIR_s (%)",
+    "chair_i": "CHAIR_i (%)",
+    "recall": "recall (%)",
+    "f1": "F1 (%)",
+    "length": "words",
+    "looping": "looping (%)",
+}
+"""Measures of the forest, with what stands over them; all but words in hundredths."""
+COLOURS = {**VERDICT_COLOURS, NOT_LOWER: "#888888", UNTOLD: "#222222"}
+APART = 9.0
+"""Points of the planes nearer to one another than this, in points, have no names."""
 RECALL = OMITTED.index("recall")
 DRAWN = ("random mention", "random sentence", "background sentence")
 """Omission lines that are drawn; the verdict asks all."""
@@ -28,6 +50,41 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 def draw_all(rows: Rows, found: Mapping[str, Any]) -> dict[str, Figure]:
     """Every figure by its file name."""
+    return {"methods": changes(rows, found), "methods_plane": planes(rows, found)}
+
+
+def changes(rows: Rows, found: Mapping[str, Any]) -> Figure:
+    """Each method's change of six measures, at the chosen strength and at the source's own, the lowest CHAIR_s of the source's on top."""
+    verdicts = {one["arm"]: one["verdict"] for one in found["verdicts"]}
+    order = sorted(found["chosen"], key=lambda method: -rows[f"{named(method, 1.0)} - {NONE}/chair_s"]["estimate"])
+    made = figure(PAGE, 1.2 + 0.2 * len(order))
+    axes = made.subplots(1, len(PANELS))
+    for ax, (measure, title), text in zip(axes, PANELS.items(), "abcdef", strict=True):
+        scale = 1 if measure == "length" else 100
+        series = []
+        for mark, strengths in (("o", found["chosen"]), ("s", dict.fromkeys(order, 1.0))):
+            points = []
+            for place, method in enumerate(order):
+                arm = named(method, strengths[method])
+                if strengths[method] and (mark == "o" or found["chosen"][method] != 1.0):
+                    row = rows[f"{arm} - {NONE}/{measure}"]
+                    ends = [scale * row["estimate"], *(scale * end for end in row["interval"])]
+                    points.append(Point(place, *ends, row["p_adjusted"] < 0.05, COLOURS[verdicts[arm]]))
+            series.append(("", "#222222", mark, points))
+        forest(series, [""] * len(order), ax=ax)
+        strength = {method: f" (×{one:g})" if one else "" for method, one in found["chosen"].items()}
+        ax.set_yticks(range(len(order)), [f"{method.replace('_', ' ')}{strength[method]}" for method in order])
+        ax.tick_params(axis="y", labelleft=ax is axes[0])
+        ax.locator_params(axis="x", nbins=2, steps=[1, 2, 5, 10])
+        ax.set_xlabel("Δ")
+        letter(ax, text, title)
+    kinds = [kind for kind in COLOURS if kind in verdicts.values()]
+    made.legend(handles=[_spot(kind) for kind in kinds], loc="outside upper center", ncols=len(kinds))
+    return made
+
+
+def planes(rows: Rows, found: Mapping[str, Any]) -> Figure:
+    """Every arm by recall, with CHAIR_s and with precision."""
     made = figure(PAGE, 3.9)
     axes = made.subplots(1, 2)
     plane(axes[0], rows, found, "chair_s", "CHAIR_s (%)")
@@ -35,11 +92,15 @@ def draw_all(rows: Rows, found: Mapping[str, Any]) -> dict[str, Figure]:
     letter(axes[0], "a", "hallucinating captions against recall")
     letter(axes[1], "b", "precision against recall")
     kinds = list(dict.fromkeys(one["verdict"] for one in found["verdicts"]))
-    spot = {"marker": "o", "lw": 0, "markersize": 4.5, "markeredgecolor": "0.3", "markeredgewidth": 0.5}
-    handles = [Line2D([], [], color=colour, label=kind, **spot) for kind, colour in VERDICT_COLOURS.items() if kind in kinds]
+    handles = [_spot(kind) for kind in COLOURS if kind in kinds]
     handles += [Line2D([], [], color="0.4", ls=LINE_LOOKS[name][1], lw=0.9, label=LINE_LOOKS[name][0]) for name in DRAWN]
     made.legend(handles=handles, loc="outside upper center", ncols=4, columnspacing=1.2, handlelength=2.4)
-    return {"methods": made}
+    return made
+
+
+def _spot(kind: str) -> Line2D:
+    """A verdict in the legend."""
+    return Line2D([], [], color=COLOURS[kind], label=kind, marker="o", lw=0, markersize=4.5, markeredgecolor="0.3", markeredgewidth=0.5)
 
 
 def plane(ax: Axes, rows: Rows, found: Mapping[str, Any], measure: str, label: str) -> None:
@@ -55,7 +116,7 @@ def plane(ax: Axes, rows: Rows, found: Mapping[str, Any], measure: str, label: s
             ax.plot(curve[near, RECALL], curve[near, at], color="0.4", ls=LINE_LOOKS[f"{line['rule']} {line['unit']}"][1], lw=0.9, zorder=1)
             others += [tuple(point) for point in curve[near][:, [RECALL, at]]]
     tuned = {named(method, strength) for method, strength in found["chosen"].items() if strength}
-    colour = {one["arm"]: VERDICT_COLOURS[one["verdict"]] for one in found["verdicts"]}
+    colour = {one["arm"]: COLOURS[one["verdict"]] for one in found["verdicts"]}
     for arm in arms:
         x, y = (rows[f"{arm}/{name}"] for name in ("recall", measure))
         place = 100 * x["estimate"], 100 * y["estimate"]
@@ -68,7 +129,7 @@ def plane(ax: Axes, rows: Rows, found: Mapping[str, Any], measure: str, label: s
         equal_f1(ax)
     ax.set_xlabel("recall (%)")
     ax.set_ylabel(label)
-    write_names(ax, spots, others)
+    write_names(ax, spots, others, apart=APART)
 
 
 def equal_f1(ax: Axes) -> None:

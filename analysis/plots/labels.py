@@ -1,6 +1,7 @@
 """Small names beside points of a crowded panel, each where it covers least."""
 
 from collections.abc import Sequence
+from math import hypot
 
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
@@ -14,7 +15,9 @@ _ACROSS, _ALONG = {1: "left", 0: "center", -1: "right"}, {1: "bottom", 0: "cente
 Box = tuple[float, float, float, float]
 
 
-def names(ax: Axes, named: Sequence[tuple[str, tuple[float, float]]], others: Sequence[tuple[float, float]] = ()) -> list[tuple[int, int]]:
+def names(
+    ax: Axes, named: Sequence[tuple[str, tuple[float, float]]], others: Sequence[tuple[float, float]] = (), *, apart: float = 0.0
+) -> list[tuple[int, int] | None]:
     """Write each text beside its point, on that of eight sides where it covers least of the points and of the texts before it.
 
     Places are judged by the axes as they are now: draw everything else before.
@@ -23,10 +26,11 @@ def names(ax: Axes, named: Sequence[tuple[str, tuple[float, float]]], others: Se
     ----------
     named : text and point, in data coordinates
     others : further points that should stay free, in data coordinates
+    apart : points nearer to one another than this, in points, stay without their names
 
     Returns
     -------
-    the side of each: (1, 0) right of its point, (0, 1) above, and so on
+    the side of each: (1, 0) right of its point, (0, 1) above, and so on; None of those that are not written
     """
     if not named:
         return []
@@ -34,8 +38,11 @@ def names(ax: Axes, named: Sequence[tuple[str, tuple[float, float]]], others: Se
     scale = 72 / ax.figure.dpi
     spots = [tuple(scale * value for value in ax.transData.transform(at)) for at in (*(at for _, at in named), *others)]
     taken: list[Box] = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in spots]
-    chosen = []
+    chosen: list[tuple[int, int] | None] = []
     for (text, at), spot in zip(named, spots, strict=False):
+        if any(hypot(spot[0] - x, spot[1] - y) < apart for x, y in spots[: len(named)] if (x, y) != spot):
+            chosen.append(None)
+            continue
         boxes = {side: _box(spot, text, side) for side in _SIDES}
         best = min(_SIDES, key=lambda side: sum(_shared(boxes[side], box) for box in taken))  # the first of the best
         taken.append(boxes[best])

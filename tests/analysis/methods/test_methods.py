@@ -9,10 +9,12 @@ import pytest
 from analysis.captions.measures import COUNTS, counts
 from analysis.captions.speaker import Captions
 from analysis.methods.__main__ import MethodsConfig, main
+from analysis.methods.figures import COLOURS, draw_all
 from analysis.methods.findings import paragraph
 from analysis.methods.results import OWN, results
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, at, named, settings
 from analysis.methods.trial import NONE, choose, methods_of, reduced_of
+from analysis.published.verdict import BETTER
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
 from kvsmooth.baselines import METHODS
@@ -124,6 +126,18 @@ def test_the_page_has_a_line_an_arm_and_says_what_is_missing():
     assert "\n| eos_bias x1 |" in told
     assert "`python -m analysis.methods --validation 40 --strengths 1`. In percent" in told
     assert "No strength was admitted of eos_bias and kvsmooth. Not in the table: vcd, it is not served." in told
+
+
+def test_the_forest_has_a_mark_for_each_setting_in_its_verdicts_colour():
+    found = found_of_planted()
+    ax = draw_all(by_name(found["results"]), found)["methods"].axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()][-1] == "pai (×1)", "the lowest CHAIR_s on top"
+    marks = {mark.get_marker(): mark.get_color() for mark in ax.lines if mark.get_marker() in "os" and len(mark.get_xdata())}
+    verdicts = {one["arm"]: one["verdict"] for one in found["verdicts"]}
+    assert marks["o"] == COLOURS[verdicts["pai x1"]] == COLOURS[BETTER]
+    squares = [mark.get_color() for mark in ax.lines if mark.get_marker() == "s" and len(mark.get_xdata())]
+    others = [label.get_text().replace(" ", "_") for label in ax.get_yticklabels()[:-1]]
+    assert squares == [COLOURS[verdicts[named(method, 1.0)]] for method in others]
 
 
 @pytest.mark.parametrize(

@@ -38,3 +38,9 @@ def test_places_are_judged_by_the_limits_that_what_was_drawn_brings():
 def test_nothing_to_name(ax):
     assert names(ax, []) == []
     assert not ax.texts
+
+
+def test_points_too_near_to_one_another_have_no_names(ax):
+    near = [("one", (5.0, 5.0)), ("two", (5.1, 5.0)), ("alone", (1.0, 1.0))]
+    assert names(ax, near, apart=9.0) == [None, None, (1, 0)]
+    assert [text.get_text() for text in ax.texts] == ["alone"]
