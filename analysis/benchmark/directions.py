@@ -1,7 +1,7 @@
 """`python -m analysis.benchmark.directions`: VTI's directions for a subject, made of pairs of captions before any run."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +13,8 @@ from probes.options import check_positive
 from probes.subjects.item import PROMPT, Item
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from probes.subjects import Subject
 
 
@@ -52,19 +54,25 @@ class Pair:
 
 def perform(config: DirectionsConfig) -> None:
     """Make the directions and write them."""
-    from kvsmooth.baselines.directions import save_directions, text_directions
+    from kvsmooth.baselines.directions import save_directions
     from probes.subjects import load_subject
     from probes.subjects.bundled import bundled
 
     if config.pairs is None and bundled(config.subject) is None:
         raise BadInput(f"subject {config.subject}: it brings no captions; give pairs of them (--pairs) and their --image-folder.")
     found = list(drawn_pairs(config.subject, config.images) if config.pairs is None else read_pairs(config.pairs, config.image_folder))
-    subject = load_subject(config.subject)
-    inputs = ((captioned(subject, one.item, one.hallucinated), captioned(subject, one.item, one.correct)) for one in found)
-    directions = text_directions(subject.model, inputs)
+    directions = directions_of(load_subject(config.subject), found)
     with atomic_write(config.out) as path:
         save_directions(directions, path)
     say(f"{len(found)} pairs: {directions.shape[0]} layers of {directions.shape[1]} numbers")
+
+
+def directions_of(subject: "Subject", pairs: Iterable[Pair]) -> "Tensor":
+    """A subject's directions from the hallucinated captions to the correct ones, "layer width"."""
+    from kvsmooth.baselines.directions import text_directions
+
+    inputs = ((captioned(subject, one.item, one.hallucinated), captioned(subject, one.item, one.correct)) for one in pairs)
+    return text_directions(subject.model, inputs)
 
 
 def drawn_pairs(name: str, n: int) -> Iterator[Pair]:

@@ -75,9 +75,11 @@ def table(rows: Rows, found: Mapping[str, Any]) -> str:
 
 
 def aside(found: Mapping[str, Any]) -> str:
-    """Which methods have no admitted strength, and which were not tried, with the reasons."""
+    """Which methods have no admitted strength, which were given what, and which were not tried, with the reasons."""
     none = [method for method, strength in found["chosen"].items() if not strength]
     parts = [f"No strength was admitted of {listed(none)}."] if none else []
+    given = [f"{name}, {what}" for name, what in found.get("given", {}).items()]
+    parts += [f"Given beforehand: {'; '.join(given)}."] if given else []
     parts += [f"Not in the table: {name}, {why.rstrip('.')}." for name, why in found["aside"].items()]
     return " ".join(parts)
 

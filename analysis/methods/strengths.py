@@ -23,6 +23,8 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "farsight": {"strength": 0.0},
     "tame": {"gamma": 0.0},
     "iat": {"alpha": 0.0},
+    "adaiat": {"alpha": 0.0},
+    "vti": {"alpha": 0.0},
     "vista": {"strength": 0.0, "mix": 0.0},
     "vcd": {"alpha": 0.0},
     "avisc": {"alpha": 0.0},
@@ -30,6 +32,7 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "prunehal": {"keep": 1.0},
     "only": {"together": 0.0, "alpha": 0.0},
     "m3id": {"decay": 0.0},
+    "icd": {"alpha": 0.0},
     "dola": {"strength": 0.0},
     "deco": {"alpha": 0.0},
 }
@@ -37,13 +40,12 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
 OURS: Mapping[str, Mapping[str, float]] = {"eos_bias": {"bias": 8.0}, "image_bias": {"strength": 1.0}}
 """Of controls that have no source, the setting that stands for it."""
 LEFT_OUT: Mapping[str, str] = {
-    "icd": "its disturbing instruction is in words, which the subject must know",
-    "adaiat": "its statistics are counted on captions with known objects, and must be given",
-    "skip_newline": "its tokens depend on the tokenizer, and must be given",
+    "skip_newline": "captions of the bundled subjects hold no line's end that it could keep from being said",
     "opera": "it searches with beams, one text at a time: beam search is its baseline, not greedy decoding",
-    "vti": "its directions are made of pairs of captions, which must be given",
 }
 """Methods that are not tried, and why."""
+NOTHING: Mapping[str, Any] = {}
+"""Given to most methods."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,12 @@ def named(method: str, strength: float) -> str:
     return f"{method} x{strength:g}"
 
 
-def settings(method: str, strengths: Sequence[float]) -> list[Setting]:
+def settings(method: str, strengths: Sequence[float], given: Mapping[str, Any] = NOTHING) -> list[Setting]:
     """A method at each strength that its options admit.
+
+    Parameters
+    ----------
+    given : options that it must be given (`analysis.methods.given`)
 
     Raises
     ------
@@ -83,15 +89,19 @@ def settings(method: str, strengths: Sequence[float]) -> list[Setting]:
     made = []
     for strength in strengths:
         try:
-            made.append(Setting(method, strength, at(method, strength)))
+            made.append(Setting(method, strength, at(method, strength, given)))
         except ValueError:
             if strength <= 1:
                 raise
     return made
 
 
-def at(method: str, strength: float) -> Any:
+def at(method: str, strength: float, given: Mapping[str, Any] = NOTHING) -> Any:
     """The method at a multiple of its source's setting.
+
+    Parameters
+    ----------
+    given : options that it must be given
 
     Raises
     ------
@@ -104,4 +114,4 @@ def at(method: str, strength: float) -> Any:
     source = kind(**OURS.get(method, {}))
     moved = {name: neutral + strength * (getattr(source, name) - neutral) for name, neutral in NEUTRAL[method].items()}
     whole = {name for name in moved if isinstance(getattr(source, name), int)}
-    return kind(**{name: round(value) if name in whole else round(value, 12) for name, value in moved.items()})
+    return kind(**given, **{name: round(value) if name in whole else round(value, 12) for name, value in moved.items()})

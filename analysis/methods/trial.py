@@ -9,11 +9,13 @@ import xarray as xr
 from tqdm import tqdm
 
 from analysis.captions.speaker import Captions, Speaker, tried
+from analysis.methods.given import Given, given
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, Setting, at, named, settings
 from analysis.published.counts import COLUMNS, PLACES, Spoken, spoken
 from analysis.question.images import Shown, shown
 from probes.command.cli import BadInput, quiet
 from probes.command.strict_json import as_json
+from probes.subjects import Subject
 
 NONE = "none"
 """The arm without a method."""
@@ -41,15 +43,16 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     speakers = {
         split: Speaker(subject, one.items, config.batch_size, config.max_new_tokens, config.store / split) for split, one in seen.items()
     }
-    every = [setting for method in chosen for setting in settings(method, config.strengths)]
     aside: dict[str, str] = {name: LEFT_OUT[name] for name in LEFT_OUT if not config.methods}
+    made = made_beforehand(chosen, subject, aside)
+    every = [setting for method, one in made.items() for setting in settings(method, config.strengths, one.options)]
     curve = _ask(speakers["validation"], "validation", [(NONE, None), *((one.name, one.options) for one in every)], aside)
     levels = {name: _counts(said, seen["validation"]) for name, said in curve.items()}
-    choice = {method: choose(method, [one for one in every if one.method == method and one.name in levels], levels) for method in chosen}
+    choice = {method: choose(method, [one for one in every if one.method == method and one.name in levels], levels) for method in made}
     arms: list[tuple[str, Any]] = [(NONE, None)]
     for method, strength in choice.items():
         tested = sorted({strength, 1.0} - {0.0})
-        arms += [(named(method, one), at(method, one)) for one in tested if named(method, one) not in aside]
+        arms += [(named(method, one), at(method, one, made[method].options)) for one in tested if named(method, one) not in aside]
     said = _ask(speakers["test"], "test", arms, aside)
     reduced = reduced_of(levels, said, seen["test"], config.fluent, config.seed)
     told = {"model_id": config.subject, "model_revision": subject.revision, "n": len(seen["test"].items)}
@@ -58,6 +61,7 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
         analysis=as_json({**origin, **told}),
         chosen=as_json({method: strength for method, strength in choice.items() if named(method, 1.0) not in aside}),
         aside=as_json(aside),
+        given=as_json({method: one.told for method, one in made.items() if one.told}),
         options=as_json({name: method.describe() for name, method in arms if method is not None}),
         reports=as_json({name: one.report for name, one in said.items()}),
         examples=as_json({name: one.texts[:EXAMPLES] for name, one in said.items()}),
@@ -77,6 +81,21 @@ def methods_of(names: Sequence[str]) -> list[str]:
         if name not in NEUTRAL:
             raise BadInput(f"--methods {name}: there is no such method; choose from {', '.join(NEUTRAL)}.")
     return list(names) or [KVSMOOTH, *(name for name in NEUTRAL if name != KVSMOOTH)]
+
+
+def made_beforehand(names: Sequence[str], subject: Subject, aside: dict[str, str]) -> dict[str, Given]:
+    """By method, what it is given, which may be nothing; those for which that cannot be made are put aside with the reason.
+
+    Raises
+    ------
+    BadInput : none is left
+    """
+    found = {name: given(name, subject) for name in names}
+    aside |= {name: why for name, why in found.items() if isinstance(why, str)}
+    made = {name: one for name, one in found.items() if isinstance(one, Given)}
+    if not made:
+        raise BadInput(f"--methods {' '.join(names)}: none of them can be tried: {'; '.join(aside[name] for name in names)}; name others.")
+    return made
 
 
 def choose(method: str, tried: Sequence[Setting], levels: Mapping[str, np.ndarray]) -> float:

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from analysis.benchmark.methods import method
-from analysis.benchmark.text_attention import TextAttentionConfig, mentions, perform
+from analysis.benchmark.text_attention import TextAttentionConfig, counted, mentions, perform
 from probes.command.cli import BadInput
 from probes.subjects import load_subject
-from probes.subjects.bundled import bundled
+from probes.subjects.bundled import bundled, own_scenes
+from tests.rounding import assert_close
 
 
 @pytest.mark.parametrize("name", ["emoji", pytest.param("smollm2", marks=pytest.mark.slow)])
@@ -33,6 +34,29 @@ def test_statistics_are_written_and_open_the_method(tmp_path, capsys):
     with adaiat(subject.model) as run, torch.inference_mode():
         subject.model.generate(**subject.encode(subject.items(1)), max_new_tokens=4)
     assert run.report()["steps"] == 3
+
+
+def test_scenes_described_together_give_the_same():
+    subject, scenes = load_subject("emoji"), own_scenes("emoji", 3, "train")
+    one, other = (counted(subject, iter(scenes), 60, batch_size) for batch_size in (1, 2))
+    assert len(one.real) >= 3
+    assert_close(other.real, one.real)
+    assert_close(other.hallucinated, one.hallucinated)
+    assert subject.model.config._attn_implementation == "sdpa"
+
+
+def test_attention_is_restored_also_when_a_scene_cannot_be_drawn():
+    subject, during = load_subject("emoji"), []
+
+    def scenes():
+        during.append(subject.model.config._attn_implementation)
+        raise KeyError("stop")
+        yield
+
+    with pytest.raises(KeyError, match="stop"):
+        counted(subject, scenes())
+    assert during == ["eager"]
+    assert subject.model.config._attn_implementation == "sdpa"
 
 
 def test_captions_without_such_objects_are_told(tmp_path):

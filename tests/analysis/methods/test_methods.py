@@ -94,7 +94,7 @@ def found_of_planted():
     truth = [seen.truth[item.image_id] for item in seen.items]
     levels = {name: counts(one.texts, one.ended, truth).astype(np.float32) for name, one in said.items()}
     reduced = reduced_of(levels, said, seen, fluent=0, seed=0)
-    told = {"chosen": {"pai": 1.0, "eos_bias": 0.0, "kvsmooth": 0.0}, "aside": {"vcd": "it is not served."}}
+    told = {"chosen": {"pai": 1.0, "eos_bias": 0.0, "kvsmooth": 0.0}, "aside": {"vcd": "it is not served."}, "given": {"vti": "its own"}}
     reduced = reduced.assign_attrs({name: json.dumps(told.get(name, {})) for name in OWN if name != "objects"})
     rows, more = results(reduced)
     config = {"level": 0.95, "strengths": [1.0], "validation": 40, "subject": "emoji"}
@@ -125,7 +125,10 @@ def test_the_page_has_a_line_an_arm_and_says_what_is_missing():
     assert "\n| **pai x1** |" in told
     assert "\n| eos_bias x1 |" in told
     assert "`python -m analysis.methods --validation 40 --strengths 1`. In percent" in told
-    assert "No strength was admitted of eos_bias and kvsmooth. Not in the table: vcd, it is not served." in told
+    aside = "No strength was admitted of eos_bias and kvsmooth. Given beforehand: vti, its own. Not in the table: vcd, it is not served."
+    assert aside in told
+    del found["given"]  # as results of before anything was given
+    assert "kvsmooth. Not in the table" in paragraph(by_name(found["results"]), found)
 
 
 def test_the_forest_has_a_mark_for_each_setting_in_its_verdicts_colour():
@@ -155,7 +158,7 @@ def test_what_cannot_be_asked_is_told_in_one_line(options, said):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("names", "said"), [(("icd",), "disturbing instruction"), (("piano",), "there is no such method")])
+@pytest.mark.parametrize(("names", "said"), [(("opera",), "beam search is its baseline"), (("piano",), "there is no such method")])
 def test_methods_that_are_not_tried_are_refused_before_a_model_is_loaded(names, said, tmp_path):
     config = MethodsConfig(methods=names, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     with pytest.raises(BadInput, match=said):
