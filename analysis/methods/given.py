@@ -2,9 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
+
+from analysis.cells.version import code_version, meaning
+from probes.command.cli import BadInput
+from probes.command.files import atomic_write
+from probes.command.provenance import digest, versions
 
 if TYPE_CHECKING:
     from probes.subjects import Subject
@@ -36,6 +42,40 @@ class Given:
 def given(name: str, subject: "Subject") -> Given | str:
     """The options that a method must be given for this bundled subject, none for most; or, where there can be none, the reason."""
     return MAKERS[name](subject) if name in MAKERS else Given({}, "")
+
+
+def kept(name: str, subject: "Subject", folder: Path) -> Given | str:
+    """What is given, as an earlier run left it in this folder, or made now and left there: arms that are finished are known by it.
+
+    Raises
+    ------
+    BadInput : the file is damaged
+    """
+    import torch
+
+    if name not in MAKERS:
+        return given(name, subject)
+    path = folder / f"{name}-{_key(name, subject)}.pt"
+    if path.is_file():
+        try:
+            return Given(**torch.load(path, map_location="cpu", weights_only=True))
+        except Exception as error:  # torch has many names for a damaged file
+            raise BadInput(f"{path}: is damaged ({type(error).__name__}); remove it, and the same command makes it again.") from error
+    found = given(name, subject)
+    if isinstance(found, Given):
+        with atomic_write(path) as unfinished:
+            torch.save({"options": found.options, "told": found.told}, unfinished)
+    return found
+
+
+def _key(name: str, subject: "Subject") -> str:
+    """Of all that decides what a method is given: the subject, how much, and the code."""
+    from analysis.benchmark import directions, text_attention
+    from kvsmooth.baselines import METHODS
+
+    code = [meaning(Path(part)) for part in (__file__, directions.__file__, text_attention.__file__)]
+    with_versions = [f"{library} {versions().get(library)}" for library in ("torch", "transformers")]
+    return digest([subject.revision, f"{PAIRS} {CAPTIONS}", *with_versions, code_version(METHODS[name].__module__), *code])
 
 
 def _directions(subject: "Subject") -> Given:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from analysis.captions.speaker import Captions, Speaker, tried
-from analysis.methods.given import Given, given
+from analysis.methods.given import Given, kept
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, Setting, at, named, settings
 from analysis.published.counts import COLUMNS, PLACES, Spoken, spoken
 from analysis.question.images import Shown, shown
@@ -44,7 +45,7 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
         split: Speaker(subject, one.items, config.batch_size, config.max_new_tokens, config.store / split) for split, one in seen.items()
     }
     aside: dict[str, str] = {name: LEFT_OUT[name] for name in LEFT_OUT if not config.methods}
-    made = made_beforehand(chosen, subject, aside)
+    made = made_beforehand(chosen, subject, aside, config.store / "given")
     every = [setting for method, one in made.items() for setting in settings(method, config.strengths, one.options)]
     curve = _ask(speakers["validation"], "validation", [(NONE, None), *((one.name, one.options) for one in every)], aside)
     levels = {name: _counts(said, seen["validation"]) for name, said in curve.items()}
@@ -83,14 +84,14 @@ def methods_of(names: Sequence[str]) -> list[str]:
     return list(names) or [KVSMOOTH, *(name for name in NEUTRAL if name != KVSMOOTH)]
 
 
-def made_beforehand(names: Sequence[str], subject: Subject, aside: dict[str, str]) -> dict[str, Given]:
+def made_beforehand(names: Sequence[str], subject: Subject, aside: dict[str, str], folder: Path) -> dict[str, Given]:
     """By method, what it is given, which may be nothing; those for which that cannot be made are put aside with the reason.
 
     Raises
     ------
     BadInput : none is left
     """
-    found = {name: given(name, subject) for name in names}
+    found = {name: kept(name, subject, folder) for name in names}
     aside |= {name: why for name, why in found.items() if isinstance(why, str)}
     made = {name: one for name, one in found.items() if isinstance(one, Given)}
     if not made:

@@ -8,7 +8,7 @@ import torch
 
 from analysis.captions.speaker import Speaker
 from analysis.methods import given as module
-from analysis.methods.given import CAPTIONS, INSTRUCTION, MAKERS, PAIRS, Given, given
+from analysis.methods.given import CAPTIONS, INSTRUCTION, MAKERS, PAIRS, Given, given, kept
 from analysis.methods.strengths import LEFT_OUT, NEUTRAL, at, settings
 from analysis.methods.trial import made_beforehand
 from kvsmooth.baselines import METHODS
@@ -84,16 +84,37 @@ def test_a_subject_that_knows_the_words_is_told_to_be_confused():
     assert subject.tokenizer.decode(list(found.options["instruction"])) == INSTRUCTION
 
 
-def test_methods_that_cannot_be_given_theirs_are_put_aside(monkeypatch):
+def test_methods_that_cannot_be_given_theirs_are_put_aside(monkeypatch, tmp_path):
     aside = {}
-    made = made_beforehand(["pai", "icd"], loaded("emoji"), aside)
+    made = made_beforehand(["pai", "icd"], loaded("emoji"), aside, tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing was made"
     assert list(made) == ["pai"]
     assert "disturbing instruction" in aside["icd"]
     with pytest.raises(BadInput, match="--methods icd: none of them can be tried: the subject does not know words") as refused:
-        made_beforehand(["icd"], loaded("emoji"), {})
+        made_beforehand(["icd"], loaded("emoji"), {}, tmp_path)
     assert "\n" not in str(refused.value)
     monkeypatch.setattr(module, "CAPTIONS", 0)
     assert given("adaiat", loaded("emoji")) == "0 captions of training scenes name no real object, which its statistics need"
+
+
+def test_what_was_made_is_kept_and_not_made_again(tmp_path, monkeypatch, few):
+    subject = loaded("emoji")
+    first = kept("vti", subject, tmp_path)
+    (file,) = tmp_path.iterdir()
+    written = file.stat().st_mtime_ns
+    monkeypatch.setattr(module, "MAKERS", {"vti": lambda subject: pytest.fail("it was made before")})
+    again = kept("vti", subject, tmp_path)
+    assert again.told == first.told
+    assert METHODS["vti"](**again.options).describe() == METHODS["vti"](**first.options).describe()
+    assert file.stat().st_mtime_ns == written
+    file.write_bytes(b"torn")
+    with pytest.raises(BadInput, match="is damaged") as refused:
+        kept("vti", subject, tmp_path)
+    assert "\n" not in str(refused.value)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "PAIRS", 3)
+    assert kept("vti", subject, tmp_path).told.startswith("directions of 3 pairs")
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_what_is_given_is_part_of_an_arms_key(tmp_path):
