@@ -7,7 +7,6 @@ seed; 0 takes all. `--as before` or `--as after` keeps the numbers for docs/test
 
 import argparse
 import ast
-import contextlib
 import json
 import random
 import re
@@ -35,6 +34,18 @@ AGAIN = (
 )
 """After them: mutmut runs pytest several times in one process, and a method under hypothesis then meets several objects of its class."""
 
+GENERATE = """
+from pathlib import Path
+from mutmut import __main__ as mutmut
+mutmut.set_mutant_under_test("mutant_generation")
+Path("mutants").mkdir(exist_ok=True)
+mutmut.copy_src_dir()
+mutmut.copy_also_copy_files()
+mutmut.setup_source_paths()
+mutmut.create_mutants(1)
+"""
+"""As the command of mutmut begins, which generates no file again whose mutants are newer than it."""
+
 
 def files_of(room: str) -> list[str]:
     """Files of a folder, or the file itself; paths from the root.
@@ -58,20 +69,15 @@ def mirror(room: str) -> list[str]:
 
 
 def drawn(folder: Path, files: Iterable[str], sample: int) -> tuple[list[str], int]:
-    """Names of the mutants that are tried, and how many there are; in the folder whose settings mutmut reads."""
-    from mutmut.mutation.file_mutation import mutate_file_contents
-    from mutmut.utils.format_utils import get_mutant_name
-
-    every = []
-    with contextlib.chdir(folder):
-        for file in files:
-            every += [get_mutant_name(Path(file), name) for name in mutate_file_contents(file, Path(file).read_text()).mutant_names]
+    """Names of the mutants that are tried, and how many there are, of those that were generated in the folder."""
+    every = [name for file in files for name in json.loads((folder / "mutants" / f"{file}.meta").read_text())["exit_code_by_key"]]
     return (random.Random(0).sample(every, sample) if 0 < sample < len(every) else every), len(every)
 
 
 def prepared(room: str) -> Path:
     """A copy of the project in which mutmut works on the room alone."""
     folder = ROOT / "build" / "mutants" / re.sub(r"\W", "_", room.removesuffix(".py"))
+    generated = _generated(room, folder)
     shutil.rmtree(folder, ignore_errors=True)
     for name in COPIED:
         source, target = ROOT / name, folder / name
@@ -91,22 +97,37 @@ def prepared(room: str) -> Path:
         file.write("\n\n[tool.mutmut]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
     conftest = folder / "tests" / "conftest.py"
     conftest.write_text(TYPED + conftest.read_text() + AGAIN)
+    for name, content in generated.items():
+        path = folder / "mutants" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     return folder
+
+
+def _generated(room: str, folder: Path) -> dict[str, bytes]:
+    """What an earlier run generated from the files of the room that are still the same: it takes longer than most rooms' tests."""
+    whole = [file for file in files_of(room) if (folder / file).exists() and (folder / "mutants" / f"{file}.meta").exists()]
+    same = [file for file in whole if (folder / file).read_bytes() == (ROOT / file).read_bytes()]
+    paths = [path for file in same for path in (folder / "mutants" / file).parent.glob(f"{Path(file).name}*")]
+    return {path.relative_to(folder / "mutants").as_posix(): path.read_bytes() for path in paths}
 
 
 def changes(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
     """Each mutant, what it changed, and whether that is no more than the words of a text."""
-    bodies: dict[str, str] = {}
+    names = list(names)
+    originals = {name: f"{name.rpartition('__mutmut_')[0]}__mutmut_orig" for name in names}
+    wanted, bodies = {*names, *originals.values()}, dict[str, str]()
     for path in (folder / "mutants").rglob("*.py.meta"):
         file = path.with_suffix("")
         module = file.relative_to(folder / "mutants").with_suffix("").as_posix().replace("/", ".")
+        if not any(name.startswith(f"{module}.") for name in names):
+            continue
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name:
-                name, _, number = node.name.rpartition("__mutmut_")
-                node.name = "mutant"
-                bodies[f"{module}.{name}__mutmut_{number}"] = ast.unparse(node)
+            if isinstance(node, ast.FunctionDef) and f"{module}.{node.name}" in wanted:
+                name, node.name = f"{module}.{node.name}", "mutant"
+                bodies[name] = ast.unparse(node)
     for name in names:
-        before, after = bodies[f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"], bodies[name]
+        before, after = bodies[originals[name]], bodies[name]
         yield (
             name,
             "\n".join(list(unified_diff(before.split("\n"), after.split("\n"), lineterm="", n=0))[3:]),
@@ -126,8 +147,10 @@ def run(room: str, sample: int) -> dict[str, int]:
     RuntimeError : the tests fail as they are, or mutmut gave no result
     """
     folder = prepared(room)
-    names, there_are = drawn(folder, files_of(room), sample)
     with (folder / "mutmut.txt").open("w") as said:
+        if subprocess.run([sys.executable, "-c", GENERATE], cwd=folder, stdout=said, stderr=said).returncode:
+            raise RuntimeError(f"{room}: mutmut generated no mutants; what it said lies in {folder / 'mutmut.txt'}.")
+        names, there_are = drawn(folder, files_of(room), sample)
         words = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *names]
         ended = subprocess.run(words, cwd=folder, stdout=said, stderr=said)
     kept = [json.loads(path.read_text())["exit_code_by_key"] for path in (folder / "mutants").rglob("*.py.meta")]

@@ -11,6 +11,7 @@ from analysis.stats.association import KINDS, mean_within, within_image, within_
 from analysis.stats.calibration import models
 from analysis.stats.calibration.simulation import run
 from analysis.stats.calibration.table import outside
+from analysis.stats.paired import sign_flip
 from analysis.stats.repeated import repeated_correlation
 
 
@@ -79,6 +80,27 @@ def test_what_has_no_coefficient_is_nan():
         within_image(x, y, image, x, kind="cosine")
 
 
+def test_how_many_cases_a_coefficient_needs():
+    image = np.repeat([0, 1, 2], [2, 3, 4])
+    x, y, z = np.random.default_rng(5).normal(size=(3, 9))
+    assert np.isnan(within_image(x, y, image, kind="pearson")).tolist() == [True, False, False]
+    assert np.isnan(within_image(x, y, image, z, kind="pearson")).tolist() == [True, True, False]
+    found = mean_within(x, y, image, kind="pearson", resamples=9)
+    assert found.n_images.tolist() == [2]
+    assert found.n_cases.tolist() == [7]
+    assert found.weight[:, 0].tolist() == [0, 2, 3]
+
+
+def test_a_case_without_y_or_covariate_takes_no_part():
+    x, y, image, z = sample(6, most=20)
+    y[3], z[8] = np.nan, np.nan
+    kept = ~np.isnan(y) & ~np.isnan(z)
+    np.testing.assert_array_equal(within_image(x, y, image, z), within_image(x[kept], y[kept], image[kept], z[kept]))
+    found, fewer = (mean_within(*cases, resamples=9) for cases in ((x, y, image, z), (x[kept], y[kept], image[kept], z[kept])))
+    np.testing.assert_array_equal(found.n_cases, fewer.n_cases)
+    np.testing.assert_array_equal(found.weight, fewer.weight)
+
+
 def test_no_case_and_one_image_have_reasons():
     nothing, none = np.zeros(0), np.zeros(0, dtype=int)
     assert mean_within(nothing, nothing, none).reason == ("an interval needs at least 2 images",)
@@ -97,6 +119,7 @@ def test_the_mean_over_images_counts_cases_less_one():
         cases = np.array([(~np.isnan(x[image == i, q])).sum() for i in range(6)])
         assert found.estimate[q] == pytest.approx((own[:, q] * (cases - 1)).sum() / (cases - 1).sum())
         assert found.n_cases[q] == cases.sum()
+        assert found.p[q] == sign_flip(own * (np.array([(~np.isnan(x[image == i])).sum(0) for i in range(6)]) - 1))[0][q]
     alike = mean_within(x, y, image, z, kind="spearman", weighted=False, resamples=199)
     assert alike.estimate == pytest.approx(within_image(x, y, image, z, kind="spearman").mean(axis=0))
     assert (alike.low < alike.estimate).all()
@@ -122,8 +145,19 @@ def test_repeated_measures_correlation_is_the_ancova():
     assert found.r == pytest.approx(np.sign(fit.params["x"]) * np.sqrt(share))
     assert found.degrees == fit.df_resid
     assert found.p == pytest.approx(fit.pvalues["x"])
-    assert found.fisher_low < found.r < found.fisher_high
+    half = stats.norm.ppf(0.9) / np.sqrt(found.degrees - 1)
+    apart = repeated_correlation(x, y, image, level=0.8, resamples=9)
+    assert np.arctanh([apart.fisher_low, apart.fisher_high]) == pytest.approx([np.arctanh(found.r) - half, np.arctanh(found.r) + half])
+    assert (found.n_images, found.n_cases) == (6, len(frame))
     assert found.low < found.r < found.high
+
+
+def test_an_image_of_one_case_takes_no_part_in_repeated_measures():
+    x, y, image, _ = sample(7, quantities=1)
+    y[2] = np.nan
+    longer = repeated_correlation(np.append(x[:, 0], 9.0), np.append(y, -9.0), np.append(image, 99), resamples=9)
+    kept = ~np.isnan(y)
+    assert longer == repeated_correlation(x[kept, 0], y[kept], image[kept], resamples=9)
 
 
 def test_repeated_measures_without_variation_say_so():

@@ -78,6 +78,23 @@ def test_cells_without_a_difference_are_no_part_of_the_map():
     np.testing.assert_allclose(cluster_mass(missing).t, cluster_mass(np.delete(values[:, :1], 4, axis=0)).t)
 
 
+def test_a_cell_is_held_to_the_limit_of_its_own_images():
+    """t = 6 is beyond the limit of nine images, not beyond that of two."""
+    values = np.random.default_rng(3).normal(2, 0.5, (9, 1, 2))
+    values[2:, 0, 1] = np.nan
+    values[:2, 0, 1] = 1.0, 1.4
+    found = cluster_mass(values)
+    assert found.t[0, 1] == pytest.approx(stats.ttest_1samp(values[:2, 0, 1], 0).statistic) == pytest.approx(6)
+    assert found.t[0, 0] > 6
+    assert found.label.tolist() == [[1, 0]]
+
+
+def test_without_spread_a_t_is_large_and_finite():
+    found = cluster_mass(np.full((6, 1, 1), 0.25))
+    assert 1e5 < found.t[0, 0] < 1e8
+    assert found.p[0] == 2 / 2**6
+
+
 def test_no_cell_above_the_threshold_gives_no_cluster():
     found = cluster_mass(np.array([[[1.0, -1.0]], [[-1.0, 1.0]]]))
     assert len(found.mass) == len(found.p) == 0

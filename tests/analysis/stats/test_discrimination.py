@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.special import logit
 from scipy.stats import norm, t
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -11,7 +12,7 @@ from analysis.stats.calibration import detectors
 from analysis.stats.calibration.simulation import run
 from analysis.stats.calibration.table import outside
 from analysis.stats.concordance import concordance
-from analysis.stats.delong import delong
+from analysis.stats.delong import DeLong, delong
 from analysis.stats.discrimination import FORMS, compare_scores, discriminate, discriminate_all
 from analysis.stats.jackknife import cluster_jackknife
 from analysis.stats.precision import average_precision, ranking
@@ -53,6 +54,13 @@ def test_every_form_equals_scikit_learn(seed):
                 pairs, sums = pairs + weight, sums + weight * roc_auc_score(positive[own], score[own])
         assert one.auroc == pytest.approx(sums / pairs)
         assert one.n_pairs == pairs
+        taking = [known & (group == g) for g in np.unique(group[known])]
+        taking = np.any([own for own in taking if 0 < positive[own].sum() < own.sum()], axis=0)
+        assert one.n_images == len(np.unique(image[taking]))
+        assert (one.n_positive, one.n_negative) == ((positive & taking).sum(), (~positive & taking).sum())
+        pair = concordance(score, positive, image, images := int(image.max()) + 1, stratum if form == "stratified" else None)
+        assert one.p == delong([pair], within=form == "within").p()[0]
+        assert one.chance == ranking(score, positive, image, images, None if form == "pooled" else group).chance
         assert one.prevalence == one.n_positive / (one.n_positive + one.n_negative)
     assert found["a", "pooled"].n_positive == (positive & known).sum()
 
@@ -89,6 +97,79 @@ def test_jackknife_of_a_mean_is_the_t_interval():
     values = draw.normal(size=30)
     found = cluster_jackknife(lambda drawn: values[drawn].mean(axis=-1)[None], 30)
     np.testing.assert_allclose([found.low[0], found.high[0]], t.interval(0.95, 29, values.mean(), values.std(ddof=1) / np.sqrt(30)))
+
+
+def test_jackknife_of_a_share_is_symmetric_on_the_logit_scale():
+    values = np.random.default_rng(1).random(20) < 0.3
+    found = cluster_jackknife(lambda drawn: values[drawn].mean(axis=-1)[None], 20, level=0.8, share=True)
+    share, error = values.mean(), values.std(ddof=1) / np.sqrt(20)
+    half = t.ppf(0.9, 19) * error / (share * (1 - share))
+    assert logit([found.low[0], found.high[0]]) == pytest.approx([logit(share) - half, logit(share) + half])
+
+
+def test_a_jackknife_without_limits_says_why():
+    def of(values):
+        return cluster_jackknife(lambda drawn: np.asarray(values)[drawn].mean(axis=-1)[None], len(values))
+
+    def of_ratio(drawn):
+        below = np.array([0.0, 0, 3])[drawn].sum(axis=-1)
+        return np.where(below > 0, 1 / np.where(below > 0, below, 1), np.nan)[None]
+
+    assert of([1.0, 2.0]).reason == ("",)
+    told = {
+        "an interval needs at least 2 images": of([1.0]),
+        "no variation between images": of([1.0, 1.0, 1.0]),
+        "no image has a value": of([np.nan, np.nan]),
+        "undefined without one of the images": cluster_jackknife(of_ratio, 3),
+    }
+    for reason, found in told.items():
+        assert found.reason == (reason,)
+        assert np.isnan([found.low[0], found.high[0]]).all()
+    for level in (0.0, 1.0):
+        with pytest.raises(ValueError, match=r"cluster_jackknife.level must lie in \(0, 1\); got"):
+            cluster_jackknife(of_ratio, 3, level=level)
+
+
+def test_interval_and_p_of_delong_are_of_the_logit_and_students_t():
+    found = DeLong(np.array([0.7, 0.4, 1.0]), np.diag([0.01, 0.0025, 0.0]), 12)
+    low, high = found.interval(0.8)
+    for place, (area, error) in enumerate([(0.7, 0.1), (0.4, 0.05)]):
+        half = t.ppf(0.9, 11) * error / (area * (1 - area))
+        assert logit([low[place], high[place]]) == pytest.approx([logit(area) - half, logit(area) + half])
+        assert found.p()[place] == pytest.approx(2 * t.sf(abs(area - 0.5) / error, 11))
+    assert np.isnan([low[2], high[2]]).all()
+    size, spread, p = found.difference(1, 0)
+    assert (size, spread) == pytest.approx((-0.3, np.sqrt(0.0125)))
+    assert p == pytest.approx(2 * t.sf(0.3 / spread, 11))
+    for level in (0.0, 1.0):
+        with pytest.raises(ValueError, match=r"DeLong.interval.level must lie in \(0, 1\); got"):
+            found.interval(level)
+
+
+def test_the_variance_within_images_is_that_of_a_ratio_of_sums():
+    score, positive, image, _ = cases(5)
+    found = delong([concordance(score, positive, image, 9)], within=True)
+    hits, pairs = np.zeros(9), np.zeros(9)
+    for i in np.flatnonzero(positive & ~np.isnan(score)):
+        for k in np.flatnonzero(~positive & ~np.isnan(score) & (image == image[i])):
+            pairs[image[i]] += 1
+            hits[image[i]] += (score[i] > score[k]) + 0.5 * (score[i] == score[k])
+    n, area = (pairs > 0).sum(), hits.sum() / pairs.sum()
+    assert found.n_images == n
+    assert found.auroc[0] == pytest.approx(area)
+    assert found.covariance[0, 0] == pytest.approx(n / (n - 1) * ((hits - area * pairs) ** 2).sum() / pairs.sum() ** 2)
+
+
+def test_a_variance_that_cannot_be_had_says_why():
+    label, image = np.array([True, False, True, False]), np.array([0, 0, 1, 1])
+    for within in (False, True):
+        assert delong([concordance(np.arange(4.0), label, image, 2)], within=within).reason == ""
+        one = delong([concordance(np.arange(4.0)[:2], label[:2], image[:2], 2)], within=within)
+        assert one.reason == "a variance needs 2 images of positives and of negatives"
+        assert one.auroc[0] == 0
+        none = delong([concordance(np.arange(4.0), label | True, image, 2)], within=within)
+        assert none.reason == "no pair of a positive and a negative"
+        assert np.isnan([one.se[0], none.se[0], none.auroc[0]]).all()
 
 
 def textbook(scores, positive):
@@ -167,6 +248,15 @@ def test_a_difference_uses_the_cases_of_both_scores():
     assert found.auroc == pytest.approx(each[0] - each[1])
     assert found.low < found.auroc < found.high
     assert found.n_positive == (positive & known).sum()
+    assert found.n_negative == (~positive & known).sum()
+    each = [average_precision_score(positive[known], one[known]) for one in (score, other)]
+    assert found.auprc == pytest.approx(each[0] - each[1])
+    assert found.auprc_low < found.auprc < found.auprc_high
+    pair = [concordance(np.where(known, one, np.nan), positive, image, 12) for one in (score, other)]
+    assert found.p == delong(pair).difference(0, 1)[2]
+    inside = compare_scores(score, other, positive, image, form="within", resamples=9)
+    assert inside.p == delong(pair, within=True).difference(0, 1)[2]
+    assert compare_scores(score[:0], other[:0], positive[:0], image[:0]).reason == "no case"
 
 
 def test_a_confound_by_position_is_one_half_in_the_stratified_form_only():

@@ -28,6 +28,21 @@ class TestStandardised:
         assert np.isnan(standardised_change(np.ones(1), np.zeros(1))).all()
         assert np.isnan(hedges_factor(1))
 
+    def test_they_hang_on_no_unit_and_need_two_images(self, draw):
+        a, b = draw.normal(1, 2, 6), draw.normal(0, 1, 6)
+        for size in (1e-3, 1e3):
+            assert hedges_g(size * a, size * b) == pytest.approx(hedges_g(a, b))
+            assert standardised_change(size * a, size * b) == pytest.approx(standardised_change(a, b))
+        assert np.isfinite(hedges_g(a[:2], b[:2]))
+        assert np.isfinite(hedges_factor(2))
+        assert standardised_change(a[:2], b[:2])[0] == pytest.approx((a - b)[:2].mean() / (a - b)[:2].std(ddof=1))
+
+    def test_a_change_that_is_the_same_everywhere_has_no_spread_of_its_own(self, draw):
+        control = draw.integers(0, 9, 7).astype(float)
+        d_z, g_av = standardised_change(control + 2, control)
+        assert np.isnan(d_z)
+        assert g_av == pytest.approx(hedges_factor(6) * 2 / control.std(ddof=1))
+
 
 class TestCliffsDelta:
     @pytest.mark.parametrize("paired", [True, False])

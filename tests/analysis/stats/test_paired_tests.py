@@ -66,8 +66,19 @@ class TestMcNemar:
         assert found.low < 0 < found.high
 
     def test_level_out_of_range_is_named(self):
-        with pytest.raises(ValueError, match=r"mcnemar.level must lie in \(0, 1\); got 1"):
-            mcnemar(*answers(1, 1, 1, 1), level=1.0)
+        for level in (0.0, 1.0):
+            with pytest.raises(ValueError, match=r"mcnemar.level must lie in \(0, 1\); got [01]"):
+                mcnemar(*answers(1, 1, 1, 1), level=level)
+
+    def test_the_level_is_that_of_the_interval(self):
+        found = mcnemar(*answers(9, 6, 2, 8), level=0.7)
+        assert (found.low, found.high) == paired_difference(9, 6, 2, 8, 0.7) != paired_difference(9, 6, 2, 8)
+
+    def test_arms_that_are_not_yes_or_no_on_the_same_images_are_refused(self):
+        yes = np.ones(3, dtype=bool)
+        for treated, control in ((yes, yes[:2]), (yes.astype(int), yes), (yes, yes.astype(int))):
+            with pytest.raises((ValueError, TypeError), match="mcnemar"):
+                mcnemar(treated, control)
 
     @pytest.mark.slow
     def test_size_and_coverage_under_the_null(self):
@@ -108,6 +119,21 @@ class TestPairedEquivalence:
         for c in range(2):
             low, high = loop_tost(treated[:, c], control[:, c], 0.5)
             assert (found.p_not_inferior[c], found.p[c]) == pytest.approx((low, max(low, high)), abs=1e-12)
+
+    def test_limits_are_those_of_the_t_interval(self):
+        draw = np.random.default_rng(9)
+        treated, control = draw.normal(size=(7, 2)), draw.normal(size=(7, 2))
+        treated[1, 1] = np.nan
+        found = paired_equivalence(treated, control, 0.4, level=0.7)
+        for c in range(2):
+            change = (treated - control)[:, c][np.isfinite((treated - control)[:, c])]
+            low, high = stats.t.interval(0.7, len(change) - 1, change.mean(), stats.sem(change))
+            assert (found.estimate[c], found.low[c], found.high[c]) == pytest.approx((change.mean(), low, high))
+        two = paired_equivalence(treated[:2, :1], control[:2, :1], 0.4)
+        assert two.reason == ("",)
+        for level in (0.0, 1.0):
+            with pytest.raises(ValueError, match=r"paired_equivalence.level must lie in \(0, 1\); got"):
+                paired_equivalence(treated, control, 0.4, level)
 
     def test_what_cannot_be_tested_is_not_called_equivalent(self):
         columns = np.array([[0.0, np.nan, 0.0], [0.0, np.nan, np.nan], [0.0, np.nan, np.nan]])

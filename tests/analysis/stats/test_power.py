@@ -64,6 +64,32 @@ def test_the_smallest_effect_that_is_found():
         detectable(gaussian, t_p, 25, 0.1, replications=50)
 
 
+def test_the_bracket_is_halved_to_its_grain_and_never_below_the_power_wanted():
+    """A test that finds an effect exactly from 0.37 on, at p = alpha."""
+    found = detectable(lambda rng, n, effect: effect, lambda effect: 0.2 if effect >= 0.37 else 0.3, 2, 1.0, replications=1, alpha=0.2)
+    assert 0.37 <= found.effect <= 0.38
+    assert (found.n, found.alpha, found.replications, found.rate) == (2, 0.2, 1, 1.0)
+
+
+@pytest.mark.parametrize("wanted", [0.05, 1.0])
+def test_power_that_cannot_be_wanted_is_named(wanted):
+    with pytest.raises(ValueError, match=r"detectable.wanted must lie in \(alpha, 1\); got"):
+        detectable(gaussian, t_p, 5, 1.0, wanted=wanted, replications=1)
+
+
+def test_options_reach_every_sample():
+    seen = []
+
+    def simulate(rng, n, effect):
+        seen.append((n, effect, rng.random()))
+        return 0.0
+
+    detectable(simulate, lambda sample: sample, 7, 0.5, replications=3, seed=5, grain=0.6)
+    first = [np.random.default_rng(stream).random() for stream in np.random.SeedSequence(5).spawn(3)]
+    assert seen == [(7, effect, chance) for effect in (0.5, 0.25)[: len(seen) // 3] for chance in first]
+    assert len(seen) >= 3
+
+
 class TestGenerators:
     def test_a_pilot_moved_to_an_effect_keeps_its_spread(self):
         pilot = np.append(np.random.default_rng(1).gamma(2, size=40), np.nan)

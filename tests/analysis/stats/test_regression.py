@@ -5,6 +5,7 @@ import patsy
 import pytest
 import statsmodels.api as sm
 from scipy.stats import norm
+from scipy.stats import t as student
 from statsmodels.discrete.conditional_models import ConditionalLogit
 
 from analysis.stats.calibration import models
@@ -36,6 +37,21 @@ def test_gee_equals_statsmodels():
     assert (found.n_images, found.n_cases, found.n_events) == (40, 320, label.sum())
 
 
+def test_hazards_equal_statsmodels_without_correlation():
+    label, design, image = cases(np.random.default_rng(4))
+    found = gee_logistic(label, design, image, link="cloglog", structure="independence", level=0.8)
+    exog = sm.add_constant(np.column_stack(list(design.values())))
+    family = sm.families.Binomial(sm.families.links.CLogLog())
+    theirs = sm.GEE(label.astype(float), exog, groups=image, family=family).fit(cov_type="bias_reduced")
+    for place, one in enumerate(found.effects.values(), 1):
+        estimate, se = theirs.params[place], theirs.bse[place]
+        assert (one.estimate, one.se) == pytest.approx((estimate, se), rel=1e-4)
+        reach = student.ppf(0.9, 40 - 3) * one.se
+        assert (one.low, one.high) == pytest.approx((one.estimate - reach, one.estimate + reach))
+        assert one.p == pytest.approx(2 * student.sf(abs(one.estimate / one.se), 40 - 3))
+    assert [one.sd for one in found.effects.values()] == pytest.approx([column.std() for column in design.values()])
+
+
 def test_conditional_logit_equals_statsmodels():
     label, design, image = cases(np.random.default_rng(1))
     found = conditional_logit(label, design, image)
@@ -45,7 +61,9 @@ def test_conditional_logit_equals_statsmodels():
     theirs = ConditionalLogit(label[kept].astype(float), exog, groups=image[kept]).fit(disp=0)
     assert [one.estimate for one in found.effects.values()] == pytest.approx(theirs.params, rel=1e-3)
     assert [one.se for one in found.effects.values()] == pytest.approx(theirs.bse, rel=1e-3)
-    assert found.n_images == both.sum()
+    assert (found.n_images, found.n_cases, found.n_events) == (both.sum(), kept.sum(), label[kept].sum())
+    one = conditional_logit(label, design, image, level=0.8).effects["score"]
+    assert (one.low, one.high) == pytest.approx((one.estimate - norm.ppf(0.9) * one.se, one.estimate + norm.ppf(0.9) * one.se))
 
 
 def test_matched_pairs_give_the_log_ratio_of_discordant_pairs():
@@ -74,6 +92,7 @@ def test_what_cannot_be_fitted_has_a_reason():
             assert found.reason == reason
             assert all(np.isnan([one.estimate, one.p]).all() for one in found.effects.values())
     assert gee_logistic(label[:64], {"score": score[:64]}, image[:64]).reason == "needs at least 10 images, got 8"
+    assert gee_logistic(label[:80], {"score": score[:80]}, image[:80]).reason == ""
     of_image = conditional_logit(label, {"score": image.astype(float)}, image)
     assert of_image.reason == "score does not vary within images"
     assert (
@@ -122,8 +141,13 @@ def test_the_spline_spans_patsys_natural_cubic(degrees):
 
 
 def test_a_spline_of_few_values_has_fewer_columns():
-    assert list(natural_spline(np.array([0.0, 0, 0, 1]), "step", 3)) == ["step 1"]
-    assert list(natural_spline(np.full(4, 2.0), "step", 3)) == ["step 1"]
+    two = natural_spline(np.array([2.0, 2, 2, 6, np.nan]), "step", 3)
+    assert list(two) == ["step 1"]
+    np.testing.assert_array_equal(two["step 1"], [0, 0, 0, 1, np.nan])
+    one = natural_spline(np.full(4, 2.0), "step", 3)
+    assert list(one) == ["step 1"]
+    np.testing.assert_array_equal(one["step 1"], 2.0)
+    assert list(natural_spline(np.arange(4.0), "step", 1)) == ["step 1"]
     assert np.isnan(natural_spline(np.array([0.0, np.nan, 1, 2, 3]), "step", 2)["step 1"][1])
     with pytest.raises(ValueError, match="positive integer; got 0"):
         natural_spline(np.arange(3.0), "step", 0)

@@ -75,8 +75,14 @@ class TestBootstrap:
         np.testing.assert_array_equal(multiplicity_of_images(np.array([[0, 0, 2], [1, 1, 1]]), 3), [[2, 0, 1], [0, 3, 0]])
 
     def test_level_out_of_range_is_named(self):
-        with pytest.raises(ValueError, match=r"cluster_bca.level must lie in \(0, 1\); got 1"):
-            cluster_bca(mean(np.ones((3, 1))), 3, level=1.0)
+        for level in (0.0, 1.0):
+            with pytest.raises(ValueError, match=r"cluster_bca.level must lie in \(0, 1\); got [01]"):
+                cluster_bca(mean(np.ones((3, 1))), 3, level=level)
+
+    def test_two_images_have_an_interval(self):
+        found = cluster_bca(mean(np.array([[1.0], [2.0]])), 2, resamples=200)
+        assert found.reason == ("",)
+        assert 1 <= found.low[0] < found.high[0] <= 2
 
 
 class TestPaired:
@@ -137,6 +143,29 @@ class TestPaired:
         assert np.isfinite(found.p_sign_flip[0])
         assert np.isnan(found.p_sign_flip[1:]).all()
         assert found.p_sign_flip[0] == pytest.approx(2 / 8)  # all three signs alike: 2 of 8 flips
+
+    def test_locations_are_those_of_the_differences(self, draw):
+        a, b = draw.normal(1, 1, (9, 2)), draw.normal(0, 1, (9, 2))
+        a[4, 1] = np.nan
+        found = compare(a, b)
+        for c in range(2):
+            change = (a - b)[:, c][np.isfinite(a[:, c])]
+            assert (found.mean[c], found.median[c]) == pytest.approx((change.mean(), np.median(change)))
+            assert found.hodges_lehmann[c] == hodges_lehmann(change)
+            assert found.p_wilcoxon[c] == signed_rank(change)
+        np.testing.assert_array_equal([found.p_sign_flip, found.p_max_t], sign_flip(a - b))
+
+    def test_the_exact_ranks_end_at_fifty_images(self, draw):
+        values = draw.normal(0.3, 1, 51)
+        for n, method in ((50, "exact"), (51, "asymptotic")):
+            assert signed_rank(values[:n]) == stats.wilcoxon(values[:n], method=method).pvalue
+        assert stats.wilcoxon(values[:50], method="asymptotic").pvalue != signed_rank(values[:50])
+        with_zero = np.append(values[:8], 0.0)
+        assert signed_rank(with_zero) == stats.wilcoxon(with_zero, method="asymptotic").pvalue
+        assert np.isnan(signed_rank(values[:1]))
+
+    def test_two_images_have_four_flips(self):
+        assert [part[0] for part in sign_flip(np.array([[1.0], [2.0]]))] == [0.5, 0.5]
 
     def test_only_the_family_is_corrected(self, draw):
         values = draw.normal(0.5, 1, (10, 4))
