@@ -18,6 +18,21 @@ RICH = KVSmooth(**MOVING, previous="raw", rope="before", heads="per_head", timin
 TEXT_KEYS = KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))
 
 
+class Forced:
+    """Makes `generate` write given tokens "row step", and keeps the logits that it was given.
+
+    A class, as `generate` reads the signature of a function at every step, which takes longer than a small model's pass.
+    """
+
+    def __init__(self, tokens):
+        self.tokens, self.seen = tokens, []
+
+    def __call__(self, input_ids, logits):
+        token = self.tokens[:, len(self.seen), None]
+        self.seen.append(logits)
+        return torch.full_like(logits, -torch.inf).scatter(1, token, 0.0)
+
+
 def applied(policy, steps, setting=None, tokens=None, scores=None):
     """Rates of a run of so many steps, "step layer row"."""
     setting = setting or PolicySetting((3, 4))
@@ -75,15 +90,10 @@ def beams_by_hand(name, method, beams, tokens, end=None):
 
 def next_log_probabilities(model, inputs, prefixes, method, end):
     """Of each row's next token, after a prefix "row token" that `generate` is made to say, so that it deals with the positions itself."""
-    forced, scores = iter([*prefixes.T, torch.zeros(len(prefixes), dtype=torch.long)]), []
-
-    def force(input_ids, logits):
-        scores.append(logits)
-        return torch.full_like(logits, -torch.inf).scatter(1, next(forced)[:, None], 0.0)
-
+    forced = Forced(torch.nn.functional.pad(prefixes, (0, 1)))
     with method(model), torch.no_grad():
-        model.generate(**inputs, max_new_tokens=prefixes.shape[1] + 1, logits_processor=[force], eos_token_id=end)
-    return scores[-1].log_softmax(-1).tolist()
+        model.generate(**inputs, max_new_tokens=prefixes.shape[1] + 1, logits_processor=[forced], eos_token_id=end)
+    return forced.seen[-1].log_softmax(-1).tolist()
 
 
 def assert_beams_equal_beams_by_hand(name, method, cache, beams):

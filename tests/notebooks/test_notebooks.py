@@ -33,6 +33,8 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # a kernel's own; the tests draw without a screen
 }
+EMPTY = "%reset -f\nimport matplotlib\nmatplotlib.rc_file_defaults()\n%config InlineBackend.rc = {}"
+"""What a notebook finds: no names, and the style of a fresh kernel."""
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -84,24 +86,38 @@ def test_its_links_lead_somewhere(path):
     assert [target for target in targets if not (FOLDER / target.partition("#")[0]).exists()] == []
 
 
-@pytest.mark.slow
-@each
-def test_it_runs(path, tmp_path):
-    """In a fresh kernel, from its own folder: no error, nothing on stderr, and a figure wherever one is drawn."""
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """A kernel in the notebooks' folder; it loads torch once for all notebooks, each of which begins with an empty namespace."""
     import matplotlib.font_manager
-    from nbclient import NotebookClient
+    from jupyter_client import KernelManager
     from traitlets.config import Config
 
     # settings and histories of its own, which no other kernel locks; fonts that are listed already, as listing them is told on stderr
-    homes = {name: str(tmp_path / name.lower()) for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
+    homes = {name: str(tmp_path_factory.mktemp(name.lower())) for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     homes["MPLCONFIGDIR"] = matplotlib.get_configdir()
-    notebook = nbformat.read(path, as_version=4)
-    patience = {"timeout": PATIENCE, "startup_timeout": PATIENCE, "iopub_timeout": PATIENCE}
     # sockets are files in a folder with a short name: a port that is free when it is chosen may be taken when the kernel opens it
     with tempfile.TemporaryDirectory() as sockets, mock.patch.dict(os.environ, ENVIRONMENT | homes):
-        config = Config(KernelManager=Config(transport="ipc", ip=str(Path(sockets) / "k")))
-        given = {"kernel_name": "python3", "resources": {"metadata": {"path": str(FOLDER)}}, "config": config}
-        NotebookClient(notebook, **given, **patience).execute()
+        manager = KernelManager(kernel_name="python3", config=Config(KernelManager=Config(transport="ipc", ip=str(Path(sockets) / "k"))))
+        manager.start_kernel(cwd=str(FOLDER))
+        yield manager
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+@pytest.mark.slow
+@each
+def test_it_runs(path, kernel):
+    """From its own folder, with nothing named before: no error, nothing on stderr, and a figure wherever one is drawn."""
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(EMPTY, id="empty"))
+    client = NotebookClient(notebook, km=kernel, timeout=PATIENCE, startup_timeout=PATIENCE, iopub_timeout=PATIENCE)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     said = {cell.id: [output.text for output in cell.outputs if output.get("name") == "stderr"] for cell in code}
     assert {name: text for name, text in said.items() if text} == {}

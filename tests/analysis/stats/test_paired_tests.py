@@ -82,7 +82,7 @@ class TestMcNemar:
 
     @pytest.mark.slow
     def test_size_and_coverage_under_the_null(self):
-        draw, runs = np.random.default_rng(1), 4000
+        draw, runs = np.random.default_rng(1), 1500
         tables = draw.multinomial(60, [0.15, 0.1, 0.1, 0.65], runs)
         found = [mcnemar(*answers(*table)) for table in tables]
         assert np.mean([one.p <= 0.05 for one in found]) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
@@ -208,7 +208,7 @@ class TestEquivalence:
     @pytest.mark.slow
     def test_size_on_the_edge_of_the_margin(self):
         # the true difference is the margin itself: equivalence must be declared in no more than 5 %
-        draw, runs, margin, called = np.random.default_rng(8), 600, 0.1, 0
+        draw, runs, margin, called = np.random.default_rng(8), 300, 0.1, 0
         for run in range(runs):
             base = draw.poisson(4, (80, 1)) + 1.0
             first, second = (draw.binomial(base.astype(int), share).astype(float) for share in (0.4 + margin, 0.4))

@@ -119,8 +119,8 @@ def test_two_hazard_ratios_are_told_where_one_would_hide_them():
 @pytest.mark.slow
 def test_proportional_hazards_are_rejected_as_often_as_stated():
     rng = np.random.default_rng(7)
-    p = [split_hazard_ratio(*drawn(rng, ([0.1] * 12, [0.16] * 12), images=150), 5).change.p for _ in range(60)]
-    assert np.mean(np.array(p) < 0.05) < 0.135  # 5 %, three standard errors above
+    p = [split_hazard_ratio(*drawn(rng, ([0.1] * 12, [0.16] * 12), images=150), 5).change.p for _ in range(25)]
+    assert np.mean(np.array(p) < 0.05) < 0.185  # 5 %, three standard errors above
 
 
 def test_what_cannot_be_has_an_error_or_a_reason():
@@ -141,7 +141,7 @@ def test_what_cannot_be_has_an_error_or_a_reason():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["first events", "hazard ratio"])
 def test_levels_and_coverages(name):
-    """150 samples: 5 % (95 %) is found to 1.8 points."""
+    """60 samples: 5 % (95 %) is found to 2.8 points."""
     (simulation,) = [one for one in models.SIMULATIONS if one.name == name]
-    missed = [one for one in run(simulation, 150) if not one.holds]
+    missed = [one for one in run(simulation, 60) if not one.holds]
     assert not missed, outside(missed)

@@ -5,7 +5,7 @@ import torch
 
 from kvsmooth.baselines import METHODS
 from tests import zoo
-from tests.kvsmooth.cases import FAST, one_row
+from tests.kvsmooth.cases import FAST, Forced, one_row
 
 ALL = (0, 1, 2)
 STRONG = {
@@ -147,12 +147,7 @@ def said(model, inputs, method=None, tokens=6, **options):
 
 def forced(model, inputs, tokens, method=None):
     """Raw logits "step row token" of a model that is made to say these tokens "row step"."""
-    wanted = iter(tokens.T)
-
-    def force(ids, scores):
-        return torch.full_like(scores, -torch.inf).scatter(1, next(wanted)[:, None], 0.0)
-
-    options = {**GENERATION, "max_new_tokens": tokens.shape[1], "logits_processor": [force]}
+    options = {**GENERATION, "max_new_tokens": tokens.shape[1], "logits_processor": [Forced(tokens)]}
     if method is None:
         return torch.stack(model.generate(**inputs, **options).logits)
     with method(model):

@@ -12,18 +12,13 @@ from kvsmooth.baselines.dola import every_second
 from kvsmooth.baselines.method import scaled
 from tests import zoo
 from tests.kvsmooth.baselines.cases import GENERATION, said, strong
-from tests.kvsmooth.cases import FAMILIES
+from tests.kvsmooth.cases import FAMILIES, Forced
 from tests.rounding import assert_close
 
 
 def early_logits(model, inputs, tokens, places, normed):
     """By step and place, logits "row token" of the head on the newest hidden state."""
-    wanted = iter(tokens.T)
-
-    def force(ids, scores):
-        return torch.full_like(scores, -torch.inf).scatter(1, next(wanted)[:, None], 0.0)
-
-    options = {**GENERATION, "max_new_tokens": tokens.shape[1], "logits_processor": [force], "output_hidden_states": True}
+    options = {**GENERATION, "max_new_tokens": tokens.shape[1], "logits_processor": [Forced(tokens)], "output_hidden_states": True}
     out = model.generate(**inputs, **options)
     decoder = zoo.decoder_of(model)
     norm = getattr(decoder, "norm", None) or decoder.final_layer_norm

@@ -10,7 +10,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import ONLY
 from tests import zoo
 from tests.kvsmooth.baselines.cases import GENERATION, NOT_SERVED, TEXT_ONLY, one_row, said, strong
-from tests.kvsmooth.cases import FAMILIES
+from tests.kvsmooth.cases import FAMILIES, Forced
 from tests.rounding import assert_close
 
 
@@ -28,12 +28,12 @@ def cut(weights, columns):
 def by_hand(method, family, inputs, tokens, smoothing=None):
     """Logits "step token" of the formula for one row, and at how many steps both agree."""
     model, _ = zoo.build(family, attn="eager", batch=2)
-    wanted = iter(tokens)
-
-    def force(ids, scores):
-        return torch.full_like(scores, -torch.inf).index_fill(1, next(wanted)[None], 0.0)
-
-    options = {"max_new_tokens": len(tokens), "logits_processor": [force], "output_hidden_states": True, "output_attentions": True}
+    options = {
+        "max_new_tokens": len(tokens),
+        "logits_processor": [Forced(tokens[None])],
+        "output_hidden_states": True,
+        "output_attentions": True,
+    }
     with smoothing(model) if smoothing else torch.no_grad():
         out = model.generate(**inputs, **GENERATION, **options)
     decoder, head = zoo.decoder_of(model), model.get_output_embeddings()

@@ -11,7 +11,7 @@ from kvsmooth.baselines import METHODS, OPERA, EosBias, ImageBias, NothingChange
 from kvsmooth.baselines.over_trust import commonest, over_trust, trusted_places
 from tests import zoo
 from tests.kvsmooth.baselines.cases import TEXT_ONLY, one_row
-from tests.kvsmooth.cases import FAMILIES
+from tests.kvsmooth.cases import FAMILIES, Forced
 
 BEAMS, TOKENS = 2, 9
 STRONG = OPERA(alpha=1.0, scale=20.0, threshold=1, candidates=2, first=0)
@@ -39,21 +39,16 @@ def by_hand(method, family, inputs):
     @cache
     def look(prefix):
         """Logits behind a response, and the last layer's rows of its tokens."""
-        wanted, logits = iter(prefix), []
-
-        def force(ids, scores):
-            logits.append(scores[0])
-            return torch.full_like(scores, -torch.inf).index_fill(1, torch.tensor([next(wanted, 0)]), 0.0)
-
+        forced = Forced(torch.tensor([[*prefix, 0]]))
         out = model.generate(
-            **inputs, max_new_tokens=len(prefix) + 1, logits_processor=[force], output_attentions=True, return_dict_in_generate=True
+            **inputs, max_new_tokens=len(prefix) + 1, logits_processor=[forced], output_attentions=True, return_dict_in_generate=True
         )
         rows = []
         for number, step in enumerate(out.attentions[1:]):
             highest = step[-1][0, :, -1].double().amax(0)
             row = (highest / highest.sum()).tolist()
             rows.append([0.0] * (prompt + number + 1 - len(row)) + row)
-        return logits[-1], rows
+        return forced.seen[-1][0], rows
 
     def trusted(rows):
         products = [1e-7 * math.prod(method.scale * row[prompt + j] for row in rows[j:]) for j in range(len(rows))]

@@ -6,7 +6,7 @@ from transformers import DynamicCache
 
 from kvsmooth import KVSmooth, Unsupported
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, Forced
 from tests.rounding import assert_close
 
 TOKENS = 6
@@ -19,13 +19,8 @@ OTHER = torch.tensor([[3, 5, 7], [4, 6, 8]])
 def forced(name, tokens, inputs=None):
     """A run that is made to say these tokens, without any branch."""
     model, own = zoo.build(name, batch=len(tokens))
-    wanted = iter(tokens.T)
-
-    def force(ids, scores):
-        return torch.full_like(scores, -torch.inf).scatter(1, next(wanted)[:, None], 0.0)
-
     with METHOD(model) as run:
-        model.generate(**(inputs or own), max_new_tokens=tokens.shape[1], logits_processor=[force])
+        model.generate(**(inputs or own), max_new_tokens=tokens.shape[1], logits_processor=[Forced(tokens)])
     return run
 
 

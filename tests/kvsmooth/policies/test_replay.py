@@ -6,22 +6,9 @@ import torch
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.policies import FirstPass, Mean, Permuted, Position, Random, Shifted, Swapped, TokenClass
 from tests import zoo
+from tests.kvsmooth.cases import FAMILIES, Forced
 
 TOKENS = 10
-FAST = ("llava", "gemma3")
-FAMILIES = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in zoo.FAMILIES]
-
-
-class Forced:
-    """Makes `generate` write given tokens, whatever the model would."""
-
-    def __init__(self, tokens):
-        self.tokens, self.step = tokens, 0
-
-    def __call__(self, input_ids, logits):
-        token = self.tokens[:, self.step, None]
-        self.step += 1
-        return torch.full_like(logits, -torch.inf).scatter(1, token, 0.0)
 
 
 def options(model):
