@@ -76,7 +76,7 @@ def beams_by_hand(name, method, beams, tokens, end=None):
     for length in range(tokens):
         # row 0, row 1, row 0, row 1 ...; before the first token each row has one hypothesis, and the others are copies that are not read
         prefixes = [kept[row][min(place, len(kept[row]) - 1)][0] for place in range(beams) for row in range(2)]
-        told = next_log_probabilities(model, whole, torch.tensor(prefixes).view(2 * beams, length), method, end)
+        told = next_log_probabilities(model, whole, torch.tensor(prefixes, dtype=torch.long).view(2 * beams, length), method, end)
         for row in range(2):
             grown = [
                 ((*prefix, token), score + gain)

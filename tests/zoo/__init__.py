@@ -12,6 +12,7 @@ import copy
 import functools
 import itertools
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -63,7 +64,8 @@ def build(name: str, attn: str = "sdpa", seed: int = 0, batch: int = 1):
     """
     made, state = _made(name, attn, seed + SEED, batch)
     torch.set_rng_state(state)
-    return copy.deepcopy(made)
+    empty = [held for part in made[0].modules() for held in vars(part).values() if type(held) is OrderedDict and not held]
+    return copy.deepcopy(made, {id(held): OrderedDict() for held in empty})  # most of what there is to copy: hooks that are not there
 
 
 @functools.cache
