@@ -36,7 +36,7 @@ class MethodsConfig(ImageOptions):
     )
     subject: str = "emoji"
     """a bundled subject (emoji, smollm2)"""
-    images: int = 200
+    images: int = 500
     """test scenes; the unit of every test"""
     validation: int = 200
     """validation scenes, which choose the strengths"""
