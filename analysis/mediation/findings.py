@@ -1,5 +1,6 @@
 """Writes the verdict and paragraphs of docs/findings.md from mediation.json."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,7 +73,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"p: sign flip over images, Holm over the outcomes of the table, else max-T over the effects of an arm ({len(EFFECTS)} effects on "
         f"{len(found['outcomes'])} outcomes). An object is known by the first token of its name. Figures: `figures/emoji/mediation/`."
     )
-    return page(verdict(rows), asked, table(rows, _TABLE), mass, _guidance(rows), "\n".join(lines), star, bound, note)
+    return page(verdict(rows), asked, table(rows, _TABLE), mass, _guidance(rows), ending(rows), "\n".join(lines), star, bound, note)
 
 
 def _guidance(rows: Rows) -> str:
@@ -81,6 +82,19 @@ def _guidance(rows: Rows) -> str:
     return (
         f"*Is it the guidance?* A constant rate of the same mean {_DOES[direction(constant)]} the odds: {number(constant)}. KVSmooth "
         f"minus that: {number(beyond)}."
+    )
+
+
+def ending(rows: Rows) -> str:
+    """What smoothing does to the probability that a caption ends where it may, which is how long free captions become."""
+    total, attention = (rows.get(f"{PRIMARY_ARM}/end/{effect}") for effect in ("total", "indirect"))
+    if total is None or attention is None or not direction(total):
+        return ""
+    times, way = math.exp(abs(total["estimate"])), ("likelier", "shorter") if direction(total) > 0 else ("less likely", "longer")
+    alone = f"the rows alone do {bracketed(attention)}" if direction(attention) == direction(total) else "not by its attention rows alone"
+    return (
+        f"*How long captions become.* Where a sentence of these captions ends, KVSmooth makes the end of the caption {times:.3g} times "
+        f"{way[0]}: {bracketed(total)} nat, {alone}. A model that is asked so at every sentence writes {way[1]} captions, whatever it sees."
     )
 
 
