@@ -24,7 +24,7 @@ class SubjectResults:
     name : of the subject
     dose : rows of its dose question; `reduced` the data, `origin` the provenance
     ablation : rows of its ablation, none where it was not asked on the same scenes
-    mechanism, form : rows of these questions, none where they were not asked
+    mechanism, form, mediation : rows of these questions, none where they were not asked
     """
 
     name: str
@@ -34,6 +34,7 @@ class SubjectResults:
     ablation: Rows
     mechanism: Rows
     form: Rows
+    mediation: Rows
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,5 @@ def _subject(name: str, folder: Path) -> SubjectResults:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
     ablation = stored_rows(folder / "ablation" / "ablation.json")
     same = bool(ablation) and next(iter(ablation.values()))["n"] == origin["n"]
-    further = [stored_rows(folder / question / f"{question}.json") for question in ("mechanism", "form")]
+    further = [stored_rows(folder / question / f"{question}.json") for question in ("mechanism", "form", "mediation")]
     return SubjectResults(name, stored_rows(path), reduced, origin, ablation if same else {}, *further)

@@ -43,15 +43,20 @@ def published(subjects: Sequence[SubjectResults]) -> str:
 
 
 def broken(subjects: Sequence[SubjectResults]) -> str:
-    """What the published dose does to the text."""
-    parts = []
+    """What the published dose does to the text, and to the probability of its end."""
+    parts, ends = [], []
     for subject in subjects:
         looping, words = ([subject.dose[f"test/{name}/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)] for name in ("looping", "length"))
         parts.append(
             f"{100 * looping[1]:.3g} % of the captions of {subject.name} loop, {100 * looping[0]:.2g} % without smoothing "
             f"({words[0]:.0f} words become {words[1]:.0f})"
         )
-    return f"**The text breaks there**, which CHAIR cannot see: {listed(parts)}."
+        end = subject.mediation.get(f"{PAPER}/end/total")
+        if direction(end):
+            times = math.exp(abs(end["estimate"]))
+            ends.append(f"{times:.2g} times {'likelier' if end['estimate'] > 0 else 'less likely'} on {subject.name}")
+    why = f"; where a sentence of unsmoothed captions ends, their end is {listed(ends)}" if ends else ""
+    return f"**The text breaks there**, which CHAIR cannot see: {listed(parts)}{why}."
 
 
 def fair(subjects: Sequence[SubjectResults]) -> str:

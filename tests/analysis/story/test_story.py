@@ -23,14 +23,14 @@ from tests.analysis.dose.test_dose import data
 from tests.analysis.mechanism.test_mechanism import OWN, rows_of
 
 
-def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None, form=None):
+def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None, form=None, mediation=None):
     reduced = data(chances, np.random.default_rng(seed), dose=chosen)
     arms = [str(arm) for arm in reduced["arm"].values]
     said = {arm: ["A dog. A dog and a cat. A dog and a cat, a dog and a cat."] * 3 for arm in arms}
     reduced = reduced.assign_attrs(examples=json.dumps(said))
     rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
     origin = {"chosen": chosen, "n": 60, "git_commit": "0" * 40, "config": {"lambda_ref": 0.7, "level": 0.95}}
-    return SubjectResults(name, rows, reduced, origin, {}, mechanism or {}, form or {})
+    return SubjectResults(name, rows, reduced, origin, {}, mechanism or {}, form or {}, mediation or {})
 
 
 def text_row(estimate, p):
@@ -76,6 +76,19 @@ def test_sentences_follow_signs_and_corrected_tests():
     assert "on smollm2 no dose passes" in fair([subject((0.1, 0.1), "smollm2", chosen=0.0)])
     assert "the fair dose on smollm2 is not beyond it" in omission([worse])
     assert "(80 words become 80)" in broken([better])
+    assert "likel" not in broken([better])
+
+
+def test_the_end_of_captions_is_told_where_its_test_rejects():
+    made = [subject((0.3, 0.1), chosen=0.0, mediation=end_rows(3.0)), subject((0.3, 0.1), "smollm2", 0.0, mediation=end_rows(-1.5))]
+    told = "where a sentence of unsmoothed captions ends, their end is 20 times likelier on emoji and 4.5 times less likely on smollm2."
+    assert broken(made).endswith(told)
+    assert "likel" not in broken([subject((0.3, 0.1), chosen=0.0, mediation=end_rows(3.0, p=0.3))])
+
+
+def end_rows(estimate, p=0.001):
+    """Rows of the mediation question: what smoothing does to the end of a caption, nat."""
+    return {"kvsmooth/end/total": {"estimate": estimate, "interval": [estimate - 0.1, estimate + 0.1], "p_adjusted": p}}
 
 
 def test_a_language_model_is_told_of_where_it_was_asked():
