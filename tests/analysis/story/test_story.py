@@ -1,5 +1,6 @@
 """The story: marks of captions by hand, sentences of planted results, the whole command on invented files."""
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -23,14 +24,18 @@ from tests.analysis.dose.test_dose import data
 from tests.analysis.mechanism.test_mechanism import OWN, rows_of
 
 
-def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None, form=None, mediation=None):
+@functools.cache
+def asked(chances, chosen, seed):
+    """The data of a dose question and its rows."""
     reduced = data(chances, np.random.default_rng(seed), dose=chosen)
-    arms = [str(arm) for arm in reduced["arm"].values]
-    said = {arm: ["A dog. A dog and a cat. A dog and a cat, a dog and a cat."] * 3 for arm in arms}
-    reduced = reduced.assign_attrs(examples=json.dumps(said))
-    rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
+    said = {str(arm): ["A dog. A dog and a cat. A dog and a cat, a dog and a cat."] * 3 for arm in reduced["arm"].values}
+    return reduced.assign_attrs(examples=json.dumps(said)), by_name(json.loads(as_json(results(reduced), {}))["results"])
+
+
+def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None, form=None, mediation=None):
+    reduced, rows = asked(chances, chosen, seed)
     origin = {"chosen": chosen, "n": 60, "git_commit": "0" * 40, "config": {"lambda_ref": 0.7, "level": 0.95}}
-    return SubjectResults(name, rows, reduced, origin, {}, mechanism or {}, form or {}, mediation or {})
+    return SubjectResults(name, dict(rows), reduced.copy(), origin, {}, mechanism or {}, form or {}, mediation or {})
 
 
 def text_row(estimate, p):
