@@ -53,6 +53,7 @@ def test_registered_options_are_frozen(package):
             assert entry.__dataclass_params__.frozen, f"{package} entry {name} can be changed while it runs"
 
 
+@pytest.mark.slow
 def test_a_file_is_one_idea():
     offenders = []
     for path in SOURCES:
@@ -65,6 +66,7 @@ def test_a_file_is_one_idea():
     assert not offenders, "\n".join(offenders)
 
 
+@pytest.mark.slow
 def test_public_functions_and_classes_say_what_they_are():
     offenders = []
     for path in SOURCES:
@@ -144,6 +146,7 @@ def test_every_question_on_the_findings_page_has_its_paragraph_and_its_results()
         assert list((ROOT / "figures" / "emoji" / question).glob("*.png"))
 
 
+@pytest.mark.slow
 def test_results_name_commits_of_this_history():
     """A rebase gives a commit another name; results that were made before it then name one that nobody can check out."""
 
@@ -158,6 +161,7 @@ def test_results_name_commits_of_this_history():
     assert not [str(path.relative_to(ROOT)) for path in lost], "run their commands again from a commit that is pushed"
 
 
+@pytest.mark.slow
 def test_what_may_be_skipped_is_listed_with_its_reason():
     """A test that is left out tests nothing: docs/testing.md lists each that can be."""
     skipping = []

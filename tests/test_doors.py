@@ -33,6 +33,7 @@ def test_a_detector_that_is_written_by_the_former_name_of_the_view_is_shown_the_
     assert Seen is View
 
 
+@pytest.mark.slow
 def test_the_house_does_not_go_through_former_names():
     known = {*FORMER, *COMMANDS}
     for path in sources("kvsmooth", "probes", "analysis", "tests"):

@@ -66,6 +66,7 @@ def test_a_call_that_does_not_is_not(call):
     assert list(unsaid(call)) == []
 
 
+@pytest.mark.slow
 def test_no_call_leaves_the_encoding_to_the_machine():
     found = [f"{path.relative_to(ROOT)}:{line}" for path in SOURCES for line in unsaid(path.read_text(encoding="utf-8"))]
     assert not found, 'say encoding="utf-8": ' + ", ".join(found)

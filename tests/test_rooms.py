@@ -26,6 +26,7 @@ def test_tests_mirror_the_rooms():
     assert tested - own <= {folder for folder, _ in rooms.rooms()}
 
 
+@pytest.mark.slow
 def test_what_is_imported_through_others_and_within_functions_is_seen(graph):
     assert "kvsmooth/measures.py" in graph["tests/kvsmooth/test_measures.py"] | graph["kvsmooth/smoother.py"]
     assert "analysis/drift/findings.py" in graph["analysis/drift/__main__.py"], "imported within a function"

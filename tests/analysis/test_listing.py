@@ -3,10 +3,13 @@
 import subprocess
 import sys
 
+import pytest
+
 from analysis.__main__ import AnalysisListConfig, main
 from analysis.questions import ACROSS_SUBJECTS, QUESTIONS
 
 
+@pytest.mark.slow
 def test_questions_come_first_and_nothing_is_told_twice(capsys):
     main(AnalysisListConfig())
     told = capsys.readouterr().out

@@ -74,6 +74,7 @@ def test_recorded_divergences_equal_those_of_two_generations(family, smoothed):
     assert trace.values["dependency_jsd"].max() > 0.01, "these models look at their images"
 
 
+@pytest.mark.slow
 def test_the_second_pass_leaves_everything_else_as_it_was():
     model, inputs = build("llava", batch=2)
     arm = KVSmooth(layers=range(1, 3), window=3)

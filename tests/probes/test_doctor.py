@@ -22,6 +22,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         held_once(tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_a_subject_is_recorded(subject_folder):
     found = {finding.what: finding for finding in examined(subject(str(subject_folder)))}
     assert {finding.state for finding in found.values()} == {"ok"}

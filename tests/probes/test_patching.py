@@ -135,6 +135,7 @@ def test_at_the_first_smoothed_step_nothing_has_changed_yet_with_timing_after():
     assert_close(values.rows.at(2, 0), baseline.rows.at(2, 0))
 
 
+@pytest.mark.slow
 def test_the_rows_and_probabilities_are_those_that_a_recording_has():
     model, inputs = build("gemma3", batch=2)
     tracing = Tracing(model)

@@ -20,6 +20,7 @@ def whole(subject, items, tmp_path_factory):
     return out, record(subject, items[:3], ARMS, out=out, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_a_few_variables_are_those_of_the_whole_recording(whole, subject, items):
     out, recording = whole
     few = record(subject, items[:3], ARMS, out=out, variables=WANTED, **OPTIONS)

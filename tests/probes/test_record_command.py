@@ -37,6 +37,7 @@ def run(argv):
     return left.value.code
 
 
+@pytest.mark.slow
 def test_images_are_recorded_in_both_arms(subject_folder, image_folder, tmp_path):
     assert run(words("--images", "2", subject=subject_folder, images=image_folder, out=tmp_path)) == 0
     recording = read_folder(tmp_path / "free")
@@ -145,6 +146,7 @@ def test_bad_input_is_one_line_with_status_2(spoiled, subject_folder, image_fold
     assert not list((spoiled / "out").rglob("*.nc"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_no_torn_file(subject_folder, image_folder, tmp_path, capfd):
     argv = words("--images", "2", "--no-smooth", subject=subject_folder, images=image_folder, out=tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

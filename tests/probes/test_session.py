@@ -43,6 +43,7 @@ def test_both_doors_are_the_same_function(subject):
         module(subject, [])
 
 
+@pytest.mark.slow
 def test_a_recording_says_what_was_said(free, subject, items):
     _, recording = free
     assert recording.sizes == {"arm": 2, "image": 5, "step": 4, "layer": 12, "head": 4, "group": 6, "channels": 2}
@@ -87,6 +88,7 @@ def test_a_second_run_does_not_touch_the_model(free, subject, items, monkeypatch
     assert files(out) == before
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_short_ends_as_if_it_had_not_been(free, subject, items, tmp_path, monkeypatch, caplog):
     out, recording = free
     shutil.copytree(out, tmp_path / "r")
@@ -143,6 +145,7 @@ def test_an_arm_can_be_added_and_leaves_the_others_alone(subject, items, tmp_pat
     assert json.loads(both.attrs["config"])["arms"]["slow"]["lambda_ref"] == 0.5
 
 
+@pytest.mark.slow
 def test_replay_uses_the_recorded_captions_and_feeds_them_to_every_arm(free, subject, items, tmp_path, monkeypatch):
     out, recording = free
     shutil.copytree(out, tmp_path / "r")
@@ -154,6 +157,7 @@ def test_replay_uses_the_recorded_captions_and_feeds_them_to_every_arm(free, sub
     assert read_folder(tmp_path / "r" / "replay").identical(replay)
 
 
+@pytest.mark.slow
 def test_replay_without_a_recording_asks_the_model_first(free, subject, items):
     replay = record(subject, items[:2], {"baseline": None}, "replay", **OPTIONS)
     xr.testing.assert_equal(replay.sel(arm="baseline"), free[1].sel(arm="baseline", image=[0, 1]))
@@ -278,6 +282,7 @@ def test_a_whole_generation_configuration_is_refused_before_anything_is_computed
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_sink_channels_are_those_of_the_first_run_whatever_is_resumed(subject, items, tmp_path):
     session = Session(subject, items, {"baseline": None}, out=tmp_path, batch_size=2, max_new_tokens=2)
     list(session.recordings(progress=False))

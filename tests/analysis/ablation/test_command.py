@@ -90,6 +90,7 @@ def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys):
     assert counted == [PAPER, "permuted"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_an_interrupt_keeps_what_is_finished(config, counted, monkeypatch):
     run = Bench.run
@@ -127,6 +128,7 @@ def test_a_failing_cell_is_named_and_loses_no_other(config, monkeypatch):
     assert {"permuted, keys only", PAPER, BASELINE} <= {cell["name"] for cell in told["cells"]}
 
 
+@pytest.mark.slow
 def test_two_pass_cells_receive_what_the_first_pass_applied(subject, tmp_path):
     bench = Bench(JOB, subject)
     paper, permuted = Cell(PAPER, "ladder"), Cell("permuted", "ladder", {"policy": "permuted"})

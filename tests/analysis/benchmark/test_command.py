@@ -44,6 +44,7 @@ def values(found):
     return {row["name"]: row["estimate"] for row in found["results"]}
 
 
+@pytest.mark.slow
 def test_chair_from_cocos_files_to_the_table_and_again_without_asking(options, coco, capsys):
     config = BenchmarkConfig(**options, images=4)
     perform(config)

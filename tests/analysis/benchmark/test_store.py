@@ -22,6 +22,7 @@ def test_lines_come_back_as_they_were_written(tmp_path):
     assert [json.loads(line)["key"] for line in captions.path.read_text().split("\n")[:-1]] == ["1", "2"]
 
 
+@pytest.mark.slow
 @given(cut=st.integers(min_value=0))
 def test_a_line_that_was_cut_off_is_none_and_the_next_ones_stand_alone(cut, tmp_path_factory):
     captions = Captions(tmp_path_factory.mktemp("cut") / "a.jsonl")

@@ -21,6 +21,7 @@ def test_mentions_are_found_at_their_tokens(name):
         assert word.startswith(subject.tokenizer.decode([tokens[place]]).strip())
 
 
+@pytest.mark.slow
 def test_statistics_are_written_and_open_the_method(tmp_path, capsys):
     out = tmp_path / "made" / "statistics.pt"
     perform(TextAttentionConfig(images=4, max_new_tokens=100, out=out))

@@ -59,6 +59,7 @@ def test_a_question_that_the_subject_does_not_take_is_no_methods_fault(tmp_path)
         try_a_step(methods(["kvsmooth:layers=99"]), Answering(), LocalEngine(), batch)
 
 
+@pytest.mark.slow
 def test_a_run_loads_its_subject_once_for_the_trial_and_all_methods(tmp_path, monkeypatch):
     loads = []
 

@@ -51,6 +51,7 @@ def by_hand(subject, drawn, captions):
     return said, number, mass, steps
 
 
+@pytest.mark.slow
 def test_every_row_is_that_of_plain_passes(told):
     subject, drawn, captions, got = told
     said, number, mass, steps = by_hand(subject, drawn, captions)

@@ -28,6 +28,7 @@ def alone(model, inputs, method):
     return said[:, inputs["input_ids"].shape[1] :], run
 
 
+@pytest.mark.slow
 def test_every_cell_says_what_it_says_alone(batches):
     model, inputs = batches
     held = Decoding(model, inputs, TOKENS)

@@ -25,6 +25,7 @@ def test_the_map_is_a_causal_map_of_prompt_and_caption():
     assert groups.count("image") > 10
 
 
+@pytest.mark.slow
 def test_the_committed_drawing_is_that_of_the_committed_data(tmp_path):
     (tmp_path / "concepts.nc").write_bytes((FIGURES / "concepts.nc").read_bytes())
     main(ConceptsConfig(out=tmp_path, redraw=True))
@@ -38,6 +39,7 @@ def test_the_committed_map_shows_a_sink():
     assert rows[:, groups.index("bos")].mean() > 0.3, "what is called a sink by the usual threshold"
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_told(tmp_path):
     with pytest.raises(BadInput, match="cannot be read"):
         main(ConceptsConfig(out=tmp_path, redraw=True))
@@ -47,6 +49,7 @@ def test_what_is_not_there_is_told(tmp_path):
         main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
 
 
+@pytest.mark.slow
 def test_damaged_files_are_told(tmp_path):
     for name in ("concepts.nc", "drift.nc"):
         whole = (FIGURES / name if name == "concepts.nc" else FIGURES / "smollm2" / "drift" / name).read_bytes()

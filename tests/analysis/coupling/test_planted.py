@@ -29,6 +29,7 @@ def found(images=24, regimes=("free",), **options):
     return data, {row.name: row for row in results(data)}
 
 
+@pytest.mark.slow
 def test_a_planted_coupling_has_its_sign_in_every_set_and_a_p_of_turning():
     """Noise that lifts entropy and all objects: better, smaller ranks where entropy is high."""
     data, rows = found(coupling=0.8)
@@ -45,6 +46,7 @@ def test_a_planted_coupling_has_its_sign_in_every_set_and_a_p_of_turning():
     assert set(data["place"].values) == {"0", "1", "2", "band"}
 
 
+@pytest.mark.slow
 def test_couplings_of_either_sign_that_cancel_over_images_are_no_coupling():
     """Every caption has one, so that turning tells them from none; the mean over images is what is claimed."""
     data, _ = found(images=24, coupling=0.8)
@@ -66,6 +68,7 @@ def test_a_coupling_of_some_objects_alone_is_specific_to_them():
     assert rows["free/adjusted/other/baseline/band"].p > 0.05
 
 
+@pytest.mark.slow
 def test_position_alone_is_no_coupling_once_it_is_taken_out():
     """Entropy and every rank follow one bent curve of the step, and nothing else."""
     _, rows = found(position=0.5)
@@ -79,6 +82,7 @@ def test_position_alone_is_no_coupling_once_it_is_taken_out():
     assert above.p_adjusted < 0.05  # which is why the cosine's excess over its own null is no evidence either
 
 
+@pytest.mark.slow
 def test_cosines_are_high_where_nothing_is_related():
     _, rows = found()
     for which in ("present", "other"):
@@ -90,6 +94,7 @@ def test_cosines_are_high_where_nothing_is_related():
         assert cosine.estimate == pytest.approx(constant.estimate, abs=0.02)
 
 
+@pytest.mark.slow
 def test_primary_outcomes_come_first_and_arms_that_do_not_differ_are_not_told_apart():
     _, rows = found(images=12, regimes=("free", "replay"), coupling=0.5)
     assert list(rows)[:3] == [

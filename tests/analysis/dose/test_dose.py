@@ -190,6 +190,7 @@ def test_doses_of_one_name_are_refused():
         DoseConfig(doses=(0.0, 0.1, 0.10000001))
 
 
+@pytest.mark.slow
 def test_captions_too_short_to_be_read_have_no_fluency():
     reduced = data((0.3, 0.1, 0.3), np.random.default_rng(0))
     reduced["nll"][:] = np.nan

@@ -22,6 +22,7 @@ def planted():
 
 
 class TestPlantedTruth:
+    @pytest.mark.slow
     def test_effects_are_found_with_their_size(self, planted):
         entropy = planted["replay/entropy/mean/kvsmooth - baseline/band"]
         assert entropy.interval[0] < -0.1 < entropy.interval[1]

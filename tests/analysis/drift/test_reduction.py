@@ -13,6 +13,7 @@ from kvsmooth import spans
 from tests.analysis.synthetic import recording
 
 
+@pytest.mark.slow
 def test_summary_equals_a_slow_mean_over_common_steps():
     made = recording(5, 30, regime="free", lengths=np.array([[30, 20, 12, 30, 25], [10, 30, 12, 30, 4]]))
     found = reduce({"free": made}, min_steps=8)
@@ -23,6 +24,7 @@ def test_summary_equals_a_slow_mean_over_common_steps():
     assert np.isnan(found["mean"].sel(regime="free", quantity="entropy").values[:, 4]).all()
 
 
+@pytest.mark.slow
 def test_trend_equals_scipy_on_the_band():
     made = recording(3, 25)
     found = reduce({"replay": made}).sel(regime="replay", arm="baseline", quantity="entropy")
@@ -46,6 +48,7 @@ def test_masses_sum_to_one():
     assert tuple(spans.GROUPS) == GROUPS
 
 
+@pytest.mark.slow
 def test_clip_of_the_rates_is_read_from_the_arms_options():
     made = recording(4, 20)
     made.attrs["config"] = json.dumps({"arms": {"kvsmooth": {"lambda_ref": 0.9, "margin": 0.2}}})
@@ -55,6 +58,7 @@ def test_clip_of_the_rates_is_read_from_the_arms_options():
     assert float(found["rate_floor"][0]) == pytest.approx(0.7)
 
 
+@pytest.mark.slow
 def test_map_outlines_what_differs_only():
     made = recording(30, 41)
     made["drift_step"][1, :, 11:21, 3] += 0.2
@@ -63,6 +67,7 @@ def test_map_outlines_what_differs_only():
     assert (found.where(~((found.layer == 3) & (found.bin == 11))) < 0.05).sum() == 0
 
 
+@pytest.mark.slow
 def test_a_file_of_reduced_data_reads_back(tmp_path):
     found = reduce({"replay": recording(3, 12)})
     QUESTION.write(found, tmp_path / "drift.nc")

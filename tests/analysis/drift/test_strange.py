@@ -61,5 +61,6 @@ def test_strange_recordings_go_all_the_way_to_files(kind, tmp_path):
     assert {path.name for path in tmp_path.glob("*.svg")} == {"entropy.svg", "visual_mass.svg", "drift.svg", "smoothing.svg"}
 
 
+@pytest.mark.slow
 def test_holes_are_counted():
     assert exclusions(reduce({"replay": strange()["holes"]}))["replay"]["missing_values"]["entropy"] == 6

@@ -21,6 +21,7 @@ def test_a_ratio_is_that_of_a_round_and_other_tokens_are_told():
     assert "other tokens" in lines(other)[2]
 
 
+@pytest.mark.slow
 def test_every_arm_says_the_same_and_the_file_tells_it(tmp_path):
     out = tmp_path / "batch.json"
     with pytest.raises(SystemExit) as ended:

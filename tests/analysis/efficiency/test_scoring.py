@@ -11,6 +11,7 @@ from analysis.efficiency.scoring import ScoreCostConfig, Spent, bars, spent, tab
 from probes.command.cli import BadInput
 
 
+@pytest.mark.slow
 def test_a_process_is_told_with_its_own_peak():
     # asked in a small process: a peak begins at its starter's, and this one may hold more than a gigabyte by now
     program = """

@@ -25,6 +25,7 @@ def walking():
 
 
 class TestWalk:
+    @pytest.mark.slow
     def test_a_random_walk_has_ratio_one_uncorrelated_increments_and_slope_one(self, walking):
         for lag in (2, 4, 8):
             assert ratio(walking, lag).interval[0] < 1 < ratio(walking, lag).interval[1]

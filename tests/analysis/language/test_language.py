@@ -92,6 +92,7 @@ def ran(tmp_path_factory):
     return config
 
 
+@pytest.mark.slow
 def test_the_command_reads_every_arm_and_writes_all(ran):
     found = json.loads((ran.out / "language.json").read_text(encoding="utf-8"))
     rows = by_name(found["results"])
@@ -113,6 +114,7 @@ def test_the_command_reads_every_arm_and_writes_all(ran):
     assert "3 texts are fed to it" in page
 
 
+@pytest.mark.slow
 def test_a_redraw_is_the_same_to_the_byte(ran):
     files = [ran.out / "language.json", ran.out / "language.svg", ran.page]
     before = [path.read_bytes() for path in files]

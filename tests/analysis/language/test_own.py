@@ -32,6 +32,7 @@ def by_hand(subject, item, text):
     return sum(nll) / len(nll)
 
 
+@pytest.mark.slow
 def test_a_caption_is_read_with_its_image_and_to_its_end(subject, items):
     texts = ["The picture features a cake, a person, and a pizza in a restaurant.", "There is only one dog in the image."]
     found = own_nll(subject, items, texts)

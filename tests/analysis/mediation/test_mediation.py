@@ -163,6 +163,7 @@ def test_worlds_of_keys_only_have_no_direct_and_of_values_only_no_early_indirect
         assert max(gaps(values[arm]["10"], values[arm]["00"])) > 10
 
 
+@pytest.mark.slow
 def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean():
     model, inputs = build("llava", batch=2)
     tracing = Tracing(model)

@@ -101,6 +101,7 @@ def found_of_planted():
     return json.loads(as_json(rows, {"n": 40, "model_id": "emoji", "config": config}, **more))
 
 
+@pytest.mark.slow
 def test_planted_ways_to_lower_chair_are_told_apart():
     found = found_of_planted()
     verdicts = {one["arm"]: one for one in found["verdicts"]}
@@ -118,6 +119,7 @@ def test_planted_ways_to_lower_chair_are_told_apart():
     assert all(row["p_adjusted"] >= row["p"] for row in tested)
 
 
+@pytest.mark.slow
 def test_the_page_has_a_line_an_arm_and_says_what_is_missing():
     found = found_of_planted()
     told = paragraph(by_name(found["results"]), found)

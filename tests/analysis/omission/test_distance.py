@@ -106,6 +106,7 @@ def test_counts_of_other_images_are_refused(lines):
         distance(np.ones((3, len(COUNTS))), lines[0])
 
 
+@pytest.mark.slow
 def test_the_test_of_a_distance_holds_its_level():
     """Arms thinned at random lie on the random line: p reaches .05 in 5 % of 200 sets; 9 % or less holds in 99 of 100 such runs."""
     rejected = 0

@@ -30,6 +30,7 @@ def erupting():
 
 
 class TestConfound:
+    @pytest.mark.slow
     def test_pooled_is_fooled_and_stratified_is_not(self, confounded):
         rows, _ = confounded
         pooled, same = (rows[f"auroc/{form}/entropy/baseline"] for form in ("pooled", "stratified"))

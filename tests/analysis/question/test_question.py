@@ -127,6 +127,7 @@ def test_free_options_decide_no_number_anywhere():
         assert not {"images", "seed", "level", "prompt", "batch_size"} & set(FREE)
 
 
+@pytest.mark.slow
 def test_the_commands_are_there_without_the_libraries_of_a_model():
     modules = "analysis.drift.__main__, analysis.sinks.__main__, analysis.mediation.command, analysis.ablation.command"
     code = f"import sys, {modules}; assert not {{'torch', 'transformers', 'nnsight', 'matplotlib'}} & set(sys.modules)"

@@ -175,6 +175,7 @@ def fake(tmp_path, monkeypatch):
     return of
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_times_and_goes_on_from_what_is_there(fake, tmp_path, capsys):
     config = fake({"sinks": 2})
     with pytest.raises(SystemExit) as left:
@@ -214,6 +215,7 @@ def test_a_trial_takes_the_plan_and_the_batch_of_the_whole_where_none_is_named()
     assert regenerate.placed(RegenerateConfig(images=60)).plan == WHOLE["emoji"].plan
 
 
+@pytest.mark.slow
 def test_a_trial_of_the_second_subject_over_all_questions_keeps_its_times(fake, tmp_path):
     regenerate.main(replace(fake({}), subject="smollm2", images=3))
     assert set(json.loads((tmp_path / "figures" / "regenerate" / "scratch.json").read_text())["questions"]) == set(QUESTIONS)

@@ -37,6 +37,7 @@ def made():
     return one, {row.name: row for row in results(one, MARGINS)}
 
 
+@pytest.mark.slow
 def test_the_primary_outcomes_are_the_ranges_of_two_measures_and_nothing_else(made):
     _, rows = made
     primary = [name for name, row in rows.items() if row.role == "primary"]

@@ -112,6 +112,7 @@ def test_a_detector_of_ones_own_is_asked_beside_the_others(subject, items, tmp_p
         SinksConfig(detectors=("sinks_of_mine:Long",))
 
 
+@pytest.mark.slow
 def test_the_store_goes_on_where_it_was_left_and_knows_its_settings(subject, items, tmp_path):
     tokens = {item.image_id: caption for item, caption in zip(items, given(subject, items), strict=True)}
     session = Session(subject, items, {"baseline": None}, "replay", None, tokens, batch_size=1)

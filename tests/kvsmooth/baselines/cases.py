@@ -107,7 +107,7 @@ def served(family):
     return [name for name in CONTRACTED if name not in refused and not (family in TEXT_ONLY and name in NEEDS_IMAGE)]
 
 
-def pairs(quick=FAST, methods=METHODS):
+def pairs(quick=("llava",), methods=METHODS):
     """Each method with each family that it serves; families that are not quick are marked slow."""
     return [
         pytest.param(method, family, marks=() if family in quick else pytest.mark.slow, id=f"{method}-{family}")
@@ -121,7 +121,7 @@ def some_pairs(every=4):
     """Each method with llava, and each family with every fourth method that serves it: for what is the method's own on any family."""
     families = list(zoo.FAMILIES)
     chosen = {(name, family) for family in families for name in served(family)[families.index(family) % every :: every]}
-    return [one for one in pairs(("llava",)) if one.values[1] == "llava" or one.values in chosen]
+    return [one for one in pairs() if one.values[1] == "llava" or one.values in chosen]
 
 
 def in_turn(given):

@@ -53,6 +53,7 @@ def imported_first(body: list[ast.stmt]) -> Iterator[str]:
             yield from imported_first([*getattr(node, "body", ()), *getattr(node, "orelse", ())])
 
 
+@pytest.mark.slow
 def test_no_module_needs_what_only_posix_has_to_be_imported():
     found = {path: set(imported_first(ast.parse((ROOT / path).read_text(encoding="utf-8")).body)) for path in sources(*FLOORS)}
     assert len(found) > 200

@@ -73,6 +73,7 @@ leaves = st.one_of(numbers, arrays, st.frozensets(numbers, max_size=3), st.build
 anything = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner), max_leaves=12)
 
 
+@pytest.mark.slow
 @given(value=anything, digits=st.sampled_from((None, 6)))
 def test_anything_is_strict_json_and_stays_as_it_is_the_second_time(value, digits):
     found = as_plain(value, digits)

@@ -133,6 +133,7 @@ def test_no_objects_is_told_in_one_line(recorder):
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_recording_names_the_objects(tmp_path):
     subject = load_subject("emoji")
     items = subject.items(2)

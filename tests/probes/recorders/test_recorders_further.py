@@ -145,6 +145,7 @@ def test_windows_longer_than_the_caption_and_the_prompt_give_nothing():
     assert trace.values["displacement"][1, ..., 1:].isnan().all()
 
 
+@pytest.mark.slow
 def test_a_rate_of_one_leaves_no_jump_and_smoothing_nothing_leaves_them_as_they_are():
     model, inputs = build("llava", batch=2)
     held, neutral = (KVSmooth(lambda_ref=rate, margin=0.0, layers=[1], window=3) for rate in (1.0, 0.0))
@@ -166,6 +167,7 @@ def test_static_caches_and_chunked_prompts_give_the_same_numbers(options):
         assert_close(value, other.values[name], told=name)
 
 
+@pytest.mark.slow
 def test_a_padded_row_is_recorded_as_it_would_be_alone():
     model, inputs = build("llava", batch=2)
     method = KVSmooth(layers=[1, 2], window=3)

@@ -47,6 +47,7 @@ def test_prompts_are_padded_on_the_left_and_hold_the_image(subject, items):
     assert (inputs["input_ids"] == bos).sum(1).tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_half_precision_reaches_the_pixels_only(subject_folder, items):
     inputs = load_subject(str(subject_folder), dtype="bfloat16").encode(items[:1])
     assert inputs["pixel_values"].dtype == torch.bfloat16

@@ -54,6 +54,7 @@ def test_templates_and_kinds_name_no_object():
     assert [kind.name for kind in KINDS if read(kind.name) or read(kind.where)] == []
 
 
+@pytest.mark.slow
 def test_articles_fit(texts, drawn):
     for text in texts + [brief(item) for item in drawn]:
         for article, word in re.findall(r"\b([Aa]n?) (\w+)", text):
