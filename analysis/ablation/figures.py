@@ -21,7 +21,7 @@ NOTES = {
     "layers": f"{_BARS}\na-d: points: one layer, lines: those beneath (orange: KVSmooth). Filled, solid: corrected p < 0.05; {_COLOURS}",
     "places": f"{_LEVELS}\nK × V: interaction, (both − keys) − (values − neither).",
     "dose": f"{_LEVELS} The curve begins at no smoothing.\nSlope (per unit of rate) and Kendall's τ: over the constant rates.",
-    **dict.fromkeys(("detectors", "options", "cross"), f"{_BARS}\n{_TEST}"),
+    **dict.fromkeys(("detectors", "options", "cross"), f"{_BARS.replace('Δ', 'Δ to no smoothing')}\n{_TEST}"),
 }
 WIDE = ("chair_i", "chair_s", "f1", "length", "repeated_4grams", "looping")
 Cells = Sequence[Mapping[str, Any]]

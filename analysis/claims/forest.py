@@ -16,12 +16,14 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2, norm
 
 from analysis.captions.measures import MEASURES
+from analysis.cells.measures import MEASURES as CELLS
 from analysis.plots.style import PAGE, figure, letter
 from analysis.question.question import stored_rows
 
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
 COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
+MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
     "Change from no smoothing on test scenes ({scenes}); bars: {level:g} % cluster BCa intervals over images, filled where corrected\n"
     "p < 0.05. Below: Cochran's Q over the subjects, and the share of their variation that is not chance (I²)."
@@ -98,17 +100,19 @@ def forest(found: Sequence[Effect], level: float = 95.0) -> tuple[Figure, str]:
     made = figure(PAGE, 1.25 + 0.34 * len(subjects))
     axes = made.subplots(1, len(SHOWN), sharey=True)
     for at, (ax, measure) in enumerate(zip(axes, SHOWN, strict=True)):
-        panel(ax, [one for one in found if one.measure == measure], subjects, level)
+        panel(ax, measure, [one for one in found if one.measure == measure], subjects, level)
         letter(ax, "abcd"[at], MEASURES[measure].label)
-    axes[0].set_yticks(range(len(subjects)), subjects)
+    axes[0].set_yticks(
+        range(len(subjects)), [name.replace(", early", ",\nearly in training").replace(", last", ",\nend of training") for name in subjects]
+    )
     axes[0].set_ylim(len(subjects) - 0.5, -0.5)
-    handles = [axes[0].plot([], [], "o", color=COLOURS[dose], markersize=4, label=f"lambda_ref {dose:g}")[0] for dose in DOSES]
+    handles = [axes[0].plot([], [], MARKS[dose], color=COLOURS[dose], markersize=4, label=f"lambda_ref {dose:g}")[0] for dose in DOSES]
     made.legend(handles=handles, loc="outside upper right", ncols=len(DOSES))
     scenes = ", ".join(f"{subject}: {next(one.n for one in found if one.subject == subject)}" for subject in subjects)
     return made, NOTE.format(scenes=scenes, level=level)
 
 
-def panel(ax: Axes, found: Sequence[Effect], subjects: Sequence[str], level: float) -> None:
+def panel(ax: Axes, measure: str, found: Sequence[Effect], subjects: Sequence[str], level: float) -> None:
     """One measure: a row a subject, a colour a dose, and below the axis how much the subjects differ at each."""
     ax.axvline(0, color="0.8", lw=0.7, zorder=0)
     told = []
@@ -118,12 +122,13 @@ def panel(ax: Axes, found: Sequence[Effect], subjects: Sequence[str], level: flo
             at = subjects.index(one.subject) + shift
             ax.plot([100 * end for end in one.interval], [at, at], color=COLOURS[dose], lw=1.1)
             face = COLOURS[dose] if one.rejects else "white"
-            ax.plot(100 * one.estimate, at, "o", color=COLOURS[dose], markerfacecolor=face, markersize=4)
+            ax.plot(100 * one.estimate, at, MARKS[dose], color=COLOURS[dose], markerfacecolor=face, markersize=4)
         apart = heterogeneity(own, level / 100)
         if apart is not None:
             p = "< 0.001" if apart.p < 0.001 else f"= {apart.p:.3f}"
             told.append(f"{dose:g}: Q {apart.q:.0f}, p {p}, I² {100 * apart.i2:.0f} %")
-    ax.set_xlabel("\n".join(["points", *told]), fontsize=6)
+    better = {True: "higher is better", False: "lower is better"}[bool(CELLS[measure].higher_is_better)]
+    ax.set_xlabel("\n".join([f"points; {better}", *told]), fontsize=6)
 
 
 def _of(rows: Rows, names: Mapping[str, str], subject: str, dose: float) -> list[Effect]:

@@ -79,7 +79,9 @@ def changes(rows: Rows, found: Mapping[str, Any]) -> Figure:
         ax.set_xlabel("Δ")
         letter(ax, text, title)
     kinds = [kind for kind in COLOURS if kind in verdicts.values()]
-    made.legend(handles=[_spot(kind) for kind in kinds], loc="outside upper center", ncols=len(kinds))
+    look = {"color": "0.4", "lw": 0, "markersize": 4.5}
+    marks = [Line2D([], [], marker=mark, label=label, **look) for mark, label in (("o", "strength chosen"), ("s", "source's own"))]
+    made.legend(handles=[*marks, *(_spot(kind) for kind in kinds)], loc="outside upper center", ncols=4, columnspacing=1.2)
     return made
 
 

@@ -9,9 +9,9 @@ from analysis.story.panels import captions, doses, language, plane, real_caption
 from analysis.story.results import StorySources
 
 NOTE = (
-    "a: the first test scene of whose caption an object is absent (magenta); grey: words of a run of four that occurred before. Second "
-    "row: {validation} validation scenes; dashed: the\npublished dose. Third row: {test} test scenes; lines: what leaving out would give; "
-    "black: controls, in the last panel logs of other methods. Bars: {level:.4g} % intervals."
+    "a: the first test scene of whose caption an object is absent (magenta); grey: words of a run of four that occurred before, of which "
+    "loops are made. Second row: {validation} validation\nscenes; dashed: the published dose. Third row: {test} test scenes; lines: what "
+    "leaving out would give; black: controls; last panel: logs of others. Bands and bars: {level:.4g} % intervals."
 )
 
 
@@ -28,7 +28,7 @@ def story(told: StorySources) -> tuple[Figure, str]:
     for i, subject in enumerate(subjects):
         ax = made.add_subplot(middle[i])
         doses(ax, subject)
-        letter(ax, next(place), subject.name)
+        letter(ax, next(place), f"{subject.name}, by dose")
         if i == 0:
             handles, names = ax.get_legend_handles_labels()
             top.legend(handles, names, frameon=False, fontsize=6, loc="lower left", bbox_to_anchor=(0.0, -0.24), ncols=len(names))
@@ -42,7 +42,7 @@ def story(told: StorySources) -> tuple[Figure, str]:
     for i, subject in enumerate(subjects):
         ax = made.add_subplot(bottom[i])
         plane(ax, subject)
-        letter(ax, next(place), f"{subject.name}: less, or better?")
+        letter(ax, next(place), f"{subject.name}: better, or less said?")
         if i == 0:
             key.legend(*ax.get_legend_handles_labels(), frameon=False, fontsize=5.5, loc="center", ncols=5, columnspacing=1.2)
     if told.logs:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.metrics.chair import score_caption
@@ -23,7 +24,7 @@ CURVES = {
     "recall": ("#009E73", "s", "objects that are named"),
     "looping": ("#8A8A8A", "^", "captions that loop"),
 }
-ARMS = {NONE: ("no smoothing", (4, -8)), CHOSEN: ("chosen dose", (-5, -9)), PUBLISHED: ("published dose", (-5, 4))}
+ARMS = {NONE: ("no smoothing", (4, -8)), CHOSEN: ("chosen dose", (3, -10)), PUBLISHED: ("published dose", (-5, 4))}
 CONTROLS = {
     "mean": ("constant rate", "x"),
     "permuted": ("rates shuffled", "+"),
@@ -31,18 +32,22 @@ CONTROLS = {
     "shrink_only": ("shrunk only", "v"),
     "random_direction": ("random direction", "D"),
 }
+DRAWN_WITHIN = {"spoon": "bowl"}
+"""Objects that the glyph of another one shows too: OpenMoji's bowl has a spoon in it, which the annotation does not name."""
+WHAT = "KVSmooth mixes each newest key and\nvalue with those of the token before;\nthe dose, lambda_ref, is how much."
 FONT = 5.1
 WIDTH = 62
 """Characters of a line of a caption."""
 
 
 def scene_of(subject: SubjectResults) -> tuple[Any, int]:
-    """The first kept scene of whose captions without smoothing one object is absent, and its number among the kept ones."""
+    """The first kept scene of whose caption without smoothing an object is absent, and drawn nowhere; its number among the kept ones."""
     from probes.subjects.bundled import own_scenes
 
     examples = json.loads(subject.reduced.attrs["examples"])
     for i, scene in enumerate(own_scenes(subject.name, len(examples[NONE]))):
-        if any(mention.hallucinated for mention in score_caption(examples[NONE][i], scene.names).mentions):
+        absent = {mention.object for mention in score_caption(examples[NONE][i], scene.names).mentions if mention.hallucinated}
+        if any(DRAWN_WITHIN.get(name) not in scene.names for name in absent):
             return scene, i
     return own_scenes(subject.name, 1)[0], 0
 
@@ -55,6 +60,7 @@ def captions(ax: Axes, subject: SubjectResults) -> None:
     picture = ax.inset_axes((0.0, 0.2, 0.2, 0.72))
     picture.imshow(scene.image, interpolation="nearest")
     picture.set_axis_off()
+    ax.text(0.0, 0.15, WHAT, transform=ax.transAxes, fontsize=FONT, color="0.25", va="top", linespacing=1.25)
     arms = [arm for arm in (NONE, CHOSEN, PUBLISHED) if arm in examples]
     height = 1 / len(arms)
     dose = {NONE: "no smoothing", CHOSEN: f"dose chosen on other scenes: {subject.origin['chosen']:g}"}
@@ -84,7 +90,7 @@ def doses(ax: Axes, subject: SubjectResults) -> None:
         ax.fill_between(values, low, high, color=colour, alpha=0.15, lw=0)
         ax.plot(values, [row["estimate"] for row in found], color=colour, marker=marker, markersize=3, lw=1.1, label=label)
     ax.axvline(subject.origin["config"]["lambda_ref"], color=COLOURS[PUBLISHED], lw=0.7, ls=(0, (3, 2)))
-    ax.set(ylim=(0, 1.02), xlabel="dose (lambda_ref)")
+    ax.set(ylim=(0, 1.02), xlabel="dose (lambda_ref)", ylabel="share")
 
 
 def plane(ax: Axes, subject: SubjectResults) -> None:
@@ -102,10 +108,21 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
             point(ax, subject.dose, f"test/{{}}/{arm}", COLOURS[arm], "o", "")
             x, y = (100 * subject.dose[f"test/{name}/{arm}"]["estimate"] for name in ("recall", "chair_s"))
             side = "left" if at[0] > 0 else "right"
-            ax.annotate(label, (x, y), at, textcoords="offset points", fontsize=FONT, color=COLOURS[arm], ha=side)
+            written = ax.annotate(label, (x, y), at, textcoords="offset points", fontsize=FONT, color=COLOURS[arm], ha=side, zorder=6)
+            written.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
     ax.set_xlim(least, None)
     low, high = ax.get_ylim()
     ax.set(ylim=(max(0, low), high), xlabel="objects named (recall, %)", ylabel="captions with an\nabsent object (%)")
+    ax.text(
+        0.98,
+        0.03,
+        "below the lines: better\nthan saying less",
+        transform=ax.transAxes,
+        fontsize=FONT,
+        color=NULL_COLOUR,
+        ha="right",
+        va="bottom",
+    )
 
 
 def point(ax: Axes, rows: Rows, name: str, colour: str, marker: str, label: str) -> None:
@@ -157,7 +174,7 @@ def real_captions(ax: Axes, logs: Sequence[RealLog], model: str = "LLaVA-1.5-7B"
     for log in sorted(shown, key=lambda log: -log.looping):
         greedy = log.method == "greedy"
         colour = COLOURS[NONE] if greedy else "#222222"
-        ax.plot(100 * log.looping, 100 * log.chair_s, "o" if greedy else "x", color=colour, markersize=4)
+        ax.plot(100 * log.looping, 100 * log.chair_s, "o" if greedy else "p", color=colour, markersize=4)
         name = log.method.partition(" (")[0]
         if name not in named and (greedy or log.looping > 0.05 or name in ("AdaIAT", "DeCo")):
             ax.annotate(name, (100 * log.looping, 100 * log.chair_s), (4, 2), textcoords="offset points", fontsize=FONT, color=colour)
