@@ -58,7 +58,10 @@ def test_every_file_of_a_room_is_in_the_wheel(wheel):
 def test_commands_run_from_it_outside_a_checkout(wheel, tmp_path):
     venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--no-deps", "--no-index", wheel], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--no-deps", "--no-index", wheel],
+        check=True,
+    )
     # the dependencies are those of the tests; a path alone, so that no checkout that is installed there in place comes with them
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n")

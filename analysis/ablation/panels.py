@@ -1,7 +1,7 @@
 """Panels of the ablation's figures: rows of the results file on given axes."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def _worth(row: Mapping[str, Any], measure: str) -> str | None:
     return None if upwards is None or not passes(row) else BETTER if (row["estimate"] > 0) == upwards else WORSE
 
 
-def shared_labels(axes: Sequence[Axes]) -> None:
+def shared_labels(axes: Iterable[Axes]) -> None:
     """Names of the lines stand at the first panel only."""
     for ax in list(axes)[1:]:
         ax.tick_params(labelleft=False)

@@ -23,6 +23,7 @@ from analysis.question.question import stored_rows
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
 COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
+POINTS = {"early": "early in training", "last": "end of training"}
 MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
     "Change from no smoothing on test scenes ({scenes}); bars: {level:g} % cluster BCa intervals over images, filled where corrected\n"
@@ -90,7 +91,7 @@ def effects(figures: Path) -> list[Effect]:
     points = list(dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"]))
     for point in points:
         for dose in DOSES:
-            found += _of(grounding, {name: f"{point}/{name}/{dose:g} - 0" for name in SHOWN}, f"smollm2, {point}", dose)
+            found += _of(grounding, {name: f"{point}/{name}/{dose:g} - 0" for name in SHOWN}, f"smollm2, {POINTS.get(point, point)}", dose)
     return found
 
 
@@ -102,9 +103,7 @@ def forest(found: Sequence[Effect], level: float = 95.0) -> tuple[Figure, str]:
     for at, (ax, measure) in enumerate(zip(axes, SHOWN, strict=True)):
         panel(ax, measure, [one for one in found if one.measure == measure], subjects, level)
         letter(ax, "abcd"[at], MEASURES[measure].label)
-    axes[0].set_yticks(
-        range(len(subjects)), [name.replace(", early", ",\nearly in training").replace(", last", ",\nend of training") for name in subjects]
-    )
+    axes[0].set_yticks(range(len(subjects)), [name.replace(", ", ",\n") for name in subjects])
     axes[0].set_ylim(len(subjects) - 0.5, -0.5)
     handles = [axes[0].plot([], [], MARKS[dose], color=COLOURS[dose], markersize=4, label=f"lambda_ref {dose:g}")[0] for dose in DOSES]
     made.legend(handles=handles, loc="outside upper right", ncols=len(DOSES))

@@ -50,7 +50,7 @@ def test_effects_are_those_of_the_committed_results():
     assert one.rejects == (row["p_adjusted"] < 0.05)
     with house():
         made, note = forest(found)
-    assert [label.get_text() for label in made.axes[0].get_yticklabels()] == subjects
+    assert [label.get_text() for label in made.axes[0].get_yticklabels()] == [name.replace(", ", ",\n") for name in subjects]
     assert "emoji: 500" in note
 
 
