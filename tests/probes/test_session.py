@@ -14,7 +14,6 @@ from probes import record
 from probes.chunk import Chunk
 from probes.command.cli import BadInput, Notice
 from probes.recordings.recording import read, read_folder
-from probes.recordings.store import RecordingStore
 from probes.session import Session
 from probes.subjects import Item
 
@@ -292,10 +291,3 @@ def test_sink_channels_are_those_of_the_first_run_whatever_is_resumed(subject, i
     (tmp_path / "free" / "baseline" / "4.nc").unlink()
     again = Session(subject, items, {"baseline": None}, out=tmp_path, batch_size=2, max_new_tokens=2)
     assert again.sink_channels == ((3,),) * 12
-
-
-@pytest.mark.parametrize("content", ["{", "[]", "null", '"text"', "[" * 5000], ids=["cut", "list", "null", "text", "deep"])
-def test_damaged_settings_are_named(tmp_path, content):
-    (tmp_path / "recording.json").write_text(content, encoding="utf-8")
-    with pytest.raises(BadInput, match=r"recording\.json is damaged"):
-        RecordingStore(tmp_path).open({}, {})

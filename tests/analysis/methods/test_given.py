@@ -49,17 +49,14 @@ def says(subject, method=None):
 
 @pytest.mark.parametrize(
     ("of", "name"),
-    [*(("emoji", name) for name in MAKERS), *(pytest.param("smollm2", name, marks=pytest.mark.slow) for name in ("vti", "icd"))],
+    [
+        *(("emoji", name) for name in MAKERS if name != "icd"),
+        *(pytest.param("smollm2", name, marks=pytest.mark.slow) for name in ("vti", "icd")),
+    ],
 )
 def test_what_is_given_opens_the_method_at_each_strength_and_leaves_no_trace(of, name, few):
     subject = loaded(of)
-    before = says(subject)
-    found = given(name, subject)
-    assert subject.model.config._attn_implementation == subject.model.config.get_text_config()._attn_implementation == "sdpa"
-    assert torch.equal(says(subject), before)
-    if (of, name) == ("emoji", "icd"):
-        assert found == "the subject does not know words of its disturbing instruction (You, confused, object, detector)"
-        return
+    before, found = given_without_a_trace(name, subject)
     assert re.fullmatch(TOLD[name], found.told)
     made = settings(name, (0.5, 1.0, 2.0), found.options)
     assert [one.strength for one in made] == [0.5, 1.0, 2.0]
@@ -68,6 +65,20 @@ def test_what_is_given_opens_the_method_at_each_strength_and_leaves_no_trace(of,
     assert not torch.allclose(strong, before, atol=1e-3)
     off = at(name, 0.0, found.options)
     assert {option: getattr(off, option) for option in NEUTRAL[name]} == NEUTRAL[name]
+
+
+def given_without_a_trace(name, subject):
+    """What the subject says before, and what the method is given; the subject says the same thereafter."""
+    before = says(subject)
+    found = given(name, subject)
+    assert subject.model.config._attn_implementation == subject.model.config.get_text_config()._attn_implementation == "sdpa"
+    assert torch.equal(says(subject), before)
+    return before, found
+
+
+def test_a_subject_that_does_not_know_the_words_is_given_the_reason():
+    _, found = given_without_a_trace("icd", loaded("emoji"))
+    assert found == "the subject does not know words of its disturbing instruction (You, confused, object, detector)"
 
 
 def test_most_methods_are_given_nothing():
