@@ -5,7 +5,6 @@ never touched. The intervention is on the output of attention before its project
 arm's own values.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from kvsmooth.spans import IMAGE, token_groups
 from probes.command.cli import BadInput
 from probes.regimes import refuse
 from probes.sequence import tracing_of
+from probes.tracing.attended import opened
 from probes.tracing.collector import StepCollector
 from probes.tracing.rows import RecordedRows, Substitution
 from probes.tracing.steps import GenerationSetting, Step
@@ -79,7 +79,8 @@ def patched(
     Raises
     ------
     NothingPatched : rows or visual_mass were given, and no call was changed
-    Unsupported : the method smooths attention outputs, which a patch would undo; or the model cannot be read
+    Unsupported : the method smooths attention outputs, which a patch would undo; the model cannot be read; or rows under this arm are not
+        known
     BadInput : captions and inputs, or rows and captions, do not belong together
     """
     tracing = tracing_of(model)
@@ -100,12 +101,13 @@ def patched(
         raise BadInput(f"patched.layers must be one or more of the decoder's {len(tracing.layers)} layers; got {chosen}.")
     patch = Substitution(rows, visual_mass, groups == IMAGE, dict.fromkeys(chosen, 0)) if wants_patch else None
     heard, said = TokenRecord(), _Distributions(tokens)
-    attended = [_Attended()] if keep_rows else []
+    keeping = [_KeptRows()] if keep_rows else []
     setting = GenerationSetting(groups, tracing.layers, longest)
-    collector = StepCollector(setting, [said, heard, *attended], recompute=getattr(arm, "timing", "after") == "recompute")
     forcing = LogitsProcessorList([Forcing(captions, longest, ends[0] if ends else 0)])
-    with contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
-        tracing.generate(dict(inputs), collector, patch, max_new_tokens=longest, do_sample=False, logits_processor=forcing)
+    with opened(tracing.model, arm, rows=keep_rows or visual_mass is not None) as block:
+        collector = StepCollector(setting, [said, heard, *keeping], recompute=block.late)
+        options = {"max_new_tokens": longest, "do_sample": False, "logits_processor": forcing}
+        tracing.generate(dict(inputs), collector, patch, block.attended, **options)
     if any(row[: len(caption)].tolist() != caption for row, caption in zip(heard.tokens, captions, strict=True)):
         raise RuntimeError("the model did not say the captions that were forced: a stopping criterion ended them early.")
     if patch is not None and not all(patch.counts.values()):
@@ -113,8 +115,8 @@ def patched(
     return Replay(
         log_probabilities=torch.stack(said.kept),
         n_steps=torch.tensor([len(caption) for caption in captions]),
-        rows=RecordedRows(tuple(attended[0].kept)) if keep_rows else None,
-        run=run,
+        rows=RecordedRows(tuple(keeping[0].kept)) if keep_rows else None,
+        run=block.run,
         patched={} if patch is None else patch.counts,
     )
 
@@ -140,7 +142,7 @@ class _Distributions:
         """They are forced."""
 
 
-class _Attended:
+class _KeptRows:
     """Keeps the newest attention row of every layer and step."""
 
     needs = frozenset({"row"})

@@ -19,6 +19,7 @@ from probes.dependency import image_free
 from probes.objects import ObjectVocabulary
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.recorders.drift import Drift
+from probes.tracing.attended import opened
 from probes.tracing.collector import StepCollector
 from probes.tracing.nonfinite import FiniteScores
 from probes.tracing.steps import GenerationSetting
@@ -106,9 +107,9 @@ def record_inputs(
     )
     chosen = [RECORDERS[name](setting) for name in recorders]
     heard = TokenRecord()
-    collector = StepCollector(setting, [*chosen, heard], recompute=getattr(arm, "timing", "after") == "recompute")
-    with _image_tokens_told(), contextlib.nullcontext() if arm is None else arm(tracing.model) as run:
-        tracing.generate(dict(inputs), collector, max_new_tokens=max_new_tokens, **options)
+    with _image_tokens_told(), opened(tracing.model, arm, rows=any("row" in recorder.needs for recorder in chosen)) as block:
+        collector = StepCollector(setting, [*chosen, heard], recompute=block.late)
+        tracing.generate(dict(inputs), collector, attended=block.attended, max_new_tokens=max_new_tokens, **options)
     sound.check()
     predicted = heard.tokens
     if predicted.shape[1] != collector.steps:
@@ -123,7 +124,7 @@ def record_inputs(
     values: dict[str, Tensor] = {}
     for recorder in chosen:
         recorder.ended(n_steps)
-        values |= recorder.finish(run, collector.steps)
+        values |= recorder.finish(block.run, collector.steps)
     beyond = torch.arange(predicted.shape[1]) >= n_steps[:, None]
     return Trace(
         values=values,

@@ -24,6 +24,7 @@ from probes.recordings.schema import ATTRIBUTES, RECEIVED_WINDOW, SCHEMA_VERSION
 from probes.recordings.store import RecordingStore, tell_older
 from probes.regimes import REGIMES, Trace, record_inputs, refuse
 from probes.subjects import Item, Subject
+from probes.tracing.attended import opened
 
 
 def record(
@@ -126,9 +127,9 @@ class Session:
         if self.captions is not None:
             object.__setattr__(self, "captions", given_captions(self.subject, self.captions, numbers, self.max_new_tokens, self.generate))
         for arm in self.arms.values():
-            if arm is not None:
-                with arm(self.subject.model):  # what it refuses without a pass is refused now, not when the arms before it are recorded
-                    pass
+            # what it refuses without a pass is refused now, not when the arms before it are recorded
+            with opened(self.subject.model, arm, rows=self._reads("row")):
+                pass
 
     def recordings(self, progress: bool = True) -> Iterator[xr.Dataset]:
         """Record what is missing; yield every recording, those that lay there already too.
@@ -195,7 +196,7 @@ class Session:
     @property
     def looks_for_objects(self) -> bool:
         """Whether a recorder asks for the subject's objects."""
-        return any("objects" in RECORDERS[name].needs for name in self.recorders)
+        return self._reads("objects")
 
     @cached_property
     def sink_channels(self) -> tuple[tuple[int, ...], ...]:
@@ -218,6 +219,9 @@ class Session:
         decisive = {name: self.settings[name] for name in self.settings.keys() - {"regime", "captions", "recorders", "objects"}}
         recorded = recorded_captions(free, baseline, chunk, decisive)
         return recorded or spoken_captions(self.subject, chunk, self.seed, max_new_tokens=self.max_new_tokens, **self.decoding)
+
+    def _reads(self, what: str) -> bool:
+        return any(what in RECORDERS[name].needs for name in self.recorders)
 
     def _record(self, chunk: Chunk, arm: str, captions: Callable[[], list[list[int]]]) -> list[xr.Dataset]:
         found = [self.store.find(arm, item.image_id, made) for item, made in zip(chunk.items, chunk.hashes, strict=True)]

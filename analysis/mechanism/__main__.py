@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 QUESTION = Question("mechanism", kept=(*KEPT, "lambda_ref", "rate"), encoding=compressed)
 RECORDERS = ("entropy", "mass", "drift", "smoothing")
+WITH_OBJECTS = (*RECORDERS, "lens")
 
 
 @dataclass(frozen=True)
 class MechanismConfig(RecordingsConfig):
-    """Is the mechanism KVSmooth's own? Attention and drift on the same tokens under KVSmooth and under controls of the same size."""
+    """Is the mechanism KVSmooth's own? Attention, drift and objects on the same tokens under KVSmooth and under controls of its size."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 40 --batch-size 20", "--redraw")
+    annotations: Path | None = None
+    """objects of the images of --image-folder, in COCO's instances format; without them objects are not looked at"""
     images: int = 100
     """how many images; the unit of every test"""
     recordings: Path = Path("recordings/mechanism")
@@ -51,7 +54,7 @@ def main(config: MechanismConfig) -> None:
 
 
 def arms(config: MechanismConfig) -> dict[str, Any]:
-    """By name, the methods: no smoothing, the paper's, and its controls."""
+    """By name, the methods: no smoothing, the paper's, and its controls; biases of the image are found later (`equal_mass`)."""
     from kvsmooth import KVSmooth
     from kvsmooth.policies import Constant
 
@@ -61,22 +64,32 @@ def arms(config: MechanismConfig) -> dict[str, Any]:
 
 
 def measure(config: MechanismConfig) -> xr.Dataset:
-    """Every arm reads the captions without smoothing."""
-    from analysis.mechanism.measures import MEASURES, measured
+    """Every arm reads the captions without smoothing; and, where the objects of the images are known, writes its own."""
+    from analysis.mechanism.equal_mass import biases
+    from analysis.mechanism.measures import OF_OBJECTS, OF_STATES, measured
+    from analysis.mechanism.objects import objects_measured
+    from analysis.question.images import shown
     from analysis.question.recordings import band
     from probes.session import record
 
-    subject, items = config.subject_and_items()
+    seen = shown(config, config.annotations) if config.image_folder is None or config.annotations is not None else None
+    subject, items = config.subject_and_items(None if seen is None else seen.items)
     options: dict[str, Any] = {"batch_size": config.batch_size, "max_new_tokens": config.max_new_tokens}
-    recording = record(subject, items, arms(config), "replay", config.recordings, recorders=RECORDERS, **options)
-    values = measured(recording, band({"replay": recording}))
+    every = arms(config)
+    every |= biases(subject, items, every["kvsmooth"], config.recordings / "equal_mass", **options)
+    if seen is not None:
+        free = record(subject, items, every, "free", config.recordings, recorders=("probability",), **options)
+    replay = record(subject, items, every, "replay", config.recordings, recorders=RECORDERS if seen is None else WITH_OBJECTS, **options)
+    values, names = measured(replay, band({"replay": replay})), list(OF_STATES)
     if not np.isfinite(values).all((0, 2)).any():
         raise BadInput(f"--subject {config.subject}: no caption is long enough for a slope; give more --images or --max-new-tokens.")
+    if seen is not None:
+        values = np.concatenate((values, objects_measured(replay, free, seen.annotations, config.min_steps)), axis=-1)
+        names += OF_OBJECTS
     made = xr.Dataset(
-        {"measure": (("arm", "image", "name"), values)},
-        {"arm": recording["arm"].values, "image": recording["image"].values, "name": list(MEASURES)},
+        {"measure": (("arm", "image", "name"), values)}, {"arm": replay["arm"].values, "image": replay["image"].values, "name": names}
     )
-    return made.assign_attrs({**recording.attrs, "analysis": as_json(made_by(config))})
+    return made.assign_attrs({**replay.attrs, "analysis": as_json(made_by(config))})
 
 
 def test(reduced: xr.Dataset, config: MechanismConfig, checksum: str) -> str:

@@ -38,6 +38,8 @@ class Bare:
             state = {name: type(value)() if name.endswith(HOOKS) else self._config(value) for name, value in vars(part).items()}
             for name in ("generate", "_output_capturing_hooks_installed"):  # of those who follow it; of transformers, which will do it anew
                 state.pop(name, None)
+            if getattr(state.get("forward"), "__wrapped__", None) is type(part).forward:  # of those who read the model while it runs
+                del state["forward"]
             state["_modules"] = {name: None if child is None else self._module(child) for name, child in part._modules.items()}
             vars(twin).update(state)
         return self._made[id(part)]

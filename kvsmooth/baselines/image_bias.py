@@ -25,7 +25,8 @@ class ImageBias(Method):
 
     Parameters
     ----------
-    strength : logits; one number, or one for each query head; 0 changes nothing, below 0 the image is seen less
+    strength : logits; one number, one for each query head, or these for each of `layers` from below; 0 changes nothing, below 0 the image
+        is seen less
     layers : decoder layers, from 0; None is all of them
     """
 
@@ -33,30 +34,49 @@ class ImageBias(Method):
     cost: ClassVar[str] = "the newest attention row once more"
     sources: ClassVar[Mapping[str, str]] = {"strength": "untuned: a control of ours", "layers": "a control of ours: all"}
 
-    strength: float | Iterable[float] = 1.0
+    strength: float | Iterable[float] | Iterable[Iterable[float]] = 1.0
     layers: Iterable[int] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.strength, Iterable) and not isinstance(self.strength, str):
-            object.__setattr__(self, "strength", tuple(self.strength))
-        given = self.strength if isinstance(self.strength, tuple) else (self.strength,)
-        if not given or not all(isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < float("inf") for one in given):
-            raise ValueError(f"ImageBias.strength must be a number, or one for each query head; got {self.strength!r}.")
+        object.__setattr__(self, "strength", _tuples(self.strength))
+        given = _numbers(self.strength)
+        mixed = isinstance(self.strength, tuple) and len({isinstance(one, tuple) for one in self.strength}) > 1
+        if (
+            mixed
+            or not given
+            or not all(isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < float("inf") for one in given)
+        ):
+            raise ValueError(
+                f"ImageBias.strength must be a number, one for each query head, or these for each layer; got {self.strength!r}."
+            )
         self.freeze_integers()
 
     @property
     def neutral(self) -> bool:
         """Whether nothing is added."""
-        return not any(self.strength) if isinstance(self.strength, tuple) else self.strength == 0
+        return not any(_numbers(self.strength))
 
     def parts(self, site: Site) -> Iterable[AbstractContextManager[Any]]:
         """The bias of the image's columns."""
         layers = of_depth(self.layers, range(site.depth), site.depth, "ImageBias.layers")
-        heads = site.decoder.config.num_attention_heads
-        if isinstance(self.strength, tuple) and len(self.strength) != heads:
-            raise Unsupported(f"ImageBias.strength must be one number or {heads}, one for each query head; got {len(self.strength)}.")
-        return (ScoreBias(site, frozenset(layers), self._bias, neutral=self.neutral)(),)
+        heads, given = site.decoder.config.num_attention_heads, self.strength
+        by_layer = given if isinstance(given, tuple) and isinstance(given[0], tuple) else (given,) * len(layers)
+        if len(by_layer) != len(layers):
+            raise Unsupported(f"ImageBias.strength must be for each of {len(layers)} layers; got {len(by_layer)}.")
+        if wrong := [one for one in by_layer if isinstance(one, tuple) and len(one) != heads]:
+            raise Unsupported(f"ImageBias.strength must be one number or {heads}, one for each query head; got {len(wrong[0])}.")
+        strengths = dict(zip(layers, by_layer, strict=True))
 
-    def _bias(self, layer: int, scores: Float[Tensor, "row head query key"], columns: Columns) -> Float[Tensor, "row head query key"]:
-        strength = torch.as_tensor(self.strength, dtype=torch.float32, device=scores.device).view(1, -1, 1, 1)
-        return strength * columns.image[:, None, None].expand(scores.shape)
+        def bias(layer: int, scores: Float[Tensor, "row head query key"], columns: Columns) -> Float[Tensor, "row head query key"]:
+            strength = torch.as_tensor(strengths[layer], dtype=torch.float32, device=scores.device).view(1, -1, 1, 1)
+            return strength * columns.image[:, None, None].expand(scores.shape)
+
+        return (ScoreBias(site, frozenset(layers), bias, neutral=self.neutral)(),)
+
+
+def _tuples(given: Any) -> Any:
+    return tuple(map(_tuples, given)) if isinstance(given, Iterable) and not isinstance(given, str) else given
+
+
+def _numbers(given: Any) -> tuple[Any, ...]:
+    return tuple(one for part in given for one in _numbers(part)) if isinstance(given, tuple) else (given,)

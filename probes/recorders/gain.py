@@ -35,7 +35,7 @@ class Gain(Recorder):
     def finish(self, run: Any, steps: int) -> dict[str, Tensor]:
         """ "step layer row"; the smoothed ones only where the method acts."""
         found = super().finish(run, steps)
-        acts = () if run is None else run.layers
+        acts = getattr(run, "layers", ())  # methods of others smooth nothing
         idle = [i for i, layer in enumerate(self.setting.layers) if layer not in acts]
         for name in self.variables[2:]:
             found[name][:, idle] = torch.nan

@@ -12,7 +12,8 @@ from probes.tracing.steps import Step
 class Smoothing(Recorder):
     """The rates that a method applied and the relative change of key and value, read from its run after the generation.
 
-    NaN for the baseline, for layers outside the method's band, and at step 0, since prompt tokens are never smoothed.
+    NaN for the baseline, for methods that do not smooth, for layers outside the method's band, and at step 0, since prompt tokens are never
+    smoothed.
     """
 
     name = "smoothing"
@@ -26,7 +27,7 @@ class Smoothing(Recorder):
         """Rates and changes, "step layer row"; those that a run numbers s - 1 belong to step s."""
         whole = torch.full((steps, len(self.setting.layers), len(self.setting.groups)), torch.nan)
         found = {name: whole.clone() for name in self.variables}
-        if run is None or steps == 1:  # a caption of one token has nothing to smooth
+        if steps == 1 or not hasattr(run, "rates"):  # a caption of one token has nothing to smooth; methods of others smooth nothing
             return found
         band = [self.setting.layers.index(layer) for layer in run.layers]
         for name, given in zip(self.variables, (run.rates, run.change_keys, run.change_values), strict=True):

@@ -5,13 +5,14 @@ No nnsight here: `probes.tracing` hands in what it reads, in the order of the fo
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from kvsmooth.measures import newest_row_probabilities, visible_keys
-from probes.tracing.rows import newest_mask
+from probes.tracing.rows import Scored, newest_mask
 from probes.tracing.steps import GenerationSetting, Rows, Step
 
 
@@ -23,13 +24,13 @@ class OutOfStep(RuntimeError):
 class StepCollector:
     """Gathers one forward pass after the other, checks each, and hands every decoding step to the recorders.
 
-    Call order in a forward: `begin`, then for each layer `attention` (and `smoothed`, where the method recomputes the layer's output)
-    and `output`, then `end`. Forward passes over parts of the prompt (chunked prefill) are no steps; their hidden states reach
-    `Recorder.prompt`.
+    Call order in a forward: `begin`, then for each layer `attention` (and `attended`, where the row is known only then) and `output`, then
+    `passed`; when the step's token is chosen, `end` and `predicted`. Passes over parts of the prompt (chunked prefill) are no steps;
+    their hidden states reach `Recorder.prompt`.
 
     Attributes
     ----------
-    recompute : the step's output came from the smoothed keys, so the row is taken after the edit
+    recompute : the row is taken when attention has been done: its output came from smoothed keys, or from a row that a method made
     """
 
     setting: GenerationSetting
@@ -42,12 +43,18 @@ class StepCollector:
     _reads: list = field(default_factory=list, repr=False)
     _rows: dict = field(default_factory=dict, repr=False)
     _pending: tuple | None = field(default=None, repr=False)
+    _cache: Any = field(default=None, repr=False)
 
     def __post_init__(self):
         wanted = set().union(*(recorder.needs for recorder in self.recorders))
         self._wants_row, self._wants_pair = "row" in wanted, bool(wanted & {"key", "value"})
         self._wants_hidden, self.wants_logits, self._wants_smoothed = "hidden" in wanted, "logits" in wanted, "smoothed" in wanted
         self._keys, self._values, self._hidden, self._left = [], [], [], []
+
+    def follows(self, cache: Any) -> bool:
+        """Whether a pass on this cache is the text's: the first one is, and all on its cache."""
+        self._cache = cache if self._cache is None else self._cache
+        return self._cache is cache
 
     def begin(self, cached: int) -> None:
         """A forward pass begins with `cached` positions in the cache.
@@ -94,17 +101,28 @@ class StepCollector:
         if self._wants_smoothed:
             self._left.append((key[:, :, -1], value[:, :, held - 1]))  # views, read when the pass has ended and let go then
         if self._wants_row:
-            call = (layer, query[:, :, -1:], key, mask, scaling, softcap)
+            announced = Scored(query[:, :, -1:], key, mask, scaling, softcap)
             if self.recompute:
-                self._pending = call
+                self._pending = (layer, announced)
             else:
-                self._take_row(*call)
+                self._take_row(layer, announced, mask)
 
-    def smoothed(self) -> None:
-        """The attention that was announced last has been done, and its keys are now those that its output used."""
-        if self._pending is not None:
-            self._take_row(*self._pending)
-            self._pending = None
+    def attended(self, scored: Scored | None = None) -> None:
+        """The attention that was announced last has been done, and its keys are now those that its output used.
+
+        Parameters
+        ----------
+        scored : what its newest row was computed from; None: what was announced
+        """
+        if self._pending is None:
+            return
+        (layer, announced), self._pending = self._pending, None
+        if scored is None:
+            self._take_row(layer, announced, announced.mask)
+        else:
+            held = announced.key.shape[2]
+            own = Scored(scored.query[:, :, -1:], scored.key[:, :, :held], scored.mask, scored.scaling, scored.softcap)
+            self._take_row(layer, own, announced.mask)
 
     def output(self, layer: int, hidden: Float[Tensor, "row query channel"]) -> None:
         """Layer `layer` has ended.
@@ -124,8 +142,8 @@ class StepCollector:
         if self._is_step:
             self._hidden.append(hidden[:, -1])
 
-    def end(self, logits: Float[Tensor, "row query token"] | None = None) -> None:
-        """The forward pass has ended: reduce it, if it was a step.
+    def passed(self) -> None:
+        """The forward pass has gone through all layers.
 
         Raises
         ------
@@ -133,6 +151,15 @@ class StepCollector:
         """
         if len(self._reads) != len(self.setting.layers):
             raise OutOfStep(f"a forward pass ended after {len(self._reads)} of {len(self.setting.layers)} layers.")
+
+    def end(self, logits: Float[Tensor, "row query token"] | None = None) -> None:
+        """The forward pass has ended with these logits: reduce it, if it was a step.
+
+        Raises
+        ------
+        OutOfStep : not every layer was read
+        """
+        self.passed()
         if not self._is_step:
             return
         keys_left, values_left = zip(*self._left, strict=True) if self._left else ((), ())
@@ -147,7 +174,7 @@ class StepCollector:
             hidden=_stack(self._hidden),
             logits=None if logits is None else logits[:, -1],
         )
-        self._rows, self._keys, self._values, self._hidden, self._left = {}, [], [], [], []
+        self._rows, self._reads, self._keys, self._values, self._hidden, self._left = {}, [], [], [], [], []
         self.steps += 1
         for recorder in self.recorders:
             recorder.step(step)
@@ -182,12 +209,16 @@ class StepCollector:
             )
         self._reads.append(keys)
 
-    def _take_row(self, layer, query, key, mask, scaling, softcap) -> None:
-        held = key.shape[2]
-        # layers that were given one and the same mask see the same keys
-        layers, rows, newest, _ = self._rows.setdefault((held, id(mask)), ([], [], newest_mask(mask, held), self.positions - held))
+    def _take_row(self, layer: int, scored: Scored, given: Tensor | None) -> None:
+        """Keys are those that the model's own mask shows, `given`; probabilities are by the mask that was used."""
+        held = scored.key.shape[2]
+        # layers that were given one and the same mask see the same keys; it is kept, as another could get its id
+        layers, rows, newest, _, _ = self._rows.setdefault(
+            (held, id(given)), ([], [], newest_mask(given, held), self.positions - held, given)
+        )
+        used = newest if scored.mask is given else newest_mask(scored.mask, held)
         layers.append(layer)
-        rows.append(newest_row_probabilities(query, key, newest, scaling, softcap))
+        rows.append(newest_row_probabilities(scored.query, scored.key, used, scored.scaling, scored.softcap))
 
 
 def _stack(parts: Sequence[Tensor]) -> Tensor | None:
@@ -195,7 +226,7 @@ def _stack(parts: Sequence[Tensor]) -> Tensor | None:
 
 
 def _stacked(read: tuple) -> Rows:
-    layers, rows, mask, first = read
+    layers, rows, mask, first, _ = read
     probabilities = torch.stack(rows)
     _, batch, _, keys = probabilities.shape
     visible = visible_keys(mask, keys)

@@ -11,6 +11,25 @@ from probes.command.cli import BadInput
 
 
 @dataclass(frozen=True)
+class Scored:
+    """What a newest attention row is computed from.
+
+    Attributes
+    ----------
+    query : "row head query dim"; the last one counts
+    key : "row kv_head key dim"
+    mask : as the attention function is given it
+    scaling, softcap : of the scores; None: the default, none
+    """
+
+    query: Tensor
+    key: Tensor
+    mask: Tensor | None
+    scaling: float | None
+    softcap: float | None
+
+
+@dataclass(frozen=True)
 class RecordedRows:
     """Attention rows of the newest token of one batch, float32, by step and layer; step 0 is the prompt's last position.
 

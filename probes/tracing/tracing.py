@@ -6,7 +6,8 @@ function, which is the last operation that nnsight labels `attention_interface_<
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from kvsmooth import Unsupported
 from kvsmooth.decoding.attention import innermost_decoder
 from kvsmooth.decoding.refusals import refuse_training
 from probes.growing_cache import with_room
+from probes.tracing.attended import Attended
 from probes.tracing.collector import StepCollector
-from probes.tracing.rows import Substitution
+from probes.tracing.rows import Scored, Substitution
 from probes.tracing.tokens import Listener
 
 CALL = re.compile(r"attention_interface_(\d+)")
@@ -62,8 +64,7 @@ class Tracing:
         self._calls = [_attention_call(layer.self_attn) for layer in self._layers]
         # the module that owns the head returns the logits that `generate` reads, after any scaling or cap
         owner = paths[id(head)].rpartition(".")[0]
-        self._speaker = self._wrapped.get(owner) if owner else self._wrapped
-        self.speaker = self._speaker._module
+        self.speaker = (self._wrapped.get(owner) if owner else self._wrapped)._module
         self.layers = tuple(range(len(decoder.layers)))
 
     @property
@@ -71,12 +72,20 @@ class Tracing:
         """nnsight's names of the operations that are read, one a layer."""
         return tuple(call.name for call in self._calls)
 
-    def generate(self, inputs: dict[str, Any], collector: StepCollector, patch: Substitution | None = None, **options: Any) -> Tensor:
+    def generate(
+        self,
+        inputs: dict[str, Any],
+        collector: StepCollector,
+        patch: Substitution | None = None,
+        attended: Attended | None = None,
+        **options: Any,
+    ) -> Tensor:
         """Generate as `model.generate(**inputs, **options)` does, and hand every forward pass to `collector`.
 
         Parameters
         ----------
         patch : at every step after the prompt, puts the attention outputs that it gives in the place of the model's own
+        attended : says what rows are computed from, where a method stands between the model and its attention function
 
         Returns
         -------
@@ -89,14 +98,15 @@ class Tracing:
         import nnsight
 
         refuse_training(self.model)
-        options = {"disable_compile": True, **with_room(self.model, options), "streamer": Listener(collector)}
-        with warnings.catch_warnings():
+        steps = _Steps(collector)
+        options = {"disable_compile": True, **with_room(self.model, options), "streamer": Listener(steps)}
+        with warnings.catch_warnings(), _listening(self.speaker, steps.said if collector.wants_logits else None):
             # the loop is open because the model decides when it ends
             warnings.filterwarnings("ignore", message=".*was never reached: the loop asked for a step.*")
             with self._wrapped.trace(fn="generate") as tracer:
                 with tracer.invoke(**inputs, **options):
                     for _ in tracer.iter[:]:  # from 0, always: a later start binds reads to other steps
-                        self._read_pass(collector, patch)
+                        self._read_pass(collector, patch, attended)
                 with tracer.invoke():  # what follows an open loop never runs, so the result has a worker of its own
                     tokens = nnsight.save(tracer.result)
         return tokens
@@ -126,24 +136,62 @@ class Tracing:
             causal = getattr(module, "is_causal", True) if causal is None else causal
             visit(i, hidden, query, key, value, mask, options.get("scaling"), options.get("softcap"), bool(causal))
 
-    def _read_pass(self, collector: StepCollector, patch: Substitution | None) -> None:
+    def _read_pass(self, collector: StepCollector, patch: Substitution | None, attended: Attended | None) -> None:
         """One forward pass, read strictly in the order in which it is computed: a read backwards would bind to the next pass."""
         cache = _cache(self._decoder.inputs)
+        if not collector.follows(cache):
+            return  # the second pass of a method, beside the text
         collector.begin(int(cache.get_seq_length()))
         for i, (layer, call) in enumerate(zip(self._layers, self._calls, strict=True)):
             query, key, value, mask, options, _ = _given(i, call.inputs)
-            collector.attention(i, int(cache.get_seq_length(i)), query, key, value, mask, options.get("scaling"), options.get("softcap"))
+            scored = Scored(query, key, mask, options.get("scaling"), options.get("softcap"))
+            collector.attention(i, int(cache.get_seq_length(i)), value=value, **vars(scored))
             # a method that recomputes has smoothed when the call returns; another may smooth this very tensor in a later layer's call,
             # or in this one, and the output that is due is that of the states as they were
             if collector.recompute:
-                _ = call.output
-                collector.smoothed()
+                made = _tensor(call.output)
+                if attended is not None:
+                    scored = attended.take(i, made)
+                collector.attended(None if attended is None else scored)
             if patch is not None and collector.steps:
-                wanted = patch.output(i, collector.steps, query, key, value, mask, options.get("scaling"), options.get("softcap"))
+                wanted = patch.output(i, collector.steps, value=value, **vars(scored))
                 if wanted is not None:
                     call.output = (wanted, None)
             collector.output(i, _tensor(layer.output))
-        collector.end(self._speaker.output.logits if collector.wants_logits else None)
+        collector.passed()
+
+
+class _Steps:
+    """Ends a step when its token is chosen: only then have methods that change logits had their turn, and passes of their own.
+
+    Parameters
+    ----------
+    collector : that is told
+    """
+
+    def __init__(self, collector: StepCollector):
+        self.collector = collector
+        self.logits: Tensor | None = None
+
+    def said(self, speaker: nn.Module, given: tuple, output: Any) -> None:
+        """A hook behind all others: the last output before a token is chosen is the text's."""
+        self.logits = output.logits
+
+    def predicted(self, tokens: Tensor) -> None:
+        """The step has chosen these tokens."""
+        self.collector.end(self.logits)
+        self.collector.predicted(tokens)
+        self.logits = None
+
+
+@contextmanager
+def _listening(speaker: nn.Module, hook: Callable[..., None] | None) -> Iterator[None]:
+    handle = None if hook is None else speaker.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.remove()
 
 
 def _decoder(model: nn.Module, paths: dict[int, str]) -> nn.Module:

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis.mechanism.__main__ import MechanismConfig, main
-from analysis.mechanism.findings import paragraph, verdict
+from analysis.mechanism.findings import attention_alone, measures_of, paragraph, verdict
 from analysis.mechanism.measures import MEASURES, measured
 from analysis.mechanism.results import results
 from analysis.question.question import by_name
@@ -40,7 +40,12 @@ def planted(changes, images=20, seed=0):
     return xr.Dataset({"measure": (("arm", "image", "name"), np.stack(values))}, coords)
 
 
-OWN = {"baseline": [0] * 4, "kvsmooth": [0.5, 0.3, 0.1, -0.2], "constant": [0.5, 0.0, 0.1, 0.2], "random_direction": [0, -0.3, 0, 0.1]}
+OWN = {
+    "baseline": [0] * 6,
+    "kvsmooth": [0.5, 0.3, 0.1, -0.2, 0.4, -0.4],
+    "constant": [0.5, 0.0, 0.1, 0.2, 0.0, 0.0],
+    "random_direction": [0, -0.3, 0, 0.1, 0.0, 0.0],
+}
 
 
 def rows_of(changes, images=20):
@@ -63,19 +68,28 @@ def test_changes_are_paired_and_the_signature_is_corrected_together():
 def test_an_image_without_a_slope_is_left_out_in_every_arm():
     reduced = planted(OWN)
     reduced["measure"].values[2, 3, 1] = np.nan
-    assert {row.n for row in results(reduced)} == {19}
+    assert {row.n for row in results(reduced) if row.where["measure"] == "excess"} == {19}
+    assert {row.n for row in results(reduced) if row.where["measure"] != "excess"} == {20}
+
+
+def test_measures_that_were_not_asked_for_have_no_rows():
+    reduced = planted(OWN).sel(name=["entropy", "excess", "mass", "angle"])
+    rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
+    assert not [name for name in rows if "hallucinated" in name]
+    assert measures_of(rows) == ["entropy", "excess", "mass", "angle"]
+    assert attention_alone(rows) == []
 
 
 def test_the_verdict_says_whose_the_signature_is():
     assert verdict(ARMS, rows_of(OWN)).startswith("Only KVSmooth keeps attention on the image")
-    shared = OWN | {"constant": [0.5, 0.3, 0.1, -0.2]}
+    shared = OWN | {"constant": [0.5, 0.3, 0.1, -0.2, 0, 0]}
     assert verdict(ARMS, rows_of(shared)).startswith("The mechanism's signature is not KVSmooth's own: a constant rate keeps attention")
     assert verdict(ARMS, rows_of(shared)).endswith("KVSmooth has not more of both than any of these.")
-    less = OWN | {"constant": [0.5, 0.1, 0.1, -0.1]}
+    less = OWN | {"constant": [0.5, 0.1, 0.1, -0.1, 0, 0]}
     assert verdict(ARMS, rows_of(less)).endswith("KVSmooth has more of both than a constant rate.")
-    assert verdict(ARMS, rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, 0.2]})).startswith("KVSmooth does not have the signature")
+    assert verdict(ARMS, rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, 0.2, 0, 0]})).startswith("KVSmooth does not have the signature")
     # sure, and less than a hundredth of the angle
-    tiny = rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, -0.008]}, images=200)
+    tiny = rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, -0.008, 0, 0]}, images=200)
     assert tiny["kvsmooth - baseline/angle"]["p_adjusted"] < 0.05
     assert verdict(ARMS, tiny).startswith("KVSmooth does not have the signature")
 
@@ -89,9 +103,14 @@ def test_the_command_records_every_arm_and_redraws(tmp_path):
     main(config)
     found = json.loads((tmp_path / "out" / "mechanism.json").read_text(encoding="utf-8"))
     rows = by_name(found["results"])
-    arms = ["baseline", "kvsmooth", "constant", "shrink_only", "norm_preserving", "random_direction"]
+    arms = ["baseline", "kvsmooth", "constant", "shrink_only", "norm_preserving", "random_direction", "image_bias", "image_bias_heads"]
     assert [name.removesuffix("/entropy") for name in rows if name.endswith("/entropy") and " - " not in name] == arms
     assert paragraph(arms, rows, found) in (tmp_path / "page.md").read_text(encoding="utf-8")
+    # as much attention on the image as under KVSmooth, on the same tokens
+    for arm in ("image_bias", "image_bias_heads"):
+        assert rows[f"{arm}/mass"]["estimate"] == pytest.approx(rows["kvsmooth/mass"]["estimate"], abs=0.005)
+    assert abs(rows["kvsmooth - baseline/mass"]["estimate"]) > 0.05
+    assert attention_alone(rows)[0] in (tmp_path / "page.md").read_text(encoding="utf-8")
     before = (tmp_path / "out" / "mechanism.svg").read_bytes()
     main(replace(config, redraw=True))
     assert (tmp_path / "out" / "mechanism.svg").read_bytes() == before

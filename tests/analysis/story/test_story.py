@@ -106,12 +106,12 @@ def test_a_language_model_is_told_of_where_it_was_asked():
 
 
 def test_the_mechanism_is_told_with_the_controls_that_have_it():
-    shared = OWN | {"constant": [0.5, 0.3, 0.1, -0.2]}
+    shared = OWN | {"constant": [0.5, 0.3, 0.1, -0.2, 0, 0]}
     said = mechanism(
         [subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(shared)), subject((0.3, 0.1), "smollm2", 0.0, mechanism=rows_of(OWN))]
     )
     assert "on emoji KVSmooth does both, and so does a constant rate; on smollm2 KVSmooth does both, and no control does." in said
-    assert "KVSmooth does not do both" in mechanism([subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(OWN | {"kvsmooth": [0, 0, 0, 0]}))])
+    assert "KVSmooth does not do both" in mechanism([subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(OWN | {"kvsmooth": [0] * 6}))])
 
 
 def form_rows(controls, paper=-0.07):

@@ -89,3 +89,33 @@ def test_strengths_by_head_must_be_as_many_as_heads():
     model, _ = zoo.build("llava")
     with pytest.raises(Unsupported, match="one number or 4"), ImageBias((1.0, 2.0))(model):
         pass
+
+
+def test_strengths_by_layer_are_one_block_for_each_layer():
+    model, inputs = zoo.build("llava", batch=2)
+    low, high = (2.0, -1.0, 0.5, 3.0), (0.0, 1.0, -2.0, 0.5)
+    ours, tokens, _ = said(model, inputs, ImageBias((low, high), layers=(0, 2)))
+    with ImageBias(low, layers=(0,))(model):
+        assert_close(forced(model, inputs, tokens, ImageBias(high, layers=(2,))), ours)
+    assert not torch.equal(forced(model, inputs, tokens, ImageBias((high, low), layers=(0, 2))), ours)
+    assert ImageBias(((0.0,), (0.0,))).neutral
+    assert not ImageBias(((0.0,), (1.0,))).neutral
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        (ImageBias(((1.0,) * 4,)), "for each of 3 layers; got 1"),
+        (ImageBias(((1.0,) * 4, (1.0,) * 3, (1.0,) * 4)), "one number or 4"),
+    ],
+)
+def test_strengths_by_layer_must_be_as_many_as_layers_and_heads(method, told):
+    model, _ = zoo.build("llava")
+    with pytest.raises(Unsupported, match=told), method(model):
+        pass
+
+
+@pytest.mark.parametrize("strength", [((1.0, 2.0), 3.0), ((),), ((float("inf"),),)])
+def test_strengths_that_are_no_numbers_are_refused(strength):
+    with pytest.raises(ValueError, match="must be a number, one for each query head, or these for each layer"):
+        ImageBias(strength)

@@ -1,0 +1,40 @@
+"""Biases of equal attention: the shift against a root finder, tokens and captions by plain loops."""
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+
+from analysis.mechanism.equal_mass import MOST, on_image, shift, spoken
+from tests.analysis.synthetic import recording
+
+
+def test_a_shift_brings_the_mean_to_what_is_wanted():
+    rng = np.random.default_rng(0)
+    seen, wanted = rng.uniform(0.01, 0.9, (40, 3)), rng.uniform(0.2, 0.8, (40, 3))
+    found = shift(seen, wanted)
+    for head in range(3):
+        slow = brentq(lambda bias, head=head: expit(logit(seen[:, head]) + bias).mean() - wanted[:, head].mean(), -20, 20)
+        assert found[head] == pytest.approx(slow, abs=1e-9)
+    np.testing.assert_allclose(shift(seen, seen), 0, atol=1e-9)
+    # the odds of every token are multiplied by exp(bias)
+    np.testing.assert_allclose(shift(seen, expit(logit(seen) + 1.3)), 1.3, atol=1e-9)
+
+
+def test_a_head_that_never_looks_at_the_image_gets_no_endless_bias():
+    assert shift(np.zeros((5, 1)), np.full((5, 1), 0.5)) == pytest.approx([MOST])
+    assert shift(np.ones((5, 1)), np.zeros((5, 1))) == pytest.approx([-MOST])
+
+
+def test_tokens_are_those_of_every_caption_but_its_first():
+    made = recording(3, 10, lengths=[10, 4, 1])
+    found = on_image(made.sel(arm="kvsmooth"), [2, 4])
+    mass = made["mass"].sel(arm="kvsmooth", group="image").transpose("image", "step", "layer", "head").values
+    slow = [mass[image, step][[2, 4]] for image, length in enumerate([10, 4, 1]) for step in range(1, length)]
+    np.testing.assert_allclose(found, np.stack(slow))
+
+
+def test_captions_are_handed_on_token_by_token():
+    made = recording(2, 6, lengths=[6, 3])
+    made["token_predicted"] = (("arm", "image", "step"), np.arange(24).reshape(2, 2, 6))
+    assert spoken(made) == {int(made["image"][0]): [0, 1, 2, 3, 4, 5], int(made["image"][1]): [6, 7, 8]}
