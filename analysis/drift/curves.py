@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.drift.panels import MAPS, curve
-from analysis.question.arms import CONTROL, TREATED
+from analysis.question.arms import CONTRAST, CONTROL, TREATED
 
 
 def curves(reduced: xr.Dataset) -> Iterator[dict[str, Any]]:
@@ -21,6 +21,19 @@ def curves(reduced: xr.Dataset) -> Iterator[dict[str, Any]]:
                     last = int(np.flatnonzero(found["at_risk"] > 0)[-1]) + 1
                     line = {"n" if name == "at_risk" else name: values[1:last] for name, values in found.items() if name != "step"}
                     yield {"regime": str(regime), "quantity": str(quantity), "arm": str(arm), "first_step": 1, **line}
+            if str(quantity).startswith("drift"):
+                yield from _change(reduced.sel(regime=regime, quantity=quantity), str(regime), str(quantity))
+
+
+def _change(data: xr.Dataset, regime: str, quantity: str) -> Iterator[dict[str, Any]]:
+    """The paired difference of the arms over steps, with its band and the number of pairs."""
+    pairs = np.nan_to_num(data["change_pairs"].values).astype(int)
+    known = np.flatnonzero(pairs > 0)
+    if len(known) and known[-1] >= 1:
+        last = int(known[-1]) + 1
+        parts = {"mean": "curve_change", "low": "curve_low_change", "high": "curve_high_change"}
+        line = {name: data[part].values[1:last] for name, part in parts.items()}
+        yield {"regime": regime, "quantity": quantity, "arm": CONTRAST, "first_step": 1, **line, "n": pairs[1:last]}
 
 
 def map_cells(reduced: xr.Dataset) -> Iterator[dict[str, Any]]:

@@ -12,8 +12,10 @@ from analysis.drift.panels import (
     by_layer,
     curves,
     difference_map,
+    differences,
     first_regime,
     groups,
+    level,
     same_limits,
     uniform,
 )
@@ -77,17 +79,17 @@ def visual_mass(reduced: xr.Dataset, rows: Rows) -> Figure:
 
 
 def drift(reduced: xr.Dataset, rows: Rows) -> Figure:
-    """Angles of the hidden state to the previous step, to the image and to the prompt, sink channels masked and not."""
+    """What smoothing changes of the angle to the previous step, to the image and to the prompt, sink channels masked and not."""
     made = figure(PAGE, 6.8)
     axes = made.subplots(3, 3)
     regime = first_regime(reduced)
     targets = {"step": "previous step", "image": "mean image state", "prompt": "last prompt token"}
     for column, (to, words) in enumerate(targets.items()):
         top, middle, bottom = axes[:, column]
-        curves(top, reduced, regime, f"drift_{to}")
-        curves(top, reduced, regime, f"drift_{to}_all", style=":", labels=False)
-        top.set_ylabel("angle (rad)" if column == 0 else "")
-        letter(top, "abc"[column], f"to the {words}")
+        differences(top, reduced, regime, f"drift_{to}", label="sink channels masked")
+        differences(top, reduced, regime, f"drift_{to}_all", style=":", label="all channels")
+        top.set_ylabel("KVSmooth − none (rad)" if column == 0 else "")
+        letter(top, "abc"[column], f"to the {words} ({level(reduced, regime, f'drift_{to}'):.2f} rad)")
         difference_map(middle, reduced, regime, f"drift_{to}", "rad")
         letter(middle, "def"[column], "KVSmooth − none, masked")
         by_layer(bottom, reduced, rows, f"drift_{to}", "mean", "difference (rad)")
@@ -95,7 +97,6 @@ def drift(reduced: xr.Dataset, rows: Rows) -> Figure:
         if column:
             middle.set_ylabel("")
             bottom.set_ylabel("")
-    axes[0, 0].plot([], [], ":", color="0.3", label="all channels")
     legend_above(made, axes[0, 0])
     legend_below(axes[2, 0])
     return made

@@ -42,6 +42,28 @@ def curves(ax: Axes, reduced: xr.Dataset, regime: str, name: str, *, style: str 
     risk_table(reduced["step"].values, table, ax=ax)
 
 
+def differences(ax: Axes, reduced: xr.Dataset, regime: str, name: str, *, style: str = "-", label: str | None = None) -> None:
+    """KVSmooth minus no smoothing of one quantity, paired by image, mean of the smoothed layers, over steps; pairs beneath a solid line."""
+    if regime not in reduced["regime"].values or name not in reduced["quantity"].values:
+        return
+    data = reduced.sel(regime=regime, quantity=name)
+    step, pairs = data["step"].values, np.nan_to_num(data["change_pairs"].values).astype(int)
+    parts = (np.where(step >= 1, data[f"{part}_change"].values, np.nan) for part in ("curve", "curve_low", "curve_high"))
+    steps(step, *parts, at_risk=pairs, colour="#222222", label=label, style=style, ax=ax)
+    if style == "-":
+        ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
+        ax.set(xlabel="decoding step (tokens)")
+        ax.set_xlim(0, last_step([pairs]))
+        risk_table(step, {"n": (pairs, "0.3")}, ax=ax)
+
+
+def level(reduced: xr.Dataset, regime: str, name: str) -> float:
+    """The quantity without smoothing: the mean of its curve over the steps that are drawn."""
+    found = curve(reduced, regime, CONTROL, name)
+    drawn = np.where(found["at_risk"] >= fewest(found["at_risk"]), found["mean"], np.nan) if found else np.array([np.nan])
+    return float(np.nanmean(drawn)) if np.isfinite(drawn).any() else np.nan
+
+
 def groups(ax: Axes, reduced: xr.Dataset, regime: str, arm: str) -> None:
     """Composition of the attention row, mean of the smoothed layers; dashed: where the image's share ends under uniform attention."""
     order = ("image", *(group for group in GROUPS if group != "image"))

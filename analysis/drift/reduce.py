@@ -94,9 +94,12 @@ def _reduce_quantity(
         "band_mean": (("arm", "image"), finite_mean(np.where(used, banded, np.nan), axis=-1)),
         "map": (("arm", "layer", "step"), finite_mean(values, axis=1).transpose(0, 2, 1)),
     }
-    curves = [cluster_bca(mean(arm), arm.shape[0], level=level, resamples=CURVE_RESAMPLES, seed=seed) for arm in banded]
+    every = [*banded, banded[1] - banded[0]]
+    *curves, change = [cluster_bca(mean(one), one.shape[0], level=level, resamples=CURVE_RESAMPLES, seed=seed) for one in every]
     for name, part in (("curve", "estimate"), ("curve_low", "low"), ("curve_high", "high")):
         cells[name] = (("arm", "step"), np.stack([getattr(curve, part) for curve in curves]))
+        cells[f"{name}_change"] = (("step",), getattr(change, part))
+    cells["change_pairs"] = (("step",), np.isfinite(every[-1]).sum(axis=0).astype(np.int32))
     if quantity.name in TRENDS:
         cells["tau"] = (("arm", "image", "layer"), np.stack([[kendall_tau(image) for image in arm] for arm in sample]))
         series = np.where(used, banded, np.nan)

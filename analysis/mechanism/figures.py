@@ -12,9 +12,9 @@ from analysis.mechanism.measures import MEASURES
 from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
 
 NOTE = (
-    "{n} captions, the same tokens fed to every arm. Bars: {level:.4g} % cluster BCa intervals over images. Filled: corrected p < 0.05, "
-    "sign flip over images,\nmax-T over arms (b and d together). Shaded: the side on which the paper's mechanism lies. Biases of the\n"
-    "image: as much attention on it as KVSmooth gives, in the mean or in each head."
+    "{n} captions, the same tokens fed to every arm. Bars: {level:.4g} % cluster BCa over images. Filled: corrected p < 0.05, sign flip, "
+    "max-T over arms\n(b and d together). Shaded: the paper's side. Biases of the image: as much attention on it as KVSmooth gives, in the "
+    "mean or in each head."
 )
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -41,6 +41,6 @@ def draw_all(arms: Sequence[str], rows: Rows) -> dict[str, Figure]:
         if sign := MEASURES[name].sign:
             ax.axvspan(*((0, max(high, 0)) if sign > 0 else (min(low, 0), 0)), color="#009E73", alpha=0.1, lw=0, zorder=-1)
             ax.set_xlim(low, high)
-        ax.set_xlabel(f"Δ {MEASURES[name].unit}")
+        ax.set_xlabel("Δ share" if MEASURES[name].unit == "1" else f"Δ {MEASURES[name].unit}")
         letter(ax, "abcdef"[number], MEASURES[name].short)
     return {"mechanism": made}

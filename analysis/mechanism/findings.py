@@ -16,6 +16,7 @@ NAMES = {
     "image_bias": "a bias of the image (mean)",
     "image_bias_heads": "a bias of the image (each head)",
 }
+OBJECTS = {"present": "objects there", "hallucinated": "hallucinated objects"}
 BIAS = "image_bias_heads"
 """The arm that has KVSmooth's attention on the image and nothing else of it."""
 
@@ -39,7 +40,10 @@ def verdict(arms: Sequence[str], rows: Rows) -> str:
     controls = [arm for arm in arms if arm not in (BASELINE, PAPER)]
     with_it = [NAMES.get(arm, arm) for arm in controls if has_signature(rows, arm)]
     if not has_signature(rows, PAPER):
-        return "KVSmooth does not have the signature of the paper's mechanism: attention kept on the image and hidden states near it."
+        told = f" Of the controls, {listed(with_it)} {'has' if len(with_it) == 1 else 'have'} it." if with_it else ""
+        return (
+            f"KVSmooth does not have the signature of the paper's mechanism: attention kept on the image and hidden states near it.{told}"
+        )
     if not with_it:
         return "Only KVSmooth keeps attention on the image beyond dilution and hidden states nearer to it: no control does both."
     more = [
@@ -60,7 +64,7 @@ def attention_alone(rows: Rows) -> list[str]:
     for name in ("present", "hallucinated"):
         rows_of = [rows[f"{pair}/{name}"] for pair in (f"{BIAS} - {BASELINE}", f"{PAPER} - {BASELINE}", f"{PAPER} - {BIAS}")]
         own, paper, between = map(_marked, rows_of)
-        told.append(f"{MEASURES[name].short}: {own} by the bias, {paper} by KVSmooth, between both {between} (n = {rows_of[0]['n']})")
+        told.append(f"{OBJECTS[name]}: {own} by the bias, {paper} by KVSmooth, between both {between} (n = {rows_of[0]['n']})")
     return [
         "Attention alone: what a bias that gives each head KVSmooth's attention on the image does to the slope of the log-probability of "
         f"objects not yet said, in nat per 100 tokens. Of {told[0]}. Of {told[1]}."

@@ -47,14 +47,14 @@ MEASURES = {
     "angle": MechanismMeasure("angle to the image", "angle to image", "rad", "drift_image", sign=-1, least=0.01),
     "present": MechanismMeasure(
         "log-probability of objects that are there, until said, slope",
-        "objects there",
+        "log p, objects there",
         "nat per 100 tokens",
         objects="present unsaid",
         sign=1,
     ),
     "hallucinated": MechanismMeasure(
         "log-probability of hallucinated objects, until said, slope",
-        "hallucinated objects",
+        "log p, hallucinated",
         "nat per 100 tokens",
         objects="hallucinated unsaid",
         sign=-1,

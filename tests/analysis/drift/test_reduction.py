@@ -35,6 +35,19 @@ def test_trend_equals_scipy_on_the_band():
         assert float(found[f"band_slope_{name}"][1]) == pytest.approx(100 * stats.theilslopes(series[half], np.arange(12)).slope, abs=1e-5)
 
 
+def test_the_difference_over_steps_is_of_pairs_that_both_still_speak():
+    made = recording(6, 20, regime="free", lengths=np.array([[20, 15, 12, 20, 18, 9], [10, 20, 12, 20, 14, 20]]), drift_effect=-0.1)
+    found = reduce({"free": made}).sel(regime="free", quantity="drift_image")
+    angle = made["drift_image"].sel(channels="masked").isel(layer=[2, 3, 4]).mean("layer").transpose("arm", "image", "step").values
+    for step in (1, 9, 13, 17):
+        pairs = angle[:, :, step][:, np.isfinite(angle[:, :, step]).all(0)]
+        change = pairs[1] - pairs[0]
+        assert int(found["change_pairs"][step]) == len(change)
+        assert float(found["curve_change"][step]) == pytest.approx(change.mean(), abs=1e-5)
+        if len(change) == 6:  # of few, some resamples have none
+            assert float(found["curve_low_change"][step]) < change.mean() < float(found["curve_high_change"][step])
+
+
 def test_excess_is_zero_for_uniform_attention():
     made = recording(2, 10)
     made["mass"] = (made["group_keys"] / made["n_keys"]).expand_dims(head=made["head"]).transpose(*made["mass"].dims)

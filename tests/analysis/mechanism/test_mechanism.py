@@ -88,6 +88,8 @@ def test_the_verdict_says_whose_the_signature_is():
     less = OWN | {"constant": [0.5, 0.1, 0.1, -0.1, 0, 0]}
     assert verdict(ARMS, rows_of(less)).endswith("KVSmooth has more of both than a constant rate.")
     assert verdict(ARMS, rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, 0.2, 0, 0]})).startswith("KVSmooth does not have the signature")
+    other = OWN | {"kvsmooth": [0.5, 0.3, 0.1, 0.2, 0, 0], "constant": [0.5, 0.3, 0.1, -0.2, 0, 0]}
+    assert verdict(ARMS, rows_of(other)).endswith("hidden states near it. Of the controls, a constant rate has it.")
     # sure, and less than a hundredth of the angle
     tiny = rows_of(OWN | {"kvsmooth": [0.5, 0.3, 0.1, -0.008, 0, 0]}, images=200)
     assert tiny["kvsmooth - baseline/angle"]["p_adjusted"] < 0.05
