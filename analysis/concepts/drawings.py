@@ -13,13 +13,14 @@ from analysis.plots.style import ARM_COLOURS, ARM_LABELS, GROUP_COLOURS, NULL_CO
 from kvsmooth.spans import GROUPS
 
 NOTE = (
-    "a: smollm2, one caption, mean over the heads of layer {layer}, logarithmic colours, the first column drawn wider; the strip says what "
-    "a key is. b: {n} captions of smollm2, the same\ntokens fed to both arms; bands: {level:.4g} % intervals over images; grey: what "
-    "uniform attention would leave, scaled to the start. c: the rate follows the rank of the row's entropy."
+    "a: smollm2, one caption, mean over the heads of layer {layer}, the first column drawn wider; the strip says what a key is (sliver: "
+    "the system's words). b: {n} captions of smollm2,\nthe same tokens fed to both arms; bands: {level:.4g} % intervals over images; "
+    "grey: what uniform attention would leave, scaled to the first token (dot). c: the dose is λ_ref, published 0.7."
 )
 SHOWN = ("bos", "image", "prompt", "generated")
 WINDOW = 15
 WIDER = 5
+FAINTEST = 2e-3
 
 
 def concepts(attention: xr.Dataset, drift: xr.Dataset, level: float) -> tuple[Figure, str]:
@@ -44,8 +45,13 @@ def sink(ax: Axes, attention: xr.Dataset) -> None:
     columns = [first] * WIDER + [i for i in range(len(groups)) if i != first]
     shown = attention["attention"].values[np.ix_(rows, columns)]
     deep = len(rows)
-    told = {"aspect": "auto", "cmap": "magma", "norm": LogNorm(2e-3, 1, clip=True), "interpolation": "nearest"}
-    ax.imshow(shown, extent=(0, len(columns), deep, 0), **told)
+    told = {"aspect": "auto", "cmap": "magma", "norm": LogNorm(FAINTEST, 1, clip=True), "interpolation": "nearest"}
+    drawn = ax.imshow(shown, extent=(0, len(columns), deep, 0), **told)
+    bar = ax.inset_axes((0.24, 0.16, 0.3, 0.025))
+    ax.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[])
+    bar.spines[:].set_visible(False)
+    for at, text, side in ((-0.03, f"{100 * FAINTEST:g} %", "right"), (1.03, "100 %", "left")):
+        bar.text(at, 0.5, text, transform=bar.transAxes, color="white", fontsize=5.8, va="center", ha=side)
     for place, column in enumerate(columns):
         strip = Rectangle((place, deep * 1.02), 1, deep * 0.06, color=GROUP_COLOURS.get(groups[column], "white"), lw=0, clip_on=False)
         ax.add_patch(strip)
@@ -73,6 +79,7 @@ def dilution(ax: Axes, drift: xr.Dataset) -> None:
     null = part.sel(arm="baseline", quantity="dilution_image")["curve"].values[alive][1:]
     scale = float(part.sel(arm="baseline", quantity="mass_image")["curve"].values[alive][1] / null[0])
     ax.plot(steps, 100 * scale * null, color=NULL_COLOUR, ls=(0, (4, 2)), label="dilution alone")
+    ax.plot(steps[0], 100 * scale * null[0], "o", color=NULL_COLOUR, markersize=3)
     ax.set(xlabel="token of the caption", ylabel="attention on the image (%)", ylim=(0, None))
     ax.legend(frameon=False, fontsize=6)
 
@@ -101,7 +108,7 @@ def timeline(ax: Axes) -> None:
     ax.text(5.5, 1.9, "earlier tokens:\nas smoothed then", fontsize=6, ha="center", va="top")
     ax.text(8.4, 1.9, "newest", fontsize=6, ha="center", va="top", fontweight="bold")
     ax.text(0.7, 6.6, "1  its attention row: how diffuse? (entropy)", fontsize=6.3, va="center")
-    ax.text(0.7, 5.9, f"2  rank among the last {WINDOW} tokens, clipped: rate λ", fontsize=6.3, va="center")
+    ax.text(0.7, 5.9, f"2  rank among the last {WINDOW}, clipped to $\\lambda_{{ref}}$ ± 0.2: λ", fontsize=6.3, va="center")
     ax.text(0.7, 5.2, "3  after it was used, it is mixed with the one before:", fontsize=6.3, va="center")
     ax.text(
         5.2,
