@@ -54,7 +54,7 @@ def differences(ax: Axes, reduced: xr.Dataset, regime: str, name: str, *, style:
         ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
         ax.set(xlabel="decoding step (tokens)")
         ax.set_xlim(0, last_step([pairs]))
-        risk_table(step, {"n": (pairs, "0.3")}, ax=ax)
+        risk_table(step, {"n": (np.where(step > 0, pairs, pairs.max(initial=0)), "0.3")}, ax=ax)
 
 
 def level(reduced: xr.Dataset, regime: str, name: str) -> float:

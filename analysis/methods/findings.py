@@ -7,7 +7,7 @@ from typing import Any
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
 from analysis.methods.strengths import named
 from analysis.methods.trial import NONE
-from analysis.published.verdict import BETTER, NOT_LOWER, Verdict
+from analysis.published.verdict import BETTER, NOT_LOWERING, RAISES, Verdict
 from analysis.telling.wording import Rows, bracketed, direction, listed, page
 
 SHOWN = {
@@ -25,7 +25,7 @@ CHANGED = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams")
 
 def lowered(found: Mapping[str, Any]) -> list[str]:
     """Arms that lower CHAIR."""
-    return [one["arm"] for one in found["verdicts"] if one["verdict"] != NOT_LOWER]
+    return [one["arm"] for one in found["verdicts"] if one["verdict"] not in NOT_LOWERING]
 
 
 def headline(found: Mapping[str, Any]) -> str:
@@ -33,11 +33,13 @@ def headline(found: Mapping[str, Any]) -> str:
     tuned = [named(method, strength) for method, strength in found["chosen"].items() if strength]
     own = [named(method, 1.0) for method in found["chosen"]]
     fell, better = lowered(found), [one["arm"] for one in found["verdicts"] if one["verdict"] == BETTER]
+    raised = [one["arm"] for one in found["verdicts"] if one["verdict"] == RAISES]
     named_ones = f", {listed(fell)}" if 0 < len(fell) <= 4 else ""
     return (
         f"Of {len(found['chosen'])} methods and controls, {len(tuned)} {'has' if len(tuned) == 1 else 'have'} a strength that the rule "
         f"admits on validation scenes. On test scenes {_several(fell, tuned)} of these and {_several(fell, own)} of the sources' own "
-        f"settings lower CHAIR{named_ones}; by seeing better alone {_several(better, [*tuned, *own])}."
+        f"settings lower CHAIR{named_ones}; by seeing better alone {_several(better, [*tuned, *own])}. It is raised by "
+        f"{_several(raised, tuned)} and {_several(raised, own)} of them."
     )
 
 

@@ -7,7 +7,7 @@ from analysis.published.claimed import claimed
 from analysis.published.logs import BASELINE
 from analysis.published.names import full_names
 from analysis.published.tables import apart, first_absent, methods, percent, places, sources, verdict_of, written
-from analysis.published.verdict import BETTER, LESS, MATERIAL, MIXTURE, NOT_LOWER, REPEATS, UNTOLD
+from analysis.published.verdict import BETTER, LESS, MATERIAL, MIXTURE, NOT_LOWER, NOT_LOWERING, RAISES, REPEATS, UNTOLD
 from analysis.telling.wording import Rows, aligned, page
 
 Found = Mapping[str, Any]
@@ -18,6 +18,7 @@ SAID = {
     MIXTURE: "by a mixture",
     UNTOLD: "by what is not told apart",
     NOT_LOWER: "do not lower it for certain",
+    RAISES: "raise it",
 }
 
 
@@ -60,7 +61,7 @@ def verdict_sentence(found: Found) -> str:
     for one in found["verdicts"]:
         parts = f": {' and '.join(one['parts'])}" if one["verdict"] == MIXTURE else ""
         kinds[one["verdict"]].append(f"{called[one['log']]}{parts}")
-    lower = len(found["verdicts"]) - len(kinds[NOT_LOWER])
+    lower = len(found["verdicts"]) - sum(len(kinds[kind]) for kind in NOT_LOWERING)
     clauses = [f"{len(logs)} {SAID[kind]} ({'; '.join(logs)})" for kind, logs in kinds.items() if logs]
     return f"{lower} of {len(found['verdicts'])} logs lower CHAIR against their own {BASELINE} captions: {', '.join(clauses)}."
 
@@ -69,15 +70,13 @@ def rule() -> str:
     """The rule of the verdict."""
     return (
         "The rule was written before any distance or position was computed (`analysis/published/verdict.py`); the scores of the logs, a "
-        "few "
-        "captions and a first count of repeated 4-grams in some logs were known. A method lowers CHAIR if CHAIR_s or CHAIR_i falls by its "
-        "corrected test and the other does not rise. It *sees better* if, at its own recall, it lies beyond every way of dropping "
-        "mentions or "
-        "sentences of the greedy captions that does not know the single mention (at random, late first, background first, the worst "
-        "positions "
-        "first); it *says less* if its recall falls; it *repeats* if repeated 4-grams or looping captions rise, by "
-        f"{100 * MATERIAL:g} points or more. Several of these are a mixture; the shares are those of the fall of CHAIR_i. To see better in "
-        "this sense is to name less of what is absent than saying less would explain; a method that knows where to stop does it too."
+        "few captions and a first count of repeated 4-grams in some logs were known. A method lowers CHAIR if CHAIR_s or CHAIR_i falls by "
+        "its corrected test and the other does not rise; it raises CHAIR if one rises so and the other does not fall. It *sees better* if, "
+        "at its own recall, it lies beyond every way of dropping mentions or sentences of the greedy captions that does not know the "
+        "single mention (at random, late first, background first, the worst positions first); it *says less* if its recall falls; it "
+        f"*repeats* if repeated 4-grams or looping captions rise, by {100 * MATERIAL:g} points or more. Several of these are a mixture; "
+        "the shares are those of the fall of CHAIR_i. To see better in this sense is to name less of what is absent than saying less would "
+        "explain; a method that knows where to stop does it too."
     )
 
 

@@ -1,6 +1,6 @@
 """What the figures of this question look like: a colour a verdict, a mark a model, a look an omission line."""
 
-from analysis.published.verdict import BETTER, LESS, MIXTURE, NOT_LOWER, REPEATS, UNTOLD
+from analysis.published.verdict import BETTER, LESS, MIXTURE, NOT_LOWER, RAISES, REPEATS, UNTOLD
 
 VERDICT_COLOURS = {
     BETTER: "#009E73",
@@ -9,6 +9,7 @@ VERDICT_COLOURS = {
     MIXTURE: "#E69F00",
     UNTOLD: "#FFFFFF",
     NOT_LOWER: "#BBBBBB",
+    RAISES: "#8C510A",
 }
 MARKERS = "osD^vP"
 LINE_LOOKS = {

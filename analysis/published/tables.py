@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.published.logs import BASELINE
 from analysis.published.names import full_names, names, of_model
-from analysis.published.verdict import BETTER, NOT_LOWER, PARTS, Verdict
+from analysis.published.verdict import BETTER, NOT_LOWERING, PARTS, Verdict
 from analysis.telling.wording import Rows, bracketed, chance, direction, listed, p_value
 
 Found = Mapping[str, Any]
@@ -143,8 +143,8 @@ def sources(found: Found) -> str:
 def verdict_of(one: Mapping[str, Any]) -> str:
     """The verdict in a few words; of a method that does not lower CHAIR, what it does beside."""
     parts = [part for part in PARTS if part in one["parts"]]
-    if one["verdict"] == NOT_LOWER and parts:
-        return f"{NOT_LOWER} ({', '.join(parts)})"
+    if one["verdict"] in NOT_LOWERING and parts:
+        return f"{one['verdict']} ({', '.join(parts)})"
     return Verdict(one["verdict"], tuple(parts), one["shares"]).words
 
 

@@ -9,6 +9,9 @@ A method lowers CHAIR if CHAIR_s or CHAIR_i falls by its corrected test and the 
 * it says less, if recall falls by its corrected test;
 * it repeats, if the share of repeated 4-grams or of looping captions rises by its corrected test, and by `MATERIAL` or more.
 
+A method raises CHAIR if CHAIR_s or CHAIR_i rises by its corrected test and the other does not fall. (This was told apart from not lowering
+it when the verdicts were known; it changes none that lowers.)
+
 One part alone is the verdict; several are a mixture, whose shares are those of the fall of CHAIR_i: what precision at equal recall gives
 (better), what the line gives (less), and what remains, which is mentions that repeat objects (repeats).
 """
@@ -30,7 +33,8 @@ LINES = (
 MATERIAL = 0.02
 """How much repetition must rise to be called so; shares of 4-grams, of captions."""
 BETTER, LESS, REPEATS = PARTS = ("sees better", "says less", "repeats")
-MIXTURE, UNTOLD, NOT_LOWER = "mixture", "lowers CHAIR, by what is not told apart", "does not lower CHAIR"
+MIXTURE, UNTOLD, NOT_LOWER, RAISES = "mixture", "lowers CHAIR, by what is not told apart", "does not lower CHAIR", "raises CHAIR"
+NOT_LOWERING = (NOT_LOWER, RAISES)
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Verdict:
 
     Attributes
     ----------
-    kind : one of `PARTS`, `MIXTURE`, `UNTOLD`, `NOT_LOWER`
+    kind : one of `PARTS`, `MIXTURE`, `UNTOLD`, `NOT_LOWER`, `RAISES`
     parts : of `PARTS`, those that are there
     shares : of the fall of CHAIR_i, by part, those that lower it; they sum to 1, and are empty where CHAIR_i does not fall
     """
@@ -63,8 +67,8 @@ def verdict(rows: Rows, arm: str, baseline: str) -> Verdict:
     parts = [
         part for part, there in zip(PARTS, (_better(rows, arm), direction(change["recall"]) < 0, _repeats(change)), strict=True) if there
     ]
-    lowered = {direction(change["chair_s"]), direction(change["chair_i"])} - {0} == {-1}
-    kind = NOT_LOWER if not lowered else UNTOLD if not parts else parts[0] if len(parts) == 1 else MIXTURE
+    moved = {direction(change["chair_s"]), direction(change["chair_i"])} - {0}
+    kind = RAISES if moved == {1} else NOT_LOWER if moved != {-1} else UNTOLD if not parts else parts[0] if len(parts) == 1 else MIXTURE
     return Verdict(kind, tuple(parts), _shares([rows[f"{arm} - {baseline}/{part}/chair_i"]["estimate"] for part in PARTS]))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.mechanism.findings import NAMES, has_signature
-from analysis.published.verdict import BETTER, NOT_LOWER
+from analysis.published.verdict import BETTER, NOT_LOWERING
 from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
 from analysis.telling.wording import direction, listed, p_value
 
@@ -134,9 +134,11 @@ def mechanism(subjects: Sequence[SubjectResults]) -> str:
         if subject.mechanism:
             arms = [row["where"]["arm"] for name, row in subject.mechanism.items() if name.endswith("/entropy") and "arm" in row["where"]]
             with_it = [NAMES.get(arm, arm) for arm in arms if arm not in (BASELINE, PAPER) and has_signature(subject.mechanism, arm)]
-            own = "KVSmooth does both" if has_signature(subject.mechanism, PAPER) else "KVSmooth does not do both"
-            also = f", and so {'does' if len(with_it) == 1 else 'do'} {listed(with_it)}" if with_it else ", and no control does"
-            parts.append(f"on {subject.name} {own}{also}")
+            own, do = has_signature(subject.mechanism, PAPER), "does" if len(with_it) == 1 else "do"
+            said, also = "KVSmooth does both" if own else "KVSmooth does not do both", "and no control does"
+            if with_it:
+                also = f"and so {do} {listed(with_it)}" if own else f"while {listed(with_it)} {do}"
+            parts.append(f"on {subject.name} {said}, {also}")
     return (
         f"**The mechanism** (attention kept on the image beyond dilution, hidden states near it, on the same tokens): {'; '.join(parts)}."
     )
@@ -145,7 +147,7 @@ def mechanism(subjects: Sequence[SubjectResults]) -> str:
 def real(logs: Sequence[RealLog]) -> str:
     """What others' methods do to the captions of large models, of which one at least was compared with a greedy log."""
     judged = [log for log in logs if log.verdict]
-    lower = [log for log in judged if log.verdict != NOT_LOWER]
+    lower = [log for log in judged if log.verdict not in NOT_LOWERING]
     better = [log for log in lower if log.verdict == BETTER]
     greedy = max(log.looping for log in logs if log.method == "greedy")
     most = max(judged, key=lambda log: log.looping)

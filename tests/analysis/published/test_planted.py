@@ -10,12 +10,12 @@ from analysis.omission.line import COUNTS
 from analysis.published.__main__ import PublishedConfig, main
 from analysis.published.counts import COLUMNS
 from analysis.published.data import unpacked
-from analysis.published.verdict import BETTER, LESS, MIXTURE, NOT_LOWER, REPEATS
+from analysis.published.verdict import BETTER, LESS, MIXTURE, RAISES, REPEATS
 from analysis.question.question import by_name
 from probes.command.cli import BadInput, Notice
 from tests.analysis.published import IMAGES, METHODS, write_world
 
-PLANTED = {"at random": LESS, "late": LESS, "loop": REPEATS, "oracle": BETTER, "both": MIXTURE, "worse": NOT_LOWER}
+PLANTED = {"at random": LESS, "late": LESS, "loop": REPEATS, "oracle": BETTER, "both": MIXTURE, "worse": RAISES}
 
 pytestmark = pytest.mark.slow
 

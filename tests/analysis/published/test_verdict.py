@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.published.verdict import BETTER, LESS, MIXTURE, NOT_LOWER, REPEATS, UNTOLD, verdict
+from analysis.published.verdict import BETTER, LESS, MIXTURE, NOT_LOWER, RAISES, REPEATS, UNTOLD, verdict
 
 
 def rows(parts=(0.0, 0.0, 0.0), **changes):
@@ -38,6 +38,9 @@ FEWER, LOOPS = {"recall": (-0.05, 0.001)}, {"looping": (0.1, 0.001)}
         (LOWER | {"beyond_chair_s": (-0.05, 0.001), "beyond_precision": (-0.01, 0.4)}, UNTOLD, ()),
         (LOWER | {"beyond_chair_s": (-0.05, 0.06), "beyond_precision": (0.01, 0.06)}, UNTOLD, ()),
         (LOWER | {"looping": (0.019, 0.001)}, UNTOLD, ()),
+        ({"chair_s": (0.1, 0.001)}, RAISES, ()),
+        ({"chair_i": (0.1, 0.001)} | LOOPS, RAISES, (REPEATS,)),
+        ({"chair_s": (0.1, 0.06)}, NOT_LOWER, ()),
         (LOWER | {"repeated_4grams": (0.02, 0.001)}, REPEATS, (REPEATS,)),
         (LOWER | {"looping": (0.1, 0.2)}, UNTOLD, ()),
     ],

@@ -111,6 +111,8 @@ def test_the_mechanism_is_told_with_the_controls_that_have_it():
         [subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(shared)), subject((0.3, 0.1), "smollm2", 0.0, mechanism=rows_of(OWN))]
     )
     assert "on emoji KVSmooth does both, and so does a constant rate; on smollm2 KVSmooth does both, and no control does." in said
+    other = shared | {"kvsmooth": [0] * 6}
+    assert "does not do both, while a constant rate does." in mechanism([subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(other))])
     assert "KVSmooth does not do both" in mechanism([subject((0.3, 0.1), chosen=0.0, mechanism=rows_of(OWN | {"kvsmooth": [0] * 6}))])
 
 
