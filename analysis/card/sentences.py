@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from probes.subjects.emoji.reading import sentences
 from probes.subjects.emoji.scenes import Scene
-from probes.subjects.smollm2.reading import holds, read, sentences
+from probes.subjects.smollm2.reading import holds, read
 
 KINDS = {
     "any": "any sentence",

@@ -73,13 +73,15 @@ def measure(config: DoseConfig) -> xr.Dataset:
     from analysis.cells.gather import finished
     from analysis.cells.names import BASELINE, PAPER
     from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+    from analysis.dose.grammar import written
     from analysis.dose.rule import chosen
     from analysis.metrics.chair import score_caption
     from analysis.omission.mentions import mentions_of
     from analysis.omission.stored import stored
     from probes.subjects.bundled import BUNDLED, bundled
 
-    if bundled(config.subject) is None:
+    own = bundled(config.subject)
+    if own is None:
         raise BadInput(f"subject {config.subject}: it brings no validation scenes to choose a dose on; name one of {', '.join(BUNDLED)}.")
     none = Cell(BASELINE, "reference", None)
 
@@ -93,6 +95,9 @@ def measure(config: DoseConfig) -> xr.Dataset:
         pairs = zip(ran.cells, ran.results, strict=True)
         return {cell.name: counts(result["captions"], result["ended"], ran.truth).astype(np.float32) for cell, result in pairs}
 
+    def of_grammar(ran: Any) -> dict[str, np.ndarray]:
+        return {cell.name: written(result["captions"], own.writes) for cell, result in zip(ran.cells, ran.results, strict=True)}
+
     cells = [none, *map(guided, config.doses[1:])]
     first = finished(replace(config, images=min(config.validation, config.images)), lambda setting: cells, split="validation")
     curve = np.stack([*counted(first).values()])
@@ -100,7 +105,7 @@ def measure(config: DoseConfig) -> xr.Dataset:
     arms = {NONE: none} | ({CHOSEN: guided(dose)} if dose else {}) | {PUBLISHED: guided(config.lambda_ref)}
     tested = {cell.name: cell for cell in arms.values()}  # the chosen dose may be the published one
     ran = finished(config, lambda setting: list(tested.values()))
-    found = counted(ran)
+    found, by_grammar = counted(ran), of_grammar(ran)
     whole = {cell.name: result["captions"] for cell, result in zip(ran.cells, ran.results, strict=True)}
     of_none = ran.results[0]["captions"]
     mentions = mentions_of([score_caption(text, there) for text, there in zip(of_none, ran.truth, strict=True)], of_none)
@@ -110,6 +115,7 @@ def measure(config: DoseConfig) -> xr.Dataset:
         "arm": list(arms),
         "image": ran.images,
         "count": list(COUNTS),
+        "of": ["written", "sentences"],
     }
     kept = {name: ran.origin[name] for name in ("model_id", "model_revision", "data_hash", "n")}
     origin = {**made_by(config), **kept, "validation_hash": first.origin["data_hash"], "chosen": dose}
@@ -117,6 +123,8 @@ def measure(config: DoseConfig) -> xr.Dataset:
         {
             "validation": (("dose", "scene", "count"), curve),
             "test": (("arm", "image", "count"), np.stack([found[cell.name] for cell in arms.values()])),
+            "validation_written": (("dose", "scene", "of"), np.stack([*of_grammar(first).values()])),
+            "written": (("arm", "image", "of"), np.stack([by_grammar[cell.name] for cell in arms.values()])),
             **stored(mentions),
             **_fluency({arm: whole[cell.name] for arm, cell in arms.items()}, config, ran.material),
         },

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.captions.measures import MEASURES
+from analysis.dose.grammar import LABEL
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
 from analysis.telling.wording import Rows, bracketed, direction, p_value, page
 
@@ -36,19 +37,20 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"the lowest CHAIR_i among those that lose at most {RECALL_LOSS:g} of recall and add at most {LOOPING_RISE:g} of looping captions. "
         f"Then one test on {origin['n']} test scenes, which chose nothing."
     )
-    head = f"| {' | '.join(MEASURES[name].label for name in SHOWN)} |"
-    lines = [f"| validation, lambda_ref {head}", "|---" * (len(SHOWN) + 1) + "|"]
+    shown = {name: MEASURES[name].label for name in SHOWN} | ({"written": LABEL} if f"test/written/{NONE}" in rows else {})
+    head = f"| {' | '.join(shown.values())} |"
+    lines = [f"| validation, lambda_ref {head}", "|---" * (len(shown) + 1) + "|"]
     for dose in doses:
         name = f"**{dose}**" if float(dose) == origin["chosen"] else dose
-        lines.append(f"| {name} | {' | '.join(bracketed(rows[f'validation/{measure}/{dose}']) for measure in SHOWN)} |")
+        lines.append(f"| {name} | {' | '.join(bracketed(rows[f'validation/{measure}/{dose}']) for measure in shown)} |")
     arms = list(
         dict.fromkeys(row["where"]["arm"] for row in rows.values() if row["where"].get("split") == "test" and "arm" in row["where"])
     )
-    tested = [f"| test {head}", "|---" * (len(SHOWN) + 1) + "|"]
+    tested = [f"| test {head}", "|---" * (len(shown) + 1) + "|"]
     for arm in arms:
-        tested.append(f"| {arm} | {' | '.join(bracketed(rows[f'test/{measure}/{arm}']) for measure in SHOWN)} |")
+        tested.append(f"| {arm} | {' | '.join(bracketed(rows[f'test/{measure}/{arm}']) for measure in shown)} |")
     for arm in arms[1:]:
-        cells = [_marked(rows[f"test/{measure}/{arm} - {NONE}"]) for measure in SHOWN]
+        cells = [_marked(rows[f"test/{measure}/{arm} - {NONE}"]) for measure in shown]
         tested.append(f"| {arm} minus none | {' | '.join(cells)} |")
     tested += ["", *_fluent(rows, arms), *_beyond(rows, arms[1:])]
     note = (

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from analysis.captions.measures import MEASURES, interval_of, ratios, weights
 from analysis.dose.findings import CHOSEN
 from analysis.dose.fluency import fluency_rows
+from analysis.dose.grammar import grammar_rows
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.stored import lines_of
@@ -31,7 +32,7 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     doses, names = [f"{dose:g}" for dose in reduced["dose"].values], [str(arm) for arm in reduced["arm"].values]
     rows = _levels("validation", doses, validation, seed, level) + _levels("test", names, test, seed, level)
     fluent = fluency_rows(reduced, names, seed, level) if "nll" in reduced else []
-    return rows + _changes(names, test, seed, level) + fluent + _omission(reduced, names, seed, level)
+    return rows + _changes(names, test, seed, level) + grammar_rows(reduced, seed, level) + fluent + _omission(reduced, names, seed, level)
 
 
 def _omission(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:

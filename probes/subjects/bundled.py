@@ -22,6 +22,7 @@ class BundledSubject:
     name : as commands take it
     side : of its scenes, pixels
     forms : by object, the words that its captions say
+    writes : whether the grammar of its training captions can write a sentence
     folder : where an ordinary saved model lies; None for one that is put together when it is loaded
     load : by name, the model (float32, on the CPU) and its processor, where it has no folder
     processor : its processor alone, where it has no folder
@@ -32,6 +33,7 @@ class BundledSubject:
     name: str
     side: int
     forms: Callable[[], Mapping[str, tuple[str, ...]]]
+    writes: Callable[[str], bool]
     folder: Path | None = None
     load: Callable[[str], tuple[Any, Any]] | None = None
     processor: Callable[[], Any] | None = None
@@ -46,19 +48,19 @@ class BundledSubject:
 
 
 def _emoji() -> BundledSubject:
-    from probes.subjects.emoji import WEIGHTS
+    from probes.subjects.emoji import WEIGHTS, reading
     from probes.subjects.emoji.scenes import SIZE
     from probes.subjects.emoji.vocabulary import object_forms
 
-    return BundledSubject("emoji", SIZE, object_forms, folder=WEIGHTS)
+    return BundledSubject("emoji", SIZE, object_forms, reading.writes, folder=WEIGHTS)
 
 
 def _smollm2() -> BundledSubject:
-    from probes.subjects.smollm2 import loading, words
+    from probes.subjects.smollm2 import loading, reading, words
     from probes.subjects.smollm2.model import SIZE, build_processor
 
     made = {"load": loading.load, "processor": build_processor, "revision": loading.revision}
-    return BundledSubject("smollm2", SIZE, words.object_forms, **made, points=True)
+    return BundledSubject("smollm2", SIZE, words.object_forms, reading.writes, **made, points=True)
 
 
 BUNDLED: dict[str, Callable[[], BundledSubject]] = {"emoji": _emoji, "smollm2": _smollm2}

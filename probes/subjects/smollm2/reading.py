@@ -36,11 +36,6 @@ def _readers() -> list[tuple[str, re.Pattern]]:
     return [(kind, expression) for _, kind, expression in sorted(found, key=lambda row: -row[0])]
 
 
-def sentences(caption: str) -> list[str]:
-    """The sentences of a caption, each with its full stop; an unfinished end is one too."""
-    return [part.strip() for part in re.findall(r"[^.]+\.?", caption) if part.strip()]
-
-
 @lru_cache(maxsize=4096)
 def read(sentence: str) -> tuple[str, dict[str, str]] | None:
     """Which kind of sentence it is and what fills its slots; None where the grammar cannot say it."""
@@ -49,6 +44,20 @@ def read(sentence: str) -> tuple[str, dict[str, str]] | None:
         if match:
             return kind, match.groupdict()
     return None
+
+
+def writes(sentence: str) -> bool:
+    """Whether the grammar can write this sentence, of whatever scene: what it names are objects, each of them once."""
+    found = read(sentence)
+    if found is None:
+        return False
+    slots = found[1]
+    if "things" in slots:
+        counted = [phrase.partition(" ") for phrase in re.split(r", and | and |, ", slots["things"])]
+        named = [_name(word) if number.lower() in ("a", "an", *NUMBERS[2:]) else None for number, _, word in counted]
+    else:
+        named = [_name(slots[name]) for name in ("a", "b", "many") if name in slots]
+    return None not in named and len(set(named)) == len(named)
 
 
 def holds(scene: Scene, kind: str, slots: dict[str, str]) -> bool:
