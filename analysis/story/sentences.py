@@ -47,9 +47,12 @@ def broken(subjects: Sequence[SubjectResults]) -> str:
     parts, ends = [], []
     for subject in subjects:
         looping, words = ([subject.dose[f"test/{name}/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)] for name in ("looping", "length"))
+        told = f"{words[0]:.0f} words become {words[1]:.0f}"
+        if f"test/written/{NONE}" in subject.dose:
+            shares = [100 * subject.dose[f"test/written/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)]
+            told += f"; sentences that its grammar can write go from {shares[0]:.2g} % to {shares[1]:.2g} %"
         parts.append(
-            f"{100 * looping[1]:.3g} % of the captions of {subject.name} loop, {100 * looping[0]:.2g} % without smoothing "
-            f"({words[0]:.0f} words become {words[1]:.0f})"
+            f"{100 * looping[1]:.3g} % of the captions of {subject.name} loop, {100 * looping[0]:.2g} % without smoothing ({told})"
         )
         end = subject.mediation.get(f"{PAPER}/end/total")
         if direction(end):

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,9 @@ def test_sentences_follow_signs_and_corrected_tests():
     assert "on smollm2 no dose passes" in fair([subject((0.1, 0.1), "smollm2", chosen=0.0)])
     assert "the fair dose on smollm2 is not beyond it" in omission([worse])
     assert "(80 words become 80)" in broken([better])
+    shares = {f"test/written/{arm}": {"estimate": share} for arm, share in (("none", 0.924), ("published", 0.0918))}
+    told = "(80 words become 80; sentences that its grammar can write go from 92 % to 9.2 %)"
+    assert told in broken([replace(better, dose=better.dose | shares)])
     assert "likel" not in broken([better])
 
 
