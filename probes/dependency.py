@@ -49,9 +49,8 @@ def image_free(
     reader = _Logits(visit)
     forcing = LogitsProcessorList([Forcing(captions, steps, end)])
     options = {"disable_compile": True, **options, "do_sample": False, "logits_processor": forcing, "max_new_tokens": steps}
-    handle = tracing.speaker.register_forward_hook(reader.see)
     try:
-        with contextlib.nullcontext() if arm is None else arm(model):
+        with contextlib.nullcontext() if arm is None else arm(model), tracing.listening(reader.see):
             model.generate(**without_image(model, inputs), **with_room(model, options), streamer=Listener(reader))
     except Unsupported as error:  # such as a score of the image's keys alone
         raise Unsupported(f"dependency: without the image, {error} Or record without the recorder dependency.") from error
@@ -59,8 +58,6 @@ def image_free(
         raise Unsupported(
             f"dependency: {type(model).__name__} does not run without an image ({error}); record without the recorder dependency."
         ) from error
-    finally:
-        handle.remove()
     if reader.step != steps:
         raise RuntimeError(f"the pass without the image had {reader.step} steps where the one with it had {steps}.")
 
@@ -112,9 +109,10 @@ def _left_padded(values: Int[Tensor, "row position"], kept: Tensor, longest: int
 
 
 class _Logits:
-    """Reads the logits of the model's own head, before any processor; a step is told when its token has been chosen.
+    """Reads the logits that a token is chosen from, before any processor; a step is told when its token has been chosen.
 
-    A prompt that is read in chunks is several forward passes and one step: the last of them counts.
+    A prompt that is read in chunks is several forward passes and one step: the last of them counts. So is the step of a method with a
+    branch beside the text.
     """
 
     def __init__(self, visit: Visitor):

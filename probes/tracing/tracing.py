@@ -7,7 +7,7 @@ function, which is the last operation that nnsight labels `attention_interface_<
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -100,7 +100,7 @@ class Tracing:
         refuse_training(self.model)
         steps = _Steps(collector)
         options = {"disable_compile": True, **with_room(self.model, options), "streamer": Listener(steps)}
-        with warnings.catch_warnings(), _listening(self.speaker, steps.said if collector.wants_logits else None):
+        with warnings.catch_warnings(), self.listening(steps.said) if collector.wants_logits else nullcontext():
             # the loop is open because the model decides when it ends
             warnings.filterwarnings("ignore", message=".*was never reached: the loop asked for a step.*")
             with self._wrapped.trace(fn="generate") as tracer:
@@ -110,6 +110,15 @@ class Tracing:
                 with tracer.invoke():  # what follows an open loop never runs, so the result has a worker of its own
                     tokens = nnsight.save(tracer.result)
         return tokens
+
+    @contextmanager
+    def listening(self, hook: Callable[..., None]) -> Iterator[None]:
+        """A forward hook on the module that gives the logits: behind those of methods, where their blocks are open by then."""
+        handle = self.speaker.register_forward_hook(hook)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def whole(self, inputs: dict[str, Any], visit: Callable[..., None]) -> None:
         """One forward pass over all of `inputs`, as a prompt: `visit` is called in every layer, in order, before its attention.
@@ -182,16 +191,6 @@ class _Steps:
         self.collector.end(self.logits)
         self.collector.predicted(tokens)
         self.logits = None
-
-
-@contextmanager
-def _listening(speaker: nn.Module, hook: Callable[..., None] | None) -> Iterator[None]:
-    handle = None if hook is None else speaker.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        if handle is not None:
-            handle.remove()
 
 
 def _decoder(model: nn.Module, paths: dict[int, str]) -> nn.Module:

@@ -12,6 +12,7 @@ from scipy.spatial.distance import jensenshannon
 from transformers import LogitsProcessorList
 
 from kvsmooth import KVSmooth, Unsupported
+from kvsmooth.baselines import TAME, DoLa, EosBias, RepetitionPenalty
 from kvsmooth.spans import IMAGE, token_groups
 from probes.dependency import divergences, without_image
 from probes.regimes import record_inputs
@@ -72,6 +73,23 @@ def test_recorded_divergences_equal_those_of_two_generations(family, smoothed):
             assert trace.values["dependency_jsd"][step, row].item() == pytest.approx(jsd, abs=ZOO)
             assert trace.values["dependency_hellinger"][step, row].item() == pytest.approx(hellinger, abs=ZOO)
     assert trace.values["dependency_jsd"].max() > 0.01, "these models look at their images"
+
+
+@pytest.mark.parametrize("method", [EosBias(3.0), RepetitionPenalty(1.5), DoLa(layers=(0, 1, 2)), TAME(gamma=2.0, layers=(0, 1, 2))])
+def test_both_distributions_are_those_that_the_method_makes(method):
+    model, inputs = build("llava", batch=2)
+    plain, _ = build("llava", batch=2)
+    for part in (model, plain):
+        part.generation_config.eos_token_id = 2
+    trace = record_inputs(model, inputs, method, captions=CAPTIONS, recorders=("dependency", "probability"))
+    with method(plain):
+        one, other = (forced(plain, given, CAPTIONS).log_softmax(-1) for given in (inputs, without_image(plain, inputs)))
+    for row, caption in enumerate(CAPTIONS):
+        steps = slice(len(caption))
+        jsd, hellinger = divergences(one[steps, row], other[steps, row])
+        assert_close(trace.values["dependency_jsd"][steps, row].double(), jsd)
+        assert_close(trace.values["dependency_hellinger"][steps, row].double(), hellinger)
+    assert not model._forward_hooks
 
 
 @pytest.mark.slow
