@@ -85,6 +85,11 @@ def test_sentences_follow_signs_and_corrected_tests():
     shares = {f"test/written/{arm}": {"estimate": share} for arm, share in (("none", 0.924), ("published", 0.0918))}
     told = "(80 words become 80; sentences that its grammar can write go from 92 % to 9.2 %)"
     assert told in broken([replace(better, dose=better.dose | shares)])
+    lost = {"test/written/chosen - none": {"estimate": -0.041, "p_adjusted": 0.001}}
+    assert "sentences that its grammar can write change by -4.1 points" in fair([replace(better, dose=better.dose | lost)])
+    assert "grammar" not in fair(
+        [replace(better, dose=better.dose | {"test/written/chosen - none": {"estimate": -0.1, "p_adjusted": 0.2}})]
+    )
     assert "likel" not in broken([better])
 
 
