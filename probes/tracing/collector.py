@@ -3,6 +3,7 @@
 No nnsight here: `probes.tracing` hands in what it reads, in the order of the forward pass.
 """
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,7 @@ class StepCollector:
     _reads: list = field(default_factory=list, repr=False)
     _rows: dict = field(default_factory=dict, repr=False)
     _pending: tuple | None = field(default=None, repr=False)
-    _cache: Any = field(default=None, repr=False)
+    _cache: weakref.ref | None = field(default=None, repr=False)
 
     def __post_init__(self):
         wanted = set().union(*(recorder.needs for recorder in self.recorders))
@@ -53,8 +54,9 @@ class StepCollector:
 
     def follows(self, cache: Any) -> bool:
         """Whether a pass on this cache is the text's: the first one is, and all on its cache."""
-        self._cache = cache if self._cache is None else self._cache
-        return self._cache is cache
+        if self._cache is None:
+            self._cache = weakref.ref(cache)  # what is collected outlives the generation, and must not keep its cache alive
+        return self._cache() is cache
 
     def begin(self, cached: int) -> None:
         """A forward pass begins with `cached` positions in the cache.

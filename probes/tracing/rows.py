@@ -1,11 +1,13 @@
 """Attention rows of the newest token as data, and attention computed from rows that are put in."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from kvsmooth import Unsupported
 from kvsmooth.measures import TINY, newest_row_probabilities
 from probes.command.cli import BadInput
 
@@ -102,10 +104,17 @@ class Substitution:
         return flags[:, flags.shape[1] - held :]  # a sliding layer has dropped the oldest
 
 
-def newest_mask(mask: Tensor | None, held: int) -> Tensor | None:
-    """The last query's row of a mask over `held` keys, "row head 1 key"; a mask over keys alone (row key) is that of every query."""
+def newest_mask(mask: Any, held: int) -> Tensor | None:
+    """The last query's row of a mask over `held` keys, "row head 1 key"; a mask over keys alone (row key) is that of every query.
+
+    Raises
+    ------
+    Unsupported : it is no tensor, as under flex attention
+    """
     if mask is None:
         return None
+    if not isinstance(mask, Tensor):
+        raise Unsupported(f'attention rows by a {type(mask).__name__} are not known; call model.set_attn_implementation("sdpa") first.')
     return mask[:, None, None, -held:].bool() if mask.dim() == 2 else mask[:, :, -1:, :held]
 
 

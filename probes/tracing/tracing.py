@@ -150,6 +150,8 @@ class Tracing:
         cache = _cache(self._decoder.inputs)
         if not collector.follows(cache):
             return  # the second pass of a method, beside the text
+        if attended is not None:
+            attended.forget()
         collector.begin(int(cache.get_seq_length()))
         for i, (layer, call) in enumerate(zip(self._layers, self._calls, strict=True)):
             query, key, value, mask, options, _ = _given(i, call.inputs)

@@ -1,20 +1,28 @@
 """Rows under methods of others are those that attention was computed with, by the weights that eager attention hands out; or refused."""
 
 import contextlib
+import gc
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
+from torch.nn.attention.flex_attention import create_block_mask
 
 from kvsmooth import KVSmooth, Unsupported
-from kvsmooth.baselines import PAI, FarSight, ImageBias
+from kvsmooth.baselines import OPERA, PAI, FarSight, ImageBias, RepetitionPenalty
 from kvsmooth.measures import group_mass, row_entropy
 from kvsmooth.spans import GENERATED, GROUPS, SELF, token_groups
 from probes.patching import patched
-from probes.recorders import DEFAULT_RECORDERS
+from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.regimes import record_inputs
-from probes.tracing.attended import REWEIGHTED
+from probes.tracing.attended import REWEIGHTED, opened
+from probes.tracing.collector import StepCollector
+from probes.tracing.rows import newest_mask
+from probes.tracing.steps import GenerationSetting
+from probes.tracing.tokens import Forcing
+from probes.tracing.tracing import Tracing
 from tests import zoo
 from tests.kvsmooth.baselines.cases import ALL, GENERATION, Forced, neutral, said, some_pairs, strong
 from tests.rounding import assert_close
@@ -106,6 +114,88 @@ def test_rows_of_a_method_inside_another_arm_are_refused():
     with pytest.raises(Unsupported, match="that another arm opens are not known"):
         recorded("llava", Both(), spoken("llava"))
     assert recorded("llava", Both(), spoken("llava"), ("drift",)).values["drift_image"].isfinite().any()
+
+
+@pytest.mark.parametrize("arm", [None, neutral("image_bias"), ImageBias(1.0), KVSmooth(layers=ALL)])
+def test_rows_under_a_method_that_is_open_around_the_recording_are_refused(arm):
+    """They were recorded as if it were not there."""
+    model, inputs = zoo.build("llava", batch=2)
+    tokens = spoken("llava").tolist()
+    with PAI(alpha=0.7, layers=ALL)(model):
+        with pytest.raises(Unsupported, match=r"that is open already are not known; leave its `with` and name it as the arm"):
+            record_inputs(model, inputs, arm, captions=tokens, recorders=ROWS)
+        record_inputs(model, inputs, None, captions=tokens, recorders=("drift",))
+    assert record_inputs(model, inputs, None, captions=tokens, recorders=ROWS).values["row_entropy"].isfinite().any()
+
+
+def test_kvsmooth_around_the_recording_is_recorded_as_the_arm_is_and_takes_no_method_beside_it():
+    tokens, method = spoken("llava"), KVSmooth(layers=ALL, timing="recompute", window=3)
+    model, inputs = zoo.build("llava", batch=2)
+    with method(model):
+        around = record_inputs(model, inputs, None, captions=tokens.tolist(), recorders=ROWS)
+        with pytest.raises(Unsupported, match="image_bias inside KVSmooth are not known"):
+            record_inputs(model, inputs, ImageBias(1.0), captions=tokens.tolist(), recorders=ROWS)
+    expected = recorded("llava", method, tokens)
+    assert_close(around.values["mass"], expected.values["mass"])
+    assert not torch.equal(expected.values["mass"], recorded("llava", None, tokens).values["mass"])
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """An arm of one's own that says nothing of when KVSmooth acts."""
+
+    of: Any
+
+    def __call__(self, model):
+        return self.of(model)
+
+
+def test_when_kvsmooth_acts_is_seen_within_another_arm():
+    tokens, method = spoken("llava"), KVSmooth(layers=ALL, timing="recompute", window=3)
+    assert_close(recorded("llava", Wrapped(method), tokens).values["mass"], recorded("llava", method, tokens).values["mass"])
+
+
+def test_a_method_that_searches_with_beams_is_refused_by_what_it_is():
+    for recorders in (ROWS, ("drift",)):
+        with pytest.raises(Unsupported, match=r"^opera searches with beams, and recording follows one sequence a row; record another"):
+            recorded("llava", OPERA(), spoken("llava"), recorders)
+
+
+def test_nan_is_told_as_without_the_method():
+    model, inputs = zoo.build("llava", batch=2)
+    with torch.no_grad():
+        zoo.decoder_of(model).layers[1].self_attn.q_proj.weight[0, 0] = torch.nan
+    with pytest.raises(Unsupported, match="gave NaN for the next token's scores"):
+        record_inputs(model, inputs, ImageBias(1.0), max_new_tokens=3, recorders=ROWS)
+
+
+def test_attention_that_cannot_be_heard_is_refused_in_the_method_s_name_or_by_its_mask():
+    model, inputs = zoo.build("llava", batch=2)
+    zoo.decoder_of(model).set_attn_implementation("flex_attention")
+    with pytest.raises(Unsupported, match=r'^repetition_penalty needs "sdpa" or "eager" attention; got'):
+        record_inputs(model, inputs, RepetitionPenalty(1.5), max_new_tokens=3, recorders=ROWS)
+    blocks = create_block_mask(lambda row, head, query, key: query >= key, 1, 1, 8, 8, device="cpu")
+    with pytest.raises(Unsupported, match="rows by a BlockMask are not known"):
+        newest_mask(blocks, 8)
+
+
+def test_neither_the_text_s_cache_nor_a_branch_s_outlives_the_generation():
+    model, inputs = zoo.build("llava", batch=2)
+    tracing, caches = Tracing(model), []
+    watch = lambda module, args, kwargs: caches.append(weakref.ref(kwargs["past_key_values"]))  # noqa: E731
+    zoo.decoder_of(model).register_forward_pre_hook(watch, with_kwargs=True)
+    tokens = spoken("llava").tolist()
+    groups = token_groups(model, inputs["input_ids"], inputs["attention_mask"])
+    setting = GenerationSetting(groups, tracing.layers, 6)
+    collector = StepCollector(setting, [RECORDERS["mass"](setting)], recompute=True)
+    with opened(model, strong("vcd"), rows=True) as block:
+        forcing = [Forcing(tokens, 6, zoo.EOS)]
+        tracing.generate(dict(inputs), collector, attended=block.attended, max_new_tokens=6, logits_processor=forcing)
+    assert collector.steps == 6
+    gc.collect()
+    assert len(caches) == 12, "the text's passes and the branch's"
+    assert not any(one() for one in caches)
+    assert not block.attended._calls
 
 
 def test_a_patch_clamps_the_rows_that_the_method_makes():
