@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("image", "arm", "step", "last_step", "start", "end", "word", "object", "present", "repeated")
 
+SPECIAL = re.compile(r"</?s>|<pad>|<unk>|<\|.*\|>")
+"""Pieces that no text shows."""
+
 TYPES = dict.fromkeys(("image", "step", "last_step", "start", "end", "repeated"), "int64") | {"present": "bool"}
 """Of the columns that are no text, whether there are mentions or not."""
 
@@ -109,7 +112,8 @@ def piece_ends(pieces: Sequence[str], caption: str) -> list[int] | None:
     """Characters of the caption that have begun with each piece; None if the pieces do not spell the caption.
 
     Pieces that the text leaves out (special tokens) end where the one before did. Read are word marks (▁), byte-level alphabets (Ġ),
-    byte pieces (<0x0A>), and text that the decoder has cleaned of blanks before a piece.
+    byte pieces (<0x0A>), and text that the decoder has cleaned of blanks before a piece. Bytes that are no character, as a broken text
+    has them, stand in the caption as the mark that decoding puts there.
     """
     text = caption.encode()
     level = any("Ġ" in piece for piece in pieces)
@@ -124,9 +128,20 @@ def piece_ends(pieces: Sequence[str], caption: str) -> list[int] | None:
             place = gap + len(bare)
         places.append(place)
     if text[place:].strip():
-        return None
+        return _replaced_ends(pieces, caption) if level else None
     begun = np.concatenate(([0], np.cumsum([(byte & 0xC0) != 0x80 for byte in text], dtype=int)))
     return begun[places].tolist()
+
+
+def _replaced_ends(pieces: Sequence[str], caption: str) -> list[int] | None:
+    """As `piece_ends`, of byte-level pieces whose bytes are no whole characters: every beginning is decoded as the text was."""
+    spelled = [b"" if SPECIAL.fullmatch(piece) else _bytes_of(piece, True) for piece in pieces]
+    whole = b"".join(spelled).decode(errors="replace")
+    if whole.strip() != caption.strip():
+        return None
+    before = len(whole) - len(whole.lstrip()) - (len(caption) - len(caption.lstrip()))
+    beginnings = (b"".join(spelled[: i + 1]).decode(errors="replace") for i in range(len(spelled)))
+    return [min(max(len(beginning) - before, 0), len(caption)) for beginning in beginnings]
 
 
 def decoded_ends(subject: Any, tokens: Sequence[int]) -> list[int]:

@@ -100,6 +100,24 @@ def test_characters_of_several_bytes_and_special_tokens_are_counted_as_decoding_
     assert piece_ends(["a", "b"], "something else") is None
 
 
+def test_a_broken_text_is_read_at_the_tokens_that_say_it(bytewise):
+    """Half a character is said, and no more of it: the text has a mark there, and its names still stand at their tokens."""
+    spell = lambda text: bytewise.tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
+    half = [spell("é")[0]]
+    assert bytewise.text(half) == "\ufffd"
+    for tokens in (
+        [*spell("There is a bear"), *half, *spell(" and a hot dog"), *half],
+        [*half, *spell(" a cake"), *half, *half, *spell(" with a bear."), bytewise.tokenizer.eos_token_id],
+    ):
+        caption = bytewise.text(tokens)
+        ends = piece_ends(bytewise.pieces(tokens), caption)
+        assert ends is not None
+        found = mentions(bytewise, tokens, TRUTH)
+        assert len(found) == 2
+        assert [(m.step, m.last_step) for m in found] == by_hand(bytewise, tokens, caption)
+    assert piece_ends(["Ġa", "Ã", "b"], "something else") is None
+
+
 def recorded(subject, captions):
     """A recording of nothing but captions: {(arm, image): text}."""
     parts = []
