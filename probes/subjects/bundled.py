@@ -56,11 +56,11 @@ def _emoji() -> BundledSubject:
 
 
 def _smollm2() -> BundledSubject:
-    from probes.subjects.smollm2 import loading, reading, words
+    from probes.subjects.smollm2 import loading, wellformed, words
     from probes.subjects.smollm2.model import SIZE, build_processor
 
     made = {"load": loading.load, "processor": build_processor, "revision": loading.revision}
-    return BundledSubject("smollm2", SIZE, words.object_forms, reading.writes, **made, points=True)
+    return BundledSubject("smollm2", SIZE, words.object_forms, wellformed.writes, **made, points=True)
 
 
 BUNDLED: dict[str, Callable[[], BundledSubject]] = {"emoji": _emoji, "smollm2": _smollm2}

@@ -145,17 +145,17 @@ def _least(writer: Writer, groups: list[tuple[SceneObject, ...]]) -> tuple[Scene
 
 def _side(writer: Writer) -> str | None:
     pair = _pair(writer, lambda item: item.centre[0], APART)
-    return writer.say("side", a=_head(pair[0]), b=_head(pair[1])) if pair else None
+    return writer.say("side", a=head(pair[0]), b=head(pair[1])) if pair else None
 
 
 def _height(writer: Writer) -> str | None:
     pair = _pair(writer, lambda item: item.centre[1], APART)
-    return writer.say("height", a=_head(pair[0]), b=_head(pair[1])) if pair else None
+    return writer.say("height", a=head(pair[0]), b=head(pair[1])) if pair else None
 
 
 def _larger(writer: Writer) -> str | None:
     pair = _pair(writer, lambda item: max(item.bbox[2:]), LARGER)
-    return writer.say("larger", a=_head(pair[1]), b=_head(pair[0])) if pair else None
+    return writer.say("larger", a=head(pair[1]), b=head(pair[0])) if pair else None
 
 
 def _count(writer: Writer) -> str | None:
@@ -178,17 +178,17 @@ def _one(writer: Writer, fits=lambda item: True) -> SceneObject | None:
 
 def _place(writer: Writer) -> str | None:
     item = _one(writer)
-    return writer.say("place", a=_head(writer.noun(item.category)), place=place(item, writer.size)) if item else None
+    return writer.say("place", a=head(writer.noun(item.category)), place=place(item, writer.size)) if item else None
 
 
 def _size(writer: Writer) -> str | None:
     item = _one(writer, lambda item: size(item, writer.size) is not None)
-    return writer.say("size", a=_head(writer.noun(item.category)), size=size(item, writer.size)) if item else None
+    return writer.say("size", a=head(writer.noun(item.category)), size=size(item, writer.size)) if item else None
 
 
 def _colour(writer: Writer) -> str | None:
     item = _one(writer, lambda item: item.role == "main" and item.category != "person" and colour(item.glyph) is not None)
-    return writer.say("colour", a=_head(writer.noun(item.category)), colour=colour(item.glyph)) if item else None
+    return writer.say("colour", a=head(writer.noun(item.category)), colour=colour(item.glyph)) if item else None
 
 
 def _activity(writer: Writer) -> str:
@@ -201,7 +201,7 @@ def _mood(writer: Writer) -> str:
     return writer.say("mood", mood=words[int(writer.generator.integers(len(words)))])
 
 
-def _head(noun: str) -> str:
+def head(noun: str) -> str:
     """The noun behind "the": what is told of a pair of skis is told of the skis."""
     return noun.rpartition(" of ")[2] if noun.startswith("piece") else noun
 

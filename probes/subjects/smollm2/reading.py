@@ -6,6 +6,7 @@ colours, counts and relations are those of the scene.
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 
 from probes.subjects.emoji.kinds import KINDS
@@ -38,26 +39,15 @@ def _readers() -> list[tuple[str, re.Pattern]]:
 
 @lru_cache(maxsize=4096)
 def read(sentence: str) -> tuple[str, dict[str, str]] | None:
-    """Which kind of sentence it is and what fills its slots; None where the grammar cannot say it."""
+    """Which kind of sentence it is and what fills its slots, whatever that is; None where no phrasing is like it."""
+    return next(((kind, match.groupdict()) for kind, match in readings(sentence)), None)
+
+
+def readings(sentence: str) -> Iterator[tuple[str, re.Match]]:
+    """Every phrasing that it could be, by kind, with what would fill the slots; those with most fixed words first."""
     for kind, expression in _readers():
-        match = expression.fullmatch(sentence)
-        if match:
-            return kind, match.groupdict()
-    return None
-
-
-def writes(sentence: str) -> bool:
-    """Whether the grammar can write this sentence, of whatever scene: what it names are objects, each of them once."""
-    found = read(sentence)
-    if found is None:
-        return False
-    slots = found[1]
-    if "things" in slots:
-        counted = [phrase.partition(" ") for phrase in re.split(r", and | and |, ", slots["things"])]
-        named = [_name(word) if number.lower() in ("a", "an", *NUMBERS[2:]) else None for number, _, word in counted]
-    else:
-        named = [_name(slots[name]) for name in ("a", "b", "many") if name in slots]
-    return None not in named and len(set(named)) == len(named)
+        if match := expression.fullmatch(sentence):
+            yield kind, match
 
 
 def holds(scene: Scene, kind: str, slots: dict[str, str]) -> bool:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from probes.subjects.bundled import bundled
 from probes.subjects.emoji.captions import describe
 from probes.subjects.emoji.reading import sentences, writes
 from probes.subjects.emoji.scenes import scenes
@@ -41,16 +40,3 @@ def test_a_caption_falls_into_its_sentences_and_an_unfinished_end_is_one():
 )
 def test_a_sentence_is_the_grammar_s_or_not(sentence, can):
     assert writes(sentence) is can
-
-
-@pytest.mark.parametrize(
-    ("sentence", "can"),
-    [
-        ("There is also a dog, two cats, and a sofa.", True),
-        ("There is also a toilet, and a toilet, and a toilet.", False),
-        ("There is also a dog and a puppet.", False),
-        ("There is also one dog and a cat.", False),
-    ],
-)
-def test_the_pretrained_subject_s_grammar_is_asked_in_the_same_way(sentence, can):
-    assert bundled("smollm2").writes(sentence) is can

@@ -6,10 +6,11 @@ import pytest
 
 from analysis.metrics.chair import ground_truth, score_caption
 from probes.subjects.emoji.kinds import KINDS
+from probes.subjects.emoji.reading import sentences
 from probes.subjects.emoji.scenes import annotations, scene
 from probes.subjects.emoji.vocabulary import BY_NAME
 from probes.subjects.smollm2.captions import PLACES, describe
-from probes.subjects.smollm2.reading import holds, read, sentences
+from probes.subjects.smollm2.reading import holds, read
 from probes.subjects.smollm2.words import named, plural_of
 
 N = 250
