@@ -48,6 +48,8 @@ def differences(ax: Axes, reduced: xr.Dataset, regime: str, name: str, *, style:
         return
     data = reduced.sel(regime=regime, quantity=name)
     step, pairs = data["step"].values, np.nan_to_num(data["change_pairs"].values).astype(int)
+    if not (pairs[step >= 1] > 0).any():
+        return
     parts = (np.where(step >= 1, data[f"{part}_change"].values, np.nan) for part in ("curve", "curve_low", "curve_high"))
     steps(step, *parts, at_risk=pairs, colour="#222222", label=label, style=style, ax=ax)
     if style == "-":
