@@ -90,7 +90,8 @@ def drift(reduced: xr.Dataset, rows: Rows) -> Figure:
         differences(top, reduced, regime, f"drift_{to}_all", style=":", label="all channels")
         top.set_ylabel("KVSmooth − none (rad)" if column == 0 else "")
         letter(top, "abc"[column], f"to the {words}")
-        without = f"without smoothing {level(reduced, regime, f'drift_{to}'):.2f} rad"
+        without, (low, high) = f"without smoothing {level(reduced, regime, f'drift_{to}'):.2f} rad", top.get_ylim()
+        top.set_ylim(low - 0.12 * (high - low), high)  # room for the words
         top.text(0.98, 0.02, without, transform=top.transAxes, ha="right", va="bottom", fontsize=5.5, color="0.3")
         difference_map(middle, reduced, regime, f"drift_{to}", "rad")
         letter(middle, "def"[column], "KVSmooth − none, masked")
