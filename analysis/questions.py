@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class QuestionCommand:
     trial: Mapping[str, str] = field(default_factory=dict)
 
 
-RECORDED = {"recordings": True, "shared": "recordings"}
+RECORDED: dict[str, Any] = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
     "drift": QuestionCommand(**RECORDED, page="findings.md"),
     "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),

@@ -55,7 +55,7 @@ def subject(name: str) -> Patient | None:
     def recorded() -> str:
         import numpy as np
 
-        from probes import record
+        from probes.session import record
 
         found = record(loaded, items, {"baseline": None, "kvsmooth": patient.method()}, max_new_tokens=STEPS, progress=False)
         plain = patient.decode(max_new_tokens=STEPS, min_new_tokens=0)

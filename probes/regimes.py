@@ -161,7 +161,7 @@ def _image_free(asking, tracing, inputs, captions, end, arm, options) -> None:
     image_free(tracing, inputs, captions, end, visit, arm, **options)
 
 
-def replayable(model: torch.nn.Module, caption: Sequence[int], ends: Sequence[int], longest: int, where: str) -> list[int]:
+def replayable(model: Any, caption: Sequence[int], ends: Sequence[int], longest: int, where: str) -> list[int]:
     """The tokens of a caption up to its first end token, as a replay forces them.
 
     Parameters

@@ -167,7 +167,7 @@ def _joined(fronts: Int[Tensor, "row position"], tails: Sequence[Tensor], fill: 
     return torch.stack(rows)
 
 
-def _generated_type(model: torch.nn.Module, name: str, types: Int[Tensor, "row position"]) -> Int[Tensor, "row 1"]:
+def _generated_type(model: Any, name: str, types: Int[Tensor, "row position"]) -> Int[Tensor, "row 1"]:
     """The type that `generate` would give a generated token: a prefix language model must not count it to the prefix."""
     return model._update_model_kwargs_for_generation({}, {name: types})[name][:, -1:]
 

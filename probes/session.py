@@ -212,7 +212,7 @@ class Session:
     def replayed(self, chunk: Chunk) -> list[list[int]]:
         """The captions that a replay feeds to every arm: given ones, those of a free recording beside this one, or the model's own."""
         if self.captions is not None:
-            given = [self.captions[item.image_id] for item in chunk.items]
+            given: list[Any] = [self.captions[item.image_id] for item in chunk.items]
             return [self.subject.tokens(caption) if isinstance(caption, str) else caption for caption in given]
         free = RecordingStore(None if self.out is None else Path(self.out) / "free")
         baseline = next((name for name, arm in self.arms.items() if arm is None), None)

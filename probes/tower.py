@@ -32,7 +32,7 @@ def tower_states(model: nn.Module) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-def tower_layers(model: nn.Module) -> list[nn.Module]:
+def tower_layers(model: Any) -> list[nn.Module]:
     """The layers of the image tower: its longest list of modules; none where transformers finds no tower."""
     found = model.get_encoder(modality="image") if hasattr(model, "get_encoder") else model
     if found is model or found is getattr(model, "base_model", None) or not isinstance(found, nn.Module):

@@ -1,5 +1,6 @@
 """The options of `python -m analysis.ablation`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -75,7 +76,8 @@ class AblationConfig(CellsConfig):
                 raise ValueError(f"AblationConfig.detectors must name sink detectors: {error}") from error
             if known == "later":
                 raise ValueError(f"AblationConfig.detectors must be known by the token's own step; {name} is only from later queries.")
-        registries = {"policies": POLICIES, "mixes": MIXES, "timings": CHOICES["timing"], "ropes": CHOICES["rope"]}
+        registries: dict[str, Iterable[str]] = {"policies": POLICIES, "mixes": MIXES}
+        registries |= {"timings": CHOICES["timing"], "ropes": CHOICES["rope"]}
         for name, choices in registries.items():
             self._check_names(name, getattr(self, name), tuple(choices))
 

@@ -54,7 +54,7 @@ def differences(ax: Axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: 
     for place, (treated, control) in zip(places, pairs, strict=True):
         row = rows.get(f"{treated} - {control}/{measure}")
         if known(row):
-            points.append(Point(place, row["estimate"], *row["interval"], passes(row), _worth(row, measure)))
+            points.append(Point.of(place, row, passes(row), _worth(row, measure)))
             margin = row["effect"].get("margin")
             if row["effect"].get("equivalent") == 1:
                 rings.append((row["estimate"], place))
@@ -149,6 +149,12 @@ def curve(ax: Axes, rows: Rows, constant: Sequence[str], guided: Sequence[str], 
         digits = 1 if abs(slope["estimate"]) >= 1 else 3
         rank = f", τ {tau['estimate']:+.2f}" if known(tau) else ""
         note = f"slope {slope['estimate']:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]{rank}"
-        about = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom", "fontsize": 5.8, "color": "0.25"}
+        about: dict[str, Any] = {
+            "xycoords": "axes fraction",
+            "textcoords": "offset points",
+            "va": "bottom",
+            "fontsize": 5.8,
+            "color": "0.25",
+        }
         ax.annotate(note, (0, 1), xytext=(10, 5.5), **about)
     ax.set(xlabel="realised mean rate", ylabel=LABELS[measure], xlim=(-0.02, 0.95))

@@ -12,8 +12,7 @@ def verdict(rows: Rows) -> str:
     """One sentence, by corrected tests; without the reference's own cell, which is said."""
     if f"{PAPER}/chair_i" not in rows:
         return "The paper's cell is not among these: nothing is said of KVSmooth itself."
-    chair = [direction(rows.get(f"{PAPER} - {BASELINE}/{name}")) for name in ("chair_i", "chair_s")]
-    changes = _changes(*chair, direction(rows.get(f"{PAPER} - {BASELINE}/f1")))
+    changes = _changes(*(direction(rows.get(f"{PAPER} - {BASELINE}/{name}")) for name in ("chair_i", "chair_s", "f1")))
     against = {name: rows.get(f"{PAPER} - {name}/chair_i") for name in GUIDANCE}
     against = {name: row for name, row in against.items() if row is not None}
     if not against:

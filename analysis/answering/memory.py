@@ -127,7 +127,8 @@ def _cache(text: Any, dtype: torch.dtype, rows: int, prompt: int, new: int) -> i
             if tokens:
                 states = torch.empty(rows, heads, tokens, width, dtype=dtype, device="meta")
                 cache.update(states, states, layer)
-    return sum(states.numel() * states.element_size() for layer in cache.layers for states in (layer.keys, layer.values))
+    layers: list[Any] = cache.layers
+    return sum(states.numel() * states.element_size() for layer in layers for states in (layer.keys, layer.values))
 
 
 def _size(count: int) -> str:

@@ -98,7 +98,7 @@ def _with_policy(name: str) -> Callable[[dict[str, str]], "KVSmooth"]:
     def made(options: dict[str, str]) -> "KVSmooth":
         from kvsmooth.policies import POLICIES
 
-        policy = POLICIES[name]
+        policy: Any = POLICIES[name]
         numbers = {one.name: float for one in fields(policy) if one.type is float}
         missing = [one.name for one in fields(policy) if one.name in numbers and one.default is MISSING and one.name not in options]
         if missing:

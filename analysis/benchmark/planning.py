@@ -81,7 +81,8 @@ def planned(config: BenchmarkConfig) -> BenchmarkRun:
         plan = replace(given, device=kind_of(config.device), methods=described)
     else:
         items = tuple(benchmark.items())
-        plan = Plan(benchmark.asks, config.subject, "", kind_of(config.device), *_decoding(config), items, described, _origin(config))
+        decided = _decoding(config) | {"items": items, "methods": described, "origin": _origin(config)}
+        plan = Plan(benchmark.asks, config.subject, "", kind_of(config.device), **decided)
     _same_questions(plan, benchmark.asks, config)
     if there is not None:
         plan = replace(plan, revision=there.revision)
@@ -131,8 +132,8 @@ def _seen(item: PlanItem, source: Source) -> tuple[str, str]:
         return "", one_line(error)
 
 
-def _decoding(config: BenchmarkConfig) -> tuple[Any, ...]:
-    return tuple(getattr(config, name) for name in DECODING[1:])
+def _decoding(config: BenchmarkConfig) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in DECODING[1:]}
 
 
 def _origin(config: BenchmarkConfig) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def of_images(found: Sequence[Any], config: BenchmarkConfig, among: Sequence[int
     BadInput : an image is chosen that is not asked about
     """
     there = {one.image_id for one in found}
-    named = among if among is not None else None if config.ids is None else read_ids(config.ids)
+    named: Collection[int] | None = among if among is not None else None if config.ids is None else read_ids(config.ids)
     if named is None:
         named = there if config.images is None else chosen(sorted(there), config.images, config.seed)
     elif missing := sorted(set(named) - there):

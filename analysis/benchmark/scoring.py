@@ -63,9 +63,9 @@ def scored(
     home, origin = folder_of(config.out, config.benchmark), _origin(run, measured)
     for one in run.methods:
         if one.name in records:
-            found = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
+            worth = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
             files = [line.file_name for line in counted[one.name]]
-            told = Scored(measured.metric, found, records[one.name], config.level, [*measured.notes, *notes[one.name]], files=files)
+            told = Scored(measured.metric, worth, records[one.name], config.level, [*measured.notes, *notes[one.name]], files=files)
             about = {**origin, "method": {"name": one.name, "options": one.describe()}}
             write_bytes(home / "scores" / f"{one.file}.json", as_text(told, about).encode())
     if BASELINE in records:
@@ -142,6 +142,7 @@ def _origin(run: BenchmarkRun, measured: Evaluation) -> dict[str, Any]:
     from probes.command.provenance import provenance
 
     plan, config = run.plan, run.config
-    decides = replace(config, **{one.name: one.default for one in fields(config) if one.name in UNNUMBERED})
+    left_out: dict[str, Any] = {one.name: one.default for one in fields(config) if one.name in UNNUMBERED}
+    decides = replace(config, **left_out)
     model = {"id": plan.subject, "revision": plan.revision, "dtype": plan.dtype, "device": plan.device}
     return {**provenance(decides), "model": model, "data": dict(measured.origin), "plan": dict(plan.origin)}

@@ -132,8 +132,8 @@ def _counted(subject: "Subject", scenes: "Iterable[Scene]", max_new_tokens: int,
                 places = [prompt + place for place, name in found if (name in scene.names) == real]
                 if places:
                     rows[real].append(attention_to_text(subject.model, whole, prompt, places))
-    real, hallucinated = (torch.cat(rows[kind]) if rows[kind] else torch.empty(0, 0, 0) for kind in (True, False))
-    return Counted(real, hallucinated)
+    of_real, of_absent = (torch.cat(rows[kind]) if rows[kind] else torch.empty(0, 0, 0) for kind in (True, False))
+    return Counted(of_real, of_absent)
 
 
 def mentions(subject: "Subject", tokens: Sequence[int], forms: Mapping[str, Sequence[str]]) -> list[tuple[int, str]]:

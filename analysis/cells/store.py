@@ -141,7 +141,7 @@ def read_applied(path: Path) -> list[AppliedRates]:
 
 
 def _packed(applied: Iterable[AppliedRates]) -> bytes:
-    parts: dict[str, np.ndarray] = {}
+    parts: dict[str, Any] = {}
     for i, batch in enumerate(applied):
         parts |= {f"{name}_{i}": getattr(batch, name).numpy() for name in ("rates", "steps", "tokens")}
     held = io.BytesIO()

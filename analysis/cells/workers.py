@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 from tqdm import tqdm
 
@@ -72,7 +74,7 @@ def _alone(bench: Bench, tasks: Sequence[Task], bar: tqdm, debug: bool) -> dict[
 
 def _together(job: CellsJob, tasks: Sequence[Task], workers: int, bar: tqdm, debug: bool) -> dict[str, str]:
     context = multiprocessing.get_context("spawn")  # a forked torch can wait for ever on locks of threads that it did not take along
-    processes: dict[Connection, multiprocessing.Process] = {}
+    processes: dict[Connection, BaseProcess] = {}
     # torch reads the number of threads as it is imported, which happens before any code of ours runs in the process
     threads, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), "1"
 
@@ -112,7 +114,8 @@ def _dispatch(waiting: list[Task], free: list[Connection], start: Callable[[], C
                 free.remove(connection)
         if not busy:
             return failed | {task.cell.name: "was not run, since its first pass failed." for task in waiting}
-        for connection in wait(list(busy)):
+        ready: list[Any] = wait(list(busy))
+        for connection in ready:
             task = busy.pop(connection)
             try:
                 error = connection.recv()

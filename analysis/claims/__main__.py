@@ -63,7 +63,7 @@ def results(folder: Path) -> dict[str, Rows]:
     return found
 
 
-def _corrected(rows: Rows, path: Path) -> dict[str, dict[str, Any]]:
+def _corrected(rows: Rows, path: Path) -> dict[str, Mapping[str, Any]]:
     """Captions stand uncorrected in their file; the page corrects them over their measures, as here."""
     try:
         return {row["name"]: row for row in captions(rows).values()}

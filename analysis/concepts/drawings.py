@@ -1,6 +1,7 @@
 """The three drawings."""
 
 import json
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -45,7 +46,7 @@ def sink(ax: Axes, attention: xr.Dataset) -> None:
     columns = [first] * WIDER + [i for i in range(len(groups)) if i != first]
     shown = attention["attention"].values[np.ix_(rows, columns)]
     deep = len(rows)
-    told = {"aspect": "auto", "cmap": "magma", "norm": LogNorm(FAINTEST, 1, clip=True), "interpolation": "nearest"}
+    told: dict[str, Any] = {"aspect": "auto", "cmap": "magma", "norm": LogNorm(FAINTEST, 1, clip=True), "interpolation": "nearest"}
     drawn = ax.imshow(shown, extent=(0, len(columns), deep, 0), **told)
     bar = ax.inset_axes((0.24, 0.16, 0.3, 0.025))
     ax.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[])
@@ -56,14 +57,19 @@ def sink(ax: Axes, attention: xr.Dataset) -> None:
         strip = Rectangle((place, deep * 1.02), 1, deep * 0.06, color=GROUP_COLOURS.get(groups[column], "white"), lw=0, clip_on=False)
         ax.add_patch(strip)
     share = 100 * float(attention["attention"].values[rows, first].mean())
-    arrow = {"arrowprops": {"arrowstyle": "->", "color": "white", "lw": 0.8}, "color": "white", "fontsize": 6.5, "va": "center"}
+    arrow: dict[str, Any] = {
+        "arrowprops": {"arrowstyle": "->", "color": "white", "lw": 0.8},
+        "color": "white",
+        "fontsize": 6.5,
+        "va": "center",
+    }
     ax.annotate(f"the first token has\n{share:.0f} % of the attention", (WIDER, deep * 0.72), (len(columns) * 0.2, deep * 0.72), **arrow)
     ax.set(ylabel="generated token", ylim=(deep * 1.08, 0), yticks=[0, deep], xticks=[])
     ax.spines[["bottom"]].set_visible(False)
     for name in SHOWN:
-        at = np.mean([place for place, column in enumerate(columns) if groups[column] == name]) + 0.5
+        middle = np.mean([place for place, column in enumerate(columns) if groups[column] == name]) + 0.5
         label = {"bos": "first", "generated": "caption"}.get(name, name)
-        ax.text(at, deep * 1.1, label, fontsize=5.8, color=GROUP_COLOURS[name], va="top", ha="center", fontweight="bold")
+        ax.text(float(middle), deep * 1.1, label, fontsize=5.8, color=GROUP_COLOURS[name], va="top", ha="center", fontweight="bold")
 
 
 def dilution(ax: Axes, drift: xr.Dataset) -> None:

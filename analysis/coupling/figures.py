@@ -1,5 +1,8 @@
 """The figures of the coupling question; every number comes from coupling.json."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -88,8 +91,8 @@ def _by_layer(rows: Rows, regime: str, which: str, contrast: str, places: list[s
     return [_point(i, row) for i, row in found if row is not None]
 
 
-def _point(place: int, row: dict) -> Point:
-    return Point(place, row["estimate"], *row["interval"], row["p_adjusted"] < LEVEL)
+def _point(place: int, row: Mapping[str, Any]) -> Point:
+    return Point.of(place, row, row["p_adjusted"] < LEVEL)
 
 
 def _null(ax: Axes, rows: Rows, which: str, places: list[str]) -> None:

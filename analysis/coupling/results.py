@@ -79,5 +79,5 @@ def _turned(row: Row, data: xr.Dataset) -> Row:
     names = ("null_mean", "null_low", "null_high", "p", "p_max_t")
     mean, low, high, p, corrected = (float(null[name]) for name in names)
     effect = {**row.effect, "null_mean": mean, "null_low": low, "null_high": high, "p_turned": p, "p_sign_flip": row.p}
-    both = (float(np.maximum(own, turned)) for own, turned in ((row.p, p), (row.p_adjusted, corrected)))  # NaN where either is
-    return replace(row, test=TURNING, **dict(zip(("p", "p_adjusted"), both, strict=True)), effect=effect)
+    either, adjusted = (float(np.maximum(own, turned)) for own, turned in ((row.p, p), (row.p_adjusted, corrected)))  # NaN where either is
+    return replace(row, test=TURNING, p=either, p_adjusted=adjusted, effect=effect)

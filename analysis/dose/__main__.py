@@ -150,8 +150,8 @@ def _fluency(captions: dict[str, list[str]], config: DoseConfig, material: Any) 
     other = np.full(nll.shape[1], np.nan, dtype=np.float32)
     other[: len(first["none"])] = fluency(read, shuffled(first["none"], config.seed), name="shuffled")
     units = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
-    itself = {"units": "nat a token", "meaning": "the same, and the caption's end, under the subject without smoothing, with the image"}
-    return {"nll": (("arm", "image"), nll, units), "own_nll": (("arm", "image"), own, itself), "nll_shuffled": ("image", other, units)}
+    by_itself = {"units": "nat a token", "meaning": "the same, and the caption's end, under the subject without smoothing, with the image"}
+    return {"nll": (("arm", "image"), nll, units), "own_nll": (("arm", "image"), own, by_itself), "nll_shuffled": ("image", other, units)}
 
 
 def test(reduced: xr.Dataset, config: DoseConfig, checksum: str) -> str:

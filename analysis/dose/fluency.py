@@ -3,6 +3,8 @@
 Broken: it loops, or a token of it costs more than that of 99 in 100 captions without smoothing (`analysis.language.fluency`).
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -30,7 +32,7 @@ def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float) 
         for k, (name, unit) in enumerate(units):
             at = i * len(units) + k
             where = {"split": "test", "arm": arm, "measure": name}
-            told = {"unit": unit, "n": len(values), "role": "descriptive", "where": where, "reason": found.reason[at]}
+            told: dict[str, Any] = {"unit": unit, "n": len(values), "role": "descriptive", "where": where, "reason": found.reason[at]}
             rows.append(Row(f"test/{name}/{arm}", found.estimate[at], interval=(found.low[at], found.high[at]), **told))
     where = {"split": "calibration", "arm": "none, words shuffled", "measure": "broken"}
     told = {"unit": "1", "n": len(values), "role": "descriptive", "where": where, "interval": (np.nan, np.nan)}

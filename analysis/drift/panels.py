@@ -111,7 +111,7 @@ def by_layer(ax: Axes, reduced: xr.Dataset, rows: Rows, name: str, statistic: st
         for place, which in enumerate(places):
             row = rows.get("/".join([regime, name, statistic, CONTRAST, which if which == BAND else f"layer {which}"]))
             if row is not None:
-                points.append(Point(place, row["estimate"], *row["interval"], row["p_adjusted"] < LEVEL))
+                points.append(Point.of(place, row, row["p_adjusted"] < LEVEL))
         series.append((f"{regime} (n = {used(reduced, regime)})", colour, marker, points))
     forest(series, [str(place) for place in places], ax=ax)
     ax.set(xlabel=label, ylabel="layer")

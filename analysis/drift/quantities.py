@@ -5,6 +5,7 @@ Heads are averaged here: attention statistics of one token in one layer are one 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -78,7 +79,7 @@ _ALL = (
         lambda r: r["row_entropy"].mean("head") / np.log(r["n_keys"].where(r["n_keys"] > 1)),
     ),
     Quantity("entropy_without_bos", "nat", "row entropy without BOS (nat)", ("row_entropy", "mass"), entropy_without_bos),
-    *(Quantity(f"mass_{group}", "1", f"mass on {group}", ("mass",), lambda r, group=group: visual_mass(r, group)) for group in GROUPS),
+    *(Quantity(f"mass_{group}", "1", f"mass on {group}", ("mass",), partial(visual_mass, group=group)) for group in GROUPS),
     Quantity("dilution_image", "1", "uniform attention", ("group_keys", "n_keys"), dilution),
     Quantity("excess_image", "ln", "ln(visual mass / dilution)", ("mass", "group_keys", "n_keys"), log_excess),
     *(

@@ -6,6 +6,7 @@ images with a cluster interval, and the layer x step map. Nothing is kept by tok
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -89,7 +90,7 @@ def _reduce_quantity(
     sample = np.where(used[None, :, :, None], values, np.nan)
     banded = np.where(alive[..., None], values, np.nan)[..., in_band]
     banded = finite_mean(banded, axis=-1)  # "arm image step"
-    cells = {
+    cells: dict[str, Any] = {
         "mean": (("arm", "image", "layer"), finite_mean(sample, axis=2)),
         "band_mean": (("arm", "image"), finite_mean(np.where(used, banded, np.nan), axis=-1)),
         "map": (("arm", "layer", "step"), finite_mean(values, axis=1).transpose(0, 2, 1)),
@@ -104,9 +105,9 @@ def _reduce_quantity(
         cells["tau"] = (("arm", "image", "layer"), np.stack([[kendall_tau(image) for image in arm] for arm in sample]))
         series = np.where(used, banded, np.nan)
         cells["band_tau"] = (("arm", "image"), np.stack([kendall_tau(arm.T) for arm in series]))
-        for name, part in {"": used, "_early": _half(used, 0), "_late": _half(used, 1)}.items():
-            within = np.where(part, series, np.nan)
-            cells[f"band_slope{name}"] = (("arm", "image"), PER_TOKENS * np.stack([theil_sen(arm.T) for arm in within]))
+        for when, steps in {"": used, "_early": _half(used, 0), "_late": _half(used, 1)}.items():
+            within = np.where(steps, series, np.nan)
+            cells[f"band_slope{when}"] = (("arm", "image"), PER_TOKENS * np.stack([theil_sen(arm.T) for arm in within]))
     if quantity.name not in DESCRIBED:
         tested = _map_cells(values, recording["step"].values, seed)
         cells |= {name: (("layer", "bin"), part) for name, part in zip(("map_change", "map_p"), tested, strict=True)}

@@ -39,7 +39,7 @@ class Case:
     cache : of the prompt but for its last token, which was read before; None where every run reads the whole prompt
     """
 
-    model: nn.Module
+    model: Any
     inputs: Mapping[str, Any]
     new_tokens: int
     cache: DynamicCache | None = None

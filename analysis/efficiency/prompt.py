@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -62,9 +63,9 @@ class RandomLayer:
 def layer(tokens: int, mask: bool) -> RandomLayer:
     """A random layer, the same in every process; `mask` makes the one that only eager attention needs."""
     torch.manual_seed(0)
-    states = [torch.randn(1, HEADS, tokens, CHANNELS) for _ in range(3)]
+    query, key, value = [torch.randn(1, HEADS, tokens, CHANNELS) for _ in range(3)]
     groups = (torch.arange(tokens) * GROUPS // tokens)[None]
-    return RandomLayer(*states, groups, torch.full((tokens, tokens), -torch.inf).triu_(1)[None, None] if mask else None)
+    return RandomLayer(query, key, value, groups, torch.full((tokens, tokens), -torch.inf).triu_(1)[None, None] if mask else None)
 
 
 def _plain(given: RandomLayer) -> tuple[Tensor, ...]:
@@ -72,7 +73,7 @@ def _plain(given: RandomLayer) -> tuple[Tensor, ...]:
 
 
 def _eager_maps(given: RandomLayer) -> tuple[Tensor, ...]:
-    module = torch.nn.Identity().eval()
+    module: Any = torch.nn.Identity().eval()
     module.num_key_value_groups = 1
     output, maps = eager_attention_forward(module, given.query, given.key, given.value, given.mask, CHANNELS**-0.5)
     mass = maps @ torch.nn.functional.one_hot(given.groups[0], GROUPS).float()
@@ -204,7 +205,7 @@ def _ratio(rounds: list[dict[str, float]], name: str, to: str) -> dict[str, floa
 
 def bars(timed: dict[str, list[dict[str, float]]], rises: dict[tuple[int, str], int]) -> list[dict]:
     """What was asked of `map_statistics` beside `eager_maps`, what was measured, and whether that is met."""
-    found = []
+    found: list[dict[str, Any]] = []
     for tokens, rounds in timed.items():
         value = _ratio(rounds, "map_statistics", "eager_maps")["median"]
         found.append({"what": "time", "tokens": int(tokens), "value": value, "bar": TIME_BAR})

@@ -135,7 +135,9 @@ def measure(config: ScoreCostConfig) -> dict[str, Any]:
 
 def bars(runs: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
     """What was asked for, what was measured in each mode, and whether that is met."""
-    told = [{"mode": mode, "what": what, "value": run[what], "bar": bar} for mode, run in runs.items() for what, bar in BARS.items()]
+    told: list[dict[str, Any]] = [
+        {"mode": mode, "what": what, "value": run[what], "bar": bar} for mode, run in runs.items() for what, bar in BARS.items()
+    ]
     return [row | {"met": row["value"] < row["bar"]} for row in told]
 
 

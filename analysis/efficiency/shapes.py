@@ -17,16 +17,39 @@ ALL_SMOOTHED = 4
 
 @runtime_checkable
 class Shape(Protocol):
-    """The options that decide it."""
+    """The options that decide it; they are only read."""
 
-    subject: str
-    prompt_tokens: int
-    new_tokens: int
-    hidden: int
-    layers: int
-    heads: int
-    vocabulary: int
-    image: bool
+    @property
+    def subject(self) -> str:
+        """Of a bundled subject; "" builds a random stack."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt."""
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens that are written."""
+
+    @property
+    def hidden(self) -> int:
+        """Width of a state."""
+
+    @property
+    def layers(self) -> int:
+        """Layers of the stack."""
+
+    @property
+    def heads(self) -> int:
+        """Heads of a layer."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that there are."""
+
+    @property
+    def image(self) -> bool:
+        """Whether the prompt shows an image."""
 
 
 def build(shape: Shape) -> tuple[nn.Module, dict[str, Any]]:
@@ -63,7 +86,7 @@ def _with_image(text: LlamaConfig, ids: torch.Tensor) -> tuple[nn.Module, dict[s
     model = LlavaForConditionalGeneration(config).eval()
     model.generation_config.eos_token_id = None
     ids[:, 1 : 1 + IMAGE_TOKENS] = config.image_token_index
-    pixels = torch.randn(1, 3, tower.image_size, tower.image_size)
+    pixels = torch.randn(1, 3, 14 * side, 14 * side)
     return model, {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels}
 
 

@@ -43,11 +43,14 @@ def draw_all(data: xr.Dataset, rows: Rows) -> dict[str, Figure]:
 def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
     """Heads: mean entropy, contrast of punctuation, and what smoothing changes; classes by layer; contrasts of the band."""
     made = figure(PAGE, 5.4)
-    top, bottom = made.subfigures(2, 1, height_ratios=[1.15, 1])
+    (top,), (bottom,) = made.subfigures(2, 1, squeeze=False, height_ratios=[1.15, 1])
     axes = top.subplots(1, 3, sharey=True)
     titles = ("row entropy / ln(keys), no smoothing", "punctuation − words, centred", "KVSmooth − none, entropy / ln(keys)")
-    kinds = ((f"heads/share/{CONTROL}", False, "share of ln n"), (f"heads/centred/punctuation - words/{CONTROL}", True, "nat"))
-    kinds += ((f"heads/share/{CONTRAST}", True, "share of ln n"),)
+    kinds = (
+        (f"heads/share/{CONTROL}", False, "share of ln n"),
+        (f"heads/centred/punctuation - words/{CONTROL}", True, "nat"),
+        (f"heads/share/{CONTRAST}", True, "share of ln n"),
+    )
     layers, heads = data["layer"].values, data["head"].values
     for number, (kind, difference, unit) in enumerate(kinds):
         found = [[rows[f"{kind}/layer {layer}/head {head}"] for head in heads] for layer in layers]
@@ -62,8 +65,8 @@ def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
         letter(ax, "abc"[number], titles[number])
     left, right = bottom.subplots(1, 2, width_ratios=[1.15, 1])
     for name in CLASSES:
-        found = [rows.get(f"means/share/{name}/{CONTROL}/layer {layer}") for layer in layers]
-        by_place(left, layers.tolist(), found, CLASS_COLOURS[name], CLASS_MARKERS[name], name)
+        means = [rows.get(f"means/share/{name}/{CONTROL}/layer {layer}") for layer in layers]
+        by_place(left, layers.tolist(), means, CLASS_COLOURS[name], CLASS_MARKERS[name], name)
     left.set(xlabel="layer", ylabel="row entropy / ln(keys)", xticks=layers)
     letter(left, "d", "by token class, no smoothing")
     legend_below(left)
@@ -73,7 +76,7 @@ def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
         points = []
         for place, name in enumerate(shown):
             row = rows[f"classes/centred/{name}/{arm}/band"]
-            points.append(Point(place, row["estimate"], *row["interval"], row["p_adjusted"] < LEVEL))
+            points.append(Point.of(place, row, row["p_adjusted"] < LEVEL))
         series.append((f"{ARM_LABELS[arm]}, n = {rows[f'classes/centred/{shown[-1]}/{arm}/band']['n']}", ARM_COLOURS[arm], marker, points))
     forest(series, [name.replace(" - ", " −\n") for name in shown], ax=right)
     right.set_xlabel("difference of centred entropy (nat)")
@@ -99,7 +102,7 @@ def entropy_distance(data: xr.Dataset, rows: Rows) -> Figure:
         series = []
         for arm, marker in zip(ARMS, "os", strict=True):
             found = [rows[f"distance/{reference}/partial within class/{arm}/{name}"] for name in names]
-            points = [Point(i, row["estimate"], *row["interval"], row["p_adjusted"] < LEVEL) for i, row in enumerate(found)]
+            points = [Point.of(i, row, row["p_adjusted"] < LEVEL) for i, row in enumerate(found)]
             series.append((ARM_LABELS[arm], ARM_COLOURS[arm], marker, points))
         forest(series, names, ax=ax)
         ax.set_xlabel("partial Spearman ρ")

@@ -33,7 +33,7 @@ def by_layer(ax: Axes, data: xr.Dataset, rows: Rows, kind: str, shift: str | Non
     series = []
     for arm, marker in zip(ARMS, "os", strict=True):
         found = [rows.get(f"{kind}/{arm}{after}/{place if place == 'band' else f'layer {place}'}") for place in places]
-        points = [Point(i, r["estimate"], *r["interval"], bool(r["p_adjusted"] < LEVEL)) for i, r in enumerate(found) if r is not None]
+        points = [Point.of(i, r, bool(r["p_adjusted"] < LEVEL)) for i, r in enumerate(found) if r is not None]
         n = max((int(row["n"]) for row in found if row is not None), default=0)
         series.append((f"{ARM_LABELS[arm]}, n = {n}", ARM_COLOURS[arm], marker, points))
     if shift is not None:

@@ -5,6 +5,8 @@ VR(k) = MSD(k) / (k MSD(1)) is 1 (Lo & MacKinlay 1988). Of white noise round a f
 VR(k) = 1/k, and neighbouring increments have the autocorrelation -1/2.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
@@ -40,7 +42,7 @@ def reduce_walk(recording: xr.Dataset, in_band: Bool[np.ndarray, " layer"], min_
         name: np.concatenate([values, (values / scale)[:, :, in_band].mean(axis=2, keepdims=True)], axis=2)
         for name, values in found.items()
     }
-    coords = {"arm": recording["arm"].values, "image": recording["image"].values, "lag": lags}
+    coords: dict[str, Any] = {"arm": recording["arm"].values, "image": recording["image"].values, "lag": lags}
     coords["place"] = [*(str(layer) for layer in recording["layer"].values), "band"]
     return xr.Dataset({name: (("arm", "image", "place", "lag"), values.astype(np.float32)) for name, values in banded.items()}, coords)
 

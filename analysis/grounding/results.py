@@ -4,6 +4,8 @@ Primary outcomes, named before a scene was looked at: CHAIR_s and CHAIR_i at eve
 one sentence says that either of them is lower. The rest is exploratory, each measure by Holm over doses and points.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -64,5 +66,5 @@ def dose_scores(counts: Counts) -> Float[np.ndarray, "point smoothed image measu
 
 def _row(name: str, measure: str, n: int, interval: Interval, at: int, where: dict, **more) -> Row:
     limits = (interval.low[at], interval.high[at])
-    told = {"unit": MEASURES[measure].unit, "n": n, "interval": limits, "where": where, "reason": interval.reason[at]}
+    told: dict[str, Any] = {"unit": MEASURES[measure].unit, "n": n, "interval": limits, "where": where, "reason": interval.reason[at]}
     return Row(name=name, estimate=interval.estimate[at], **told, **more)

@@ -74,12 +74,13 @@ def language_model(name: str, device: str = "cpu", dtype: str = "float32") -> La
     told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # shapes that do not fit are named below
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model, info = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), **told)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), **told)
     except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
         why = first_sentence(error)
         raise BadInput(
             f"--model {name}: no causal language model could be loaded ({why}); give {PACKAGED}, a folder or a hub id."
         ) from error
+    model, info = loaded
     check_complete(name, model, info)
     check_finite(name, model)
     model = model.eval()
@@ -107,4 +108,5 @@ def _packaged(device: str, dtype: str) -> LanguageModel:
     model.to_empty(device="cpu")
     model.model.rotary_emb = type(model.model.rotary_emb)(config=model.config)
     model.load_state_dict(weights)
-    return LanguageModel(model.to(device, getattr(torch, dtype)).eval(), base_tokenizer(), f"sha256:{SHA256[:16]}", PACKAGED)
+    placed: Any = model.to  # its own stub takes the device for a model
+    return LanguageModel(placed(device, getattr(torch, dtype)).eval(), base_tokenizer(), f"sha256:{SHA256[:16]}", PACKAGED)

@@ -6,6 +6,7 @@ paper's arm against each arm of the same mean rate. By kind of token and by dist
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -52,7 +53,14 @@ def _levels(
         for i, arm in enumerate(arms):
             where = {"arm": arm, "family": families[arm], "measure": measure}
             limits = (found.low[i], found.high[i])
-            told = {"unit": unit, "n": len(count), "interval": limits, "role": "descriptive", "where": where, "reason": found.reason[i]}
+            told: dict[str, Any] = {
+                "unit": unit,
+                "n": len(count),
+                "interval": limits,
+                "role": "descriptive",
+                "where": where,
+                "reason": found.reason[i],
+            }
             rows.append(Row(name=f"{arm}/{measure}", estimate=found.estimate[i], **told))
     return rows
 
@@ -102,7 +110,13 @@ def _parts(reduced: xr.Dataset, arms: Sequence[str], nll: Losses, scored: np.nda
         for k, name in enumerate(parts):
             where = {"treated": arm, "control": BASELINE, "measure": "nll", "part": name}
             limits = (found.low[k], found.high[k])
-            told = {"unit": "nat a token", "n": int((below[:, k] > 0).sum()), "interval": limits, "role": "descriptive", "where": where}
+            told: dict[str, Any] = {
+                "unit": "nat a token",
+                "n": int((below[:, k] > 0).sum()),
+                "interval": limits,
+                "role": "descriptive",
+                "where": where,
+            }
             effect = {"perplexity_ratio": float(np.exp(found.estimate[k])), "tokens": float(below[:, k].sum())}
             rows.append(
                 Row(name=f"{arm} - {BASELINE}/nll/{name}", estimate=found.estimate[k], reason=found.reason[k], effect=effect, **told)

@@ -91,7 +91,7 @@ def between_arms(ax: Axes, rows: Rows, outcome: str) -> None:
 
 def _points(rows: Rows, regime: str, outcome: str, contrast: str) -> list[Point]:
     found = [(len(PLACES) - 1 - place, rows.get("/".join([regime, outcome, which, contrast]))) for place, which in enumerate(PLACES)]
-    return [Point(place, row["estimate"], *row["interval"], row["p_adjusted"] < LEVEL) for place, row in found if row is not None]
+    return [Point.of(place, row, row["p_adjusted"] < LEVEL) for place, row in found if row is not None]
 
 
 def _forest(ax: Axes, series: list) -> None:

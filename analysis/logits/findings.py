@@ -33,12 +33,12 @@ def verdict(rows: Rows) -> str:
     holds += " and contradicted in the fourth" if spread[0] else ""
     plain, change = ([way("logprob", f"{which} unsaid", arm) for which in ("present", "hallucinated")] for arm in (CONTROL, CONTRAST))
     names = ("the log-probabilities of both", "the log-probabilities of present objects", "those of hallucinated ones")
-    turned = alike(*change, ("both trends", "the trend of present objects", "that of hallucinated ones"), _TURNS)
-    means = alike(*raw, ("of present and of hallucinated objects", "of present objects", "those of hallucinated ones"), _MOVES)
-    variances = alike(*spread, ("both variances", "variances of the former", "those of the latter"), _MOVES)
+    turned = alike(change[0], change[1], ("both trends", "the trend of present objects", "that of hallucinated ones"), _TURNS)
+    means = alike(raw[0], raw[1], ("of present and of hallucinated objects", "of present objects", "those of hallucinated ones"), _MOVES)
+    variances = alike(spread[0], spread[1], ("both variances", "variances of the former", "those of the latter"), _MOVES)
     return (
         f"The paper's first observation {holds}: raw logits {means}, and {variances}; before the objects are said, "
-        f"{alike(*plain, names, _MOVES)}, and on the same tokens KVSmooth turns {turned}."
+        f"{alike(plain[0], plain[1], names, _MOVES)}, and on the same tokens KVSmooth turns {turned}."
     )
 
 

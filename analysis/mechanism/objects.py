@@ -27,7 +27,7 @@ def objects_measured(replay: xr.Dataset, free: xr.Dataset, annotations: Mapping,
     arms, images = [str(arm) for arm in replay["arm"].values], replay["image"].values
     names = [str(name) for name in replay["object"].values if str(name) not in indistinct(replay["object_logit"])]
     said = first_mentions(mention_table(free, annotations), [str(arm) for arm in free["arm"].values], images, names)
-    classes = classify(present_objects(ground_truth(annotations), images, names), (said < NEVER).any(axis=0))
+    classes = classify(present_objects(ground_truth(annotations), images, names), np.any(said < NEVER, axis=0))
     objects = Objects(images, tuple(names), classes, {})
     first = first_mentions(mention_table(replay, annotations), arms, images, names)
     alive = generated(replay, images)

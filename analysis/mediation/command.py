@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -102,7 +103,7 @@ def words(answer: QuestionOutcome) -> tuple[str, str]:
     return paragraph(answer.rows, answer.found), summary(answer.found)
 
 
-def summary(found: dict[str, Any]) -> str:
+def summary(found: Mapping[str, Any]) -> str:
     """Effects on the primary outcome, and what was counted."""
     rows, counts = by_name(found["results"]), found["counts"]
     lines = [f"{counts['images']} images, {counts['mentions']} mentions; change of the margin (nat, {OUTCOMES['margin']}):"]

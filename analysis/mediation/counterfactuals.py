@@ -71,7 +71,7 @@ def worlds(
     tokens : whose log-probabilities are kept
     layers : where rows are put in or clamped; all if None
     """
-    shared = {"tokens": tokens}
+    shared: dict[str, Any] = {"tokens": tokens}
     baseline = patched(model, inputs, captions, keep_rows=True, **shared)
     found, rates, counts, control = {}, {}, 0, None
     for arm in ARMS:

@@ -39,10 +39,7 @@ def decomposition(rows: Mapping[str, Mapping[str, Any]], counts: Mapping[str, An
         for arm in ARMS[::-1]:  # from the bottom: the method comes first in reading
             name, colour, marker = LOOK[arm]
             found = [rows[f"{arm}/{outcome}/{effect}"] for effect in order]
-            points = [
-                Point(place, row["estimate"], *row["interval"], bool(np.nan_to_num(row["p_adjusted"], nan=1.0) < 0.05))
-                for place, row in enumerate(found)
-            ]
+            points = [Point.of(place, row, bool(np.nan_to_num(row["p_adjusted"], nan=1.0) < 0.05)) for place, row in enumerate(found)]
             series.append((name, colour, marker, points))
         forest(series, [LABELS[effect] for effect in order], ax=ax)
         ax.axhline(0.5, color="0.85", linewidth=0.6, zorder=0)

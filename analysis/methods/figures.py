@@ -68,8 +68,8 @@ def changes(rows: Rows, found: Mapping[str, Any]) -> Figure:
                 arm = named(method, strengths[method])
                 if strengths[method] and (mark == "o" or found["chosen"][method] != 1.0):
                     row = rows[f"{arm} - {NONE}/{measure}"]
-                    ends = [scale * row["estimate"], *(scale * end for end in row["interval"])]
-                    points.append(Point(place, *ends, row["p_adjusted"] < 0.05, COLOURS[verdicts[arm]]))
+                    estimate, low, high = (scale * value for value in (row["estimate"], *row["interval"]))
+                    points.append(Point(place, estimate, low, high, row["p_adjusted"] < 0.05, COLOURS[verdicts[arm]]))
             series.append(("", "#222222", mark, points))
         forest(series, [""] * len(order), ax=ax)
         strength = {method: f" (×{one:g})" if one else "" for method, one in found["chosen"].items()}
@@ -79,7 +79,7 @@ def changes(rows: Rows, found: Mapping[str, Any]) -> Figure:
         ax.set_xlabel("Δ")
         letter(ax, text, title)
     kinds = [kind for kind in COLOURS if kind in verdicts.values()]
-    look = {"color": "0.4", "lw": 0, "markersize": 4.5}
+    look: dict[str, Any] = {"color": "0.4", "lw": 0, "markersize": 4.5}
     marks = [Line2D([], [], marker=mark, label=label, **look) for mark, label in (("o", "strength chosen"), ("s", "source's own"))]
     made.legend(handles=[*marks, *(_spot(kind) for kind in kinds)], loc="outside upper center", ncols=4, columnspacing=1.2)
     return made
@@ -123,7 +123,7 @@ def plane(ax: Axes, rows: Rows, found: Mapping[str, Any], measure: str, label: s
         x, y = (rows[f"{arm}/{name}"] for name in ("recall", measure))
         place = 100 * x["estimate"], 100 * y["estimate"]
         ends = [[[abs(100 * (end - row["estimate"]))] for end in row["interval"]] for row in (x, y)]
-        look = {"ms": 4.2, "mec": "0.3", "mew": 0.5, "ecolor": "0.85", "elinewidth": 0.5, "zorder": 3}
+        look: dict[str, Any] = {"ms": 4.2, "mec": "0.3", "mew": 0.5, "ecolor": "0.85", "elinewidth": 0.5, "zorder": 3}
         mark = "*" if arm == NONE else "o" if arm in tuned else "s"
         ax.errorbar(*place, xerr=ends[0], yerr=ends[1], fmt=mark, color=colour.get(arm, "#222222"), **look)
         spots.append((arm.removesuffix(" x1").replace(" x", " ×").replace("_", " "), place))

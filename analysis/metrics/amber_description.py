@@ -7,6 +7,7 @@ word that is annotated twice only the first is marked. A noun may be marked as i
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from analysis.datasets.amber import Amber, Description
@@ -97,9 +98,10 @@ def score_description(
         if noun.text not in amber.safe_words:
             entry = _first(seen, noun.text.__eq__)
             if entry is None:
-                for fits in (noun.text.__eq__, lambda word, text=noun.text: similar(text, word)):
+                alike = partial(similar, noun.text)
+                for fits in (noun.text.__eq__, alike):
                     _mark(imagined, _first(expected, fits))
-                entry = _first(seen, lambda word, text=noun.text: similar(text, word))
+                entry = _first(seen, alike)
                 absent = entry is None
             _mark(covered, entry)
         taken = noun.text if entry is None else description.truth[entry]

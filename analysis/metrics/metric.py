@@ -75,24 +75,31 @@ class Record(Protocol):
 
 @runtime_checkable
 class Metric(Protocol):
-    """A benchmark's measures, made with its ground truth.
+    """A benchmark's measures, made with its ground truth. What it has may be its class's or its own, and is only read."""
 
-    Attributes
-    ----------
-    name : as on the command line
-    mode : how words were read ("exact", "bundled"), or which parser, extractor or similarity decided
-    counts : names of what is summed
-    catalogue : by name, every measure that it can have, in the order of the published tables
-    measures : those that it has with its options; one of a part, such as a strategy of POPE, is named behind a "/"
-    primary : the measures that a comparison of methods tests as primary
-    """
+    @property
+    def name(self) -> str:
+        """As on the command line."""
 
-    name: str
-    mode: str
-    counts: Sequence[str]
-    catalogue: Mapping[str, Measure]
-    measures: Mapping[str, Measure]
-    primary: Sequence[str]
+    @property
+    def mode(self) -> str:
+        """How words were read ("exact", "bundled"), or which parser, extractor or similarity decided."""
+
+    @property
+    def counts(self) -> Sequence[str]:
+        """Names of what is summed."""
+
+    @property
+    def catalogue(self) -> Mapping[str, Measure]:
+        """By name, every measure that it can have, in the order of the published tables."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """Those that it has with its options; one of a part, such as a strategy of POPE, is named behind a "/"."""
+
+    @property
+    def primary(self) -> Sequence[str]:
+        """The measures that a comparison of methods tests as primary."""
 
     def records(self, answers: Sequence[Answer]) -> Sequence[Record]:
         """One record an answer, in their order.

@@ -48,7 +48,7 @@ def objects_of(free: xr.Dataset, annotations: Mapping) -> Objects:
         raise BadInput("the annotations (--annotations) hold none of the recorded images; give the file that belongs to them.")
     dropped = indistinct(free["object_logit"])
     name = tuple(str(o) for o in free["object"].values if str(o) not in dropped)
-    named = (first_mentions(mention_table(free, annotations), list(ARMS), image, name) < NEVER).any(axis=0)
+    named = np.any(first_mentions(mention_table(free, annotations), list(ARMS), image, name) < NEVER, axis=0)
     return Objects(image, name, classify(present_objects(truth, image, name), named), dropped)
 
 

@@ -6,6 +6,7 @@ arm and line together, and find the share kept anew in each resample.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -75,7 +76,7 @@ def distance_rows(
         for i, (title, where, measure) in enumerate(names):
             limits = (float(found.low[i]), float(found.high[i]))
             about = {"arm": name, "measure": measure, **where}
-            told_of = {"where": about, "reason": found.reason[i], "role": "descriptive"}
+            told_of: dict[str, Any] = {"where": about, "reason": found.reason[i], "role": "descriptive"}
             rows.append(Row(f"{name}/{title}/{measure}", float(found.estimate[i]), "1", len(arm), limits, **told_of))
     if not rows:
         return []
@@ -84,14 +85,19 @@ def distance_rows(
         single = [i for i, row in enumerate(rows) if row.where["measure"] == measure and "dropped" in row.where]
         size = family_size(corrected)
         for at, own, adjusted in zip(single, p, corrected, strict=True):
-            told = {"test": TEST, "p": float(own), "p_adjusted": float(adjusted), "adjustment": f"max-T over {size} arms and lines"}
-            rows[at] = replace(rows[at], role="exploratory", **told)
+            tested: dict[str, Any] = {
+                "test": TEST,
+                "p": float(own),
+                "p_adjusted": float(adjusted),
+                "adjustment": f"max-T over {size} arms and lines",
+            }
+            rows[at] = replace(rows[at], role="exploratory", **tested)
         nearest = [i for i, row in enumerate(rows) if row.where["measure"] == measure and "dropped" not in row.where]
         together = np.array([_every(rows, single, rows[at].where["arm"], measure) for at in nearest])
         size = family_size(together)
         for at, own, adjusted in zip(nearest, together, adjust(together), strict=True):
-            told = {"test": EVERY_TEST, "p": float(own), "p_adjusted": float(adjusted), "adjustment": f"Holm over {size} arms"}
-            rows[at] = replace(rows[at], role="exploratory", **told)
+            tested = {"test": EVERY_TEST, "p": float(own), "p_adjusted": float(adjusted), "adjustment": f"Holm over {size} arms"}
+            rows[at] = replace(rows[at], role="exploratory", **tested)
     return rows
 
 

@@ -141,7 +141,7 @@ def triple(data: xr.Dataset, rows: Rows) -> Figure:
 
 
 def _point(place: int, row: Mapping[str, Any] | None) -> Point | None:
-    return None if row is None else Point(place, row["estimate"], *row["interval"], bool(row["p_adjusted"] < LEVEL))
+    return None if row is None else Point.of(place, row, bool(row["p_adjusted"] < LEVEL))
 
 
 def survival(curves: list[dict[str, Any]]) -> Figure:

@@ -68,7 +68,7 @@ def text(pieces: Sequence[str], colours: Sequence, *, marked: Collection[int] = 
     """
     ax = plt.gca() if ax is None else ax
     ax.set_axis_off()
-    ax.figure.draw_without_rendering()  # the layout decides the width
+    ax.get_figure(root=True).draw_without_rendering()  # the layout decides the width
     width = ax.get_window_extent().width / ax.figure.dpi * 72
     places, lines = wrapped(pieces, max(20, int(width / (ADVANCE * size))))
     ax.set_xlim(0, width / (ADVANCE * size))

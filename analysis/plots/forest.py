@@ -1,7 +1,8 @@
 """Paired differences, one line a layer, with their intervals; filled where the corrected test rejects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,6 +19,12 @@ class Point:
     high: float
     rejects: bool
     colour: str | None = None
+
+    @classmethod
+    def of(cls, place: int, row: Mapping[str, Any], rejects: bool, colour: str | None = None) -> "Point":
+        """Of a row of results."""
+        low, high = row["interval"]
+        return cls(place, row["estimate"], low, high, rejects, colour)
 
 
 def forest(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import hypot
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
@@ -48,7 +49,13 @@ def names(
         taken.append(boxes[best])
         chosen.append(best)
         offset = tuple((MARK + 0.8) * way for way in best)
-        place = {"xytext": offset, "textcoords": "offset points", "ha": _ACROSS[best[0]], "va": _ALONG[best[1]], "zorder": 6}
+        place: dict[str, Any] = {
+            "xytext": offset,
+            "textcoords": "offset points",
+            "ha": _ACROSS[best[0]],
+            "va": _ALONG[best[1]],
+            "zorder": 6,
+        }
         written = ax.annotate(text, at, fontsize=SIZE, color="0.1", **place)
         written.set_path_effects([withStroke(linewidth=1.2, foreground="white")])
     return chosen

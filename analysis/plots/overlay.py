@@ -50,6 +50,6 @@ def ratio_bar(axes: Sequence[Axes], label: str, *, limit: float = LIMIT) -> None
         ScalarMappable(Normalize(-reach, reach), DIVERGING), ax=list(axes), location="bottom", aspect=50, shrink=0.6, extend="both"
     )
     powers = np.arange(-np.floor(reach), np.floor(reach) + 1)
-    bar.set_ticks(powers, labels=[f"{2.0**power:g}" for power in powers])
+    bar.set_ticks(powers.tolist(), labels=[f"{2.0**power:g}" for power in powers])
     bar.set_label(label)
     bar.outline.set_visible(False)

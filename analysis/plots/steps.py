@@ -1,6 +1,7 @@
 """A mean over images at every decoding step, with the band of its cluster bootstrap, and how many images are still there."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,7 +51,7 @@ def risk_table(
     chosen = ticks[:: max(1, int(np.ceil(len(ticks) / (marks + 1))))]
     for row, (label, (count, colour)) in enumerate(counts.items()):
         depth = -24 - 7 * row  # points under the axis: tick labels and axis label come first
-        about = dict(
+        about: dict[str, Any] = dict(
             xycoords=ax.get_xaxis_transform(), textcoords="offset points", va="top", fontsize=5.5, color=colour, annotation_clip=False
         )
         for tick in chosen:

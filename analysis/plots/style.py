@@ -10,6 +10,7 @@ import matplotlib
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 HOUSE = Path(__file__).resolve().with_name("house.mplstyle")
 COLUMN, PAGE = 3.4, 7.0  # inches
@@ -42,15 +43,14 @@ def house() -> Iterator[None]:
 
 def figure(width: float, height: float) -> Figure:
     """An empty figure in inches that lays itself out and keeps a strip for the provenance line; it is not pyplot's."""
-    made = Figure(figsize=(width, height), layout="constrained")
     strip = 0.31 / height
-    made.get_layout_engine().set(rect=(0, strip, 1, 1 - strip), w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.03)
-    return made
+    engine = ConstrainedLayoutEngine(rect=(0, strip, 1, 1 - strip), w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.03)
+    return Figure(figsize=(width, height), layout=engine)
 
 
 def letter(ax: Axes, text: str, title: str) -> None:
     """Panel letter (bold) and title above the axes, flush left; mathtext would do it too, at a second a figure."""
-    above = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom", "annotation_clip": False}
+    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom", "annotation_clip": False}
     size = matplotlib.rcParams["axes.titlesize"]
     ax.annotate(text, (0, 1), xytext=(0, 5), fontweight="bold", fontsize=size, **above)
     ax.annotate(title, (0, 1), xytext=(10, 5), fontsize=size, **above)
@@ -96,7 +96,8 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
         fig.get_layout_engine().execute(fig)
         fig.set_layout_engine(None)
         for ax in fig.axes:  # the layout's solver differs from run to run in the last digits, which would show in the files
-            ax.set_position([round(float(edge), 4) for edge in ax.get_position(original=True).bounds])
+            left, bottom, width, height = (round(float(edge), 4) for edge in ax.get_position(original=True).bounds)
+            ax.set_position((left, bottom, width, height))
     written = []
     for kind, about in metadata.items():
         target = Path(path).with_suffix(f".{kind}")

@@ -58,7 +58,7 @@ def claims(lines: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, 
                 continue
             before = rows[BASELINE]
             target = {"chair_s": float(base[CHAIR_S]) * chair_s / before[0], "f1": float(base[F1]) + f1 - before[1]}
-            told = {"model": model, "method": method, "published": [chair_s, f1], "published_baseline": list(before)}
+            told: dict[str, Any] = {"model": model, "method": method, "published": [chair_s, f1], "published_baseline": list(before)}
             told |= {
                 "measured_baseline": [float(base[CHAIR_S]), float(base[F1])],
                 "captions": sum(one["captions"] for one in own),

@@ -48,8 +48,8 @@ def unpacked(reduced: xr.Dataset) -> tuple[dict[str, Spoken], dict[str, Family]]
     found = {}
     for i, name in enumerate(reduced["log"].values):
         there = reduced["image"].values[i] >= 0
-        named = (places[i, there, :, 0] >= 0).any(0)
-        width = int(named.nonzero()[0].max(initial=0)) + 1
+        named = (places[i, there, :, 0] >= 0).any(axis=0)
+        width = int(np.flatnonzero(named).max(initial=0)) + 1
         found[str(name)] = Spoken(
             reduced["image"].values[i, there], reduced["counts"].values[i, there].astype(float), places[i, there, :width]
         )

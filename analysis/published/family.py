@@ -82,7 +82,7 @@ def levels(log: str, spoken: Spoken, level: float, seed: int) -> list[Row]:
     parts = [spoken.counts @ weights_of(part, COLUMNS, MEASURES) for part in ("above", "below")]
     wrong, there = by_place(spoken)
     found = cluster_bca(ratio(np.hstack([parts[0], wrong]), np.hstack([parts[1], there])), len(spoken.images), level=level, seed=seed)
-    names = [(measure, told.unit, {"measure": measure}) for measure, told in MEASURES.items()]
+    names: list[tuple[str, str, dict[str, Any]]] = [(measure, told.unit, {"measure": measure}) for measure, told in MEASURES.items()]
     names += [(f"object {i + 1}", "1", {"measure": "absent", "place": i + 1}) for i in range(PLACES_LOOKED_AT)]
     n = [len(spoken.images)] * len(MEASURES) + [int(count) for count in there.sum(0)]
     return [

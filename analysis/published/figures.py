@@ -57,7 +57,7 @@ def plane(rows: Rows, found: Mapping[str, Any]) -> Figure:
     axes[1].set_ylabel("")
     axes[1].tick_params(labelleft=False)
     kinds = list(dict.fromkeys(one["verdict"] for one in told))
-    spot = {"marker": "o", "lw": 0, "markersize": 4.5, "markeredgecolor": "0.3", "markeredgewidth": 0.5}
+    spot: dict[str, Any] = {"marker": "o", "lw": 0, "markersize": 4.5, "markeredgecolor": "0.3", "markeredgewidth": 0.5}
     handles = [Line2D([], [], color=VERDICT_COLOURS[kind], label=kind, **spot) for kind in VERDICT_COLOURS if kind in kinds]
     lines = [Line2D([], [], color=_colour(name), ls=dashes, lw=1.0, label=label) for name, (label, dashes) in LINE_LOOKS.items()]
     made.legend(handles=handles + lines, loc="outside upper center", ncols=4, columnspacing=1.2, handlelength=2.4)
@@ -82,7 +82,7 @@ def changes(ax: Axes, rows: Rows, found: Mapping[str, Any], models: Sequence[str
             change = [rows[f"{one['log']} - {one['baseline']}/{name}"] for name in ("recall", "chair_s")]
             x, y = (100 * row["estimate"] for row in change)
             bars = [[[abs(100 * (limit - row["estimate"]))] for limit in row["interval"]] for row in change]
-            look = {"ms": 4.5, "mec": "0.3", "mew": 0.5, "ecolor": "0.75", "elinewidth": 0.6, "zorder": 3}
+            look: dict[str, Any] = {"ms": 4.5, "mec": "0.3", "mew": 0.5, "ecolor": "0.75", "elinewidth": 0.6, "zorder": 3}
             ax.errorbar(x, y, xerr=bars[0], yerr=bars[1], fmt=MARKERS[which], color=VERDICT_COLOURS[one["verdict"]], **look)
             spots.append((called[one["log"]] if len(models) == 1 else f"{called[one['log']]}, {_bare(model)}", (x, y)))
     ax.axhline(0, color="0.85", lw=0.6, zorder=0)

@@ -37,7 +37,13 @@ def methods(rows: Rows, found: Found) -> str:
 def apart(rows: Rows, found: Found) -> str:
     """A line a compared log: the change, what of it omission gives, what lies beyond, and what is kept and added."""
     called = full_names(found["logs"])
-    head = ("log", "CHAIR_s, change", "recall, change", "mentions that random dropping keeps at this recall", "CHAIR_s beyond every line")
+    head: tuple[str, ...] = (
+        "log",
+        "CHAIR_s, change",
+        "recall, change",
+        "mentions that random dropping keeps at this recall",
+        "CHAIR_s beyond every line",
+    )
     head += ("precision beyond every line", "true objects kept", "absent objects kept", "new true ones a caption", "new absent ones")
     head += ("CHAIR_i at matched mentions, change", "CHAIR_s at matched words, change")
     lines = ruled(head)

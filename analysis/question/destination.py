@@ -36,7 +36,7 @@ def placed(question: Question, config: Config) -> Config:
     ----------
     config : with the fields `out`, `page` and `redraw`. A redraw changes no number: it follows the subject and its images alone
     """
-    default = {field.name: field.default for field in fields(config)}
+    default: dict[str, Any] = {field.name: field.default for field in fields(config)}
     if config.redraw:
         moved = config.out == default["out"] and others(config, IMAGES)
     else:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from analysis.cells.names import PLAN_NAMES
 from analysis.questions import ACROSS_SUBJECTS, QUESTIONS, WHOLE, QuestionCommand
@@ -102,9 +102,9 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
     """The options with the places that may be written; those that were named are kept."""
     stated = WHOLE.get(config.subject)
     if stated is not None and all(getattr(config, name) == getattr(RegenerateConfig, name) for name in ("images", "plan", "batch_size")):
-        whole = {name: getattr(stated, name) for name in ("images", "plan", "batch_size")}
+        whole: dict[str, Any] = {name: getattr(stated, name) for name in ("images", "plan", "batch_size")}
         places = {"out": Path("figures") / config.subject, "docs": stated.docs, "recordings": stated.recordings}
-        free = {name: value for name, value in places.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
+        free: dict[str, Any] = {name: value for name, value in places.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
         return replace(config, **whole, **free)
     if stated is not None:  # a trial asks as the whole does, but for what was named
         own = {name: getattr(stated, name) for name in ("plan", "batch_size")}
@@ -114,7 +114,7 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
     folder = trial(config)
     out = folder if config.out == RegenerateConfig.out else config.out
     moved = {"out": out, "docs": out, "recordings": folder / "recordings"}
-    asked = {name: place for name, place in moved.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
+    asked: dict[str, Any] = {name: place for name, place in moved.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
     return replace(config, **asked)
 
 
@@ -151,8 +151,8 @@ def summary(ended: Sequence[FinishedJob], wall: float) -> str:
     """A line a question, in the order in which they ended, and the sum."""
     lines = [f"{'question':12} {'minutes':>8} {'of the processor':>17}"]
     for one in ended:
-        failed = "" if one.status == 0 else "  failed"
-        lines.append(f"{one.job.name:12} {one.seconds / 60:8.1f} {one.cpu_seconds / 60:17.1f}{failed}")
+        mark = "" if one.status == 0 else "  failed"
+        lines.append(f"{one.job.name:12} {one.seconds / 60:8.1f} {one.cpu_seconds / 60:17.1f}{mark}")
     lines.append(f"{'all':12} {wall / 60:8.1f} {sum(one.cpu_seconds for one in ended) / 60:17.1f}")
     if failed := [one.job.name for one in ended if one.status]:
         lines.append(

@@ -51,7 +51,7 @@ class Scored:
 def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
     """The text of the results file; NaN is null there, and `reasons` says why. The same records give the same bytes."""
     score = scored.score
-    document = {
+    document: dict[str, Any] = {
         "benchmark": scored.metric.name,
         "mode": scored.metric.mode,
         "metrics": score.metrics,

@@ -45,8 +45,8 @@ def scored(config: Scoring) -> Scored:
                 raise BadInput(f"{config.against}: has no answer about what {config.captions} has answers about; give another --against.")
             rows = compare(metric, counted, OTHER, keys=asked, level=config.level, seed=config.seed)
             _tell_of_the_rest(asked)
-    files = [answer.file for answer in answers[HERE]]
-    return Scored(metric, found, records[HERE], config.level, notes, rows, prepared.origin, files)
+    images = [answer.file for answer in answers[HERE]]
+    return Scored(metric, found, records[HERE], config.level, notes, rows, prepared.origin, images)
 
 
 class AnswersWithProgress(Sequence[Answer]):

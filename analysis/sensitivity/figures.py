@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from analysis.ablation.panels import LABELS, Rows
 from analysis.cells.names import BASELINE, PAPER
@@ -131,9 +132,9 @@ def _keys(names: tuple[str, ...], plain: str = "") -> list[Line2D]:
                 BASELINE: (ARM_COLOURS["baseline"], "*", "no smoothing"),
             }
             colour, marker, label = told[one]
-        face = {"markerfacecolor": plain} if plain and marker not in ("x", "") else {}
-        edge = {"markeredgecolor": "0.15"} if plain and one != "default" and marker != "x" else {}
-        line = "-" if marker == "" else "--" if one == "cross" else "none"
+        face: dict[str, Any] = {"markerfacecolor": plain} if plain and marker not in ("x", "") else {}
+        edge: dict[str, Any] = {"markeredgecolor": "0.15"} if plain and one != "default" and marker != "x" else {}
+        line: LineStyleType = "-" if marker == "" else "--" if one == "cross" else "none"
         size = 7 if marker == "*" else 4
         found.append(
             Line2D(

@@ -17,7 +17,13 @@ from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR
 
 # options keep their colour and marker in every panel; the paper's default has the colour of its arm everywhere
 MARKS = {"lambda_ref": ("#E69F00", "D"), "margin": ("#009E73", "s"), "window": ("#CC79A7", "^"), "layers": ("#222222", "o")}
-ABOVE = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 5.3, "color": "0.25", "annotation_clip": False}
+ABOVE: dict[str, Any] = {
+    "xycoords": "axes fraction",
+    "textcoords": "offset points",
+    "fontsize": 5.3,
+    "color": "0.25",
+    "annotation_clip": False,
+}
 REACH = math.sqrt(5.991)  # 95 % of a bivariate normal lie within this many standard deviations (chi-square, 2 degrees)
 
 
@@ -42,7 +48,7 @@ def swept(ax: Axes, rows: Rows, option: str, settings: Sequence[Mapping[str, Any
         face = own if change is not None and passes(change) else "white"
         ax.plot(at, row["estimate"], marker, color=own, markerfacecolor=face, markersize=3.2, markeredgewidth=0.8, zorder=4)
     if named or option == "window":
-        size = {"rotation": 90, "fontsize": 5.3} if named else {}
+        size: dict[str, Any] = {"rotation": 90, "fontsize": 5.3} if named else {}
         ax.set_xticks(x, [str(one["value"]) for one in settings], **size)
     extent = rows.get(f"{option}/range/{measure}")
     if known(extent):
@@ -70,7 +76,7 @@ def by_amount(ax: Axes, rows: Rows, constant: Mapping[str, float], amounts: Mapp
             away = off_curve(rows, option, cell, measure)
             face = own if away is not None and passes(away) else "white"
             ax.plot([amount, amount], row["interval"], color=own, linewidth=0.8, zorder=3)
-            drawn = {"markerfacecolor": face, "markersize": 3.4, "markeredgewidth": 0.8, "zorder": 4}
+            drawn: dict[str, Any] = {"markerfacecolor": face, "markersize": 3.4, "markeredgewidth": 0.8, "zorder": 4}
             ax.plot(amount, row["estimate"], marker, color=own, **drawn)
             points.append((amount, row["estimate"]))
             if option == "layers" and face == own:  # those that leave the curve, by name
@@ -100,7 +106,7 @@ def plane(
             if np.isfinite([*at, *covariance.flat]).all():
                 ax.add_patch(ellipse(at, covariance, colour))
             edge = ARM_COLOURS["kvsmooth"] if cell == PAPER else "0.15"
-            size = {"markersize": 8 if option == BASELINE else 4.2, "markeredgewidth": 1.2 if cell == PAPER else 0.5}
+            size: dict[str, Any] = {"markersize": 8 if option == BASELINE else 4.2, "markeredgewidth": 1.2 if cell == PAPER else 0.5}
             if marker == "x":
                 ax.plot(*at, marker, color=colour, markersize=4, markeredgewidth=1.2, zorder=4)
             else:
@@ -110,10 +116,11 @@ def plane(
 
 def ellipse(at: Sequence[float], covariance: np.ndarray, colour: Any) -> Ellipse:
     """The region that holds 95 % of a bivariate normal of this covariance."""
+    x, y = at
     variances, axes = np.linalg.eigh(covariance)
     width, height = 2 * REACH * np.sqrt(np.maximum(variances[::-1], 0))
     angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1]))
-    return Ellipse(tuple(at), width, height, angle=angle, facecolor=colour, edgecolor=colour, alpha=0.13, linewidth=0.4, zorder=2)
+    return Ellipse((x, y), width, height, angle=angle, facecolor=colour, edgecolor=colour, alpha=0.13, linewidth=0.4, zorder=2)
 
 
 def iso_f1(ax: Axes, levels: Sequence[float]) -> None:

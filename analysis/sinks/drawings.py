@@ -108,7 +108,7 @@ def histogram(ax: Axes, data: xr.Dataset, relation: str, received: str) -> None:
     every = np.concatenate(list(shown.values()))
     low, high = (every.min(), every.max()) if every.size else (0.0, 1.0)
     pad = max(0.08 * (high - low), 0.02)
-    bins = np.linspace(low, high, 41) if high > low else np.linspace(low - pad, low + pad, 41)
+    bins = (np.linspace(low, high, 41) if high > low else np.linspace(low - pad, low + pad, 41)).tolist()
     ax.hist(shown["permuted"], bins=bins, color=NULL_COLOUR, alpha=0.6, label="random order")
     ax.hist(shown["shifted"], bins=bins, histtype="step", color="k", linewidth=0.7, label="turned")
     ax.hist(shown["observed"], bins=bins, color="#0072B2", alpha=0.75, label="observed")
@@ -120,7 +120,13 @@ def histogram(ax: Axes, data: xr.Dataset, relation: str, received: str) -> None:
         left = value < (low + high) / 2
         inside = low - pad <= value <= high + pad
         tip = value if inside else (low - pad if left else high + pad)
-        about = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "color": "#D55E00", "fontsize": 5.5, "va": "center"}
+        about: dict[str, Any] = {
+            "xycoords": ax.get_xaxis_transform(),
+            "textcoords": "offset points",
+            "color": "#D55E00",
+            "fontsize": 5.5,
+            "va": "center",
+        }
         arrow = {"arrowstyle": "->", "color": "#D55E00", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
         text = f"uniform {value:.2f}".replace("-", "\N{MINUS SIGN}")
         ax.annotate(text, (tip, 0.94), xytext=(14 if left else -14, 0), ha="left" if left else "right", arrowprops=arrow, **about)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -68,7 +69,7 @@ def prediction(data: xr.Dataset, rows: Rows) -> Figure:
     columns = 6
     lines = int(np.ceil(len(names) / columns))
     made = figure(PAGE, 1.15 * lines + 0.8)
-    top, bottom = made.subfigures(2, 1, height_ratios=[1.15 * lines, 0.32])
+    (top,), (bottom,) = made.subfigures(2, 1, squeeze=False, height_ratios=[1.15 * lines, 0.32])
     axes = top.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for ax, name in zip(axes, names, strict=False):
         against_windows(ax, data, rows, name)
@@ -81,7 +82,9 @@ def prediction(data: xr.Dataset, rows: Rows) -> Figure:
         if number + columns >= len(names):
             ax.set_xlabel("next queries w")
             ax.tick_params(labelbottom=True)
-    handles = [Line2D([], [], color=shade, marker=marker, label=KIND_LABELS[kind]) for kind, (shade, marker) in KIND_LOOK.items()]
+    handles: list[Artist] = [
+        Line2D([], [], color=shade, marker=marker, label=KIND_LABELS[kind]) for kind, (shade, marker) in KIND_LOOK.items()
+    ]
     handles.append(Patch(color="0.8", label="shuffle null"))
     leading = [Patch(color=LEADS[lead], label=f"known {LEAD_LABELS[lead]}") for lead in ("before", "step", "later")]
     bottom.legend(handles=[*handles, *leading], loc="center", ncols=4, fontsize=6)
@@ -114,7 +117,7 @@ def prediction_layers(data: xr.Dataset, rows: Rows) -> Figure:
 def observation2(data: xr.Dataset) -> Figure:
     """Entropy against received attention: cosine beside correlations, each with its nulls; Spearman by layer and head."""
     made = figure(PAGE, 4.7)
-    top, bottom = made.subfigures(2, 1, height_ratios=[1.75, 1])
+    (top,), (bottom,) = made.subfigures(2, 1, squeeze=False, height_ratios=[1.75, 1])
     names = {"column_sum": "column sum", "mean_received": "mean received"}
     axes = top.subplots(2, 4)
     for line, received in enumerate(RECEIVED):
@@ -142,7 +145,7 @@ def prevalence(data: xr.Dataset, rows: Rows) -> Figure:
     known = leads(data)
     names = [name for name in known if name in data["detector"].values][::-1]
     made = figure(PAGE, 3.9)
-    top, bottom = made.subfigures(2, 1, height_ratios=[1.15, 1])
+    (top,), (bottom,) = made.subfigures(2, 1, squeeze=False, height_ratios=[1.15, 1])
     titles = {"bos": "BOS", "prompt": "prompt text", "image": "image tokens", "generated": "generated tokens"}
     axes = top.subplots(1, 4, sharey=True)
     for number, (ax, place) in enumerate(zip(axes, PLACES, strict=True)):

@@ -1,6 +1,6 @@
 """Names of the axes of sinks.nc: what a redraw needs to know without loading a model's libraries."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 GROUPS = ("generated", "prompt", "image")
@@ -21,7 +21,7 @@ MAIN = 20
 RESAMPLES = 1999
 
 
-def scorers(detectors: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+def scorers(detectors: Sequence[str]) -> tuple[str, ...]:
     """What is scored: the detectors, then the baselines."""
     return (*detectors, *BASELINES)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -60,7 +61,7 @@ def _prediction(data: xr.Dataset, about: dict, seed: int, level: float) -> Itera
     tested, compared = (f"max-T over {int(np.isfinite(test.p_max_t).sum())} scores and windows" for test in (half, against))
     for number, (name, width) in enumerate((name, width) for name in scorers for width in windows):
         where = {"question": "prediction", "scorer": name, "window": width, "known": lead(name, about)}
-        told = {"unit": "AUROC", "n": int(half.n[number]), "where": where}
+        told: dict[str, Any] = {"unit": "AUROC", "n": int(half.n[number]), "where": where}
         yield Row(
             name=f"prediction/within/{name}/w{width}",
             estimate=interval.estimate[number],
@@ -94,7 +95,7 @@ def _prediction(data: xr.Dataset, about: dict, seed: int, level: float) -> Itera
         estimate, *limits = data["same_token"].sel(scorer=name, bound=list(BOUNDS)).values
         where = {"question": "prediction", "scorer": name, "window": main, "known": lead(name, about)}
         if name == "token":  # within one token, leaving an image out makes its positives' rate lower than its negatives'
-            estimate, limits = np.nan, (np.nan, np.nan)
+            estimate, limits = np.nan, [np.nan, np.nan]
         yield _plain(f"prediction/same token/{name}/w{main}", estimate, limits, images, where, "AUROC")
     for kind in KINDS[::2]:
         for name in scorers:

@@ -141,7 +141,7 @@ def open_store(store: Path, settings: Mapping[str, Any]) -> None:
 def write(path: Path, text: Mapping[str, np.ndarray], data_hash: str) -> None:
     """Write the arrays of one image, whole or not at all."""
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        about = {"data_hash": np.array(data_hash), "format": np.array(FORMAT), "commit": np.array(git_commit())}
+        about: dict[str, Any] = {"data_hash": np.array(data_hash), "format": np.array(FORMAT), "commit": np.array(git_commit())}
         np.savez_compressed(file, **{**text, **about})
 
 

@@ -4,6 +4,7 @@ Kendall's tau-b, Spearman, Pearson, and their partial forms given one covariate 
 near one for any two positive quantities, however unrelated, and stands here only to be shown beside the others.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,7 +157,13 @@ def _coefficients(
     x: Float[np.ndarray, "quantity case"], y: Float[np.ndarray, " case"], z: Float[np.ndarray, " case"] | None, kind: str
 ) -> Float[np.ndarray, " quantity"]:
     """Of one image; no NaN."""
-    transform = {"kendall": _signs, "spearman": _centred_ranks, "pearson": _centred, "cosine": np.asarray}[kind]
+    transforms: dict[str, Callable[..., np.ndarray]] = {
+        "kendall": _signs,
+        "spearman": _centred_ranks,
+        "pearson": _centred,
+        "cosine": np.asarray,
+    }
+    transform = transforms[kind]
     x, y = _unit(transform(x)), _unit(transform(y))
     if z is None:
         return x @ y

@@ -90,7 +90,7 @@ def delong(found: Sequence[Concordance], *, within: bool = False) -> DeLong:
         pairs, concordant = (np.diagonal(one, axis1=1, axis2=2) for one in (pairs, concordant))
         total = pairs.sum(axis=1)
         holds = (pairs > 0).any(axis=0)
-        groups = (int(holds.sum()),)
+        groups: tuple[int, ...] = (int(holds.sum()),)
     else:
         total = pairs.sum(axis=(1, 2))
         rows, columns = (pairs > 0).any(axis=(0, 2)), (pairs > 0).any(axis=(0, 1))

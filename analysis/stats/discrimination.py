@@ -153,7 +153,9 @@ def compare_scores(
     area = cluster_bca(_change(_areas(pair)), images, level=level, resamples=resamples, seed=seed)
     precise = cluster_jackknife(_change(average_precision([one.ranking for one in pair])), images, level=level)
     p = delong([one.pairs for one in pair], within=form == "within").difference(0, 1)[2]
-    return Difference(*_limits(area)[0], p, *_limits(precise)[0], *pair[0].numbers, area.reason[0] or precise.reason[0])
+    (auroc, low, high), (auprc, auprc_low, auprc_high) = _limits(area)[0], _limits(precise)[0]
+    reason = area.reason[0] or precise.reason[0]
+    return Difference(auroc, low, high, p, auprc, auprc_low, auprc_high, *pair[0].numbers, reason)
 
 
 class _Counted:
@@ -176,11 +178,17 @@ class _Counted:
 
     def told(self, area: Sequence[float], precision: Sequence[float], reason: str) -> Discrimination:
         images, hits, misses = self.numbers
+        auroc, low, high = map(float, area)
+        auprc, auprc_low, auprc_high = map(float, precision)
         return Discrimination(
             self.form,
-            *map(float, area),
+            auroc,
+            low,
+            high,
             float(delong([self.pairs], within=self.form == "within").p()[0]),
-            *map(float, precision),
+            auprc,
+            auprc_low,
+            auprc_high,
             self.ranking.chance,
             hits / (hits + misses) if hits + misses else float("nan"),
             images,

@@ -5,6 +5,7 @@ Slopes per 100 tokens are `trend.two_stage(..., kind="theil_sen", per=100)`.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -82,7 +83,7 @@ def cliffs_delta(
         sign = np.sign(first.T[:, :, None] - second.T[:, None, :])
     known = np.isfinite(sign)
     share = _pairs(np.where(known, sign, 0.0), known.astype(float))
-    options = {"level": level, "resamples": resamples, "seed": seed}
+    options: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
     if paired:
         return cluster_bca(lambda drawn: share(drawn, drawn), len(first), **options)
     return unpaired_bca(share, len(first), len(second), **options)
@@ -132,7 +133,7 @@ def rate_ratio(
         told = f"{len(treated[0])} and {len(control[0])}"
         raise ValueError(f"rate_ratio.treated and control must hold the same images where paired; got {told}.")
     logs = _log(ratio(*treated)), _log(ratio(*control))
-    options = {"level": level, "resamples": resamples, "seed": seed}
+    options: dict[str, Any] = {"level": level, "resamples": resamples, "seed": seed}
     if paired:
         found = cluster_bca(difference(*logs), len(treated[0]), **options)
     else:

@@ -76,7 +76,7 @@ def paired_difference(both: int, only_treated: int, only_control: int, neither: 
     treated, control = both + only_treated, both + only_control
     (treated_down, treated_up), (control_down, control_up) = _wilson_arms(treated, n, level), _wilson_arms(control, n, level)
     margins = treated * (n - treated) * control * (n - control)
-    numerator = both * neither - only_treated * only_control
+    numerator: float = both * neither - only_treated * only_control
     numerator = max(numerator - n / 2, 0) if numerator > 0 else numerator
     phi = numerator / math.sqrt(margins) if margins else 0.0
     difference = (treated - control) / n

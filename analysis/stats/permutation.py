@@ -180,7 +180,8 @@ def _test(statistic: Statistic, values: np.ndarray, labels: np.ndarray, order: _
         raise ValueError(f"permutation.values must be finite: leave such cases out; got {(~np.isfinite(values)).sum()} that are not.")
     quantities, nothing = values.shape[1], np.full(values.shape[1], np.nan)
     if not len(values):
-        return PermutationResult(*[nothing.copy() for _ in range(7)], draws, ("there are no cases",) * quantities)
+        observed, mean, low, high, z, p, p_max_t = (nothing.copy() for _ in range(7))
+        return PermutationResult(observed, mean, low, high, z, p, p_max_t, draws, ("there are no cases",) * quantities)
     rng, rows = np.random.default_rng(seed), max(1, _CELLS // len(values))
     null = np.concatenate([statistic(values, labels[order(rng, min(rows, draws - done))]) for done in range(0, draws, rows)])
     observed = statistic(values, labels[None])[0]

@@ -229,7 +229,7 @@ def _contrasts(each: Float[np.ndarray, "image 2 3 time"], level: float, resample
     p = swap_test(second, first, of_counts, draws=draws, seed=seed)
     found = cluster_bca(of, len(both), level=level, resamples=resamples, seed=seed)
     rows = zip(names, _stacked(found).tolist(), p.tolist(), found.reason, strict=True)
-    return {name: Contrast(*limits, chance, len(both), reason) for name, limits, chance, reason in rows}
+    return {name: Contrast(one, low, high, chance, len(both), reason) for name, (one, low, high), chance, reason in rows}
 
 
 def _scalars(found: LifeTable) -> Float[np.ndarray, " quantity *row"]:

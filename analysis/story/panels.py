@@ -73,7 +73,13 @@ def captions(ax: Axes, subject: SubjectResults) -> None:
             for word in line:
                 place_of = (0.225 + at * 0.775 / (2 * WIDTH), top - height * (0.2 + 0.19 * row))
                 weight = "bold" if word.kind == ABSENT else "normal"
-                told = {"fontsize": FONT, "family": "monospace", "color": WORDS[word.kind], "fontweight": weight, "va": "top"}
+                told: dict[str, Any] = {
+                    "fontsize": FONT,
+                    "family": "monospace",
+                    "color": WORDS[word.kind],
+                    "fontweight": weight,
+                    "va": "top",
+                }
                 ax.text(*place_of, word.text, transform=ax.transAxes, **told)
                 at += len(word.text) + 1
 

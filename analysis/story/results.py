@@ -94,8 +94,8 @@ def real_logs(path: Path) -> list[RealLog]:
         found = json.loads(path.read_text(encoding="utf-8"))
         verdicts = {one["log"]: one["verdict"] for one in found["verdicts"]}
         for log in found["logs"]:
-            shares = (rows[f"{log['name']}/{name}"]["estimate"] for name in ("looping", "chair_s", "repeated_4grams"))
-            made.append(RealLog(log["model"], log["method"], *shares, verdicts.get(log["name"], "")))
+            looping, chair_s, repeated = (rows[f"{log['name']}/{name}"]["estimate"] for name in ("looping", "chair_s", "repeated_4grams"))
+            made.append(RealLog(log["model"], log["method"], looping, chair_s, repeated, verdicts.get(log["name"], "")))
     except (KeyError, TypeError) as error:
         raise BadInput(f"{path}: lacks {error}; run python -m analysis.published again.") from error
     return made

@@ -47,7 +47,7 @@ def _ours(stream: Any, original: Any) -> bool:
     return stream is original and isinstance(stream, io.TextIOWrapper) and type(_raw(stream)) is io.FileIO
 
 
-def _raw(stream: io.TextIOWrapper) -> io.RawIOBase:
+def _raw(stream: io.TextIOWrapper) -> object:
     return getattr(stream.buffer, "raw", stream.buffer)  # without a buffer under PYTHONUNBUFFERED
 
 
@@ -55,7 +55,7 @@ def _undying(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     stream.flush()
     raw = _Unread(stream.fileno(), "w", closefd=False)
     bytes_out = io.BufferedWriter(raw) if hasattr(stream.buffer, "raw") else raw
-    options = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
+    options: dict[str, Any] = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
     return io.TextIOWrapper(bytes_out, stream.encoding, "backslashreplace", **options)
 
 

@@ -61,7 +61,8 @@ def check_temperature(value: Any, name: str) -> None:
     BadInput
     """
     coldest, hottest = TEMPERATURES
-    if not (isinstance(value, Real) and not isinstance(value, bool) and coldest <= value <= hottest):
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and coldest <= value <= hottest):
         raise BadInput(f"{name} must lie from {coldest:g} to {hottest:g}; got {value!r}: for the likeliest token do not sample.")
 
 

@@ -1,10 +1,11 @@
 """Reading any layer's output as next-token logits: the logit lens, through the model's own final norm and output embeddings."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from kvsmooth import Unsupported
 from kvsmooth.decoding.attention import innermost_decoder
@@ -30,7 +31,7 @@ class Unembedding:
     behind : what is applied behind the head; None until `settle` has found it
     """
 
-    def __init__(self, speaker: nn.Module):
+    def __init__(self, speaker: Any):
         self.head = speaker.get_output_embeddings()
         decoder = innermost_decoder(speaker)
         self.modules = [module for name in AFTER_LAYERS if (module := getattr(decoder, name, None)) is not None]

@@ -150,5 +150,5 @@ def _attributes(root: h5py.h5g.GroupID) -> Iterator[tuple[str, str]]:
 
 def _text(values: np.ndarray) -> np.ndarray:
     found = np.empty(values.shape, dtype=object)
-    found.flat = [value.decode() for value in values.flat]
+    found.flat[:] = [value.decode() for value in values.flat]
     return found

@@ -157,14 +157,14 @@ def validate(recording: xr.Dataset) -> xr.Dataset:
     """
     for name in ATTRIBUTES.keys() - recording.attrs.keys():
         raise InvalidRecording(f"Recording.attrs must hold {name} ({ATTRIBUTES[name]}); it is missing.")
-    for name in recording.coords.keys() - COORDINATES.keys():
-        raise InvalidRecording(f"Recording has the coordinate {name}, which the schema does not know.")
+    for unknown in recording.coords.keys() - COORDINATES.keys():
+        raise InvalidRecording(f"Recording has the coordinate {unknown}, which the schema does not know.")
     if "step" not in recording.coords or not np.array_equal(recording.step.values, np.arange(recording.sizes["step"])):
         raise InvalidRecording("Recording.step must count from 0 without gaps.")
     if {"n_steps", "token_predicted"} - set(recording.data_vars):
         raise InvalidRecording("Recording must hold n_steps and token_predicted.")
-    for name, data in recording.data_vars.items():
-        _validate_form(str(name), data)
+    for variable, data in recording.data_vars.items():
+        _validate_form(str(variable), data)
     _validate_values({str(name): data.values for name, data in recording.data_vars.items()})
     return recording
 

@@ -59,7 +59,7 @@ def _smollm2() -> BundledSubject:
     from probes.subjects.smollm2 import loading, wellformed, words
     from probes.subjects.smollm2.model import SIZE, build_processor
 
-    made = {"load": loading.load, "processor": build_processor, "revision": loading.revision}
+    made: dict[str, Any] = {"load": loading.load, "processor": build_processor, "revision": loading.revision}
     return BundledSubject("smollm2", SIZE, words.object_forms, wellformed.writes, **made, points=True)
 
 

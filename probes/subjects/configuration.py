@@ -14,7 +14,7 @@ ORIGINAL = ("LlavaLlama", "LlavaMistral", "LlavaMpt", "LlavaQwen")
 """How architectures of LLaVA's own code begin; in transformers none does."""
 
 
-def configuration_of(name: str, source: str, **pinned: str) -> Any:
+def configuration_of(name: str, source: str, **pinned: Any) -> Any:
     """The configuration of a model, with an attention implementation that can be followed.
 
     Parameters

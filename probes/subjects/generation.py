@@ -31,7 +31,7 @@ def settle_generation(name: str, model: torch.nn.Module, tokenizer: Any) -> None
     ------
     BadInput : a string at which to stop is no special token
     """
-    settings = [module.generation_config for module in model.modules() if getattr(module, "generation_config", None) is not None]
+    settings: list[Any] = [module.generation_config for module in model.modules() if getattr(module, "generation_config", None) is not None]
     told = {}
     for config in settings:
         for key, followed in FOLLOWED.items():

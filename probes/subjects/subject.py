@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from probes.command.cli import BadInput, first_sentence
@@ -31,7 +30,7 @@ class Subject:
     """
 
     name: str
-    model: torch.nn.Module
+    model: Any
     processor: Any
     revision: str = "unknown"
     forms: Mapping[str, Sequence[str]] | None = None
@@ -42,7 +41,7 @@ class Subject:
         return Tracing(self.model)
 
     @cached_property
-    def speaker(self) -> torch.nn.Module:
+    def speaker(self) -> Any:
         """The module whose `generate` loop runs and whose settings end it: the model, or its language model if it delegates to that."""
         head = self.model.get_output_embeddings()
         return next((module for module in self.model.modules() if any(child is head for child in module.children())), self.model)

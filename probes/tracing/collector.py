@@ -224,7 +224,7 @@ class StepCollector:
 
 
 def _stack(parts: Sequence[Tensor]) -> Tensor | None:
-    return torch.stack(parts) if parts else None
+    return torch.stack(list(parts)) if parts else None
 
 
 def _stacked(read: tuple) -> Rows:

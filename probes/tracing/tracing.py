@@ -44,7 +44,7 @@ class Tracing:
     Unsupported : the model has no decoder, or its attention does not go through transformers' attention interface
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: Any):
         from nnsight import NNsight
 
         paths = {id(module): path for path, module in model.named_modules()}
@@ -195,7 +195,7 @@ class _Steps:
         self.logits = None
 
 
-def _decoder(model: nn.Module, paths: dict[int, str]) -> nn.Module:
+def _decoder(model: nn.Module, paths: dict[int, str]) -> Any:
     decoder = innermost_decoder(model)
     if decoder is None or id(decoder) not in paths or any(not hasattr(layer, "self_attn") for layer in decoder.layers):
         raise Unsupported(

@@ -1,6 +1,7 @@
 """The figure of this part: what heads write beside how much they lean on one token, norms of patches, lives of secondary sinks."""
 
 import json
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -58,7 +59,7 @@ def norms(ax: Axes, data: xr.Dataset) -> None:
     ax.fill_between(layers, low, high, color=BLUE, alpha=0.25, linewidth=0)
     ax.plot(layers, middle, "o-", color=BLUE)
     ax.axhline(OUTLIER, color="0.4", linewidth=0.7, linestyle="--")
-    place = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
+    place: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
     ax.annotate("outliers\nabove", (1, OUTLIER), xytext=(1, 0), fontsize=5.5, color="0.3", va="center", **place)
     if read >= 0:
         ax.plot(read, middle[read], "o", markersize=8, markerfacecolor="none", markeredgecolor="k", label="read by the language model")

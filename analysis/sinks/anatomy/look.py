@@ -55,8 +55,8 @@ def look(subject: Subject, items: Sequence[Item], captions: Sequence[Sequence[in
     whole = []
     for row, group in enumerate(groups.cpu()):
         there = group >= 0
-        pixels = inputs.get("pixel_values")
-        pixels = pixels[row].float().cpu().numpy() if pixels is not None and len(pixels) == len(items) else np.zeros(0)
+        shown = inputs.get("pixel_values")
+        pixels = shown[row].float().cpu().numpy() if shown is not None and len(shown) == len(items) else np.zeros(0)
         text = {name: np.stack(values, 2 if name == "rank" else 0) for name, values in made[row].items()}
         text["norms"] = np.zeros((0, int(patches[row]))) if norms is None else norms[:, row].cpu().numpy()
         text["contrast"] = contrast(pixels, int(patches[row]))

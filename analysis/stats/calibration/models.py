@@ -1,6 +1,7 @@
 """Level and coverage of associations within images, logistic regressions, and times to a first event."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ _TIME = 5
 def _association(rng):
     image = np.repeat(np.arange(40), 20)
     x, y = (autoregressive(rng, 40, 20, 0.6).ravel() + rng.normal(size=40)[image] for _ in range(2))
-    options = {"resamples": 299, "seed": seed_of(rng)}
+    options: dict[str, Any] = {"resamples": 299, "seed": seed_of(rng)}
     tau, repeated = within_tau(x, y, image, **options), repeated_correlation(x, y, image, **options)
     return tau.p[0] <= 0.05, tau.low[0] <= 0 <= tau.high[0], repeated.low <= 0 <= repeated.high, repeated.p <= 0.05
 

@@ -1,5 +1,7 @@
 """Coverage of the limits of effect sizes, of paired shares and of equivalence; and power where it can be known otherwise."""
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import norm
 
@@ -13,7 +15,7 @@ from analysis.stats.power import discordant, mcnemar_p
 _IMAGES = 40
 
 
-def _options(rng: np.random.Generator) -> dict[str, int]:
+def _options(rng: np.random.Generator) -> dict[str, Any]:
     return {"resamples": 499, "seed": seed_of(rng)}
 
 

@@ -4,6 +4,7 @@ On cores with bfloat16 instructions a step takes a sixth less time; autocast, wh
 """
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,4 +36,5 @@ def shorten(model: nn.Module) -> None:
     """Lets every linear layer without bias multiply in bfloat16 while it trains; in evaluation nothing changes."""
     for module in model.modules():
         if isinstance(module, nn.Linear) and module.bias is None:
-            module.forward = partial(_forward, module)
+            linear: Any = module
+            linear.forward = partial(_forward, module)

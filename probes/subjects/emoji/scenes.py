@@ -86,7 +86,8 @@ def sprite(character: str, size: int, mirrored: bool) -> Image.Image:
     """A glyph cropped to what it shows, its longer side ``size`` pixels; RGBA."""
     glyph = _glyph(character)
     scale = size / max(glyph.size)
-    small = glyph.resize(tuple(max(3, round(side * scale)) for side in glyph.size), Image.Resampling.LANCZOS)
+    width, height = (max(3, round(side * scale)) for side in glyph.size)
+    small = glyph.resize((width, height), Image.Resampling.LANCZOS)
     return small.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else small
 
 

@@ -10,7 +10,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -147,7 +147,8 @@ def losses(
     model: LlavaForConditionalGeneration, batches: Batches, drawn: list[Scene], stage: str, config: EmojiTrainConfig
 ) -> dict[str, Tensor]:
     """The caption's and the alignment's mean cross-entropy in nat (the caption's is absent in the first stage)."""
-    core, table = model.model, model.get_input_embeddings()
+    core = model.model
+    table: Any = model.get_input_embeddings()
     seen = core.vision_tower(batches.pixels(drawn)).last_hidden_state[:, 1:]
     seen = core.multi_modal_projector(seen)
     shown = batches.patches(drawn)

@@ -20,7 +20,7 @@ class TrainableParts(nn.Module):
 
     def __init__(self, sight: Sight, bfloat16: bool) -> None:
         super().__init__()
-        self.tokenizer, self.sight, self.bfloat16 = base_tokenizer(), sight, bfloat16
+        self.tokenizer, self.sight, self.autocast = base_tokenizer(), sight, bfloat16
         self.language = LlamaForCausalLM(text_config()).eval()
         self.language.model.load_state_dict(base_weights())
         self.language.tie_weights()
@@ -46,7 +46,7 @@ class TrainableParts(nn.Module):
         return [{"params": params, "top": top, "late": late, "weight_decay": 0.01} for params, top, late in held]
 
     def precision(self):
-        return torch.autocast("cpu", torch.bfloat16) if self.bfloat16 else nullcontext()
+        return torch.autocast("cpu", torch.bfloat16) if self.autocast else nullcontext()
 
     def embedded(self, seen: Tensor, words: Tensor | None = None) -> Tensor:
         """The prompt with the image tokens in it, then the caption's tokens."""
