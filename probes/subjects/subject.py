@@ -23,7 +23,7 @@ class Subject:
     Attributes
     ----------
     name : of a bundled subject ("emoji", "smollm2"), a folder or a hub id
-    model : in evaluation mode
+    model : of transformers, in evaluation mode
     processor : makes its inputs; has a `tokenizer`
     revision : hub commit, or a hash of the model's files on disk
     forms : by object, the words that a caption says for it; None: COCO's eighty names, of a bundled subject those that it knows

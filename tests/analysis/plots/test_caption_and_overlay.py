@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.plots.caption import MARK, classed, valued, wrapped
@@ -60,6 +61,13 @@ def test_a_word_has_the_colour_of_its_number_and_none_without_one(ax):
 
 def test_what_marks_a_word_is_no_arms_colour():
     assert not {MARK, *OBJECT_COLOURS.values()} & {*ARM_COLOURS.values(), CONSTANT_COLOUR}
+
+
+def test_words_are_set_in_a_part_of_a_figure_too():
+    whole = Figure(figsize=(4, 2), layout="constrained")
+    (above,), _ = whole.subfigures(2, 1, squeeze=False)
+    drawn = classed(PIECES, [None] * len(PIECES), {}, ax=above.subplots())
+    assert [text.get_text() for text in drawn.texts] == [piece.strip() for piece in PIECES]
 
 
 def test_no_number_and_equal_numbers_are_drawn_too(ax):

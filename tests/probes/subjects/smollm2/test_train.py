@@ -28,6 +28,7 @@ def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_
     for module in (loading, train, trainable):
         monkeypatch.setattr(module, "base_weights", read_once)
     whole = SmolLM2Training(config(tmp_path / "whole"), 0)
+    assert callable(whole.trained.bfloat16), "hidden by an option of that name"
     lines = [whole.advance() for _ in range(3)]
     before = {name: value.clone() for name, value in adapters(whole.trained.language.model).items()}
     whole.save()
