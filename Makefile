@@ -40,7 +40,7 @@ test: lint
 
 ## the tests that take a moment each
 fast: .venv/dev
-	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal -m "not slow and not lasting"
 
 ## every test of the rooms touched since main, and the fast ones of what imports the files that changed
 changed: .venv/dev

@@ -77,7 +77,7 @@ def main(words: list[str]) -> int:
     near, far = chosen(since_main(), imports())
     print(f"{len(near)} files of tests as a whole, the fast tests of {len(far)} more", flush=True)  # noqa: T201
     status = 0
-    for files, tier in ((near, []), (far, ["-m", "not slow"])):
+    for files, tier in ((near, []), (far, ["-m", "not slow and not lasting"])):
         done = subprocess.call([sys.executable, "-m", "pytest", *files, *tier, *words], cwd=ROOT) if files else 0
         status = status or (0 if done == NO_TESTS else done)
     return status

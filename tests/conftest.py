@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import shapes
+from tests import lasting, shapes
 
 shapes.lighten()
 gc.disable()  # until all is loaded
@@ -28,6 +28,15 @@ gc.disable()  # until all is loaded
 # timed, as a busy machine is slow at anything
 settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that take longer than a moment are marked by the list of them."""
+    listed = lasting.lasting()
+    for item in items:
+        if item.nodeid in listed:
+            item.add_marker("lasting")
 
 
 def pytest_collection_finish():
