@@ -59,7 +59,7 @@ class Generation:
         questions = sum(len(batch) for batch in batches)
         with (
             tqdm(total=questions, desc=self.method.name, unit="answer", disable=not sys.stderr.isatty()) as bar,
-            closing(engine.run(make, self.payloads(batches, source))) as outcomes,  # type: ignore[type-var]
+            closing(engine.run(make, self.payloads(batches, source))) as outcomes,
         ):
             for outcome in outcomes:
                 lines = [_line(items[one.key], one) for one in outcome]

@@ -44,7 +44,7 @@ def dilution(recording: xr.Dataset, group: str = "image") -> xr.DataArray:
 def log_excess(recording: xr.Dataset) -> xr.DataArray:
     """Logarithm of visual mass over its dilution null: 0 is uniform attention, and growth of the context alone leaves it there."""
     mass, null = visual_mass(recording, "image"), dilution(recording)
-    return np.log(mass.where(mass > 0) / null.where(null > 0))  # type: ignore[return-value]
+    return np.log(mass.where(mass > 0) / null.where(null > 0))  # type: ignore[return-value]  # numpy does not say that it keeps DataArrays
 
 
 def entropy_without_bos(recording: xr.Dataset) -> xr.DataArray:

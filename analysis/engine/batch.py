@@ -1,6 +1,6 @@
 """The interface of an engine: batches of payloads in, one outcome per payload out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,7 +46,7 @@ class Outcome:
 class Engine(Protocol):
     """Runs batches; outcomes come as batches finish, in any order, and the caller writes them."""
 
-    def run(self, make: Maker, batches: Iterable[Batch]) -> Iterator[list[Outcome]]:
+    def run(self, make: Maker, batches: Iterable[Batch]) -> Generator[list[Outcome], None, None]:
         """One list of outcomes a batch.
 
         A batch that fails is tried again item by item, so that one bad item spoils no other; an item that fails alone is set aside.

@@ -1,7 +1,7 @@
 """Batches are worked on in this process, one after another."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from analysis.engine.attempts import Attempt, make_worker, run_attempt, settled
@@ -16,7 +16,7 @@ class LocalEngine:
     An error is the item's; what ends the process ends the run, as only workers in processes of their own (`RayEngine`) outlive it.
     """
 
-    def run(self, make: Maker, batches: Iterable[Batch]) -> Iterator[list[Outcome]]:
+    def run(self, make: Maker, batches: Iterable[Batch]) -> Generator[list[Outcome], None, None]:
         """One list of outcomes a batch, in the order of the batches; of a batch that failed one list an item.
 
         An interrupt lets the batch under way finish, gives it, and is raised then; a second one is raised at once.

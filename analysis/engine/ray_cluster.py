@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -42,7 +42,7 @@ class RayEngine:
         if type(self.threads) is not int or self.threads < 1:
             raise ValueError(f"RayEngine.threads must be a positive integer; got {self.threads}.")
 
-    def run(self, make: Maker, batches: Iterable[Batch]) -> Iterator[list[Outcome]]:
+    def run(self, make: Maker, batches: Iterable[Batch]) -> Generator[list[Outcome], None, None]:
         """One list of outcomes a batch, as batches finish; of a batch that failed or lost its worker one list an item.
 
         Two batches a worker are held at a time, one under way and one ready. An interrupt starts nothing new, gives what is under way, and

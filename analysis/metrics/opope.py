@@ -106,7 +106,7 @@ class Opope(Polling):
         return found
 
     @cached_property
-    def _table(self) -> PollingTable:  # type: ignore[override]
+    def _table(self) -> PollingTable:
         return PollingTable(strategies_of(self.questions), self.beta)
 
     def records(self, answers: Sequence[Answer]) -> list[OpopeRecord]:

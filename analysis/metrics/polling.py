@@ -112,7 +112,9 @@ class PollingTable:
 class Polling:
     """What metrics of yes and no share: counts, measures and ratios of the strategies that were asked; `_table` holds them."""
 
-    _table: PollingTable
+    @property
+    def _table(self) -> PollingTable:
+        raise NotImplementedError
 
     @property
     def counts(self) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class Pope(Polling):
         return {question.key: question for question in self.questions}
 
     @cached_property
-    def _table(self) -> PollingTable:  # type: ignore[override]
+    def _table(self) -> PollingTable:
         return PollingTable(strategies_of(self.questions))
 
     @property
