@@ -6,7 +6,7 @@ from typing import Any
 from analysis.captions.measures import MEASURES
 from analysis.dose.grammar import LABEL
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
-from analysis.telling.wording import Rows, bracketed, direction, p_value, page
+from analysis.telling.wording import Rows, bracketed, brief, direction, p_value, page
 
 SHOWN = ("chair_i", "chair_s", "recall", "f1", "repeated_4grams", "looping", "length")
 NONE, CHOSEN, PUBLISHED = "none", "chosen", "published"
@@ -23,7 +23,7 @@ def verdict(rows: Rows, dose: float, published: float) -> str:
     looping = [rows[f"test/looping/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)]
     known = rows[f"test/chair_i/{PUBLISHED} - {NONE}"]
     told = f"{said}; the published {published:g} {_WAY[direction(known)]} it ({bracketed(known)})"
-    text = f"{told}, with {100 * looping[1]:.3g} % of captions looping, {100 * looping[0]:.2g} % without smoothing."
+    text = f"{told}, with {100 * looping[1]:.3g} % of captions looping, {brief(100 * looping[0])} % without smoothing."
     return f"{text[0].upper()}{text[1:]}"
 
 

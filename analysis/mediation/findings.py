@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.mediation.effects import CONTRAST, EFFECTS, PRIMARY, PRIMARY_ARM, PRIMARY_OUTCOME
 from analysis.mediation.names import ARMS
-from analysis.telling.wording import LEVEL, Rows, alike, bracketed, direction, number, page, table, was_tested
+from analysis.telling.wording import LEVEL, Rows, alike, bracketed, brief, direction, number, page, table, was_tested
 
 TOTAL, DIRECT, INDIRECT = (f"{PRIMARY_ARM}/{PRIMARY_OUTCOME}/{effect}" for effect in PRIMARY)
 _TABLE = {
@@ -93,8 +93,9 @@ def ending(rows: Rows) -> str:
     times, way = math.exp(abs(total["estimate"])), ("likelier", "shorter") if direction(total) > 0 else ("less likely", "longer")
     alone = f"the rows alone do {bracketed(attention)}" if direction(attention) == direction(total) else "not by its attention rows alone"
     return (
-        f"*How long captions become.* Where a sentence of these captions ends, KVSmooth makes the end of the caption {times:.3g} times "
-        f"{way[0]}: {bracketed(total)} nat, {alone}. A model that is asked so at every sentence writes {way[1]} captions, whatever it sees."
+        "*How long captions become.* Where a sentence of these captions ends, KVSmooth makes the end of the caption "
+        f"{brief(times, 3)} times {way[0]}: {bracketed(total)} nat, {alone}. A model that is asked so at every sentence writes {way[1]} "
+        "captions, whatever it sees."
     )
 
 

@@ -8,7 +8,7 @@ from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.mechanism.findings import NAMES, has_signature
 from analysis.published.verdict import BETTER, NOT_LOWERING
 from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
-from analysis.telling.wording import direction, listed, p_value
+from analysis.telling.wording import brief, direction, listed, p_value
 
 ALPHA = 0.05
 
@@ -50,14 +50,14 @@ def broken(subjects: Sequence[SubjectResults]) -> str:
         told = f"{words[0]:.0f} words become {words[1]:.0f}"
         if f"test/written/{NONE}" in subject.dose:
             shares = [100 * subject.dose[f"test/written/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)]
-            told += f"; sentences that its grammar can write go from {shares[0]:.2g} % to {shares[1]:.2g} %"
+            told += f"; sentences that its grammar can write go from {brief(shares[0])} % to {brief(shares[1])} %"
         parts.append(
-            f"{100 * looping[1]:.3g} % of the captions of {subject.name} loop, {100 * looping[0]:.2g} % without smoothing ({told})"
+            f"{100 * looping[1]:.3g} % of the captions of {subject.name} loop, {brief(100 * looping[0])} % without smoothing ({told})"
         )
         end = subject.mediation.get(f"{PAPER}/end/total")
         if direction(end):
             times = math.exp(abs(end["estimate"]))
-            ends.append(f"{times:.2g} times {'likelier' if end['estimate'] > 0 else 'less likely'} on {subject.name}")
+            ends.append(f"{brief(times)} times {'likelier' if end['estimate'] > 0 else 'less likely'} on {subject.name}")
     why = f"; where a sentence of unsmoothed captions ends, their end is {listed(ends)}" if ends else ""
     return f"**The text breaks there**, which CHAIR cannot see: {listed(parts)}{why}."
 

@@ -69,6 +69,11 @@ def signed(value: float) -> str:
     return "–" if not math.isfinite(value) else f"{value:#.3g}".rstrip(".").replace("-", "−")
 
 
+def brief(value: float, digits: int = 2) -> str:
+    """So many significant digits, or all of those before the point: "100" where `.2g` says "1e+02"."""
+    return f"{value:.{digits}g}" if abs(value) < 10**digits - 0.5 else f"{value:.0f}"
+
+
 def chance(p: float) -> str:
     """A p-value as text, in a sentence; in a cell of a table it is `p_value`."""
     told = p_value(p, NO_P)

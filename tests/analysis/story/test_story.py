@@ -85,6 +85,8 @@ def test_sentences_follow_signs_and_corrected_tests():
     shares = {f"test/written/{arm}": {"estimate": share} for arm, share in (("none", 0.924), ("published", 0.0918))}
     told = "(80 words become 80; sentences that its grammar can write go from 92 % to 9.2 %)"
     assert told in broken([replace(better, dose=better.dose | shares)])
+    whole = shares | {"test/written/none": {"estimate": 1.0}}
+    assert "go from 100 % to 9.2 %" in broken([replace(better, dose=better.dose | whole)])
     lost = {"test/written/chosen - none": {"estimate": -0.041, "p_adjusted": 0.001}}
     assert "sentences that its grammar can write change by -4.1 points" in fair([replace(better, dose=better.dose | lost)])
     assert "grammar" not in fair(
