@@ -70,16 +70,19 @@ def measure(config: MechanismConfig) -> xr.Dataset:
     from analysis.mechanism.objects import objects_measured
     from analysis.question.images import shown
     from analysis.question.recordings import band
+    from probes.command.provenance import digest
     from probes.session import record
 
     seen = shown(config, config.annotations) if config.image_folder is None or config.annotations is not None else None
     subject, items = config.subject_and_items(None if seen is None else seen.items)
     options: dict[str, Any] = {"batch_size": config.batch_size, "max_new_tokens": config.max_new_tokens}
     every = arms(config)
-    every |= biases(subject, items, every["kvsmooth"], config.recordings / "equal_mass", **options)
+    # biases are found on these images, so that recordings of other ones have other arms
+    folder = config.recordings / digest(str(item.image_id) for item in items)
+    every |= biases(subject, items, every["kvsmooth"], folder / "equal_mass", **options)
     if seen is not None:
-        free = record(subject, items, every, "free", config.recordings, recorders=("probability",), **options)
-    replay = record(subject, items, every, "replay", config.recordings, recorders=RECORDERS if seen is None else WITH_OBJECTS, **options)
+        free = record(subject, items, every, "free", folder, recorders=("probability",), **options)
+    replay = record(subject, items, every, "replay", folder, recorders=RECORDERS if seen is None else WITH_OBJECTS, **options)
     values, names = measured(replay, band({"replay": replay})), list(OF_STATES)
     if not np.isfinite(values).all((0, 2)).any():
         raise BadInput(f"--subject {config.subject}: no caption is long enough for a slope; give more --images or --max-new-tokens.")

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from analysis.cells.names import BASELINE, PAPER
 from kvsmooth.baselines import ImageBias
+from probes.command.cli import BadInput
 
 if TYPE_CHECKING:
     from kvsmooth import KVSmooth
@@ -32,6 +33,10 @@ def biases(subject: "Subject", items: Sequence["Item"], paper: "KVSmooth", folde
     paper : the method whose attention on the image is to be had
     folder : of the recordings of each round
     options : of `record`
+
+    Raises
+    ------
+    BadInput : no caption has a token at which a bias could be found
     """
     from probes.session import record
 
@@ -39,15 +44,15 @@ def biases(subject: "Subject", items: Sequence["Item"], paper: "KVSmooth", folde
     first = record(subject, items, {BASELINE: None, PAPER: paper}, "replay", folder / "0", **told)
     captions = spoken(first)
     wanted = on_image(first.sel(arm=PAPER), band)
+    if not len(wanted):
+        raise BadInput(f"subject {subject.name}: no caption has a second token, so that nothing is smoothed; give more images or tokens.")
     shape = wanted.shape[1:]
     found = {"image_bias": np.zeros(shape), "image_bias_heads": np.zeros(shape)}
     seen: Mapping[str, np.ndarray] = dict.fromkeys(found, on_image(first.sel(arm=BASELINE), band))
     for number in range(1, ROUNDS + 1):
-        found["image_bias"] += shift(seen["image_bias"].reshape(-1, 1), wanted.reshape(-1, 1))
-        found["image_bias_heads"] += shift(seen["image_bias_heads"].reshape(len(wanted), -1), wanted.reshape(len(wanted), -1)).reshape(
-            shape
-        )
-        arms = {name: ImageBias(tuple(map(tuple, np.clip(bias, -MOST, MOST).tolist())), tuple(band)) for name, bias in found.items()}
+        columns = {"image_bias": (-1, 1), "image_bias_heads": (len(wanted), -1)}
+        found = {name: corrected(bias, seen[name].reshape(columns[name]), wanted.reshape(columns[name])) for name, bias in found.items()}
+        arms = {name: ImageBias(tuple(map(tuple, bias.tolist())), tuple(band)) for name, bias in found.items()}
         if number < ROUNDS:
             looked = record(subject, items, arms, "replay", folder / str(number), captions=captions, **told)
             seen = {name: on_image(looked.sel(arm=name), band) for name in arms}
@@ -58,6 +63,14 @@ def on_image(arm: xr.Dataset, band: Sequence[int]) -> Float[np.ndarray, "token l
     """Attention on the image at every token of every caption but its first."""
     mass = arm["mass"].sel(group="image", layer=list(band)).transpose("image", "step", "layer", "head").values.astype(float)[:, 1:]
     return mass[np.isfinite(mass).all((2, 3))]
+
+
+def corrected(
+    bias: Float[np.ndarray, "layer head"], seen: Float[np.ndarray, "token column"], wanted: Float[np.ndarray, "token column"]
+) -> Float[np.ndarray, "layer head"]:
+    """The bias with what is missing under it, within +-`MOST`: beyond, a later round would have to take back what never was applied."""
+    moved = shift(seen, wanted)
+    return np.clip(bias + (moved if len(moved) == 1 else moved.reshape(bias.shape)), -MOST, MOST)
 
 
 def shift(seen: Float[np.ndarray, "token head"], wanted: Float[np.ndarray, "token head"]) -> Float[np.ndarray, " head"]:

@@ -74,10 +74,12 @@ def attention_alone(rows: Rows) -> list[str]:
 def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
     """The question's part of the page; every number is read from the results."""
     origin = found["provenance"]
+    biased = "A bias of attention scores gives the image as much attention as KVSmooth does, in the mean of all heads or in each. "
+    biased = biased if BIAS in arms else ""
     asked = (
         "Asked: is what smoothing does to attention and hidden states KVSmooth's own, or any disturbance's of that size? The captions "
-        f"without smoothing of {rows[f'{PAPER}/entropy']['n']} images are fed to every arm; means over smoothed layers. A bias of "
-        "attention scores gives the image as much attention as KVSmooth does, in the mean of all heads or in each. Each minus none:"
+        f"without smoothing of {rows[f'{PAPER}/entropy']['n']} images are fed to every arm; means over smoothed layers. {biased}Each minus "
+        "none:"
     )
     asked_of = measures_of(rows)
     lines = [f"| arm | {' | '.join(f'{MEASURES[name].label}, {MEASURES[name].unit}' for name in asked_of)} | signature |"]

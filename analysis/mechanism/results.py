@@ -58,7 +58,11 @@ def _changes(
                 [{"treated": arms[i], "control": arms[j], "measure": name} for i, j, name in cells],
                 role=role if group[0] in SIGNATURE else "exploratory",
                 family=family,
-                effect=[{arms[j]: float(np.nanmean(values[:, j, at]))} for (_, j, _), at in zip(cells, columns, strict=True)],
+                effect=[{arms[j]: _mean(values[:, j, at])} for (_, j, _), at in zip(cells, columns, strict=True)],
             )
         )
     return made
+
+
+def _mean(column: Float[np.ndarray, " image"]) -> float:
+    return float(np.nanmean(column)) if np.isfinite(column).any() else np.nan

@@ -5,7 +5,10 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from analysis.mechanism.equal_mass import MOST, on_image, shift, spoken
+from analysis.mechanism.__main__ import MechanismConfig
+from analysis.mechanism.equal_mass import MOST, biases, corrected, on_image, shift, spoken
+from kvsmooth import KVSmooth
+from probes.command.cli import BadInput
 from tests.analysis.synthetic import recording
 
 
@@ -24,6 +27,22 @@ def test_a_shift_brings_the_mean_to_what_is_wanted():
 def test_a_head_that_never_looks_at_the_image_gets_no_endless_bias():
     assert shift(np.zeros((5, 1)), np.full((5, 1), 0.5)) == pytest.approx([MOST])
     assert shift(np.ones((5, 1)), np.zeros((5, 1))) == pytest.approx([-MOST])
+
+
+def test_a_bias_at_its_limit_comes_back_at_once():
+    """What was beyond the limit was never applied, and must not be taken back first."""
+    bias = corrected(np.array([[MOST - 1, 0.0]]), np.full((5, 2), 1e-9), np.full((5, 2), 0.5))
+    np.testing.assert_allclose(bias, [[MOST, MOST]])
+    seen = np.full((5, 2), 0.8)
+    np.testing.assert_allclose(corrected(bias, seen, expit(logit(seen) - 2)), [[MOST - 2, MOST - 2]])
+    # one column for all heads moves them alike
+    np.testing.assert_allclose(corrected(np.zeros((3, 2)), seen[:, :1], expit(logit(seen[:, :1]) - 2)), np.full((3, 2), -2.0))
+
+
+def test_captions_of_one_token_have_no_bias(tmp_path):
+    subject, items = MechanismConfig(images=1).subject_and_items()
+    with pytest.raises(BadInput, match="subject emoji: no caption has a second token"):
+        biases(subject, items, KVSmooth(), tmp_path, max_new_tokens=1)
 
 
 def test_tokens_are_those_of_every_caption_but_its_first():

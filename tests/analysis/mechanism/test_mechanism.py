@@ -9,7 +9,8 @@ import xarray as xr
 from scipy import stats
 
 from analysis.mechanism.__main__ import MechanismConfig, main
-from analysis.mechanism.findings import attention_alone, measures_of, paragraph, verdict
+from analysis.mechanism.figures import draw_all
+from analysis.mechanism.findings import BIAS, attention_alone, measures_of, paragraph, verdict
 from analysis.mechanism.measures import MEASURES, measured
 from analysis.mechanism.results import results
 from analysis.question.question import by_name
@@ -80,6 +81,22 @@ def test_measures_that_were_not_asked_for_have_no_rows():
     assert attention_alone(rows) == []
 
 
+def test_without_a_hallucinated_object_its_row_is_empty_and_the_rest_stands():
+    with_bias = [*ARMS, BIAS]
+    reduced = planted(OWN)
+    reduced = xr.concat([reduced, reduced.sel(arm=["constant"]).assign_coords(arm=[BIAS])], "arm")
+    reduced["measure"].loc[{"name": "hallucinated"}] = np.nan
+    rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
+    assert rows["kvsmooth - baseline/hallucinated"]["n"] == 0
+    assert "Of hallucinated objects: – by the bias, – by KVSmooth, between both – (n = 0)." in attention_alone(rows)[0]
+    assert rows["kvsmooth - baseline/excess"]["p_adjusted"] < 0.05
+    told = {"provenance": {"config": {"level": 0.95}}}
+    assert "Only KVSmooth keeps" in paragraph(with_bias, rows, told)
+    assert "A bias of attention scores gives the image" in paragraph(with_bias, rows, told)
+    assert "A bias of attention scores" not in paragraph(ARMS, rows, told)
+    assert draw_all(with_bias, rows).keys() == {"mechanism"}
+
+
 def test_the_verdict_says_whose_the_signature_is():
     assert verdict(ARMS, rows_of(OWN)).startswith("Only KVSmooth keeps attention on the image")
     shared = OWN | {"constant": [0.5, 0.3, 0.1, -0.2, 0, 0]}
@@ -102,6 +119,8 @@ def test_the_command_records_every_arm_and_redraws(tmp_path):
     config = MechanismConfig(
         images=3, max_new_tokens=30, out=tmp_path / "out", page=tmp_path / "page.md", recordings=tmp_path / "recordings", batch_size=3
     )
+    # biases are found on the images: other images before do not stand in the way
+    main(replace(config, images=2, out=tmp_path / "two"))
     main(config)
     found = json.loads((tmp_path / "out" / "mechanism.json").read_text(encoding="utf-8"))
     rows = by_name(found["results"])
