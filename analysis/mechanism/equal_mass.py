@@ -52,7 +52,7 @@ def biases(subject: "Subject", items: Sequence["Item"], paper: "KVSmooth", folde
     for number in range(1, ROUNDS + 1):
         columns = {"image_bias": (-1, 1), "image_bias_heads": (len(wanted), -1)}
         found = {name: corrected(bias, seen[name].reshape(columns[name]), wanted.reshape(columns[name])) for name, bias in found.items()}
-        arms = {name: ImageBias(tuple(map(tuple, bias.tolist())), tuple(band)) for name, bias in found.items()}
+        arms = {name: ImageBias(tuple(tuple(map(float, layer)) for layer in bias), tuple(band)) for name, bias in found.items()}
         if number < ROUNDS:
             looked = record(subject, items, arms, "replay", folder / str(number), captions=captions, **told)
             seen = {name: on_image(looked.sel(arm=name), band) for name in arms}

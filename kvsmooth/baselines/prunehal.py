@@ -15,6 +15,7 @@ from kvsmooth.baselines.door import changed_attention
 from kvsmooth.baselines.kept import Kept
 from kvsmooth.baselines.method import Method
 from kvsmooth.baselines.site import Site
+from kvsmooth.baselines.window import on_prompt
 from kvsmooth.spans import IMAGE
 
 STAYING, SEEN, REFERENCE, TIMES, STEPS = "staying", "seen", "reference", "times", "steps"
@@ -121,7 +122,7 @@ class _Pruning:
             additive = additive.masked_fill(left_out, -torch.inf).clamp_min(torch.finfo(query.dtype).min)
             mask = additive.to(query.dtype)
         row = (attention_scores(query[:, :, -1:], key, options) + additive)[:, :, 0].softmax(-1)
-        seen = torch.nn.functional.pad(row[..., : image.shape[1] - gone], (gone, 0)).unflatten(1, (kv, -1)).mean(2)
+        seen = on_prompt(row, gone, image.shape[1]).unflatten(1, (kv, -1)).mean(2)
         kept.rows[f"{SEEN}_{layer}"], kept.rows[f"{STAYING}_{layer}"] = seen * staying, staying
         kept.measure("image_mass", (seen * image[:, None]).sum(-1))
         kept.measure("kept", staying.sum(-1) / image.sum(1)[:, None])

@@ -14,6 +14,7 @@ from kvsmooth.baselines.door import changed_attention
 from kvsmooth.baselines.kept import Kept
 from kvsmooth.baselines.method import Method, of_depth, scaled
 from kvsmooth.baselines.site import Site
+from kvsmooth.baselines.window import on_prompt
 from kvsmooth.decoding.cache_slots import check_alias
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import IMAGE
@@ -116,8 +117,7 @@ class _Recalibrating:
 
     @torch.no_grad()
     def _select(self, attention: Tensor, image: Tensor, kept: Kept, offset: int) -> None:
-        prompt = image.shape[1]
-        newest = torch.nn.functional.pad(attention[:, : prompt - offset], (offset, 0)) * image
+        newest = on_prompt(attention, offset, image.shape[1]) * image
         average = kept.rows.get(AVERAGE)
         if average is None or not self.site.following.decoding:
             kept.rows[AVERAGE] = newest

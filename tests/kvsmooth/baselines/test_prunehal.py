@@ -83,9 +83,16 @@ def by_hand(method, family, inputs, tokens, smoothing=None):
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])
 def test_it_equals_its_rule(family):
-    method = strong("prunehal")
+    equals_its_rule(strong("prunehal"), family)
+
+
+def test_it_equals_its_rule_where_the_whole_prompt_has_left_the_window():
+    equals_its_rule(strong("prunehal"), "gemma3", tokens=13)
+
+
+def equals_its_rule(method, family, tokens=6):
     model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, method)
+    ours, tokens, run = said(model, inputs, method, tokens=tokens)
     shares = []
     for row in range(2):
         expected, share = by_hand(method, family, one_row(inputs, row), tokens[row : row + 1])

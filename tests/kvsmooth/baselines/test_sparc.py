@@ -63,10 +63,18 @@ class Slow:
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])
 def test_it_equals_its_slow_reference(family):
+    equals_its_slow_reference(strong("sparc"), family)
+
+
+def test_it_equals_its_slow_reference_where_the_whole_prompt_has_left_the_window():
+    equals_its_slow_reference(SPARC(alpha=3.0, tau=-0.2, beta=0.3, layer=2), "gemma3", tokens=13)
+
+
+def equals_its_slow_reference(method, family, tokens=6):
     model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, strong("sparc"))
+    ours, tokens, run = said(model, inputs, method, tokens=tokens)
     slow, inputs = zoo.build(family, attn="eager", batch=2)
-    AttentionInterface.register(NAME, Slow(strong("sparc"), inputs).attend)
+    AttentionInterface.register(NAME, Slow(method, inputs).attend)
     AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     zoo.decoder_of(slow).set_attn_implementation(NAME)
     assert_close(ours, forced(slow, inputs, tokens))
