@@ -20,7 +20,7 @@ class Recorder(ABC):
     Attributes
     ----------
     name : the recorder's name in `RECORDERS`
-    needs : which parts of a step it reads: "row", "key", "value", "smoothed", "hidden", "logits";
+    needs : which parts of a step it reads: "row", "key", "value", "smoothed", "hidden", "logits", "own_logits";
         "objects" asks for the subject's vocabulary
     variables : the names in the schema that it gives
     image_free : it wants the same tokens once more without the image; `without_image` sees that pass

@@ -44,12 +44,14 @@ class StepCollector:
     _reads: list = field(default_factory=list, repr=False)
     _rows: dict = field(default_factory=dict, repr=False)
     _pending: tuple | None = field(default=None, repr=False)
+    _own_logits: Tensor | None = field(default=None, repr=False)
     _cache: weakref.ref | None = field(default=None, repr=False)
 
     def __post_init__(self):
         wanted = set().union(*(recorder.needs for recorder in self.recorders))
         self._wants_row, self._wants_pair = "row" in wanted, bool(wanted & {"key", "value"})
         self._wants_hidden, self.wants_logits, self._wants_smoothed = "hidden" in wanted, "logits" in wanted, "smoothed" in wanted
+        self.wants_own_logits = "own_logits" in wanted
         self._keys, self._values, self._hidden, self._left = [], [], [], []
 
     def follows(self, cache: Any) -> bool:
@@ -144,24 +146,24 @@ class StepCollector:
         if self._is_step:
             self._hidden.append(hidden[:, -1])
 
-    def passed(self) -> None:
-        """The forward pass has gone through all layers.
+    def passed(self, own_logits: Float[Tensor, "row query token"] | None = None) -> None:
+        """The forward pass has gone through the model, which gives these logits.
 
         Raises
         ------
         OutOfStep : not every layer was read
         """
-        if len(self._reads) != len(self.setting.layers):
-            raise OutOfStep(f"a forward pass ended after {len(self._reads)} of {len(self.setting.layers)} layers.")
+        self._check_whole()
+        self._own_logits = None if own_logits is None else own_logits[:, -1]
 
     def end(self, logits: Float[Tensor, "row query token"] | None = None) -> None:
-        """The forward pass has ended with these logits: reduce it, if it was a step.
+        """A token is about to be chosen from these logits: reduce the forward pass, if it was a step.
 
         Raises
         ------
         OutOfStep : not every layer was read
         """
-        self.passed()
+        self._check_whole()
         if not self._is_step:
             return
         keys_left, values_left = zip(*self._left, strict=True) if self._left else ((), ())
@@ -175,7 +177,9 @@ class StepCollector:
             value_smoothed=_stack(values_left),
             hidden=_stack(self._hidden),
             logits=None if logits is None else logits[:, -1],
+            own_logits=self._own_logits,
         )
+        self._own_logits = None
         self._rows, self._reads, self._keys, self._values, self._hidden, self._left = {}, [], [], [], [], []
         self.steps += 1
         for recorder in self.recorders:
@@ -193,6 +197,10 @@ class StepCollector:
         self._chosen += 1
         for recorder in self.recorders:
             recorder.predicted(tokens)
+
+    def _check_whole(self) -> None:
+        if len(self._reads) != len(self.setting.layers):
+            raise OutOfStep(f"a forward pass ended after {len(self._reads)} of {len(self.setting.layers)} layers.")
 
     def _check(self, layer: int, cached: int, queries: int, keys: int) -> None:
         if layer != len(self._reads):

@@ -63,7 +63,8 @@ class Step:
     key, value : as cached, before any smoothing of this step
     key_smoothed, value_smoothed : as the cache holds them when the forward pass has ended; the same where nothing was smoothed
     hidden : output of each decoder layer
-    logits : of the next token
+    logits : of the next token, as it is chosen from
+    own_logits : of the next token, as the model gives them: before a method has changed them
     """
 
     number: int
@@ -75,6 +76,7 @@ class Step:
     value_smoothed: Float[Tensor, "layer row head dim"] | None = None
     hidden: Float[Tensor, "layer row channel"] | None = None
     logits: Float[Tensor, "row token"] | None = None
+    own_logits: Float[Tensor, "row token"] | None = None
 
     def over_layers(self, measure: Callable[[Rows], Tensor]) -> Tensor:
         """`measure` gives "layer ..." for one set of rows; put together in the order of the layers."""

@@ -64,7 +64,8 @@ class Tracing:
         self._calls = [_attention_call(layer.self_attn) for layer in self._layers]
         # the module that owns the head returns the logits that `generate` reads, after any scaling or cap
         owner = paths[id(head)].rpartition(".")[0]
-        self.speaker = (self._wrapped.get(owner) if owner else self._wrapped)._module
+        self._speaker = self._wrapped.get(owner) if owner else self._wrapped
+        self.speaker = self._speaker._module
         self.layers = tuple(range(len(decoder.layers)))
 
     @property
@@ -169,7 +170,8 @@ class Tracing:
                 if wanted is not None:
                     call.output = (wanted, None)
             collector.output(i, _tensor(layer.output))
-        collector.passed()
+        # read here they are the model's own: methods change them by hooks, which come behind
+        collector.passed(self._speaker.output.logits if collector.wants_own_logits else None)
 
 
 class _Steps:

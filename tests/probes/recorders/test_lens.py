@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from kvsmooth import KVSmooth, Unsupported
+from kvsmooth.baselines import SkipNewline
 from probes import load_subject, record
 from probes.command.cli import BadInput
 from probes.objects import ObjectVocabulary
 from probes.recorders.unembedding import Unembedding
 from probes.regimes import record_inputs
 from tests import zoo
+from tests.kvsmooth.baselines.cases import strong
 from tests.rounding import assert_close
 
 OBJECTS = ObjectVocabulary(
@@ -109,6 +111,27 @@ def test_softcapped_tied_head():
     trace = record_inputs(model, inputs, recorders=("lens", "layer_lens"), max_new_tokens=3, objects=OBJECTS)
     assert trace.values["object_logit"].abs().nan_to_num().max() <= 2.0
     assert_close(trace.values["layer_object_logprob"][:, -1], trace.values["object_logprob"])
+
+
+@pytest.mark.parametrize("method", ["dola", "deco", "vcd", "sid", "repetition_penalty"])
+def test_layers_are_read_as_without_a_method_that_changes_the_logits_alone(method):
+    """Its change stands behind the head, where no layer is; -inf, as of a contrast, must not let any reading pass for the model's."""
+    captions, seen = [[7, 9, 30, 22], [12, 13, 41, 5]], ("lens", "layer_lens")
+    plain, changed = (
+        record_inputs(*zoo.build("llava", batch=2), arm, captions=captions, recorders=seen, objects=OBJECTS)
+        for arm in (None, strong(method))
+    )
+    assert_close(changed.values["layer_object_logprob"], plain.values["layer_object_logprob"])
+    assert not torch.equal(changed.values["object_logprob"], plain.values["object_logprob"])
+
+
+def test_a_cap_behind_the_head_is_found_under_a_method():
+    inputs = {"input_ids": torch.tensor([[1, 5, 9, 4]]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
+    plain, changed = (
+        record_inputs(capped(2.0), inputs, arm, captions=[[7, 9, 30]], recorders=("layer_lens",), objects=OBJECTS)
+        for arm in (None, SkipNewline(tokens=range(3, 30)))
+    )
+    assert_close(changed.values["layer_object_logprob"], plain.values["layer_object_logprob"])
 
 
 def test_a_model_that_does_something_else_behind_its_last_layer_is_refused():
