@@ -39,13 +39,9 @@ class ImageBias(Method):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strength", _tuples(self.strength))
-        given = _numbers(self.strength)
-        mixed = isinstance(self.strength, tuple) and len({isinstance(one, tuple) for one in self.strength}) > 1
-        if (
-            mixed
-            or not given
-            or not all(isinstance(one, int | float) and not isinstance(one, bool) and abs(one) < float("inf") for one in given)
-        ):
+        blocks = self.strength if isinstance(self.strength, tuple) else (self.strength,)
+        by_layer = any(isinstance(one, tuple) for one in blocks)
+        if not blocks or not all(isinstance(one, tuple) and one and all(map(_number, one)) if by_layer else _number(one) for one in blocks):
             raise ValueError(
                 f"ImageBias.strength must be a number, one for each query head, or these for each layer; got {self.strength!r}."
             )
@@ -80,3 +76,7 @@ def _tuples(given: Any) -> Any:
 
 def _numbers(given: Any) -> tuple[Any, ...]:
     return tuple(one for part in given for one in _numbers(part)) if isinstance(given, tuple) else (given,)
+
+
+def _number(given: Any) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool) and abs(given) < float("inf")

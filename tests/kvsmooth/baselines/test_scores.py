@@ -115,7 +115,7 @@ def test_strengths_by_layer_must_be_as_many_as_layers_and_heads(method, told):
         pass
 
 
-@pytest.mark.parametrize("strength", [((1.0, 2.0), 3.0), ((),), ((float("inf"),),)])
+@pytest.mark.parametrize("strength", [((1.0, 2.0), 3.0), ((),), ((1.0,), ()), ((float("inf"),),), ()])
 def test_strengths_that_are_no_numbers_are_refused(strength):
     with pytest.raises(ValueError, match="must be a number, one for each query head, or these for each layer"):
         ImageBias(strength)
