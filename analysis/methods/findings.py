@@ -34,12 +34,12 @@ def headline(found: Mapping[str, Any]) -> str:
     own = [named(method, 1.0) for method in found["chosen"]]
     fell, better = lowered(found), [one["arm"] for one in found["verdicts"] if one["verdict"] == BETTER]
     raised = [one["arm"] for one in found["verdicts"] if one["verdict"] == RAISES]
+    rise = f"It is raised by {_several(raised, tuned)} and {_several(raised, own)} of them." if raised else "None raises it for certain."
     named_ones = f", {listed(fell)}" if 0 < len(fell) <= 4 else ""
     return (
         f"Of {len(found['chosen'])} methods and controls, {len(tuned)} {'has' if len(tuned) == 1 else 'have'} a strength that the rule "
         f"admits on validation scenes. On test scenes {_several(fell, tuned)} of these and {_several(fell, own)} of the sources' own "
-        f"settings lower CHAIR{named_ones}; by seeing better alone {_several(better, [*tuned, *own])}. It is raised by "
-        f"{_several(raised, tuned)} and {_several(raised, own)} of them."
+        f"settings lower CHAIR{named_ones}; by seeing better alone {_several(better, [*tuned, *own])}. {rise}"
     )
 
 
