@@ -3,6 +3,7 @@
 The average of a measure is the mean over the strategies, so that F1 is the mean of their F1, not the F1 of pooled counts.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -109,12 +110,13 @@ class PollingTable:
         return found
 
 
-class Polling:
+class Polling(ABC):
     """What metrics of yes and no share: counts, measures and ratios of the strategies that were asked; `_table` holds them."""
 
     @property
+    @abstractmethod
     def _table(self) -> PollingTable:
-        raise NotImplementedError
+        """Of the strategies that were asked."""
 
     @property
     def counts(self) -> tuple[str, ...]:
