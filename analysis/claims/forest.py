@@ -23,7 +23,7 @@ from analysis.question.question import stored_rows
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
 COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
-POINTS = {"early": "early in training", "last": "end of training"}
+POINTS = {"early": "early in training", "middle": "middle of training", "last": "end of training"}
 MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
     "Change from no smoothing on test scenes ({scenes}); bars: {level:g} % cluster BCa intervals over images, filled where corrected\n"

@@ -31,15 +31,15 @@ class GroundingConfig(CellsConfig):
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "",
-        "--points early DIR/scenes2000.safetensors last --images 200",
+        "--points early DIR/scenes4000.safetensors last",
         "--images 20 --doses 0 0.3 0.7",
         "--redraw",
     )
     subject: str = "smollm2"
     """a bundled subject that has points of training"""
-    images: int = 100
+    images: int = 200
     """how many images; the unit of every test"""
-    points: tuple[str, ...] = ("early", "last")
+    points: tuple[str, ...] = ("early", "middle", "last")
     """points of training, the weakest first: shipped ones, or files that the training wrote"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref; 0 is no smoothing, and must be the first"""

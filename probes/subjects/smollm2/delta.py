@@ -1,4 +1,7 @@
-"""What is trained and shipped: adapters, projector and tower in one safetensors file, with what it belongs to in its header."""
+"""What is trained and shipped: adapters, projector and tower in one safetensors file, with what it belongs to in its header.
+
+Projector and tower are frozen early in training, so that a point of it may borrow them from the file of another point; its header says whose.
+"""
 
 import os
 from pathlib import Path
@@ -20,25 +23,54 @@ def save_delta(path: str | os.PathLike, parts: dict[str, dict[str, Tensor]], sai
         save_file(tensors, temporary, metadata={**said, "base": SHA256})
 
 
-def load_delta(path: str | os.PathLike) -> tuple[dict[str, dict[str, Tensor]], dict[str, str]]:
-    """The parts in float32, and what the header says.
+def save_without_sight(path: str | os.PathLike, out: str | os.PathLike, lender: str) -> None:
+    """Write a delta anew as `out`, its projector and tower borrowed from the delta `lender`.safetensors of the same folder.
 
     Raises
     ------
-    BadInput : the file is missing or torn, or was trained on another base
+    BadInput : the two differ, or a file cannot be read
     """
-    path = Path(path)
-    try:
-        with safe_open(path, "pt") as file:
-            said = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).to(torch.float32) for name in file.keys()}  # noqa: SIM118 - safe_open is no dict
-    except Exception as error:  # safetensors has an error of its own for a torn header
-        raise BadInput(f"subject smollm2: {path} cannot be read ({error}); take it from the repository again.") from error
+    parts, said = load_delta(path)
+    lent, _ = load_delta(Path(out).with_name(f"{lender}.safetensors"))
+    if not all(torch.equal(value, lent["sight"][name]) for name, value in parts["sight"].items()):
+        raise BadInput(f"subject smollm2: {path} has another projector or tower than {lender}.safetensors; it cannot borrow them.")
+    save_delta(out, {"lora": parts["lora"]}, {**said, "sight": lender})
+
+
+def load_delta(path: str | os.PathLike) -> tuple[dict[str, dict[str, Tensor]], dict[str, str]]:
+    """The parts in float32, those that the file borrows among them, and what its header says.
+
+    Raises
+    ------
+    BadInput : the file, or the one that it borrows from, is missing or torn, or was trained on another base
+    """
+    said = header(path)
     if said.get("base") != SHA256:
         base = said.get("base", "unknown")[:12]
-        raise BadInput(f"subject smollm2: {path.name} was trained on the base {base}, not on {SHA256[:12]}; it does not fit.")
-    parts: dict[str, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        part, _, rest = name.partition(".")
-        parts.setdefault(part, {})[rest] = value
+        raise BadInput(f"subject smollm2: {Path(path).name} was trained on the base {base}, not on {SHA256[:12]}; it does not fit.")
+    parts = {"sight": load_delta(lender)[0]["sight"] for lender in files_of(path)[1:]}
+    with safe_open(path, "pt") as file:
+        for name in file.keys():  # noqa: SIM118 - safe_open is no dict
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = file.get_tensor(name).to(torch.float32)
     return parts, said
+
+
+def files_of(path: str | os.PathLike) -> list[Path]:
+    """The delta's own file, and the one that it borrows its projector and tower from, if it does."""
+    lender = header(path).get("sight")
+    return [Path(path), *([Path(path).with_name(f"{lender}.safetensors")] if lender else [])]
+
+
+def header(path: str | os.PathLike) -> dict[str, str]:
+    """What a delta says of itself.
+
+    Raises
+    ------
+    BadInput : the file is missing or torn
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except Exception as error:  # safetensors has an error of its own for a torn header
+        raise BadInput(f"subject smollm2: {path} cannot be read ({error}); take it from the repository again.") from error

@@ -7,7 +7,7 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from probes.command.cli import BadInput
 from probes.subjects.smollm2.base import SHA256, base_weights
-from probes.subjects.smollm2.delta import load_delta
+from probes.subjects.smollm2.delta import files_of, load_delta
 from probes.subjects.smollm2.lora import merged
 from probes.subjects.smollm2.model import CHAT_TEMPLATE, build, build_processor, vision_config
 
@@ -56,7 +56,8 @@ def load_file(path: Path) -> tuple[LlavaForConditionalGeneration, LlavaProcessor
 def revision(name: str) -> str:
     """A hash of all that decides an answer: the language model's file, the delta, the image's sizes and the chat format."""
     made = hashlib.sha256(SHA256.encode())
-    made.update(delta_file(name).read_bytes())
+    for file in files_of(delta_file(name)):
+        made.update(file.read_bytes())
     made.update(vision_config().to_json_string().encode())
     made.update(CHAT_TEMPLATE.encode())
     return f"sha256:{made.hexdigest()[:16]}"

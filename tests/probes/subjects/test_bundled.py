@@ -5,7 +5,8 @@ import pytest
 from probes.command.cli import BadInput
 from probes.subjects.bundled import BUNDLED, bundled, own_scenes
 from probes.subjects.loading import load_subject
-from probes.subjects.smollm2.loading import WEIGHTS, delta_file, revision
+from probes.subjects.smollm2.delta import header
+from probes.subjects.smollm2.loading import WEIGHTS, delta_file, points, revision
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
@@ -40,6 +41,13 @@ def test_a_file_of_the_training_is_a_point_too():
     assert delta_file(f"smollm2@{early}") == early
     assert revision(f"smollm2@{early}") == revision("smollm2@early") != revision("smollm2")
     assert bundled(f"smollm2@{early}").name == "smollm2"
+
+
+def test_three_points_of_training_are_shipped_in_sixteen_megabytes():
+    assert points() == ("last", "early", "middle")
+    assert len({revision(f"smollm2@{point}") for point in points()}) == 3
+    assert [int(header(delta_file(f"smollm2@{point}"))["scenes"]) for point in ("early", "middle", "last")] == [500, 2000, 5000]
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 16e6
 
 
 def test_another_subject_brings_no_scenes():

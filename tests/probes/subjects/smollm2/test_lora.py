@@ -7,7 +7,7 @@ from transformers import LlamaConfig, LlamaModel
 
 from probes.command.cli import BadInput
 from probes.subjects.smollm2.base import SHA256
-from probes.subjects.smollm2.delta import load_delta, save_delta
+from probes.subjects.smollm2.delta import files_of, load_delta, save_delta, save_without_sight
 from probes.subjects.smollm2.lora import FIRST_LAYER, PROJECTIONS, adapt, adapters, merged
 
 SIZES = {"hidden_size": 24, "intermediate_size": 48, "num_attention_heads": 3, "num_key_value_heads": 1, "vocab_size": 40}
@@ -69,3 +69,27 @@ def test_a_delta_of_another_base_and_a_torn_one_are_refused(tmp_path):
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
     with pytest.raises(BadInput, match="cannot be read"):
         load_delta(tmp_path / "torn.safetensors")
+
+
+def test_a_point_that_borrows_projector_and_tower_is_the_whole_one(tmp_path):
+    sight = {"tower.y": torch.randn(7)}
+    save_delta(tmp_path / "early.safetensors", {"lora": {"x.a": torch.randn(5, 7)}, "sight": sight}, {"scenes": "500"})
+    save_delta(tmp_path / "whole.safetensors", {"lora": {"x.a": torch.randn(5, 7)}, "sight": sight}, {"scenes": "2000"})
+    save_without_sight(tmp_path / "whole.safetensors", tmp_path / "middle.safetensors", "early")
+    (whole, _), (parts, said) = (load_delta(tmp_path / f"{name}.safetensors") for name in ("whole", "middle"))
+    assert said == {"scenes": "2000", "sight": "early", "base": SHA256}
+    assert {part: held.keys() for part, held in parts.items()} == {part: held.keys() for part, held in whole.items()}
+    assert all(torch.equal(parts[part][name], value) for part, held in whole.items() for name, value in held.items())
+    assert (tmp_path / "middle.safetensors").stat().st_size < (tmp_path / "whole.safetensors").stat().st_size
+    assert files_of(tmp_path / "middle.safetensors") == [tmp_path / "middle.safetensors", tmp_path / "early.safetensors"]
+    (tmp_path / "early.safetensors").unlink()
+    with pytest.raises(BadInput, match=r"early\.safetensors cannot be read"):
+        load_delta(tmp_path / "middle.safetensors")
+
+
+def test_a_point_with_a_sight_of_its_own_borrows_none(tmp_path):
+    for name in ("early", "late"):
+        save_delta(tmp_path / f"{name}.safetensors", {"lora": {}, "sight": {"tower.y": torch.randn(7)}}, {})
+    with pytest.raises(BadInput, match="has another projector or tower than early"):
+        save_without_sight(tmp_path / "late.safetensors", tmp_path / "new.safetensors", "early")
+    assert not (tmp_path / "new.safetensors").exists()
