@@ -1,6 +1,6 @@
 """What is trained and shipped: adapters, projector and tower in one safetensors file, with what it belongs to in its header.
 
-Projector and tower are frozen early in training, so that a point of it may borrow them from the file of another point; its header says whose.
+Projector and tower are frozen early in training, so that a point of it may borrow them from another point's file; its header says whose.
 """
 
 import os
@@ -48,7 +48,9 @@ def load_delta(path: str | os.PathLike) -> tuple[dict[str, dict[str, Tensor]], d
     if said.get("base") != SHA256:
         base = said.get("base", "unknown")[:12]
         raise BadInput(f"subject smollm2: {Path(path).name} was trained on the base {base}, not on {SHA256[:12]}; it does not fit.")
-    parts = {"sight": load_delta(lender)[0]["sight"] for lender in files_of(path)[1:]}
+    parts: dict[str, dict[str, Tensor]] = {}
+    for lender in files_of(path)[1:]:
+        parts["sight"] = load_delta(lender)[0]["sight"]
     with safe_open(path, "pt") as file:
         for name in file.keys():  # noqa: SIM118 - safe_open is no dict
             part, _, rest = name.partition(".")
