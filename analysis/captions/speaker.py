@@ -47,6 +47,7 @@ class Speaker:
     max_new_tokens : longest caption, tokens
     store : folder of finished arms
     form : makes what leaves tokens possible, for one batch; and what it is called, where captions are not free
+    beams : of the search; 1: greedy decoding
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class Speaker:
         max_new_tokens: int,
         store: Path,
         form: tuple[str, Callable[[], Any]] | None = None,
+        beams: int = 1,
     ):
         self.subject, self.items, self.batch_size, self.max_new_tokens, self.store = subject, items, batch_size, max_new_tokens, store
-        self.form = form
+        self.form, self.beams = form, beams
         self.identity = {
             "revision": subject.revision,
             "images": digest(item.pixels().tobytes() for item in items),
@@ -68,6 +70,7 @@ class Speaker:
             "max_new_tokens": max_new_tokens,
             "versions": {name: versions().get(name) for name in ("torch", "transformers")},
             **({} if form is None else {"form": form[0]}),
+            **({} if beams == 1 else {"beams": beams}),
         }
 
     def path(self, name: str, method: Any) -> Path:
@@ -88,8 +91,9 @@ class Speaker:
         if path.is_file():
             return _read(path)
         begun, texts, ended, reports = time.process_time(), [], [], []
-        for start in range(0, len(self.items), self.batch_size):
-            said, report = self._batch(self.items[start : start + self.batch_size], method)
+        size = 1 if getattr(method, "one_text", False) else self.batch_size
+        for start in range(0, len(self.items), size):
+            said, report = self._batch(self.items[start : start + size], method)
             texts += [self.subject.text(row) for row in said]
             ends = end_tokens(self.subject.speaker)
             ended += [bool(row) and row[-1] in ends for row in said]
@@ -104,7 +108,7 @@ class Speaker:
         import torch
 
         model, inputs = self.subject.model, self.subject.encode(items)
-        choice: dict[str, Any] = {"do_sample": False, "num_beams": 1, "max_new_tokens": self.max_new_tokens}
+        choice: dict[str, Any] = {"do_sample": False, "num_beams": self.beams, "max_new_tokens": self.max_new_tokens}
         if self.form is not None:
             choice["logits_processor"] = [self.form[1]()]
         with torch.inference_mode(), nullcontext() if method is None else method(model) as run:

@@ -32,6 +32,7 @@ class MethodsConfig(ImageOptions):
         "",
         "--images 20 --validation 20 --methods pai eos_bias kvsmooth",
         "--subject smollm2 --images 100 --validation 40",
+        "--beams 5 --methods opera kvsmooth eos_bias --images 100 --validation 40",
         "--redraw",
     )
     subject: str = "emoji"
@@ -47,7 +48,9 @@ class MethodsConfig(ImageOptions):
     fluent: int = 50
     """test captions of each arm that the packaged language model reads, the first ones; 0: none"""
     batch_size: int = 50
-    """images decoded together"""
+    """images decoded together; what serves one text at a time gets one"""
+    beams: int = 1
+    """beams of the search by which every arm finds its captions; 1: greedy decoding"""
     store: Path = Path("recordings/methods")
     """folder of finished arms; what lies there is not run again"""
     out: Path = Path("figures/emoji/methods")
@@ -61,7 +64,7 @@ class MethodsConfig(ImageOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        check_positive(self, "validation", "batch_size")
+        check_positive(self, "validation", "batch_size", "beams")
         check_not_negative(self, "fluent")
         check_above_zero(self, "strengths")
         check_level(self)

@@ -48,10 +48,10 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     origin = found["provenance"]
     config, n = origin["config"], origin["n"]
     asked = (
-        f"Asked on {origin['model_id']}: does a method lower CHAIR by seeing better, by saying less, or by repeating? Each is tried at "
-        f"{listed([f'{one:g}' for one in config['strengths']])} times its source's setting on {config['validation']} validation scenes. "
-        f"Chosen is the strength of the lowest CHAIR_i among those that lose at most {RECALL_LOSS:g} of recall and add at most "
-        f"{LOOPING_RISE:g} of looping captions. Then {n} test scenes judge what was chosen (bold), and the source's own setting (x1)."
+        f"Asked on {origin['model_id']}{_search(config)}: does a method lower CHAIR by seeing better, by saying less, or by repeating? "
+        f"Each is tried at {listed([f'{one:g}' for one in config['strengths']])} times its source's setting on {config['validation']} "
+        f"validation scenes. Chosen is the strength of the lowest CHAIR_i among those that lose at most {RECALL_LOSS:g} of recall and add "
+        f"at most {LOOPING_RISE:g} of looping captions. Then {n} test scenes judge what was chosen (bold), and the source's own setting (x1)."
     )
     note = (
         f"`{_command(config)}`. In percent but for words; brackets: {100 * config['level']:.4g} % cluster BCa intervals over images; "
@@ -104,6 +104,11 @@ def _level(rows: Rows, arm: str, name: str) -> str:
 def _broken(rows: Rows, arm: str) -> str:
     row = rows.get(f"test/broken/{arm}")
     return "" if row is None else f"{100 * row['estimate']:.0f}"
+
+
+def _search(config: Mapping[str, Any]) -> str:
+    beams = config.get("beams", 1)
+    return "" if beams == 1 else f", every caption the best of {beams} beams"
 
 
 def _several(arms: Sequence[str], among: Sequence[str]) -> str:

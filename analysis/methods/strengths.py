@@ -35,15 +35,18 @@ NEUTRAL: Mapping[str, Mapping[str, float]] = {
     "icd": {"alpha": 0.0},
     "dola": {"strength": 0.0},
     "deco": {"alpha": 0.0},
+    "opera": {"alpha": 0.0},
 }
-"""By method, the options that make it stronger, each with the value at which it does nothing (of KVSmooth, least: rates of 0 to margin)."""
+"""By method, the options that make it stronger, each with the value at which it does nothing (of KVSmooth, least: rates of 0 to margin;
+of OPERA, least: no penalty, while it still goes back)."""
 OURS: Mapping[str, Mapping[str, float]] = {"eos_bias": {"bias": 8.0}, "image_bias": {"strength": 1.0}}
 """Of controls that have no source, the setting that stands for it."""
 LEFT_OUT: Mapping[str, str] = {
     "skip_newline": "captions of the bundled subjects hold no line's end that it could keep from being said",
-    "opera": "it searches with beams, one text at a time: beam search is its baseline, not greedy decoding",
 }
 """Methods that are not tried, and why."""
+SEARCHES: Mapping[str, str] = {"opera": "it is a beam search, whose baseline is beam search and not greedy decoding: --beams 5 has it"}
+"""Methods that are tried with --beams alone, and why."""
 NOTHING: Mapping[str, Any] = {}
 """Given to most methods."""
 

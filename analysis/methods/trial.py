@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from analysis.captions.speaker import Captions, Speaker, tried
 from analysis.methods.given import Given, kept
-from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, Setting, at, named, settings
+from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, SEARCHES, Setting, at, named, settings
 from analysis.published.counts import COLUMNS, PLACES, Spoken, spoken
 from analysis.question.images import Shown, shown
 from probes.command.cli import BadInput, quiet
@@ -37,14 +37,15 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     quiet()
     if bundled(config.subject) is None:
         raise BadInput(f"subject {config.subject}: it brings no validation scenes to choose on; name one of {', '.join(BUNDLED)}.")
-    chosen = methods_of(config.methods)
+    chosen = methods_of(config.methods, config.beams)
     sizes = {"validation": config.validation, "test": config.images}
     seen = {split: shown(replace(config, images=n), None, split) for split, n in sizes.items()}
     subject = load_subject(config.subject, config.device, config.dtype)
     speakers = {
-        split: Speaker(subject, one.items, config.batch_size, config.max_new_tokens, config.store / split) for split, one in seen.items()
+        split: Speaker(subject, one.items, config.batch_size, config.max_new_tokens, config.store / split, beams=config.beams)
+        for split, one in seen.items()
     }
-    aside: dict[str, str] = {name: LEFT_OUT[name] for name in LEFT_OUT if not config.methods}
+    aside = {name: why for name, why in {**LEFT_OUT, **SEARCHES}.items() if not config.methods and name not in chosen}
     made = made_beforehand(chosen, subject, aside, config.store / "given")
     every = [setting for method, one in made.items() for setting in settings(method, config.strengths, one.options)]
     curve = _ask(speakers["validation"], "validation", [(NONE, None), *((one.name, one.options) for one in every)], aside)
@@ -69,19 +70,20 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     )
 
 
-def methods_of(names: Sequence[str]) -> list[str]:
-    """The methods that are tried.
+def methods_of(names: Sequence[str], beams: int = 1) -> list[str]:
+    """The methods that are tried; with one beam, none that searches.
 
     Raises
     ------
     BadInput : one that is not known, or not tried
     """
+    aside = {**LEFT_OUT, **(SEARCHES if beams == 1 else {})}
     for name in names:
-        if name in LEFT_OUT:
-            raise BadInput(f"--methods {name}: is not tried here: {LEFT_OUT[name]}; leave it out.")
+        if name in aside:
+            raise BadInput(f"--methods {name}: is not tried here: {aside[name]}; leave it out.")
         if name not in NEUTRAL:
             raise BadInput(f"--methods {name}: there is no such method; choose from {', '.join(NEUTRAL)}.")
-    return list(names) or [KVSMOOTH, *(name for name in NEUTRAL if name != KVSMOOTH)]
+    return list(names) or [KVSMOOTH, *(name for name in NEUTRAL if name != KVSMOOTH and name not in aside)]
 
 
 def made_beforehand(names: Sequence[str], subject: Subject, aside: dict[str, str], folder: Path) -> dict[str, Given]:

@@ -51,6 +51,8 @@ class OPERA(Method):
         "first": "code: a constant",
     }
     generation: ClassVar[Mapping[str, Any]] = {"num_beams": 5}
+    one_text: ClassVar[bool] = True
+    """It serves one prompt at a time."""
 
     alpha: float = 1.0
     scale: float = 50.0

@@ -1,10 +1,12 @@
 """Strengths by one rule, verdicts on planted captions, and the whole command on few scenes."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import fields
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.captions.measures import COUNTS, counts
 from analysis.captions.speaker import Captions
@@ -12,12 +14,13 @@ from analysis.methods.__main__ import MethodsConfig, main
 from analysis.methods.figures import COLOURS, draw_all
 from analysis.methods.findings import paragraph
 from analysis.methods.results import OWN, results
-from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, at, named, settings
+from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, SEARCHES, at, named, settings
 from analysis.methods.trial import NONE, choose, methods_of, reduced_of
 from analysis.published.verdict import BETTER
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
-from kvsmooth.baselines import METHODS
+from kvsmooth.baselines import METHODS, OPERA, EosBias
+from probes import load_subject
 from probes.command.cli import BadInput
 from probes.subjects.bundled import own_scenes
 
@@ -27,7 +30,8 @@ STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
 def test_every_method_is_tried_or_left_out_with_a_reason():
     assert {*NEUTRAL, *LEFT_OUT} == {KVSMOOTH, *METHODS}
     assert not {*NEUTRAL} & {*LEFT_OUT}
-    assert methods_of(()) == [KVSMOOTH, *(name for name in NEUTRAL if name != KVSMOOTH)]
+    assert methods_of((), beams=5) == [KVSMOOTH, *(name for name in NEUTRAL if name != KVSMOOTH)]
+    assert methods_of(()) == [name for name in methods_of((), beams=5) if name not in SEARCHES]
 
 
 @pytest.mark.parametrize("method", [name for name in NEUTRAL if name != KVSMOOTH])
@@ -152,6 +156,7 @@ def test_the_forest_has_a_mark_for_each_setting_in_its_verdicts_colour():
         ({"strengths": (1.0, 0.5)}, "must rise and hold 1"),
         ({"methods": ("pai", "pai")}, "names one twice"),
         ({"images": 0}, "images must be"),
+        ({"beams": 0}, "beams must be"),
     ],
 )
 def test_what_cannot_be_asked_is_told_in_one_line(options, said):
@@ -160,7 +165,9 @@ def test_what_cannot_be_asked_is_told_in_one_line(options, said):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("names", "said"), [(("opera",), "beam search is its baseline"), (("piano",), "there is no such method")])
+@pytest.mark.parametrize(
+    ("names", "said"), [(("opera",), "whose baseline is beam search and not greedy decoding"), (("piano",), "there is no such method")]
+)
 def test_methods_that_are_not_tried_are_refused_before_a_model_is_loaded(names, said, tmp_path):
     config = MethodsConfig(methods=names, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     with pytest.raises(BadInput, match=said):
@@ -185,3 +192,24 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys):
     main(MethodsConfig(redraw=True, out=tmp_path / "out", page=tmp_path / "again.md", store=tmp_path / "none"))
     assert (tmp_path / "again.md").read_text().splitlines()[2:] == before.splitlines()[2:]
     assert capsys.readouterr().out.count("Of 2 methods and controls") == 3
+
+
+@pytest.mark.slow
+def test_with_beams_every_arm_is_a_search_and_opera_is_among_them(tmp_path):
+    few = {"images": 2, "validation": 1, "methods": ("opera", "eos_bias"), "strengths": (1.0,), "max_new_tokens": 24, "fluent": 0}
+    config = MethodsConfig(**few, beams=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
+    main(config)
+    told = {json.loads(path.read_text())["name"]: json.loads(path.read_text()) for path in (tmp_path / "store" / "test").glob("*.json")}
+    subject = load_subject("emoji")
+    searches = {"none": None, "opera x1": OPERA(), "eos_bias x1": EosBias(8.0)}
+    assert told.keys() == searches.keys()
+    for name, method in searches.items():
+        texts = []
+        for item in subject.items(2):
+            inputs = subject.encode([item])
+            with torch.no_grad(), nullcontext() if method is None else method(subject.model):
+                out = subject.model.generate(**inputs, num_beams=2, do_sample=False, max_new_tokens=24)
+            texts.append(subject.text(out[0, inputs["input_ids"].shape[1] :].tolist()))
+        assert told[name]["captions"] == texts, name
+    assert told["opera x1"]["captions"] != told["none"]["captions"]
+    assert ", every caption the best of 2 beams: does a method" in (tmp_path / "page.md").read_text()
