@@ -64,8 +64,8 @@ def build(name: str, attn: str = "sdpa", seed: int = 0, batch: int = 1):
     """
     made, state = _made(name, attn, seed + SEED, batch)
     torch.set_rng_state(state)
-    empty = [held for part in made[0].modules() for held in vars(part).values() if type(held) is OrderedDict and not held]
-    return copy.deepcopy(made, {id(held): OrderedDict() for held in empty})  # most of what there is to copy: hooks that are not there
+    empty = [held for part in made[0].modules() for held in vars(part).values() if type(held) in (OrderedDict, dict, set) and not held]
+    return copy.deepcopy(made, {id(held): type(held)() for held in empty})  # most of what there is to copy: hooks that are not there
 
 
 @functools.cache
