@@ -38,7 +38,7 @@ def batches(subject: Subject, config: MediationConfig, seen: Shown | None = None
 
     seen = shown(config, config.annotations) if seen is None else seen
     items = list(seen.items)
-    settings = as_json({name: getattr(config, name) for name in DECISIVE} | {"model": subject.revision})
+    settings = as_json({name: getattr(config, name) for name in DECISIVE} | {"model": subject.revision, "arms": ARMS})
     folder = config.store / hashlib.sha256(settings.encode()).hexdigest()[:12]
     sweep(folder)
     commit = git_commit()  # of the code that was loaded, not of what it becomes while this runs

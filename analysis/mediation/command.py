@@ -10,7 +10,7 @@ import xarray as xr
 
 from analysis.mediation.config import MediationConfig
 from analysis.mediation.effects import EFFECTS, results
-from analysis.mediation.names import ARMS, WORLDS
+from analysis.mediation.names import WORLDS
 from analysis.mediation.outcomes import OUTCOMES
 from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.images import shown
@@ -29,6 +29,10 @@ NOTE = (
     "Points: mean over images of the change of an image's mean over its steps; bars: {level:.4g} % cluster BCa interval over images. "
     "Filled: corrected p < 0.05, sign flip over images\n(panel a, KVSmooth, first three lines: Holm over the three; all others: max-T "
     "within the arm). Text: the baseline's own captions, forced upon every world; words said are selected on it."
+)
+CONTROLS_NOTE = (
+    "Changes from no smoothing as in the figure of the parts, at the same places of the same captions, under KVSmooth and its controls.\n"
+    "Bars: {level:.4g} % cluster BCa interval over images. Filled: corrected p < 0.05, sign flip over images."
 )
 STATED = (
     "captions are the baseline's own: log-probabilities of the objects named are selected on the baseline, and any change of the model "
@@ -75,7 +79,7 @@ def results_text(reduced: xr.Dataset, config: MediationConfig, checksum: str) ->
         "mentions whose first token is not in the vocabulary": int(reduced["unknown"].sum()),
         "steps": {name: int(counts.sel(outcome=name)) for name in OUTCOMES},
         "images without a value": {name: int((reduced["count"].sel(outcome=name) == 0).sum()) for name in OUTCOMES},
-        "mean rate": {arm: float(reduced["rate"].sel(arm=arm).mean()) for arm in ARMS},
+        "mean rate": {arm: float(reduced["rate"].sel(arm=arm).mean()) for arm in reduced["arm"].values},
         "attention calls replaced in an image's batch, fewest": int(reduced["replaced_calls"].min()),
     }
     origin = json.loads(reduced.attrs["analysis"])
@@ -84,9 +88,12 @@ def results_text(reduced: xr.Dataset, config: MediationConfig, checksum: str) ->
 
 def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
-    from analysis.mediation.figure import decomposition
+    from analysis.mediation.figure import controls, decomposition
 
-    return {FIGURE: (decomposition(answer.rows, answer.found["counts"]), NOTE.format(level=100 * answer.config.level))}
+    drawn = {FIGURE: (decomposition(answer.rows, answer.found["counts"]), NOTE.format(level=100 * answer.config.level))}
+    if len(answer.reduced["arm"]) > 2:
+        drawn[f"{FIGURE}_controls"] = (controls(answer.rows), CONTROLS_NOTE.format(level=100 * answer.config.level))
+    return drawn
 
 
 def about(answer: QuestionOutcome) -> dict[str, Any]:
@@ -107,8 +114,8 @@ def summary(found: Mapping[str, Any]) -> str:
     """Effects on the primary outcome, and what was counted."""
     rows, counts = by_name(found["results"]), found["counts"]
     lines = [f"{counts['images']} images, {counts['mentions']} mentions; change of the margin (nat, {OUTCOMES['margin']}):"]
-    for arm in ARMS:
-        lines.append(f"  {arm} (mean rate {counts['mean rate'][arm]:.3f})")
+    for arm, rate in counts["mean rate"].items():
+        lines.append(f"  {arm} (mean rate {rate:.3f})")
         for effect in EFFECTS:
             row = rows[f"{arm}/margin/{effect}"]
             low, high = row["interval"]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from analysis.mediation.names import ARMS, WORLDS
+from analysis.mediation.names import ARMS, CONSTANT, METHOD, WORLDS
 from kvsmooth import KVSmooth
 from kvsmooth.policies import FirstPass, Mean
 from kvsmooth.policies.first_pass import Schedule, check_first
@@ -62,7 +62,8 @@ def worlds(
     tokens: Sequence[int],
     layers: Sequence[int] | None = None,
 ) -> Worlds:
-    """Replay the captions in every world of the method, and of its control: a constant rate, the method's mean of each row and layer.
+    """Replay the captions in every world of the method and of its controls: a constant rate, the method's mean of each row and layer, and
+    the method with another mix.
 
     Parameters
     ----------
@@ -73,12 +74,14 @@ def worlds(
     """
     shared: dict[str, Any] = {"tokens": tokens}
     baseline = patched(model, inputs, captions, keep_rows=True, **shared)
-    found, rates, counts, control = {}, {}, 0, None
+    found, rates, counts, arms = {}, {}, 0, {METHOD: method}
     for arm in ARMS:
-        first = patched(model, inputs, captions, method if control is None else control, keep_rows=True, **shared)
+        treated = arms.get(arm) or replace(method, mix=arm)
+        first = patched(model, inputs, captions, treated, keep_rows=True, **shared)
         applied = FirstPass(first.run.rates, first.n_steps - 1)
-        control = control or replace(method, policy=Mean(applied))
-        fixed = replace(method, policy=Replayed(applied))
+        if arm == METHOD:
+            arms[CONSTANT] = replace(method, policy=Mean(applied))
+        fixed = replace(treated, policy=Replayed(applied))
         direct = patched(model, inputs, captions, fixed, rows=baseline.rows, layers=layers, **shared)
         indirect = patched(model, inputs, captions, rows=first.rows, layers=layers, **shared)
         clamped = patched(model, inputs, captions, fixed, visual_mass=baseline.rows, layers=layers, **shared)

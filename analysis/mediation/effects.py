@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.mediation.names import ARMS, WORLDS
+from analysis.mediation.names import METHOD, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, UNIT
 from analysis.stats.bootstrap import cluster_bca, mean
 from analysis.stats.multiplicity import adjust, family_size
@@ -22,18 +22,19 @@ EFFECTS = {
     "interaction": {"11": 1, "10": -1, "01": -1, "00": 1},
     "visual_mass": {"11": 1, "clamped": -1},
 }
-PRIMARY_ARM, PRIMARY_OUTCOME = ARMS[0], "margin"
+PRIMARY_ARM, PRIMARY_OUTCOME = METHOD, "margin"
 PRIMARY = ("total", "direct", "indirect")
 SIGN_FLIP = "sign-flip permutation of the mean, two-sided"
-CONTRAST = " - ".join(ARMS)
 
 
 def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
-    """Levels of every world, effects of each arm, and what the method's effects have beyond its control's."""
+    """Levels of every world, effects of each arm, and what the method's effects have beyond each control's."""
+    arms = [str(arm) for arm in data["arm"].values]
     columns = [(outcome, effect) for outcome in OUTCOMES for effect in EFFECTS]
-    by_arm = {arm: np.stack([effect_of(data, arm, *column) for column in columns], axis=1) for arm in ARMS}
-    rows = [row for arm in ARMS for row in _effect_rows(by_arm[arm], columns, arm, seed, level)]
-    rows += _effect_rows(by_arm[ARMS[0]] - by_arm[ARMS[1]], columns, CONTRAST, seed, level)
+    by_arm = {arm: np.stack([effect_of(data, arm, *column) for column in columns], axis=1) for arm in arms}
+    rows = [row for arm in arms for row in _effect_rows(by_arm[arm], columns, arm, seed, level)]
+    for control in arms[1:]:
+        rows += _effect_rows(by_arm[METHOD] - by_arm[control], columns, f"{METHOD} - {control}", seed, level)
     return _with_primaries(rows) + list(_levels(data, seed, level))
 
 
@@ -54,7 +55,7 @@ def _effect_rows(values: np.ndarray, columns: list[tuple[str, str]], arm: str, s
         total = estimates[outcome, "total"]
         sizes = {"median": paired.median[i], "d_z": paired.d_z[i], "hodges_lehmann": paired.hodges_lehmann[i]}
         sizes |= {"p_wilcoxon": paired.p_wilcoxon[i], "p_holm": p_holm[i]}
-        if effect != "total" and arm in ARMS:
+        if effect != "total" and " - " not in arm:
             sizes["share_of_total"] = interval.estimate[i] / total if total else np.nan
         rows.append(
             Row(
@@ -91,7 +92,7 @@ def _with_primaries(rows: list[Row]) -> list[Row]:
 
 def _levels(data: xr.Dataset, seed: int, level: float) -> Iterator[Row]:
     """Mean over images of each outcome in each world, not tested."""
-    columns = [(arm, outcome, world) for arm in ARMS for outcome in OUTCOMES for world in WORLDS]
+    columns = [(str(arm), outcome, world) for arm in data["arm"].values for outcome in OUTCOMES for world in WORLDS]
     means = data["outcome_mean"].astype(float)
     values = np.stack([means.sel(arm=arm, outcome=outcome, world=world).values for arm, outcome, world in columns], axis=1)
     interval = cluster_bca(mean(values), len(values), level=level, seed=seed)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.mediation.effects import CONTRAST, EFFECTS, PRIMARY, PRIMARY_ARM, PRIMARY_OUTCOME
-from analysis.mediation.names import ARMS
+from analysis.mediation.effects import EFFECTS, PRIMARY, PRIMARY_ARM, PRIMARY_OUTCOME
+from analysis.mediation.names import CONSTANT, METHOD, MIXES, WORDS
 from analysis.telling.wording import LEVEL, Rows, alike, bracketed, brief, direction, number, page, table, was_tested
 
 TOTAL, DIRECT, INDIRECT = (f"{PRIMARY_ARM}/{PRIMARY_OUTCOME}/{effect}" for effect in PRIMARY)
@@ -77,12 +77,22 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
 
 
 def _guidance(rows: Rows) -> str:
-    """The constant rate of the same mean beside the method."""
-    constant, beyond = (rows[f"{arm}/{PRIMARY_OUTCOME}/total"] for arm in (ARMS[1], CONTRAST))
-    return (
-        f"*Is it the guidance?* A constant rate of the same mean {_DOES[direction(constant)]} the odds: {number(constant)}. KVSmooth "
-        f"minus that: {number(beyond)}."
+    """The controls beside the method: a constant rate of the same mean, and other mixes."""
+
+    def beside(control: str) -> tuple[str, str]:
+        names = (f"{control}/{PRIMARY_OUTCOME}/total", f"{METHOD} - {control}/{PRIMARY_OUTCOME}/total")
+        return number(rows[names[0]]), number(rows[names[1]])
+
+    constant, beyond = beside(CONSTANT)
+    told = (
+        f"*Is it the guidance?* A constant rate of the same mean {_DOES[direction(rows[f'{CONSTANT}/{PRIMARY_OUTCOME}/total'])]} the odds: "
     )
+    told += f"{constant}. KVSmooth minus that: {beyond}."
+    mixes = [(WORDS[mix], *beside(mix)) for mix in MIXES if f"{mix}/{PRIMARY_OUTCOME}/total" in rows]
+    if mixes:
+        told += " *Is it the average?* With another mix at rates of the same rule, each with KVSmooth minus it behind: "
+        told += "; ".join(f"{words} {own}, {less}" for words, own, less in mixes) + "."
+    return told
 
 
 def ending(rows: Rows) -> str:

@@ -8,4 +8,14 @@ WORLDS = {
     "01": "baseline, with the smoothed run's attention rows",
     "clamped": "smoothed, each head's visual mass as in the baseline",
 }
-ARMS = ("kvsmooth", "constant")
+METHOD, CONSTANT = "kvsmooth", "constant"
+MIXES = ("shrink_only", "norm_preserving", "random_direction")
+ARMS = (METHOD, CONSTANT, *MIXES)
+"""The method, a constant rate of its mean, and mixes that keep one half of what it does, or neither."""
+WORDS = {
+    METHOD: "KVSmooth",
+    CONSTANT: "constant rate, same mean",
+    "shrink_only": "shrinking alone",
+    "norm_preserving": "turning alone",
+    "random_direction": "a random direction",
+}

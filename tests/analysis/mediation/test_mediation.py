@@ -13,7 +13,7 @@ from analysis.mediation import batches, command
 from analysis.mediation.config import MediationConfig
 from analysis.mediation.counterfactuals import worlds
 from analysis.mediation.effects import EFFECTS, effect_of, results
-from analysis.mediation.names import ARMS, WORLDS
+from analysis.mediation.names import ARMS, MIXES, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
 from analysis.mediation.slots import object_tokens, sentence_ends, slots
 from kvsmooth import KVSmooth
@@ -174,10 +174,14 @@ def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean():
     own = [plain.run.rates[: len(caption) - 1, :, row].mean() for row, caption in enumerate(CAPTIONS)]
     assert_close(found.rates["kvsmooth"], torch.stack(own), SUM)
     assert_close(found.rates["constant"], found.rates["kvsmooth"], SUM)
-    # two arms, three patched worlds, three layers, six steps
-    assert found.patched == 2 * 3 * 3 * 6
+    for mix in MIXES:
+        other = patched(tracing, inputs, CAPTIONS, replace(method, mix=mix), tokens=range(64))
+        assert torch.equal(found.log_probabilities[mix]["11"], other.log_probabilities), mix
+        assert not torch.equal(other.log_probabilities, plain.log_probabilities)
+    # in each arm three patched worlds, three layers, six steps
+    assert found.patched == len(ARMS) * 3 * 3 * 6
     banded = worlds(tracing, inputs, CAPTIONS, method, range(64), layers=[1, 2])
-    assert banded.patched == 2 * 3 * 2 * 6
+    assert banded.patched == len(ARMS) * 3 * 2 * 6
     # below the band nothing differs between the runs
     assert max(gaps(banded.log_probabilities["kvsmooth"]["01"], found.log_probabilities["kvsmooth"]["01"])) <= 1
 
@@ -188,14 +192,18 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
     page = tmp_path / "findings.md"
     page.write_text("<!-- mediation -->\n<!-- /mediation -->\n")
     places = {"out": tmp_path / "figures", "store": tmp_path / "store", "page": page}
-    config = MediationConfig(images=3, batch_size=2, max_new_tokens=10, **places)
+    config = MediationConfig(images=3, batch_size=2, max_new_tokens=6, **places)
     command.perform(config)
     first = {path.name: path.read_bytes() for path in config.out.iterdir()}
-    assert first.keys() == {"mediation.nc", "mediation.json", "mediation.svg", "mediation.png"}
+    assert first.keys() == {
+        "mediation.nc",
+        "mediation.json",
+        *(f"{name}.{kind}" for name in ("mediation", "mediation_controls") for kind in ("svg", "png")),
+    }
     found = json.loads(first["mediation.json"])
     assert found["counts"]["images"] == 3
-    # two arms, three patched worlds, twelve layers, all steps but the prompt's
-    assert found["counts"]["attention calls replaced in an image's batch, fewest"] == 2 * 3 * 12 * 9
+    # in each arm three patched worlds, twelve layers, all steps but the prompt's
+    assert found["counts"]["attention calls replaced in an image's batch, fewest"] == len(ARMS) * 3 * 12 * 5
     assert "total" in capsys.readouterr().out
     told = page.read_text()
     assert told.startswith("<!-- mediation -->\n**At the mentions of captions written without smoothing, KVSmooth ")
