@@ -37,7 +37,7 @@ class GroundingConfig(CellsConfig):
     )
     subject: str = "smollm2"
     """a bundled subject that has points of training"""
-    images: int = 200
+    images: int = 100
     """how many images; the unit of every test"""
     points: tuple[str, ...] = ("early", "middle", "last")
     """points of training, the weakest first: shipped ones, or files that the training wrote"""
