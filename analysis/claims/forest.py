@@ -26,8 +26,9 @@ COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
 POINTS = {"early": "early in training", "middle": "middle of training", "last": "end of training"}
 MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
-    "Change from no smoothing on test scenes ({scenes}); bars: {level:g} % cluster BCa intervals over images, filled where corrected\n"
-    "p < 0.05. Below: Cochran's Q over the subjects, and the share of their variation that is not chance (I²)."
+    "Change from no smoothing on test scenes ({scenes}).\n"
+    "Bars: {level:g} % cluster BCa intervals over images, filled where corrected p < 0.05. Below: Cochran's Q over the subjects, and\n"
+    "the share of their variation that is not chance (I²)."
 )
 Rows = Mapping[str, Mapping[str, Any]]
 
