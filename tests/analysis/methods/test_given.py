@@ -21,7 +21,7 @@ from probes.subjects.smollm2 import captions as of_smollm2
 
 SUBJECTS = ["emoji", pytest.param("smollm2", marks=pytest.mark.slow)]
 TOLD = {
-    "vti": "directions of 4 pairs of captions of training scenes",
+    "vti": "directions of 2 pairs of captions of training scenes",
     "adaiat": r"statistics of \d+ mentions of real objects and \d+ of hallucinated ones in 5 captions of training scenes",
     "icd": '"You are a confused object detector." as its instruction',
 }
@@ -32,7 +32,7 @@ loaded = functools.cache(load_subject)
 def few(monkeypatch):
     """Fewer pairs and captions: what is made of them is the same."""
     assert (PAIRS, CAPTIONS) == (50, 100)
-    monkeypatch.setattr(module, "PAIRS", 4)
+    monkeypatch.setattr(module, "PAIRS", 2)
     monkeypatch.setattr(module, "CAPTIONS", 5)
 
 
@@ -45,6 +45,12 @@ def says(subject, method=None):
             return torch.stack(subject.model.generate(**inputs, **wanted).logits)
         with method(subject.model):
             return torch.stack(subject.model.generate(**inputs, **wanted).logits)
+
+
+@functools.cache
+def said(of):
+    """What a subject says as it is loaded; it says the same whenever no method is open."""
+    return says(loaded(of))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ def test_what_is_given_opens_the_method_at_each_strength_and_leaves_no_trace(of,
 
 def given_without_a_trace(name, subject):
     """What the subject says before, and what the method is given; the subject says the same thereafter."""
-    before = says(subject)
+    before = said(subject.name)
     found = given(name, subject)
     assert subject.model.config._attn_implementation == subject.model.config.get_text_config()._attn_implementation == "sdpa"
     assert torch.equal(says(subject), before)

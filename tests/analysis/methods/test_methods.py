@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from dataclasses import fields
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from analysis.captions.measures import COUNTS, counts
 from analysis.captions.speaker import Captions
+from analysis.language import models
 from analysis.methods.__main__ import MethodsConfig, main
 from analysis.methods.figures import COLOURS, draw_all
 from analysis.methods.findings import paragraph
@@ -175,7 +177,8 @@ def test_methods_that_are_not_tried_are_refused_before_a_model_is_loaded(names, 
 
 
 @pytest.mark.slow
-def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys):
+def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(models, "language_model", cache(models.language_model))  # both runs read by it, and to load it takes seconds
     few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 30, "fluent": 2}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
