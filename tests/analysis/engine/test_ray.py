@@ -40,7 +40,7 @@ def two(ray):
 
 @pytest.fixture
 def one(ray):
-    """Where every worker ends, one at a time will do: each takes seconds to start."""
+    """Where what is shown is one worker's, one will do: each takes a second of the processor to start."""
     return RayEngine(workers=1)
 
 
@@ -92,17 +92,17 @@ def test_workers_that_die_on_everything_end_the_run(one, monkeypatch):
         list(one.run(Squares(kills=tuple(range(8))), batches(8, 1)))
 
 
-def test_what_cannot_cross_processes_fails_alone(two):
+def test_what_cannot_cross_processes_fails_alone(one):
     lock = threading.Lock()
-    found = by_key(two.run(Squares(), [dispatch.Batch(("a", "b"), (2, lock)), dispatch.Batch(("c",), (3,))]))
+    found = by_key(one.run(Squares(), [dispatch.Batch(("a", "b"), (2, lock)), dispatch.Batch(("c",), (3,))]))
     assert said(found)["a"] == (4, "")
     assert found["b"].error.startswith("TypeError: ")
     assert said(found)["c"] == (9, "")
-    found = by_key(two.run(unpicklable_results, batches(3, 3)))
+    found = by_key(one.run(unpicklable_results, batches(3, 3)))
     assert [(found[str(i)].error == "") for i in range(3)] == [True, True, False]
 
 
-def test_few_batches_are_held_and_a_reader_that_fails_loses_none(two):
+def test_few_batches_are_held_and_a_reader_that_fails_loses_none(one, two):
     taken = []
 
     def source(ends):
@@ -121,11 +121,11 @@ def test_few_batches_are_held_and_a_reader_that_fails_loses_none(two):
     taken.clear()
     found = []
     with pytest.raises(BadInput, match="line 13"):
-        found.extend(key for outcomes in two.run(Squares(), source(7)) for key in (outcome.key for outcome in outcomes))
+        found.extend(key for outcomes in one.run(Squares(), source(7)) for key in (outcome.key for outcome in outcomes))
     assert sorted(map(int, found)) == list(range(14)), "what was read before is finished"
 
 
-def test_two_interrupts_end_at_once(two, tmp_path, monkeypatch):
+def test_two_interrupts_end_at_once(one, tmp_path, monkeypatch):
     heard, sent, usual = [], [], Interrupt._heard
 
     def hear(self, *given):
@@ -144,7 +144,7 @@ def test_two_interrupts_end_at_once(two, tmp_path, monkeypatch):
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        list(two.run(Squares(seconds=2 * PATIENCE, folder=tmp_path), batches(4, 1)))
+        list(one.run(Squares(seconds=2 * PATIENCE, folder=tmp_path), batches(4, 1)))
     assert time.monotonic() - sent[1] < PATIENCE, "nobody waited for the batches"
     thread.join()
     assert signal.getsignal(signal.SIGINT) is before
@@ -172,11 +172,12 @@ ELSEWHERE = """
 """
 
 
-def test_a_running_cluster_is_joined_and_left_running(ray, two):
+def test_a_running_cluster_is_joined_and_left_running(ray, one):
     words = [sys.executable, "-W", "error", "-c", textwrap.dedent(ELSEWHERE), ray.get_runtime_context().gcs_address]
     done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr, done.returncode) == ("0 1 4 9 16 25\n", "", 0)
-    assert len(by_key(two.run(Squares(), batches(4, 2)))) == 4
+    assert len(by_key(one.run(Squares(), batches(4, 2)))) == 4
+    assert ray.is_initialized(), "whoever was connected before stays so"
 
 
 PROGRAM = """
