@@ -58,8 +58,13 @@ def checked(function: Any = None, *, typechecker: Any = beartype) -> Any:
     """The function, or the class, with its checks; the decorator that the option puts on each."""
     if function is None:
         return partial(checked, typechecker=typechecker)
-    if isinstance(function, FunctionType) and not any(map(_of_arrays, function.__annotations__.values())):
-        return _plain(function)
+    if isinstance(function, FunctionType):
+        hints = list(function.__annotations__.values())
+        # made anew by each call of the function around it, which takes beartype a millisecond, to check nothing of the arguments
+        if "<locals>" in function.__qualname__ and all(hint is Any or hint is None for hint in hints):
+            return function
+        if not any(map(_of_arrays, hints)):
+            return _plain(function)
     return _usual(function, typechecker=_once)
 
 
