@@ -36,7 +36,7 @@ EXAMPLES = 12
 class DoseConfig(CellsConfig):
     """Does smoothing help at a dose that is chosen fairly? Validation scenes choose it by a rule in the code, test scenes judge it once."""
 
-    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 100", "--redraw")
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 200", "--redraw")
     validation: int = 200
     """validation scenes, which choose the dose; no more than --images"""
     fluent: int = 100
