@@ -77,7 +77,6 @@ SMOLLM2 = {
     "sinks": {"--images": "60"},
     "mediation": {"--images": "30"},
     "ablation": {"--images": "100"},
-    "dose": {"--images": "200"},
     "sensitivity": {"--images": "100"},
 }
 """What of the pretrained subject is asked of fewer scenes: a cell of a hundred takes a minute and a half of one core."""

@@ -67,11 +67,12 @@ def main(config: DoseConfig) -> None:
 
 
 def measure(config: DoseConfig) -> xr.Dataset:
-    """The curve on validation scenes, the choice, and the arms on test scenes."""
+    """The curve on validation scenes, the choice, and the arms and controls on test scenes."""
     from analysis.captions.measures import COUNTS, counts, ratios
     from analysis.cells.cells import Cell
     from analysis.cells.gather import finished
     from analysis.cells.names import BASELINE, PAPER
+    from analysis.dose.controls import controls
     from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
     from analysis.dose.grammar import written
     from analysis.dose.rule import chosen
@@ -104,7 +105,8 @@ def measure(config: DoseConfig) -> xr.Dataset:
     dose = chosen(config.doses, ratios(curve.sum(1, dtype=float)))
     arms = {NONE: none} | ({CHOSEN: guided(dose)} if dose else {}) | {PUBLISHED: guided(config.lambda_ref)}
     tested = {cell.name: cell for cell in arms.values()}  # the chosen dose may be the published one
-    ran = finished(config, lambda setting: list(tested.values()))
+    ran = finished(config, lambda setting: [*tested.values(), *controls(setting)])
+    arms |= {cell.name: cell for cell in ran.cells if cell.name not in tested}
     found, by_grammar = counted(ran), of_grammar(ran)
     whole = {cell.name: result["captions"] for cell, result in zip(ran.cells, ran.results, strict=True)}
     of_none = ran.results[0]["captions"]

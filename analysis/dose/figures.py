@@ -8,14 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.captions.measures import MEASURES
-from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+from analysis.dose.controls import CONTROLS
+from analysis.dose.findings import CHOSEN, NONE, PUBLISHED, named
 from analysis.dose.rule import eligible
 from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
 
 SHOWN = ("chair_i", "chair_s", "recall", "looping")
 COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
 NOTE = (
-    "a to d: {scenes} validation scenes; grey: doses that the rule does not admit; star: chosen. e to h: {n} test scenes.\n"
+    "a to d: {scenes} validation scenes; grey: doses that the rule bars; star: chosen. e to h: {n} test scenes; black: controls.\n"
     "Bars: {level:.4g} % cluster BCa intervals over images. Filled: p < 0.05 against none (e: confirmatory; others by Holm)."
 )
 Rows = Mapping[str, Mapping[str, Any]]
@@ -23,7 +24,7 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 def draw_all(doses: Sequence[float], rows: Rows, dose: float) -> dict[str, Figure]:
     """Every figure by its file name."""
-    made = figure(PAGE, 3.7)
+    made = figure(PAGE, 4.1)
     axes = made.subplots(2, 4)
     levels = np.array([[rows[f"validation/{name}/{value:g}"]["estimate"] for name in MEASURES] for value in doses])
     for i, name in enumerate(SHOWN):
@@ -52,13 +53,13 @@ def curve(ax: Axes, rows: Rows, measure: str, doses: Sequence[float], admitted: 
 
 def bars(ax: Axes, rows: Rows, measure: str) -> None:
     """One measure of each arm on the test scenes."""
-    arms = [arm for arm in (NONE, CHOSEN, PUBLISHED) if f"test/{measure}/{arm}" in rows]
+    arms = [arm for arm in (NONE, CHOSEN, PUBLISHED, *CONTROLS) if f"test/{measure}/{arm}" in rows]
     for place, arm in enumerate(arms):
-        row = rows[f"test/{measure}/{arm}"]
-        ax.vlines(place, *row["interval"], color=COLOURS[arm], lw=1.2)
+        row, colour = rows[f"test/{measure}/{arm}"], COLOURS.get(arm, "#222222")
+        ax.vlines(place, *row["interval"], color=colour, lw=1.2)
         change = rows.get(f"test/{measure}/{arm} - {NONE}")
-        face = COLOURS[arm] if change is None or change["p_adjusted"] < 0.05 else "white"
-        ax.plot(place, row["estimate"], "o", color=COLOURS[arm], markerfacecolor=face, markersize=4.5)
-    ax.set_xticks(range(len(arms)), arms)
+        face = colour if change is None or change["p_adjusted"] < 0.05 else "white"
+        ax.plot(place, row["estimate"], "o", color=colour, markerfacecolor=face, markersize=4.5)
+    ax.set_xticks(range(len(arms)), [named(arm) for arm in arms], rotation=60, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.5, len(arms) - 0.5)
     ax.set_ylim(bottom=0)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.captions.measures import MEASURES
+from analysis.dose.controls import CONTROLS
 from analysis.dose.grammar import LABEL
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
 from analysis.telling.wording import Rows, bracketed, brief, direction, p_value, page
@@ -48,15 +49,21 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     )
     tested = [f"| test {head}", "|---" * (len(shown) + 1) + "|"]
     for arm in arms:
-        tested.append(f"| {arm} | {' | '.join(bracketed(rows[f'test/{measure}/{arm}']) for measure in shown)} |")
+        tested.append(f"| {named(arm)} | {' | '.join(bracketed(rows[f'test/{measure}/{arm}']) for measure in shown)} |")
     for arm in arms[1:]:
         cells = [_marked(rows[f"test/{measure}/{arm} - {NONE}"]) for measure in shown]
-        tested.append(f"| {arm} minus none | {' | '.join(cells)} |")
+        tested.append(f"| {named(arm)} minus none | {' | '.join(cells)} |")
     tested += ["", *_fluent(rows, arms), *_beyond(rows, arms[1:])]
     note = (
         f"`python -m analysis.dose`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals over images. Asterisk: p "
         "below 0.05, exchange of the arms within images; CHAIR_i of the chosen dose alone is confirmatory, others by Holm. Bold: chosen."
     )
+    if any(arm in CONTROLS for arm in arms):
+        note += (
+            f" The last {sum(arm in CONTROLS for arm in arms)} arms are controls at the published dose: the mean of its rates as a "
+            "constant, its rates in another order, its mix without turning, its mix without shrinking, and a step of its size in a random "
+            "direction."
+        )
     said = verdict(rows, origin["chosen"], origin["config"]["lambda_ref"])
     return page(said, asked, "\n".join(lines), "\n".join(tested), quoted(found["examples"]), note)
 
@@ -71,9 +78,9 @@ def _fluent(rows: Rows, arms: Sequence[str]) -> list[str]:
     """What a language model thinks of the captions."""
     if f"test/nll/{NONE}" not in rows:
         return []
-    nll = "; ".join(f"{arm} {bracketed(rows[f'test/nll/{arm}'])}" for arm in arms)
-    wrong = "; ".join(f"{arm} {100 * rows[f'test/broken/{arm}']['estimate']:.3g} %" for arm in arms)
-    itself = [f"{arm} {bracketed(rows[f'test/own_nll/{arm}'])}" for arm in arms if f"test/own_nll/{arm}" in rows]
+    nll = "; ".join(f"{named(arm)} {bracketed(rows[f'test/nll/{arm}'])}" for arm in arms)
+    wrong = "; ".join(f"{named(arm)} {100 * rows[f'test/broken/{arm}']['estimate']:.3g} %" for arm in arms)
+    itself = [f"{named(arm)} {bracketed(rows[f'test/own_nll/{arm}'])}" for arm in arms if f"test/own_nll/{arm}" in rows]
     own = f"To the subject itself, without smoothing and with the image: {'; '.join(itself)}. " if itself else ""
     shuffled = 100 * rows[f"test/broken/{NONE}, words shuffled"]["estimate"]
     return [
@@ -90,11 +97,16 @@ def _beyond(rows: Rows, arms: Sequence[str]) -> list[str]:
     for arm in arms:
         near = {measure: rows[f"{arm}/beyond every line/{measure}"] for measure in ("chair_s", "chair_i")}
         said = [f"{MEASURES[name].label} {bracketed(row)}, p {p_value(row['p_adjusted'], 'none')}" for name, row in near.items()]
-        told.append(f"{arm}: {'; '.join(said)}")
+        told.append(f"{named(arm)}: {'; '.join(said)}")
     return [
         "*Omission.* What leaving out mentions or sentences of the captions without smoothing would give at the same recall is no better "
         f"seeing. Beyond the nearest such line (at random, late first, background first; below 0 is better): {'. '.join(told)}."
     ]
+
+
+def named(arm: str) -> str:
+    """An arm as a reader is told of it."""
+    return CONTROLS.get(arm, arm)
 
 
 def summary(rows: Rows, found: Mapping[str, Any]) -> str:

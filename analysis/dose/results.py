@@ -1,7 +1,8 @@
 """Reduced data -> rows: the curve on validation scenes, described; on test scenes the chosen and the published dose against none.
 
-Primary: CHAIR_i of the chosen dose minus none, one test, on scenes that chose nothing. All else is exploratory, by Holm. Beside it
-the distance of each dose to what leaving out mentions or sentences would give (`analysis.omission`), by max-T over doses and lines.
+Primary: CHAIR_i of the chosen dose minus none, one test, on scenes that chose nothing. All else is exploratory, by Holm, doses and controls
+apart. Beside it the distance of each to what leaving out mentions or sentences would give (`analysis.omission`), by max-T over lines and
+doses, or controls.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import MEASURES, interval_of, ratios, weights
+from analysis.dose.controls import CONTROLS
 from analysis.dose.findings import CHOSEN
 from analysis.dose.fluency import fluency_rows
 from analysis.dose.grammar import grammar_rows
@@ -28,11 +30,20 @@ Counts = Float[np.ndarray, "arm image count"]
 def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
     """All rows: "validation/<measure>/<dose>", "test/<measure>/<arm>" and "test/<measure>/<arm> - none"."""
     validation = reduced["validation"].transpose("dose", "scene", "count").values.astype(float)
-    test = reduced["test"].transpose("arm", "image", "count").values.astype(float)
     doses, names = [f"{dose:g}" for dose in reduced["dose"].values], [str(arm) for arm in reduced["arm"].values]
-    rows = _levels("validation", doses, validation, seed, level) + _levels("test", names, test, seed, level)
-    fluent = fluency_rows(reduced, names, seed, level) if "nll" in reduced else []
-    return rows + _changes(names, test, seed, level) + grammar_rows(reduced, seed, level) + fluent + _omission(reduced, names, seed, level)
+    rows = _levels("validation", doses, validation, seed, level)
+    for arms in ([name for name in names if name not in CONTROLS], [names[0], *(name for name in names if name in CONTROLS)]):
+        known = {row.name for row in rows}  # none stands beside both, with the same numbers
+        rows += [row for row in _tested(reduced.sel(arm=arms), arms, seed, level) if row.name not in known]
+    return rows
+
+
+def _tested(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:
+    """Arms on the test scenes, the first of which is none."""
+    test = reduced["test"].transpose("arm", "image", "count").values.astype(float)
+    rows = _levels("test", arms, test, seed, level) + _changes(arms, test, seed, level) + grammar_rows(reduced, seed, level)
+    fluent = fluency_rows(reduced, arms, seed, level) if "nll" in reduced else []
+    return rows + fluent + (_omission(reduced, arms, seed, level) if len(arms) > 1 else [])
 
 
 def _omission(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:

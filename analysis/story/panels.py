@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
+from analysis.dose.controls import CONTROLS
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.metrics.chair import score_caption
 from analysis.omission.line import MEASURES as OMITTED
@@ -25,13 +26,7 @@ CURVES = {
     "looping": ("#8A8A8A", "^", "captions that loop"),
 }
 ARMS = {NONE: ("no smoothing", (4, -8)), CHOSEN: ("chosen dose", (3, -10)), PUBLISHED: ("published dose", (-5, 4))}
-CONTROLS = {
-    "mean": ("constant rate", "x"),
-    "permuted": ("rates shuffled", "+"),
-    "norm_preserving": ("norms kept", "^"),
-    "shrink_only": ("shrunk only", "v"),
-    "random_direction": ("random direction", "D"),
-}
+MARKS = {"mean": "x", "permuted": "+", "norm_preserving": "^", "shrink_only": "v", "random_direction": "D"}
 DRAWN_WITHIN = {"spoon": "bowl"}
 """Objects that the glyph of another one shows too: OpenMoji's bowl has a spoon in it, which the annotation does not name."""
 WHAT = "KVSmooth mixes each newest key and\nvalue with those of the token before;\nthe dose, lambda_ref, is how much."
@@ -103,8 +98,8 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
     """CHAIR_s against recall on test scenes: arms, controls and what leaving out would give."""
     arms = {arm: subject.dose.get(f"test/recall/{arm}") for arm in ARMS}
     least = 100 * min(row["estimate"] for row in arms.values() if row is not None) - 14
-    for name, (label, marker) in CONTROLS.items():
-        point(ax, subject.ablation, f"{name}/{{}}", "#222222", marker, label)
+    for name, marker in MARKS.items():
+        point(ax, subject.dose, f"test/{{}}/{name}", "#222222", marker, CONTROLS[name])
     for line, style in zip(lines_of(subject.reduced), ("-", (0, (4, 2)), (0, (1, 1)), (0, (4, 1, 1, 1))), strict=True):
         curve = line.curve
         recall, chair_s = (100 * curve[:, OMITTED.index(name)] for name in ("recall", "chair_s"))

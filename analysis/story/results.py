@@ -1,4 +1,4 @@
-"""What the story reads: of each subject its dose question and, where it was asked, the ablation; across subjects language and published."""
+"""What the story reads: of each subject its dose question and those about how smoothing acts; across subjects language and published."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ class SubjectResults:
     ----------
     name : of the subject
     dose : rows of its dose question; `reduced` the data, `origin` the provenance
-    ablation : rows of its ablation, none where it was not asked on the same scenes
     mechanism, form, mediation : rows of these questions, none where they were not asked
     """
 
@@ -31,7 +30,6 @@ class SubjectResults:
     dose: Rows
     reduced: xr.Dataset
     origin: Mapping[str, Any]
-    ablation: Rows
     mechanism: Rows
     form: Rows
     mediation: Rows
@@ -121,7 +119,5 @@ def _subject(name: str, folder: Path) -> SubjectResults:
         reduced = xr.load_dataset(path.with_suffix(".nc"), engine="h5netcdf")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
-    ablation = stored_rows(folder / "ablation" / "ablation.json")
-    same = bool(ablation) and next(iter(ablation.values()))["n"] == origin["n"]
     further = [stored_rows(folder / question / f"{question}.json") for question in ("mechanism", "form", "mediation")]
-    return SubjectResults(name, stored_rows(path), reduced, origin, ablation if same else {}, *further)
+    return SubjectResults(name, stored_rows(path), reduced, origin, *further)

@@ -9,6 +9,8 @@ import xarray as xr
 
 from analysis.captions.measures import COUNTS, MEASURES, ratios
 from analysis.dose.__main__ import DoseConfig, main
+from analysis.dose.controls import CONTROLS
+from analysis.dose.figures import draw_all
 from analysis.dose.findings import paragraph, verdict
 from analysis.dose.results import results
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS, chosen, eligible
@@ -88,6 +90,28 @@ def test_one_row_is_confirmatory_and_it_is_not_corrected():
     assert all(row.p_adjusted >= row.p for row in others)
 
 
+def test_controls_stand_beside_and_change_no_other_row():
+    rng = np.random.default_rng(0)
+    reduced = data((0.3, 0.1, 0.3), rng)
+    beside = data((0.2, 0.2, 0.2), rng).isel(arm=slice(0, 2)).assign_coords(arm=["mean", "random_direction"])
+    each = ("test", "nll")
+    whole = reduced.drop_vars(each).drop_vars("arm").merge(xr.concat([reduced[[*each]], beside[[*each]]], "arm"))
+    before, rows = ({row.name: row for row in results(one)} for one in (reduced, whole))
+    assert json.loads(as_json([rows[name] for name in before], {})) == json.loads(as_json([*before.values()], {}))
+    added = rows.keys() - before.keys()
+    assert {"test/recall/mean", "test/chair_i/random_direction - none", "mean/beyond every line/chair_s", "test/broken/mean"} <= added
+    assert not [name for name in added if "mean" not in name and "random_direction" not in name]
+    row, counted = rows["test/chair_i/mean - none"], whole["test"]
+    share = [ratios(counted.sel(arm=arm).values.sum(0))[list(MEASURES).index("chair_i")] for arm in ("none", "mean")]
+    assert row.estimate == pytest.approx(share[1] - share[0])
+    assert row.role == "exploratory"
+    found = json.loads(as_json([*rows.values()], {"chosen": 0.1, "n": 60, "config": {"level": 0.95, "lambda_ref": 0.7}}))
+    told = paragraph(by_name(found["results"]), found | {"examples": {"none": ["A dog."]}})
+    assert "| constant rate minus none |" in told
+    assert "The last 2 arms are controls at the published dose" in told
+    assert draw_all(DOSES, by_name(found["results"]), 0.1)["dose"].axes[7].get_xticklabels()[-1].get_text() == "random direction"
+
+
 def test_broken_captions_loop_or_are_improbable_beside_those_without_smoothing():
     reduced = data((0.3, 0.1, 0.3), np.random.default_rng(0))
     reduced["nll"][:, 50:] = np.nan  # fifty were read
@@ -160,6 +184,8 @@ def test_the_command_chooses_tests_and_redraws(tmp_path):
     assert all(path.is_file() for path in files)
     reduced = xr.load_dataset(tmp_path / "out" / "dose.nc", engine="h5netcdf")
     assert not {*reduced["scene"].values} & {*reduced["image"].values}, "no scene chooses and judges"
+    assert [*reduced["arm"].values][-len(CONTROLS) :] == [name for name in reduced["arm"].values if name in CONTROLS]
+    assert {*reduced["arm"].values} >= {"none", "published", *CONTROLS}
     origin = json.loads(reduced.attrs["analysis"])
     assert origin["validation_hash"] != origin["data_hash"]
     before = files[0].read_bytes()

@@ -36,7 +36,7 @@ def asked(chances, chosen, seed):
 def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None, form=None, mediation=None):
     reduced, rows = asked(chances, chosen, seed)
     origin = {"chosen": chosen, "n": 60, "git_commit": "0" * 40, "config": {"lambda_ref": 0.7, "level": 0.95}}
-    return SubjectResults(name, dict(rows), reduced.copy(), origin, {}, mechanism or {}, form or {}, mediation or {})
+    return SubjectResults(name, dict(rows), reduced.copy(), origin, mechanism or {}, form or {}, mediation or {})
 
 
 def text_row(estimate, p):
