@@ -27,7 +27,7 @@ class Beams:
     tokens: Int[Tensor, "beam step"]
     scores: Float[Tensor, " beam"]
     origin: Int[Tensor, " beam"]
-    ended: tuple[tuple[float, Int[Tensor, " step"]], ...] = ()
+    ended: tuple[tuple[float, Int[Tensor, " _"]], ...] = ()
     over: bool = False
 
 

@@ -133,17 +133,20 @@ def test_it_equals_the_authors_algorithm(family):
         assert report["rolled_back"] * (report["steps"] + 1) == pytest.approx(went_back, abs=1e-3)
 
 
-@pytest.mark.parametrize(("method", "family", "row"), [(STRONG, "llava", 0), (LATER, "idefics3", 1)], ids=["strong", "later"])
-def test_it_goes_back_and_says_something_else(method, family, row):
-    """Or the test above would hold of a search that never does."""
-    model, inputs = zoo.build(family, batch=2)
-    inputs = one_row(inputs, row)
-    plain, _ = search(model, inputs)
-    without, still = search(model, inputs, replace(method, threshold=99))
-    out, run = search(model, inputs, method)
-    assert run.report()["rolled_back"] > 0
-    assert still.report()["rolled_back"] == 0
-    assert len({tuple(found[0].tolist()) for found in (plain, without, out)}) == 3
+@pytest.mark.parametrize(("method", "family"), [(STRONG, "llava"), (LATER, "idefics3")], ids=["strong", "later"])
+def test_it_goes_back_and_says_something_else(method, family):
+    """Or the test above would hold of a search that never does. Of which text it is so hangs on the models' seed."""
+    model, both = zoo.build(family, batch=2)
+    different = 0
+    for row in range(2):
+        inputs = one_row(both, row)
+        plain, _ = search(model, inputs)
+        without, still = search(model, inputs, replace(method, threshold=99))
+        out, run = search(model, inputs, method)
+        assert still.report()["rolled_back"] == 0
+        apart = len({tuple(found[0].tolist()) for found in (plain, without, out)}) == 3
+        different += apart and run.report()["rolled_back"] > 0
+    assert different
 
 
 def test_padding_on_the_left_changes_nothing():

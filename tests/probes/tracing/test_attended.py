@@ -5,6 +5,7 @@ import gc
 import weakref
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ from kvsmooth.spans import GENERATED, GROUPS, SELF, token_groups
 from probes.patching import patched
 from probes.recorders import DEFAULT_RECORDERS, RECORDERS
 from probes.regimes import record_inputs
-from probes.tracing.attended import REWEIGHTED, opened
+from probes.tracing.attended import REWEIGHTED, Attended, opened
 from probes.tracing.collector import StepCollector
-from probes.tracing.rows import newest_mask
+from probes.tracing.rows import Scored, newest_mask
 from probes.tracing.steps import GenerationSetting
 from probes.tracing.tokens import Forcing
 from probes.tracing.tracing import Tracing
@@ -188,6 +189,18 @@ def test_attention_that_cannot_be_heard_is_refused_in_the_method_s_name_or_by_it
     blocks = create_block_mask(lambda row, head, query, key: query >= key, 1, 1, 8, 8, device="cpu")
     with pytest.raises(Unsupported, match="rows by a BlockMask are not known"):
         newest_mask(blocks, 8)
+
+
+def test_a_call_is_handed_on_as_it_was_made_and_only_for_the_output_that_came_of_it():
+    attended, query, key, mask = Attended("mine"), torch.randn(1, 2, 3, 4), torch.randn(1, 1, 3, 4), torch.zeros(1, 1, 3, 3)
+    heard = attended.on(lambda module, query, *given, **more: (query.transpose(1, 2), None))
+    for changed in (0.0, 1.0):
+        output, _ = heard(SimpleNamespace(layer_idx=7), query, key, key, mask, scaling=0.25, softcap=30.0)
+        if changed:
+            with pytest.raises(Unsupported, match="attention rows under mine are not known"):
+                attended.take(7, output + changed)
+        else:
+            assert attended.take(7, output) == Scored(query, key, mask, 0.25, 30.0)
 
 
 def test_neither_the_text_s_cache_nor_a_branch_s_outlives_the_generation():
