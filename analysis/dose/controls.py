@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 CONTROLS = {
     "mean": "constant rate",
     "permuted": "rates shuffled",
-    "shrink_only": "shrunk only",
     "norm_preserving": "norms kept",
+    "shrink_only": "shrunk only",
     "random_direction": "random direction",
 }
 """By the ablation's name: what it is called here."""

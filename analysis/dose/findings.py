@@ -61,7 +61,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     if any(arm in CONTROLS for arm in arms):
         note += (
             f" The last {sum(arm in CONTROLS for arm in arms)} arms are controls at the published dose: the mean of its rates as a "
-            "constant, its rates in another order, its mix without turning, its mix without shrinking, and a step of its size in a random "
+            "constant, its rates in another order, its mix without shrinking, its mix without turning, and a step of its size in a random "
             "direction."
         )
     said = verdict(rows, origin["chosen"], origin["config"]["lambda_ref"])
