@@ -46,7 +46,7 @@ QUESTIONS = {
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
     "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
-    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells", trial={"--fluent": "20"}),
+    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells", trial={"--fluent": "10"}),
     "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
