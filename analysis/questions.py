@@ -75,11 +75,11 @@ class Whole:
 
 SMOLLM2 = {
     "sinks": {"--images": "60"},
-    "mediation": {"--images": "30"},
+    "mediation": {"--images": "30", "--batch-size": "20"},
     "ablation": {"--images": "100"},
     "sensitivity": {"--images": "100"},
 }
-"""What of the pretrained subject is asked of fewer scenes: a cell of a hundred takes a minute and a half of one core."""
+"""What of the pretrained subject is asked of fewer scenes, or of fewer at once: a cell of a hundred takes a minute and a half of one core."""
 
 WHOLE = {
     "emoji": Whole(500, "full", Path("docs"), Path("recordings")),

@@ -71,7 +71,7 @@ def test_the_plan_is_the_ablations(plan):
 
 def test_a_trial_reads_fewer_captions_than_a_whole_run():
     for config, asked in (
-        (RegenerateConfig(images=60, plan="ladder"), "20"),
+        (RegenerateConfig(images=60, plan="ladder"), "10"),
         (RegenerateConfig(), None),
         (placed(RegenerateConfig(subject="smollm2")), None),
     ):
