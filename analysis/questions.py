@@ -79,7 +79,7 @@ SMOLLM2 = {
     "ablation": {"--images": "100"},
     "sensitivity": {"--images": "100"},
 }
-"""What of the pretrained subject is asked of fewer scenes, or of fewer at once: a cell of a hundred takes a minute and a half of one core."""
+"""What of the pretrained subject is asked of fewer scenes, or fewer at once: a cell of a hundred takes a minute and a half of one core."""
 
 WHOLE = {
     "emoji": Whole(500, "full", Path("docs"), Path("recordings")),
