@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from probes.subjects.emoji.reading import sentences
 from probes.subjects.emoji.scenes import Scene
 from probes.subjects.smollm2.reading import holds, read
-from probes.subjects.smollm2.wellformed import writes
 
 KINDS = {
     "any": "any sentence",
@@ -32,8 +31,8 @@ TWO = ("side", "height", "larger")
 def shares(captions: Iterable[str], drawn: Iterable[Scene]) -> dict[str, float]:
     """By kind of sentence: how many a caption has, the share of them that is true, and that compares an object with itself.
 
-    "any": all sentences of the captions; true where one has a form of the grammar and holds. "written" is the share of all sentences that
-    the grammar can write, which names no object twice in one.
+    "any": all sentences of the captions; true where the grammar can write one and it holds. "written" is the share of all sentences that
+    the grammar can write.
     """
     total: Counter = Counter()
     n = 0
@@ -41,7 +40,6 @@ def shares(captions: Iterable[str], drawn: Iterable[Scene]) -> dict[str, float]:
         n += 1
         for sentence in sentences(caption):
             total["any"] += 1
-            total["written"] += writes(sentence)
             if (found := read(sentence)) is None:
                 continue
             kind, slots = found
@@ -50,6 +48,7 @@ def shares(captions: Iterable[str], drawn: Iterable[Scene]) -> dict[str, float]:
                 total[name, "true"] += true
                 total[name, "itself"] += itself
             total[kind] += 1
+            total["written"] += 1
     result = {"written": _share(total["written"], total["any"])}
     for kind in KINDS:
         result[f"{kind}_claims"] = _share(total[kind], n)
