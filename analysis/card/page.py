@@ -86,7 +86,7 @@ def _claims(rows: Mapping[str, Row], claims: Mapping[str, str]) -> list[str]:
             found[-1] = None
         lines.append(f"| {label} | {' | '.join(_number(value) for value in found)} |")
     if (written := rows.get("baseline: written")) is not None:
-        lines += ["", f"Share of sentences that the grammar of the training captions can write: {_number(written['estimate'])}."]
+        lines += ["", f"Share of sentences in a form of the training captions' grammar, whatever fills it: {_number(written['estimate'])}."]
     return lines
 
 

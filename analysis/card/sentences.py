@@ -32,7 +32,7 @@ def shares(captions: Iterable[str], drawn: Iterable[Scene]) -> dict[str, float]:
     """By kind of sentence: how many a caption has, the share of them that is true, and that compares an object with itself.
 
     "any": all sentences of the captions; true where the grammar can write one and it holds. "written" is the share of all sentences that
-    the grammar can write.
+    have a form of the grammar, whatever fills it.
     """
     total: Counter = Counter()
     n = 0

@@ -28,7 +28,7 @@ MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
     "Change from no smoothing on test scenes ({scenes}).\n"
     "Bars: {level:g} % cluster BCa intervals over images, filled where corrected p < 0.05. Below: Cochran's Q over the subjects, and\n"
-    "the share of their variation that is not chance (I²)."
+    "the share of their variation that is not chance (I²); points of training share model and scenes, Q takes them for independent."
 )
 Rows = Mapping[str, Mapping[str, Any]]
 

@@ -1,4 +1,4 @@
-"""Controls of the published dose: rates that know nothing of entropy, and mixes that keep one half of what smoothing does to a state.
+"""Controls of the published dose: rates that know nothing of entropy, and mixes that keep one half of what it does to a state, or neither.
 
 They are cells of the ablation's ladder, which share its store.
 """

@@ -17,7 +17,8 @@ SHOWN = ("chair_i", "chair_s", "recall", "looping")
 COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
 NOTE = (
     "a to d: {scenes} validation scenes; grey: doses that the rule bars; star: chosen. e to h: {n} test scenes; black: controls.\n"
-    "Bars: {level:.4g} % cluster BCa intervals over images. Filled: p < 0.05 against none (e: confirmatory; others by Holm)."
+    "Bars: {level:.4g} % cluster BCa intervals over images. Filled: p < 0.05 against none (chosen in e: confirmatory;\n"
+    "else by Holm, doses and controls apart)."
 )
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -47,7 +48,7 @@ def curve(ax: Axes, rows: Rows, measure: str, doses: Sequence[float], admitted: 
         ax.plot(
             value, row["estimate"], "*" if best else "o", color=COLOURS[CHOSEN] if best else colour, markersize=8 if best else 3.2, zorder=3
         )
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
     ax.set_xlabel("lambda_ref")
 
 
@@ -62,4 +63,4 @@ def bars(ax: Axes, rows: Rows, measure: str) -> None:
         ax.plot(place, row["estimate"], "o", color=colour, markerfacecolor=face, markersize=4.5)
     ax.set_xticks(range(len(arms)), [named(arm) for arm in arms], rotation=60, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.5, len(arms) - 0.5)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.05 * ax.get_ylim()[1])

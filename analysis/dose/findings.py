@@ -56,7 +56,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     tested += ["", *_fluent(rows, arms), *_beyond(rows, arms[1:])]
     note = (
         f"`python -m analysis.dose`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals over images. Asterisk: p "
-        "below 0.05, exchange of the arms within images; CHAIR_i of the chosen dose alone is confirmatory, others by Holm. Bold: chosen."
+        "below 0.05, exchange of the arms within images; CHAIR_i of the chosen dose alone is confirmatory, others by Holm, doses and "
+        "controls apart. Bold: chosen."
     )
     if any(arm in CONTROLS for arm in arms):
         note += (

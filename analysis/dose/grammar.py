@@ -72,7 +72,7 @@ def _changes(arms: Sequence[str], counts: Written, seed: int, level: float) -> l
             test="exchange of the arms within images, two-sided, 9,999 draws",
             p=p[i],
             p_adjusted=corrected[i],
-            adjustment=f"Holm over {family_size(p)} doses",
+            adjustment=f"Holm over {family_size(p)} arms",
             role="exploratory",
             where={"split": "test", "treated": arm, "control": arms[0], "measure": "written"},
             reason=found.reason[i],

@@ -32,11 +32,12 @@ NOTE = (
 )
 CONTROLS_NOTE = (
     "Changes from no smoothing as in the figure of the parts, at the same places of the same captions, under KVSmooth and its controls.\n"
-    "Bars: {level:.4g} % cluster BCa interval over images. Filled: corrected p < 0.05, sign flip over images."
+    "Bars: {level:.4g} % cluster BCa interval over images. Filled: corrected p < 0.05, sign flip over images, Holm over KVSmooth's\n"
+    "three of the first row, else max-T within the arm."
 )
 STATED = (
     "captions are the baseline's own: log-probabilities of the objects named are selected on the baseline, and any change of the model "
-    "lowers them (regression to the mean); compare with the control arm, and read margin, present and absent first",
+    "lowers them (regression to the mean); compare with the control arms, and read margin, present and absent first",
     "an object is represented by the first token of its name; tokens that begin the names of several objects are left out",
     "worlds with replaced rows or clamped mass apply the very rates of the smoothed run",
     "with all rows replaced, smoothed keys have no effect of their own: the direct effect is that of contents (values)",

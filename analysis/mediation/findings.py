@@ -90,8 +90,8 @@ def _guidance(rows: Rows) -> str:
     told += f"{constant}. KVSmooth minus that: {beyond}."
     mixes = [(WORDS[mix], *beside(mix)) for mix in MIXES if f"{mix}/{PRIMARY_OUTCOME}/total" in rows]
     if mixes:
-        told += " *Is it the average?* With another mix at rates of the same rule, each with KVSmooth minus it behind: "
-        told += "; ".join(f"{words} {own}, {less}" for words, own, less in mixes) + "."
+        told += " *Is it the average?* Other mixes, at rates of the same rule: "
+        told += "; ".join(f"{words} {own}, KVSmooth minus it {less}" for words, own, less in mixes) + "."
     return told
 
 

@@ -1,6 +1,7 @@
 """What is trained and shipped: adapters, projector and tower in one safetensors file, with what it belongs to in its header.
 
-Projector and tower are frozen early in training, so that a point of it may borrow them from another point's file; its header says whose.
+Projector and tower are frozen in the first half of training, so that a point of it may borrow them from another's file; its header says
+whose.
 """
 
 import os
@@ -32,7 +33,8 @@ def save_without_sight(path: str | os.PathLike, out: str | os.PathLike, lender: 
     """
     parts, said = load_delta(path)
     lent, _ = load_delta(Path(out).with_name(f"{lender}.safetensors"))
-    if not all(torch.equal(value, lent["sight"][name]) for name, value in parts["sight"].items()):
+    own, other = parts["sight"], lent["sight"]
+    if own.keys() != other.keys() or not all(torch.equal(value, other[name]) for name, value in own.items()):
         raise BadInput(f"subject smollm2: {path} has another projector or tower than {lender}.safetensors; it cannot borrow them.")
     save_delta(out, {"lora": parts["lora"]}, {**said, "sight": lender})
 

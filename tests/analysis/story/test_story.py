@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.legend import Legend
 
+from analysis.dose.controls import CONTROLS
 from analysis.dose.results import results
 from analysis.plots.style import house
 from analysis.published.verdict import BETTER, NOT_LOWER
@@ -169,8 +171,11 @@ def test_the_figure_has_a_panel_for_each_subject_and_one_for_the_language_model(
     rows["kvsmooth/rate"] = text_row(0.6, math.nan)
     with house():
         both = [subject((0.3, 0.1, 0.5)), subject((0.1, 0.1, 0.1), "smollm2")]
+        for name in CONTROLS:
+            both[0].dose.update({f"test/{measure}/{name}": both[0].dose[f"test/{measure}/none"] for measure in ("recall", "chair_s")})
         made, note = story(StorySources(both, rows, LOGS))
         alone, _ = story(StorySources(both[:1], {}, []))
+    assert {text.get_text() for legend in made.findobj(Legend) for text in legend.get_texts()} >= {*CONTROLS.values()}
     assert sum(ax.get_xlabel() == "captions that loop (%)" for ax in made.axes) == 1
     assert sum(ax.get_xlabel() == "dose (lambda_ref)" for ax in made.axes) == 2
     assert sum(ax.get_xlabel() == "mean rate" for ax in made.axes) == 1
