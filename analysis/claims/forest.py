@@ -88,7 +88,7 @@ def effects(figures: Path) -> list[Effect]:
     for dose in DOSES:
         cell = "kvsmooth" if dose == 0.7 else f"lambda_ref {dose:g}"
         found += _of(ablation, {name: f"{cell} - baseline/{name}" for name in SHOWN}, "emoji", dose)
-    grounding = stored_rows(figures / "smollm2" / "grounding" / "grounding.json")
+    grounding = stored_rows(figures / "smollm2" / "grounding_three" / "grounding.json")
     points = list(dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"]))
     for point in points:
         for dose in DOSES:

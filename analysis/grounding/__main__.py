@@ -39,7 +39,7 @@ class GroundingConfig(CellsConfig):
     """a bundled subject that has points of training"""
     images: int = 100
     """how many images; the unit of every test"""
-    points: tuple[str, ...] = ("early", "middle", "last")
+    points: tuple[str, ...] = ("early", "last")
     """points of training, the weakest first: shipped ones, or files that the training wrote"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref; 0 is no smoothing, and must be the first"""
