@@ -1,7 +1,7 @@
 """The same effects on every subject, one below the other, and how much they differ: Cochran's Q, and I2 of Higgins.
 
-Subjects are those that are bundled, and the points of training of which `analysis.grounding` has asked; they are so few that Q says
-whether they differ and nothing of the subjects that one might have trained instead.
+Subjects are those that are bundled, and the other trainings and points of training of which `analysis.grounding` has asked; they are so
+few that Q says whether they differ and nothing of the subjects that one might have trained instead.
 """
 
 import math
@@ -23,7 +23,7 @@ from analysis.question.question import stored_rows
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
 COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
-POINTS = {"early": "early in training", "middle": "middle of training", "last": "end of training"}
+POINTS = {"early": "early in training", "middle": "middle of training", "last": "end of training", "seed1": "trained anew"}
 MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
     "Change from no smoothing on test scenes ({scenes}).\n"
@@ -77,7 +77,7 @@ def heterogeneity(effects: Sequence[Effect], level: float = 0.95) -> Heterogenei
 
 
 def effects(figures: Path) -> list[Effect]:
-    """What lies there of emoji's doses and of the points of training of smollm2; subjects in that order.
+    """What lies there of emoji's doses, of its other trainings, and of the points of training of smollm2; subjects in that order.
 
     Raises
     ------
@@ -88,11 +88,13 @@ def effects(figures: Path) -> list[Effect]:
     for dose in DOSES:
         cell = "kvsmooth" if dose == 0.7 else f"lambda_ref {dose:g}"
         found += _of(ablation, {name: f"{cell} - baseline/{name}" for name in SHOWN}, "emoji", dose)
-    grounding = stored_rows(figures / "smollm2" / "grounding_three" / "grounding.json")
-    points = list(dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"]))
-    for point in points:
-        for dose in DOSES:
-            found += _of(grounding, {name: f"{point}/{name}/{dose:g} - 0" for name in SHOWN}, f"smollm2, {POINTS.get(point, point)}", dose)
+    for subject, question, left in (("emoji", "grounding", ("last",)), ("smollm2", "grounding_three", ())):
+        grounding = stored_rows(figures / subject / question / "grounding.json")
+        points = dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"])
+        for point in points:
+            for dose in DOSES if point not in left else ():
+                rows = {name: f"{point}/{name}/{dose:g} - 0" for name in SHOWN}
+                found += _of(grounding, rows, f"{subject}, {POINTS.get(point, point)}", dose)
     return found
 
 

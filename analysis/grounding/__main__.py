@@ -1,4 +1,4 @@
-"""`python -m analysis.grounding`: dose curves of CHAIR and text quality at several points of a subject's training.
+"""`python -m analysis.grounding`: dose curves of CHAIR and text quality at points of a subject's training, or after several.
 
 Each finished cell is a file in --store. `--redraw` makes figure and page from grounding.nc and grounding.json alone.
 """
@@ -27,20 +27,21 @@ QUESTION = Question(
 
 @dataclass(frozen=True)
 class GroundingConfig(CellsConfig):
-    """When does smoothing help? Dose curves of the same model at several points of its training, on the same scenes."""
+    """When does smoothing help? Dose curves of the same model at points of its training, or trained anew, on the same scenes."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "",
         "--points early DIR/scenes4000.safetensors last",
+        "--subject emoji --points last DIR",
         "--images 20 --doses 0 0.3 0.7",
         "--redraw",
     )
     subject: str = "smollm2"
-    """a bundled subject that has points of training"""
+    """a bundled subject"""
     images: int = 100
     """how many images; the unit of every test"""
     points: tuple[str, ...] = ("early", "last")
-    """points of training, the weakest first: shipped ones, or files that the training wrote"""
+    """points of training: shipped ones (emoji: last alone), or what a training wrote (smollm2: a file, emoji: a folder)"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref; 0 is no smoothing, and must be the first"""
     store: Path = Path("recordings/smollm2/ablation")
@@ -70,13 +71,14 @@ def measure(config: GroundingConfig) -> xr.Dataset:
     from analysis.cells.cells import Cell
     from analysis.cells.gather import finished
     from analysis.cells.names import BASELINE
-    from probes.subjects.bundled import bundled
+    from probes.subjects.bundled import BUNDLED
+    from probes.subjects.loading import revision_of
 
+    if config.subject not in BUNDLED:
+        raise BadInput(f"--subject {config.subject}: points of its training are not known; name one of {', '.join(BUNDLED)}.")
     names = [f"{config.subject}@{point}" for point in config.points]
     for name in names:
-        if (found := bundled(name)) is None or found.revision is None:
-            raise BadInput(f"--subject {config.subject}: {name} is no point of training; smollm2 has points.")
-        found.revision(name)  # refuses a point that is not there now, and not after the points before it have run
+        revision_of(name)  # refuses a point that is not there now, and not after the points before it have run
     plan = [Cell(BASELINE, "dose", None), *(Cell(f"lambda_ref {dose:g}", "dose", {"lambda_ref": dose}) for dose in config.doses[1:])]
     parts, origin = [], made_by(config)
     for point, name in zip(config.points, names, strict=True):

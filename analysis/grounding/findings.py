@@ -36,7 +36,7 @@ def paragraph(points: Sequence[str], doses: Sequence[float], rows: Rows, found: 
     """The question's part of the page; every number is read from the results."""
     origin = found["provenance"]
     asked = (
-        "Asked: when does smoothing help? The same model at points of its training; each describes the same "
+        "Asked: when does smoothing help? The same model at points of its training, or trained anew; each describes the same "
         f"{origin['n']} scenes at each dose (the paper's rule, greedy, at most {origin['config']['max_new_tokens']} tokens). What is "
         "lowered by a text that repeats itself or says less is no better seeing: repetition, length and recall stand beside CHAIR."
     )

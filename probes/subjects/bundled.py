@@ -27,7 +27,6 @@ class BundledSubject:
     load : by name, the model (float32, on the CPU) and its processor, where it has no folder
     processor : its processor alone, where it has no folder
     revision : by name, a hash of all that decides an answer, where it has no folder
-    points : whether a point of training may be named behind an @
     """
 
     name: str
@@ -38,7 +37,6 @@ class BundledSubject:
     load: Callable[[str], tuple[Any, Any]] | None = None
     processor: Callable[[], Any] | None = None
     revision: Callable[[str], str] | None = None
-    points: bool = False
 
     def scenes(self, n: int, split: str = "test") -> "list[Scene]":
         """The first `n` scenes of a split; the test scenes were never trained on."""
@@ -47,31 +45,30 @@ class BundledSubject:
         return scenes(n, split, self.side)
 
 
-def _emoji() -> BundledSubject:
-    from probes.subjects.emoji import WEIGHTS, reading
+def _emoji(training: str) -> BundledSubject:
+    from probes.subjects.emoji import reading, weights_of
     from probes.subjects.emoji.scenes import SIZE
     from probes.subjects.emoji.vocabulary import object_forms
 
-    return BundledSubject("emoji", SIZE, object_forms, reading.writes, folder=WEIGHTS)
+    return BundledSubject("emoji", SIZE, object_forms, reading.writes, folder=weights_of(training))
 
 
-def _smollm2() -> BundledSubject:
+def _smollm2(training: str) -> BundledSubject:
     from probes.subjects.smollm2 import loading, wellformed, words
     from probes.subjects.smollm2.model import SIZE, build_processor
 
     made: dict[str, Any] = {"load": loading.load, "processor": build_processor, "revision": loading.revision}
-    return BundledSubject("smollm2", SIZE, words.object_forms, wellformed.writes, **made, points=True)
+    return BundledSubject("smollm2", SIZE, words.object_forms, wellformed.writes, **made)
 
 
-BUNDLED: dict[str, Callable[[], BundledSubject]] = {"emoji": _emoji, "smollm2": _smollm2}
-"""By name; a further subject is one folder and one entry. Each is imported when it is asked for."""
+BUNDLED: dict[str, Callable[[str], BundledSubject]] = {"emoji": _emoji, "smollm2": _smollm2}
+"""By name, from what stands behind its @; a further subject is one folder and one entry. Each is imported when it is asked for."""
 
 
 def bundled(name: str) -> BundledSubject | None:
-    """The bundled subject of that name, with or without a point of training ("smollm2@early"); None for a folder or a model of the hub."""
-    base, _, point = name.partition("@")
-    found = BUNDLED[base]() if base in BUNDLED else None
-    return found if found is None or not point or found.points else None
+    """The bundled subject of that name, as shipped or from another training ("smollm2@early", "emoji@FOLDER"); None for any other model."""
+    base, _, training = name.partition("@")
+    return BUNDLED[base](training) if base in BUNDLED else None
 
 
 def own_scenes(name: str, n: int, split: str = "test") -> "list[Scene]":

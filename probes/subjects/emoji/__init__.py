@@ -10,4 +10,13 @@ from probes.subjects.emoji.scenes import Scene, SceneObject, annotations, scene,
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-__all__ = ["PROMPT_TEMPLATE", "WEIGHTS", "Scene", "SceneObject", "annotations", "build", "prompt_text", "scene", "scenes"]
+
+def weights_of(training: str) -> Path:
+    """The folder of weights of a training: "" or "last" the shipped ones, else the folder that the training was told to write (--out)."""
+    if training in ("", "last"):
+        return WEIGHTS
+    folder = Path(training).expanduser()
+    return folder / "weights" if (folder / "weights").is_dir() else folder
+
+
+__all__ = ["PROMPT_TEMPLATE", "WEIGHTS", "Scene", "SceneObject", "annotations", "build", "prompt_text", "scene", "scenes", "weights_of"]

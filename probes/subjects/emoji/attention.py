@@ -19,6 +19,10 @@ class DropoutPool:
     """Masks of zeros and 1 / (1 - p), cut at random offsets from a pool of draws that is replaced now and then."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all draws, so that what follows depends on torch's generator alone."""
         self.chance, self.draws, self.calls = -1.0, torch.empty(0), 0
 
     def __call__(self, weights: Tensor, chance: float) -> Tensor:

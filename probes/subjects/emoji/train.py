@@ -1,6 +1,6 @@
 """`python -m probes.subjects.emoji.train --out DIR --minutes 75 --seed 0`: trains the bundled subject.
 
-Three stages by elapsed time: patches are aligned with the words of the objects they show; then short lists of objects; then long
+Three stages by time or steps: patches are aligned with the words of the objects they show; then short lists of objects; then long
 captions with a list now and then. The alignment stays as an auxiliary loss. A run that was killed goes on from its last checkpoint.
 """
 
@@ -21,7 +21,7 @@ from transformers import LlavaForConditionalGeneration
 
 from probes.command.files import atomic_write
 from probes.command.strict_json import json_text
-from probes.subjects.emoji.attention import register
+from probes.subjects.emoji.attention import DROPOUT, register
 from probes.subjects.emoji.captions import BRIEF_PROMPT, PROMPT, brief, describe
 from probes.subjects.emoji.model import EOS, IMAGE, PAD, PATCH, build, prompt_text
 from probes.subjects.emoji.patches import largest
@@ -41,7 +41,9 @@ class EmojiTrainConfig:
     out
         Folder for the checkpoint, the log, and the finished weights; a checkpoint that lies there is taken up again.
     minutes
-        Training time, over all restarts.
+        Training time, over all restarts; not asked where there is a horizon.
+    horizon
+        Steps of the whole run, by which stages and rate go, so that they do not depend on the machine's speed (0: by minutes).
     seed
         Of the weights and of the dropout; the scenes are always the same.
     processes
@@ -51,7 +53,7 @@ class EmojiTrainConfig:
     rate
         Highest learning rate; it falls along a cosine to a twentieth.
     align_until
-        Share of the time at which the first stage, the alignment, ends.
+        Share of the time, or of the horizon, at which the first stage, the alignment, ends.
     brief_until
         Share of the time at which the second stage, the short lists, ends.
     align_weight
@@ -67,7 +69,7 @@ class EmojiTrainConfig:
     validate_scenes
         How many scenes are scored.
     steps
-        Stop after so many steps in all (0: by time alone).
+        Stop after so many steps in all, to go on later (0: at the end).
     debug
         Show traces of errors.
     """
@@ -75,6 +77,7 @@ class EmojiTrainConfig:
     EXAMPLES: ClassVar[tuple[str, ...]] = ("--out checkpoints/mine --minutes 10",)
     out: Path
     minutes: float = 75.0
+    horizon: int = 0
     seed: int = 0
     processes: int = 2
     batch: int = 24
@@ -93,6 +96,8 @@ class EmojiTrainConfig:
     def __post_init__(self) -> None:
         if self.minutes <= 0:
             raise ValueError(f"EmojiTrainConfig.minutes must be positive; got {self.minutes}.")
+        if self.horizon < 0:
+            raise ValueError(f"EmojiTrainConfig.horizon must be 0 or more; got {self.horizon}.")
         if self.processes < 1 or self.batch % self.processes:
             raise ValueError(f"EmojiTrainConfig.batch must be a multiple of processes; got {self.batch} and {self.processes}.")
         if not 0 <= self.align_until <= self.brief_until <= 1:
@@ -100,8 +105,12 @@ class EmojiTrainConfig:
                 f"EmojiTrainConfig.align_until must not exceed brief_until, both in [0, 1]; got {self.align_until}, {self.brief_until}."
             )
 
+    def progress(self, step: int, minutes: float) -> float:
+        """The share of the training that lies behind after so many steps and minutes, in [0, 1]."""
+        return min(step / self.horizon if self.horizon else minutes / self.minutes, 1.0)
+
     def stage(self, progress: float, step: int) -> str:
-        """The stage of a step, from the share of the time that has passed."""
+        """The stage of a step, from the share of the training that lies behind."""
         if progress < self.align_until:
             return "align"
         return "brief" if progress < self.brief_until or step % self.brief_every == 0 else "long"
@@ -175,6 +184,7 @@ class EmojiTraining:
         self.config, self.rank = config, rank
         self.model, self.processor = build(config.seed)
         self.model.set_attn_implementation(register())
+        DROPOUT.clear()
         shorten(self.model.model.language_model)
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         plain = [p for p in self.model.parameters() if p.ndim <= 1]
@@ -192,7 +202,7 @@ class EmojiTraining:
     def advance(self) -> dict[str, float | str]:
         """One step; all processes leave it with the same weights and the same clock."""
         config, start = self.config, time.perf_counter()
-        progress = min(self.minutes / config.minutes, 1.0)
+        progress = config.progress(self.step, self.minutes)
         stage = config.stage(progress, self.step)
         size = config.batch * (2 if stage == "align" else 1)
         own = range(self.seen + self.rank, self.seen + size, config.processes)
@@ -231,7 +241,7 @@ class EmojiTraining:
 
 
 def work(rank: int, config: EmojiTrainConfig) -> None:
-    """What one process does: steps until the time is up; the first one also saves, logs and validates."""
+    """What one process does: steps until the training has ended; the first one also saves, logs and validates."""
     torch.set_num_threads(1)
     if config.processes > 1:
         dist.init_process_group(
@@ -239,7 +249,7 @@ def work(rank: int, config: EmojiTrainConfig) -> None:
         )
     run = EmojiTraining(config, rank)
     saved, validated = run.minutes, run.minutes
-    while run.minutes < config.minutes and (config.steps == 0 or run.step < config.steps):
+    while config.progress(run.step, run.minutes) < 1 and (config.steps == 0 or run.step < config.steps):
         line = run.advance()
         if rank != 0:
             continue

@@ -42,7 +42,8 @@ def test_effects_are_those_of_the_committed_results():
     assert {one.measure for one in found} == set(SHOWN)
     subjects = list(dict.fromkeys(one.subject for one in found))
     assert subjects[0] == "emoji"
-    assert all(name.startswith("smollm2, ") for name in subjects[1:])
+    assert "emoji, end of training" not in subjects, "the shipped weights stand once"
+    assert all(name.startswith(("emoji, ", "smollm2, ")) for name in subjects[1:])
     rows = {row["name"]: row for row in json.loads((ROOT / "figures/emoji/ablation/ablation.json").read_text())["results"]}
     (one,) = (one for one in found if (one.subject, one.dose, one.measure) == ("emoji", 0.7, "recall"))
     row = rows["kvsmooth - baseline/recall"]

@@ -143,9 +143,12 @@ def test_options_that_make_no_curve_are_one_line(options, why):
         GroundingConfig(**options)
 
 
-def test_a_subject_without_points_is_one_line(tmp_path):
-    with pytest.raises(BadInput, match="emoji@early is no point of training"):
-        main(GroundingConfig(subject="emoji", images=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store"))
+@pytest.mark.parametrize(
+    ("subject", "why"), [("emoji", "subject emoji@early: there is no folder early"), ("some/model", "points of its training are not known")]
+)
+def test_a_subject_without_such_points_is_one_line(subject, why, tmp_path):
+    with pytest.raises(BadInput, match=why):
+        main(GroundingConfig(subject=subject, images=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store"))
 
 
 def test_a_point_that_is_not_there_is_refused_before_any_other_runs(tmp_path):

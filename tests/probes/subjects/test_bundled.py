@@ -1,10 +1,13 @@
 """The subjects that the project brings."""
 
+import shutil
+
 import pytest
 
 from probes.command.cli import BadInput
 from probes.subjects.bundled import BUNDLED, bundled, own_scenes
-from probes.subjects.loading import load_subject
+from probes.subjects.emoji import WEIGHTS as EMOJI
+from probes.subjects.loading import load_subject, revision_of
 from probes.subjects.smollm2.delta import header
 from probes.subjects.smollm2.loading import WEIGHTS, delta_file, points, revision
 
@@ -25,10 +28,27 @@ def test_both_see_the_same_test_scenes():
     assert [sorted(scene.names) for scene in small][:5] == [sorted(scene.names) for scene in large][:5]
 
 
-def test_a_point_of_training_belongs_to_the_subject_that_has_points():
+def test_another_training_of_a_subject_stands_behind_its_name(tmp_path):
     assert bundled("smollm2@early").name == "smollm2"
-    assert bundled("emoji@early") is None
     assert bundled("some/model") is None
+    (tmp_path / "weights").mkdir()
+    trained = bundled(f"emoji@{tmp_path}")
+    assert (trained.name, trained.folder) == ("emoji", tmp_path / "weights")
+    assert bundled(f"emoji@{tmp_path / 'weights'}").folder == tmp_path / "weights"
+    assert bundled("emoji@last").folder == bundled("emoji").folder == EMOJI
+    with pytest.raises(BadInput, match="subject emoji@early: there is no folder early"):
+        load_subject("emoji@early")
+
+
+def test_a_subject_from_another_folder_has_its_captions_words_and_its_own_revision(tmp_path):
+    shutil.copytree(EMOJI, tmp_path / "weights")
+    same = load_subject(f"emoji@{tmp_path}")
+    assert same.revision == revision_of("emoji")
+    assert same.name == f"emoji@{tmp_path}"
+    settings = tmp_path / "weights" / "generation_config.json"
+    settings.write_text(settings.read_text() + "\n")
+    assert revision_of(f"emoji@{tmp_path}") != revision_of("emoji")
+    assert own_scenes(f"emoji@{tmp_path}", 1)[0].image_id == own_scenes("emoji", 1)[0].image_id
 
 
 def test_a_point_that_is_not_shipped_is_one_line():

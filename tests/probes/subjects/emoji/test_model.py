@@ -140,6 +140,24 @@ def test_stages_follow_each_other():
         EmojiTrainConfig(out=Path("unused"), batch=25, processes=2)
 
 
+def test_with_a_horizon_progress_is_of_steps_whatever_the_clock_says():
+    timed, counted = EmojiTrainConfig(out=Path("unused"), minutes=10.0), EmojiTrainConfig(out=Path("unused"), minutes=10.0, horizon=40)
+    assert [timed.progress(30, minutes) for minutes in (0.0, 5.0, 12.0)] == [0.0, 0.5, 1.0]
+    assert [counted.progress(step, 12.0) for step in (0, 30, 41)] == [0.0, 0.75, 1.0]
+    with pytest.raises(ValueError, match="horizon must be 0 or more"):
+        EmojiTrainConfig(out=Path("unused"), horizon=-1)
+
+
+@pytest.mark.slow
+def test_a_run_with_a_horizon_ends_there_with_the_same_weights_however_long_it_took(tmp_path):
+    made = []
+    for name, minutes in (("a", 30.0), ("b", 1e-4)):
+        main(EmojiTrainConfig(out=tmp_path / name, **{**TRAINING, "minutes": minutes}, horizon=3))
+        made.append(torch.load(tmp_path / name / "checkpoint.pt", weights_only=True))
+    assert [one["step"] for one in made] == [3, 3]
+    assert all(torch.equal(value, made[1]["model"][name]) for name, value in made[0]["model"].items())
+
+
 TRAINING = {"minutes": 30.0, "processes": 1, "batch": 4, "checkpoint_minutes": 0.0, "validate_scenes": 2}
 TRAINING |= {"align_until": 0.0, "brief_until": 0.0, "brief_every": 2}
 
