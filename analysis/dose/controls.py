@@ -5,17 +5,13 @@ They are cells of the ablation's ladder, which share its store.
 
 from typing import TYPE_CHECKING
 
+from analysis.cells.names import MIX_WORDS
+
 if TYPE_CHECKING:
     from analysis.cells.cells import Cell
     from analysis.cells.plan_setting import PlanSetting
 
-CONTROLS = {
-    "mean": "constant rate",
-    "permuted": "rates shuffled",
-    "norm_preserving": "norms kept",
-    "shrink_only": "shrunk only",
-    "random_direction": "random direction",
-}
+CONTROLS = {"mean": "constant rate", "permuted": "rates shuffled", **MIX_WORDS}
 """By the ablation's name: what it is called here."""
 
 

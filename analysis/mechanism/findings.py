@@ -3,16 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, MIX_WORDS, PAPER
 from analysis.mechanism.measures import MEASURES, SIGNATURE, MechanismMeasure
 from analysis.telling.wording import Rows, bracketed, direction, listed, page
 
 NAMES = {
     PAPER: "KVSmooth",
     "constant": "a constant rate",
-    "shrink_only": "shrinking alone",
-    "norm_preserving": "turning alone (norms kept)",
-    "random_direction": "a step in a random direction",
+    **MIX_WORDS,
     "image_bias": "a bias of the image (mean)",
     "image_bias_heads": "a bias of the image (each head)",
 }

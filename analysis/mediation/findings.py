@@ -88,11 +88,8 @@ def _guidance(rows: Rows) -> str:
         f"*Is it the guidance?* A constant rate of the same mean {_DOES[direction(rows[f'{CONSTANT}/{PRIMARY_OUTCOME}/total'])]} the odds: "
     )
     told += f"{constant}. KVSmooth minus that: {beyond}."
-    mixes = [(WORDS[mix], *beside(mix)) for mix in MIXES if f"{mix}/{PRIMARY_OUTCOME}/total" in rows]
-    if mixes:
-        told += " *Is it the average?* Other mixes, at rates of the same rule: "
-        told += "; ".join(f"{words} {own}, KVSmooth minus it {less}" for words, own, less in mixes) + "."
-    return told
+    told += " *Is it the average?* Other mixes, at rates of the same rule: "
+    return told + "; ".join(f"{WORDS[mix]} {own}, KVSmooth minus it {less}" for mix in MIXES for own, less in [beside(mix)]) + "."
 
 
 def ending(rows: Rows) -> str:

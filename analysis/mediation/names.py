@@ -1,5 +1,7 @@
 """Names of arms and worlds: what a redraw needs to know without loading a model's libraries."""
 
+from analysis.cells.names import MIX_WORDS
+
 # Y(content, rows): 0 is the baseline, 1 the smoothed run
 WORLDS = {
     "00": "baseline",
@@ -15,7 +17,5 @@ ARMS = (METHOD, CONSTANT, *MIXES)
 WORDS = {
     METHOD: "KVSmooth",
     CONSTANT: "constant rate, same mean",
-    "shrink_only": "shrinking alone",
-    "norm_preserving": "turning alone",
-    "random_direction": "a random direction",
+    **MIX_WORDS,
 }

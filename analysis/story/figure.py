@@ -51,7 +51,7 @@ def story(told: StorySources) -> tuple[Figure, str]:
         letter(ax, next(place), "real captions, LLaVA-1.5-7B")
     numbers: dict[str, Any] = {
         "level": 100 * subjects[0].origin["config"]["level"],
-        "validation": " and ".join(str(subject.reduced.sizes["scene"]) for subject in subjects),
-        "test": " and ".join(str(subject.origin["n"]) for subject in subjects),
+        "validation": " and ".join(dict.fromkeys(str(subject.reduced.sizes["scene"]) for subject in subjects)),
+        "test": " and ".join(dict.fromkeys(str(subject.origin["n"]) for subject in subjects)),
     }
     return made, NOTE.format(**numbers)

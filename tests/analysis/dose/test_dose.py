@@ -109,7 +109,7 @@ def test_controls_stand_beside_and_change_no_other_row():
     told = paragraph(by_name(found["results"]), found | {"examples": {"none": ["A dog."]}})
     assert "| constant rate minus none |" in told
     assert "The last 2 arms are controls at the published dose" in told
-    assert draw_all(DOSES, by_name(found["results"]), 0.1)["dose"].axes[7].get_xticklabels()[-1].get_text() == "random direction"
+    assert draw_all(DOSES, by_name(found["results"]), 0.1)["dose"].axes[7].get_xticklabels()[-1].get_text() == "a random direction"
 
 
 def test_broken_captions_loop_or_are_improbable_beside_those_without_smoothing():
