@@ -181,8 +181,8 @@ def test_the_figure_has_a_panel_for_each_subject_and_one_for_the_language_model(
     assert sum(ax.get_xlabel() == "mean rate" for ax in made.axes) == 1
     assert sum(ax.get_xlabel() == "objects named (recall, %)" for ax in made.axes) == 2
     assert sum(ax.get_xlabel() == "mean rate" for ax in alone.axes) == 0
-    assert "12 and 12 validation" in note
-    assert "60 and 60 test scenes" in note
+    assert "Second row: 12 validation" in note
+    assert "Third row: 60 test scenes" in note
 
 
 def test_the_command_reads_files_alone(tmp_path):
