@@ -51,19 +51,30 @@ def load_delta(path: str | os.PathLike) -> tuple[dict[str, dict[str, Tensor]], d
         base = said.get("base", "unknown")[:12]
         raise BadInput(f"subject smollm2: {Path(path).name} was trained on the base {base}, not on {SHA256[:12]}; it does not fit.")
     parts: dict[str, dict[str, Tensor]] = {}
-    for lender in files_of(path)[1:]:
-        parts["sight"] = load_delta(lender)[0]["sight"]
+    if lenders := files_of(path)[1:]:
+        parts["sight"] = load_delta(lenders[0])[0]["sight"]
     with safe_open(path, "pt") as file:
         for name in file.keys():  # noqa: SIM118 - safe_open is no dict
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = file.get_tensor(name).to(torch.float32)
+    if lost := {"lora", "sight"} - parts.keys():
+        raise BadInput(f"subject smollm2: {path} has no part {' and '.join(sorted(lost))}; take it from the training again.")
     return parts, said
 
 
 def files_of(path: str | os.PathLike) -> list[Path]:
-    """The delta's own file, and the one that it borrows its projector and tower from, if it does."""
-    lender = header(path).get("sight")
-    return [Path(path), *([Path(path).with_name(f"{lender}.safetensors")] if lender else [])]
+    """The delta's own file, the one that it borrows its projector and tower from, if it does, and so on.
+
+    Raises
+    ------
+    BadInput : a file is missing or torn, or borrows from itself
+    """
+    found = [Path(path)]
+    while lender := header(found[-1]).get("sight"):
+        found.append(found[-1].with_name(f"{lender}.safetensors"))
+        if found[-1] in found[:-1]:
+            raise BadInput(f"subject smollm2: {found[-1]} borrows its projector and tower from itself; take it from the training again.")
+    return found
 
 
 def header(path: str | os.PathLike) -> dict[str, str]:

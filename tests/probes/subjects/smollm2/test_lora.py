@@ -89,7 +89,27 @@ def test_a_point_that_borrows_projector_and_tower_is_the_whole_one(tmp_path):
 
 def test_a_point_with_a_sight_of_its_own_borrows_none(tmp_path):
     for name in ("early", "late"):
-        save_delta(tmp_path / f"{name}.safetensors", {"lora": {}, "sight": {"tower.y": torch.randn(7)}}, {})
+        save_delta(tmp_path / f"{name}.safetensors", {"lora": {"x.a": torch.ones(2)}, "sight": {"tower.y": torch.randn(7)}}, {})
     with pytest.raises(BadInput, match="has another projector or tower than early"):
         save_without_sight(tmp_path / "late.safetensors", tmp_path / "new.safetensors", "early")
     assert not (tmp_path / "new.safetensors").exists()
+
+
+def test_a_loan_of_a_loan_is_followed_and_one_of_itself_is_refused(tmp_path):
+    lora, sight = {"x.a": torch.ones(2)}, {"tower.y": torch.ones(3)}
+    save_delta(tmp_path / "first.safetensors", {"lora": lora, "sight": sight}, {})
+    for name, lender in (("second", "first"), ("third", "second"), ("round", "round")):
+        save_delta(tmp_path / f"{name}.safetensors", {"lora": lora}, {"sight": lender})
+    third = tmp_path / "third.safetensors"
+    assert [path.stem for path in files_of(third)] == ["third", "second", "first"]
+    assert torch.equal(load_delta(third)[0]["sight"]["tower.y"], sight["tower.y"])
+    with pytest.raises(BadInput, match="borrows its projector and tower from itself"):
+        files_of(tmp_path / "round.safetensors")
+
+
+@pytest.mark.parametrize("part", ["lora", "sight"])
+def test_a_delta_without_one_of_its_parts_is_one_line(part, tmp_path):
+    parts = {"lora": {"x.a": torch.ones(2)}, "sight": {"tower.y": torch.ones(3)}}
+    save_delta(tmp_path / "half.safetensors", {name: held for name, held in parts.items() if name != part}, {})
+    with pytest.raises(BadInput, match=f"has no part {part}; take it from the training again"):
+        load_delta(tmp_path / "half.safetensors")
