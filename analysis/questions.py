@@ -3,9 +3,11 @@
 The list imports none of them: commands, `python -m analysis`, the Makefile, the pages and the tests go by it.
 """
 
+import importlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +91,9 @@ WHOLE = {
 ACROSS_SUBJECTS = ("form", "grounding", "language", "mechanism", "methods", "published")
 """Questions that a whole run of one subject does not ask: of fixed sentences, of points of a training, of texts without images, of
 controls, of methods of others, of what others have published."""
+
+
+def options_of(question: str) -> Any:
+    """The class of a question's options, imported now: `DriftConfig` is in `analysis.drift.config`, or in its `__main__`."""
+    module = next(name for name in (f"analysis.{question}.config", f"analysis.{question}.__main__") if find_spec(name))
+    return getattr(importlib.import_module(module), f"{question.capitalize()}Config")

@@ -1,4 +1,4 @@
-"""Pages that commands write into: docs/findings.md and docs/ablation.md for the committed results, others beside what else was asked."""
+"""Pages that commands write into: those in docs/ for the committed results, others beside what else was asked."""
 
 import os
 import re
@@ -6,20 +6,14 @@ import warnings
 from pathlib import Path
 from urllib.parse import quote
 
-from analysis.questions import WHOLE
+from analysis.telling.committed import FIGURES, PAGE, committed, tells_of
 from probes.command.cli import BadInput, Notice
 from probes.command.files import write_bytes
 from probes.command.lock import held
 from probes.command.terminal import printable
 
-PAGE = Path("docs/findings.md")
-OURS = (PAGE, Path("docs/ablation.md"), Path("docs/statistics.md"))
-"""The project's own pages, which tell of its own figures alone."""
-FIGURES = Path("figures/emoji")
-COMMITTED = dict.fromkeys(OURS, FIGURES) | {
-    whole.docs / PAGE.name: Path("figures") / name for name, whole in WHOLE.items() if whole.docs != PAGE.parent
-}
-"""By page that is committed, the folder of the figures that it tells of; those of further subjects grow as these are asked."""
+EMOJI = FIGURES / "emoji"
+"""What paragraphs are written for: the figures of the bundled subject, as docs/ links to them."""
 
 
 def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -> None:
@@ -37,13 +31,13 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
     ------
     BadInput : the page cannot be read, has marks twice, or is the project's own and lacks them
     """
-    if page in COMMITTED and _spared(page, out, question):
+    if committed(page) and _spared(page, out, question):
         return
     page.parent.mkdir(parents=True, exist_ok=True)
     try:
         with held(page.parent, wait=True):  # of two that read the page at once, the later would undo the earlier
             before = page.read_text(encoding="utf-8") if page.exists() else f"# {page.stem.capitalize()}\n"
-            if page not in OURS and not re.search(f"<!-- /?{re.escape(question)} -->", before):
+            if not _needs_marks(page) and not re.search(f"<!-- /?{re.escape(question)} -->", before):
                 before = f"{before.rstrip()}\n\n## {question.capitalize()}\n<!-- {question} -->\n<!-- /{question} -->\n"
             after = with_paragraph(before, question, moved(text, question, page, out), page)
             if not page.exists() or after != page.read_text(encoding="utf-8"):
@@ -59,7 +53,7 @@ def check_marks(question: str, page: Path, out: Path) -> None:
     ------
     BadInput : it lacks the marks of the question, or has them twice
     """
-    if page in OURS and page.exists() and out == COMMITTED[page] / question:
+    if _needs_marks(page) and page.exists() and tells_of(page, question, out):
         with_paragraph(page.read_text(encoding="utf-8"), question, "", page)
 
 
@@ -79,9 +73,9 @@ def with_paragraph(page: str, question: str, text: str, where: Path) -> str:
 
 def moved(text: str, question: str, page: Path, out: Path | None) -> str:
     """A paragraph that was written for the project's page and figures, with the links and names of where it stands and of its own files."""
-    if page in OURS or out is None:
+    if out is None or (_same(out, EMOJI / question) and _same(page.parent, PAGE.parent)):
         return text
-    ours, here = (FIGURES / question).as_posix(), _link(out, page)
+    ours, here = (EMOJI / question).as_posix(), _link(out, page)
     text = text.replace(f"](../{ours}/", f"]({here}/").replace(f"{ours}/", f"{printable(out.as_posix())}/")
     return re.sub(r"\]\((?=[\w-]+\.md)", f"]({_link(PAGE.parent, page)}/", text)
 
@@ -91,11 +85,20 @@ def _link(place: Path, page: Path) -> str:
     return quote(os.fsencode(Path(os.path.relpath(place, page.parent)).as_posix()))
 
 
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _needs_marks(page: Path) -> bool:
+    """Whether the marks must be there: on the project's pages, but those of further subjects, which grow as these are asked."""
+    return committed(page) and _same(page.parent, PAGE.parent)
+
+
 def _spared(page: Path, out: Path | None, question: str) -> bool:
     """Whether a page of the project is not here, or tells of other results than these, which a `Notice` then says."""
-    if page in OURS and not page.exists():
+    if _needs_marks(page) and not page.exists():
         told = f"{page} is not here, so its paragraph is not written; run from a checkout, or give a page by --page."
-    elif out in (None, COMMITTED[page] / question):
+    elif out is None or tells_of(page, question, out):
         return False
     else:
         told = f"{page} is left as it is, since the results are in {out}; give another page by --page."

@@ -10,9 +10,10 @@ import pytest
 
 from analysis.ablation.page import markdown
 from analysis.question.question import by_name, read_results
-from analysis.questions import QUESTIONS
-from analysis.telling.pages import OURS, PAGE, check_marks, tell, with_paragraph
+from analysis.questions import QUESTIONS, WHOLE
+from analysis.telling.pages import PAGE, check_marks, tell, with_paragraph
 from probes.command.cli import BadInput, Notice
+from tests.analysis.question.configs import EVERY, config_of
 
 ROOT = Path(__file__).parents[3]
 BY_DATA = ("sinks",)
@@ -114,7 +115,6 @@ def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
         tell("one", "of a trial", page, Path("trial"))
     assert page.read_text() == before
     ablation = Path("docs/ablation.md")
-    assert ablation in OURS
     ablation.touch()
     other = Path("docs/subjects/smollm2/findings.md")
     other.parent.mkdir(parents=True)
@@ -132,6 +132,62 @@ def test_a_trial_elsewhere_leaves_the_projects_page(tmp_path, monkeypatch):
     own = page_of(tmp_path, ["one"])
     tell("one", "of a trial", own, Path("trial"))
     assert "of a trial" in own.read_text()
+
+
+def marked(page, question):
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"<!-- {question} -->\nkept\n<!-- /{question} -->\n")
+    return page.read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    marked(PAGE, "claims")
+
+
+@pytest.mark.parametrize("question", EVERY)
+@pytest.mark.parametrize("absolute", [False, True])
+def test_every_page_that_a_question_writes_by_default_takes_the_default_results_alone(question, absolute, checkout):
+    options = config_of(question)
+    page, out = (path.resolve() if absolute else path for path in (options.page, options.out))
+    for other in (Path("out/mine"), Path("figures/emoji/others"), Path("figures/published/x")):
+        before = marked(page, question)
+        with pytest.warns(Notice, match=f"{page} is left as it is, since the results are in {other}"):
+            tell(question, "of a trial", page, other)
+        assert page.read_text() == before
+    tell(question, "of it all", page, out)
+    assert page.read_text() == f"<!-- {question} -->\nof it all\n<!-- /{question} -->\n"
+
+
+@pytest.mark.parametrize(("subject", "whole"), WHOLE.items())
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_pages_of_a_subject_take_its_own_results_alone(question, subject, whole, checkout):
+    page = whole.docs / QUESTIONS[question].page
+    before = marked(page, question)
+    for other in (Path("out/mine"), *(Path("figures") / name / question for name in WHOLE if name != subject)):
+        with pytest.warns(Notice, match=f"{page} is left as it is"):
+            tell(question, "of others", page, other)
+    assert page.read_text() == before
+    tell(question, "of its own", page, Path("figures") / subject / question)
+    assert "of its own" in page.read_text()
+
+
+def test_a_page_that_no_question_writes_by_default_takes_further_committed_results_alone(checkout):
+    page = Path("docs/beams.md")
+    before = marked(page, "methods")
+    for other in ("out/mine", "figures/emoji/methods", "figures/smollm2/methods"):
+        with pytest.warns(Notice, match=f"docs/beams.md is left as it is, since the results are in {other}"):
+            tell("methods", "of others", page, Path(other))
+    assert page.read_text() == before
+    tell("methods", "of beams", page, Path("figures/emoji/methods_beams"))
+    assert "of beams" in page.read_text()
+
+
+def test_a_folder_of_ones_own_that_is_called_docs_is_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tell("methods", "of a trial", Path("docs/mine.md"), Path("out/mine"))
+    assert "of a trial" in Path("docs/mine.md").read_text()
 
 
 def test_a_page_of_the_project_without_marks_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
