@@ -92,7 +92,7 @@ def cell(claim: PaperClaim, rows: Mapping[str, Rows]) -> str:
     """What one subject shows of a claim; a dash where its question was not asked."""
     row = rows.get(claim.question, {}).get(claim.row)
     if row is None:
-        return "–"
+        return claim.lack if claim.question in rows else "–"
     role = "" if row["role"] == "primary" else ", exploratory"
     return f"**{claim.verdict(row)}**: {bracketed(row)}, n {row['n']}, p {p_value(row['p_adjusted'], 'none')}{role}"
 

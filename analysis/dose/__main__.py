@@ -1,4 +1,4 @@
-"""`python -m analysis.dose`: a dose chosen on validation scenes by a fixed rule, then one confirmatory test on the test scenes.
+"""`python -m analysis.dose`: a dose chosen on validation scenes by a fixed rule, then one confirmatory test on fresh scenes.
 
 Each finished cell is a file in --store. `--redraw` makes figure and page from dose.nc and dose.json alone.
 """
@@ -34,13 +34,13 @@ EXAMPLES = 12
 
 @dataclass(frozen=True)
 class DoseConfig(CellsConfig):
-    """Does smoothing help at a dose that is chosen fairly? Validation scenes choose it by a rule in the code, test scenes judge it once."""
+    """Does smoothing help at a dose chosen fairly? A rule in the code chooses it on validation scenes, fresh scenes judge it once."""
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2 --images 200", "--redraw")
     validation: int = 200
     """validation scenes, which choose the dose; no more than --images"""
     fluent: int = 100
-    """test captions of each arm that the packaged language model reads, the first ones; 0: none"""
+    """test captions of each arm that the packaged language model reads, the first; 0: none, and the rule looks at loops alone"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref among which is chosen; 0 is no smoothing, and must be the first"""
     out: Path = Path("figures/emoji/dose")
@@ -75,7 +75,9 @@ def measure(config: DoseConfig) -> xr.Dataset:
     from analysis.dose.controls import controls
     from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
     from analysis.dose.grammar import written
-    from analysis.dose.rule import chosen
+    from analysis.dose.reading import broken_of, fluency_of
+    from analysis.dose.rule import chosen, eligible, share_of
+    from analysis.language.models import PACKAGED, language_model
     from analysis.metrics.chair import score_caption
     from analysis.omission.mentions import mentions_of
     from analysis.omission.stored import stored
@@ -102,7 +104,12 @@ def measure(config: DoseConfig) -> xr.Dataset:
     cells = [none, *map(guided, config.doses[1:])]
     first = finished(replace(config, images=min(config.validation, config.images)), lambda setting: cells, split="validation")
     curve = np.stack([*counted(first).values()])
-    dose = chosen(config.doses, ratios(curve.sum(1, dtype=float)))
+    levels = ratios(curve.sum(1, dtype=float))
+    read = language_model(PACKAGED) if config.fluent else None
+    wrong = np.full(curve.shape[:2], np.nan, dtype=np.float32)
+    if read is not None:
+        wrong = broken_of(read, [result["captions"] for result in first.results], eligible(levels))
+    dose = chosen(config.doses, levels, share_of(wrong))
     arms = {NONE: none} | ({CHOSEN: guided(dose)} if dose else {}) | {PUBLISHED: guided(config.lambda_ref)}
     tested = {cell.name: cell for cell in arms.values()}  # the chosen dose may be the published one
     ran = finished(config, lambda setting: [*tested.values(), *controls(setting)])
@@ -111,6 +118,12 @@ def measure(config: DoseConfig) -> xr.Dataset:
     whole = {cell.name: result["captions"] for cell, result in zip(ran.cells, ran.results, strict=True)}
     of_none = ran.results[0]["captions"]
     mentions = mentions_of([score_caption(text, there) for text, there in zip(of_none, ran.truth, strict=True)], of_none)
+    confirmed = {}
+    if dose:
+        fresh = finished(config, lambda setting: [none, guided(dose)], split="confirmation")
+        confirmed = {"confirmation": (("confirmed", "fresh", "count"), np.stack([*counted(fresh).values()])), "fresh": fresh.images}
+    said = {arm: whole[cell.name] for arm, cell in arms.items()}
+    fluent = fluency_of(read, said, config.fluent, config.seed, ran.material) if read is not None else {}
     coords = {
         "dose": list(config.doses),
         "scene": first.images,
@@ -128,32 +141,13 @@ def measure(config: DoseConfig) -> xr.Dataset:
             "validation_written": (("dose", "scene", "of"), np.stack([*of_grammar(first).values()])),
             "written": (("arm", "image", "of"), np.stack([by_grammar[cell.name] for cell in arms.values()])),
             **stored(mentions),
-            **_fluency({arm: whole[cell.name] for arm, cell in arms.items()}, config, ran.material),
+            "validation_broken": (("dose", "scene"), wrong),
+            **confirmed,
+            **fluent,
         },
         coords,
-        {"analysis": as_json(origin), "examples": as_json({arm: whole[cell.name][:EXAMPLES] for arm, cell in arms.items()})},
+        {"analysis": as_json(origin), "examples": as_json({arm: texts[:EXAMPLES] for arm, texts in said.items()})},
     )
-
-
-def _fluency(captions: dict[str, list[str]], config: DoseConfig, material: Any) -> dict[str, tuple]:
-    """What the packaged language model and the subject itself think of the arms' captions, the former also of shuffled words."""
-    if not config.fluent:
-        return {}
-    from analysis.language.fluency import fluency, shuffled
-    from analysis.language.models import PACKAGED, language_model
-    from analysis.language.own import own_nll
-
-    read = language_model(PACKAGED)
-    first = {arm: texts[: config.fluent] for arm, texts in captions.items()}
-    nll, own = (np.full((len(captions), len(captions["none"])), np.nan, dtype=np.float32) for _ in range(2))
-    for line, itself, (arm, texts) in zip(nll, own, first.items(), strict=True):
-        line[: len(texts)] = fluency(read, texts, name=arm)
-        itself[: len(texts)] = own_nll(material.subject, material.shown.items[: len(texts)], texts, f"{arm}, own")
-    other = np.full(nll.shape[1], np.nan, dtype=np.float32)
-    other[: len(first["none"])] = fluency(read, shuffled(first["none"], config.seed), name="shuffled")
-    units = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
-    by_itself = {"units": "nat a token", "meaning": "the same, and the caption's end, under the subject without smoothing, with the image"}
-    return {"nll": (("arm", "image"), nll, units), "own_nll": (("arm", "image"), own, by_itself), "nll_shuffled": ("image", other, units)}
 
 
 def test(reduced: xr.Dataset, config: DoseConfig, checksum: str) -> str:

@@ -17,8 +17,7 @@ SHOWN = ("chair_i", "chair_s", "recall", "looping")
 COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
 NOTE = (
     "a to d: {scenes} validation scenes; grey: doses that the rule bars; star: chosen. e to h: {n} test scenes; black: controls.\n"
-    "Bars: {level:.4g} % cluster BCa intervals over images. Filled: p < 0.05 against none (chosen in e: confirmatory;\n"
-    "else by Holm, doses and controls apart)."
+    "Bars: {level:.4g} % cluster BCa intervals over images. Filled: p < 0.05 against none, by Holm, doses and controls apart."
 )
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -28,8 +27,9 @@ def draw_all(doses: Sequence[float], rows: Rows, dose: float) -> dict[str, Figur
     made = figure(PAGE, 4.1)
     axes = made.subplots(2, 4)
     levels = np.array([[rows[f"validation/{name}/{value:g}"]["estimate"] for name in MEASURES] for value in doses])
+    broken = np.array([rows.get(f"validation/broken/{value:g}", {}).get("estimate", np.nan) for value in doses])
     for i, name in enumerate(SHOWN):
-        curve(axes[0, i], rows, name, doses, eligible(levels), dose)
+        curve(axes[0, i], rows, name, doses, eligible(levels, broken), dose)
         bars(axes[1, i], rows, name)
         letter(axes[0, i], "abcd"[i], MEASURES[name].label)
         letter(axes[1, i], "efgh"[i], f"{MEASURES[name].label}, test")

@@ -1,8 +1,8 @@
 """Reduced data -> rows: the curve on validation scenes, described; on test scenes the chosen and the published dose against none.
 
-Primary: CHAIR_i of the chosen dose minus none, one test, on scenes that chose nothing. All else is exploratory, by Holm, doses and controls
-apart. Beside it the distance of each to what leaving out mentions or sentences would give (`analysis.omission`), by max-T over lines and
-doses, or controls.
+Primary: CHAIR_i of the chosen dose minus none, one test, on confirmation scenes, which no other question shows and which chose nothing.
+All else is exploratory, by Holm, doses and controls apart: the test scenes had been seen under many arms. Beside it the distance of each
+to what leaving out mentions or sentences would give (`analysis.omission`), by max-T over lines and doses, or controls.
 """
 
 import numpy as np
@@ -11,12 +11,13 @@ from jaxtyping import Float
 
 from analysis.captions.measures import MEASURES, interval_of, ratios, weights
 from analysis.dose.controls import CONTROLS
-from analysis.dose.findings import CHOSEN
+from analysis.dose.findings import CHOSEN, NONE
 from analysis.dose.fluency import fluency_rows
 from analysis.dose.grammar import grammar_rows
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.stored import lines_of
+from analysis.stats.bootstrap import cluster_bca, mean
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
@@ -28,10 +29,13 @@ Counts = Float[np.ndarray, "arm image count"]
 
 
 def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
-    """All rows: "validation/<measure>/<dose>", "test/<measure>/<arm>" and "test/<measure>/<arm> - none"."""
+    """All rows: "validation/<measure>/<dose>", "test/<measure>/<arm>", "test/<measure>/<arm> - none", and those of "confirmation"."""
     validation = reduced["validation"].transpose("dose", "scene", "count").values.astype(float)
     doses, names = [f"{dose:g}" for dose in reduced["dose"].values], [str(arm) for arm in reduced["arm"].values]
-    rows = _levels("validation", doses, validation, seed, level)
+    rows = _levels("validation", doses, validation, seed, level) + _broken(reduced, doses, seed, level)
+    if "confirmation" in reduced:
+        fresh = reduced["confirmation"].transpose("confirmed", "fresh", "count").values.astype(float)
+        rows += _levels("confirmation", [NONE, CHOSEN], fresh, seed, level) + _changes("confirmation", [NONE, CHOSEN], fresh, seed, level)
     for arms in ([name for name in names if name not in CONTROLS], [names[0], *(name for name in names if name in CONTROLS)]):
         known = {row.name for row in rows}  # none stands beside both, with the same numbers
         rows += [row for row in _tested(reduced.sel(arm=arms), arms, seed, level) if row.name not in known]
@@ -41,9 +45,22 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
 def _tested(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:
     """Arms on the test scenes, the first of which is none."""
     test = reduced["test"].transpose("arm", "image", "count").values.astype(float)
-    rows = _levels("test", arms, test, seed, level) + _changes(arms, test, seed, level) + grammar_rows(reduced, seed, level)
+    rows = _levels("test", arms, test, seed, level) + _changes("test", arms, test, seed, level) + grammar_rows(reduced, seed, level)
     fluent = fluency_rows(reduced, arms, seed, level) if "nll" in reduced else []
     return rows + fluent + (_omission(reduced, arms, seed, level) if len(arms) > 1 else [])
+
+
+def _broken(reduced: xr.Dataset, doses: list[str], seed: int, level: float) -> list[Row]:
+    """The share of broken captions at each dose whose validation captions were read."""
+    rows = []
+    values = reduced["validation_broken"].transpose("dose", "scene").values if "validation_broken" in reduced else np.zeros((0, 0))
+    for dose, own in zip(doses, values, strict=False):
+        if (read := own[np.isfinite(own)].astype(float)).size:
+            found = cluster_bca(mean(read[:, None]), len(read), level=level, seed=seed)
+            where = {"split": "validation", "arm": dose, "measure": "broken"}
+            told = {"unit": "1", "n": len(read), "role": "descriptive", "where": where, "reason": found.reason[0]}
+            rows.append(Row(f"validation/broken/{dose}", found.estimate[0], interval=(found.low[0], found.high[0]), **told))
+    return rows
 
 
 def _omission(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:
@@ -65,7 +82,7 @@ def _levels(split: str, arms: list[str], counts: Counts, seed: int, level: float
     return rows
 
 
-def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
+def _changes(split: str, arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
     if len(arms) < 2:
         return []
     found = interval_of(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :], seed, level)
@@ -73,7 +90,7 @@ def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[R
     scores = np.stack([exchange_scores(above[[i, 0]], below[[i, 0]]) for i in range(1, len(arms))], 1)  # "image arm measure"
     p = sign_flip(scores.reshape(len(scores), -1), seed=seed)[0].reshape(scores.shape[1:])
     confirmed = np.zeros(p.shape, dtype=bool)
-    confirmed[0, list(MEASURES).index(CONFIRMED)] = arms[1] == CHOSEN
+    confirmed[0, list(MEASURES).index(CONFIRMED)] = split == "confirmation"
     corrected = np.where(confirmed, p, np.nan)
     corrected[~confirmed] = adjust(p[~confirmed])
     others, rows = family_size(p[~confirmed]), []
@@ -82,7 +99,7 @@ def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[R
             at = i * len(MEASURES) + k
             rows.append(
                 Row(
-                    name=f"test/{name}/{arm} - {arms[0]}",
+                    name=f"{split}/{name}/{arm} - {arms[0]}",
                     estimate=found.estimate[at],
                     unit=measure.unit,
                     n=counts.shape[1],
@@ -92,7 +109,7 @@ def _changes(arms: list[str], counts: Counts, seed: int, level: float) -> list[R
                     p_adjusted=corrected[i, k],
                     adjustment="none: the one confirmatory test" if confirmed[i, k] else f"Holm over {others} others",
                     role="primary" if confirmed[i, k] else "exploratory",
-                    where={"split": "test", "treated": arm, "control": arms[0], "measure": name},
+                    where={"split": split, "treated": arm, "control": arms[0], "measure": name},
                     reason=found.reason[at],
                 )
             )

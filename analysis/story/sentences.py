@@ -70,15 +70,15 @@ def fair(subjects: Sequence[SubjectResults]) -> str:
         if not dose:
             parts.append(f"on {subject.name} no dose passes")
             continue
-        row = subject.dose[f"test/chair_i/{CHOSEN} - {NONE}"]
+        row = subject.dose[f"confirmation/chair_i/{CHOSEN} - {NONE}"]
         way = {-1: "lowers", 0: "does not clearly change", 1: "raises"}[direction(row)]
         low, high = (f"{100 * limit:+.1f}" for limit in row["interval"])
         change = f"{100 * row['estimate']:+.1f} points [{low}, {high}], p {p_value(row['p_adjusted'], 'none')}"
         text = subject.dose.get(f"test/written/{CHOSEN} - {NONE}")
         worse = text is not None and direction(text) < 0
         told = f", while sentences that its grammar can write change by {100 * text['estimate']:+.1f} points" if worse else ""
-        parts.append(f"on {subject.name} it is {dose:g}, and on test scenes it {way} CHAIR_i ({change}){told}")
-    return f"**A fair dose**, chosen on other scenes among those that lose little recall and make few captions loop: {listed(parts)}."
+        parts.append(f"on {subject.name} it is {dose:g}, and on {row['n']} fresh scenes it {way} CHAIR_i ({change}){told}")
+    return f"**A fair dose**, chosen on other scenes among those that lose little recall and break few captions: {listed(parts)}."
 
 
 def omission(subjects: Sequence[SubjectResults]) -> str:

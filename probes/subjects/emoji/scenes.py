@@ -15,7 +15,8 @@ from probes.subjects.emoji.kinds import KINDS, Kind
 from probes.subjects.emoji.vocabulary import BY_NAME, CATEGORIES, Category
 
 SIZE = 112
-SPLITS = {"train": 0, "validation": 1, "test": 2}
+SPLITS = {"train": 0, "validation": 1, "test": 2, "confirmation": 3}
+"""Confirmation scenes are for one test that was planned before: no question shows them otherwise."""
 IDENTIFIERS = 100_000_000
 LARGE = (22, 44)
 SMALL = (12, 18)

@@ -57,7 +57,7 @@ def test_a_change_too_small_to_count_is_no_sight_of_the_claim():
 @pytest.mark.slow
 def test_every_claim_names_a_row_that_the_first_subject_has():
     found = results(FIGURES / "emoji")
-    assert [claim.row for claim in ALL if claim.row not in found[claim.question]] == []
+    assert [claim.row for claim in ALL if claim.lack == "–" and claim.row not in found[claim.question]] == []
     assert [claim.said for claim in ALL if claim.verdict(found[claim.question][claim.row]) == NO_VERDICT] == []
 
 

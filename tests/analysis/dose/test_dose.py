@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.captions.measures import COUNTS, MEASURES, ratios
+from analysis.captions.measures import COUNTS, MEASURES, ratios, weights
+from analysis.dose import reading
 from analysis.dose.__main__ import DoseConfig, main
 from analysis.dose.controls import CONTROLS
 from analysis.dose.figures import draw_all
 from analysis.dose.findings import paragraph, verdict
 from analysis.dose.results import results
-from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS, chosen, eligible
+from analysis.dose.rule import BROKEN_RISE, LOOPING_RISE, RECALL_LOSS, chosen, eligible, share_of
 from analysis.question.question import by_name
+from analysis.stats.exchange import exchange_scores
+from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
 
@@ -48,6 +51,36 @@ def test_no_smoothing_is_always_admitted_and_the_limits_are_inside():
     assert found == [True, True, False, False]
 
 
+def test_a_dose_that_breaks_captions_is_barred_and_one_that_was_not_read_is_not():
+    curve = levels((0.1, 0.08, 0.06, 0.02))
+    assert chosen(DOSES, curve, np.array([0.01, 0.01 + BROKEN_RISE, 0.04, np.nan])) == 0.7
+    assert chosen(DOSES, curve, np.array([0.01, 0.01 + BROKEN_RISE, 0.04, 0.5])) == 0.1
+    assert eligible(curve, np.array([0.01, 0.031, 0.2, 0.5])) == [True, False, False, False]
+
+
+def test_captions_are_read_where_a_dose_can_still_be_chosen(monkeypatch):
+    """Plain captions set the limit; what loops is broken however cheap it is, and what is dearer is broken too."""
+    read = []
+    nll = {"A dog.": 2.0, "A cat.": 2.1, "A dear cat.": 5.0, "a b c d a b c d a b c d a b c d": 0.1, "x": np.nan}
+
+    def fluency(model, texts, name):
+        read.append(name)
+        return np.array([nll[text] for text in texts])
+
+    monkeypatch.setattr(reading, "fluency", fluency)
+    texts = [["A dog.", "A cat.", "A dog."], ["A dear cat.", "A cat.", "x"], [list(nll)[3]] * 3]
+    assert np.isnan(reading.broken_of(None, texts, [True, False, False])).all()
+    assert not read
+    found = reading.broken_of(None, texts, [True, True, False])
+    assert read == ["validation, dose 0", "validation, dose 1"]
+    assert found[0].tolist() == [0, 1, 0], "the dearest of three plain captions lies above their own 99 % quantile"
+    assert found[1, :2].tolist() == [1, 1]
+    assert np.isnan(found[1, 2])
+    assert share_of(found)[:2].tolist() == pytest.approx([1 / 3, 1])
+    assert np.isnan(share_of(found)[2])
+    assert reading.broken_of(None, texts, [True, True, True])[2].tolist() == [1, 1, 1]
+
+
 def counts_of(chance, images, rng):
     """Counts of captions with ten mentions each, absent with this chance."""
     made = np.zeros((images, len(COUNTS)))
@@ -60,10 +93,12 @@ def counts_of(chance, images, rng):
 
 def data(test_chances, rng, images=60, dose=0.1):
     arms = ["none", *(["chosen"] if dose else []), "published"]
+    confirmed = np.stack([counts_of(chance, 40, rng) for chance in test_chances[:2]])
     return xr.Dataset(
         {
             "validation": (("dose", "scene", "count"), np.stack([counts_of(0.1, 12, rng) for _ in DOSES])),
             "test": (("arm", "image", "count"), np.stack([counts_of(chance, images, rng) for chance in test_chances])),
+            **({"confirmation": (("confirmed", "fresh", "count"), confirmed)} if dose else {}),
             "object": (("image", "mention"), np.tile(np.arange(10), (images, 1))),
             "absent": (("image", "mention"), (rng.random((images, 10)) < 0.3).astype(int)),
             "sentence": (("image", "mention"), np.tile(np.arange(10) // 3, (images, 1))),
@@ -80,10 +115,13 @@ def test_one_row_is_confirmatory_and_it_is_not_corrected():
     reduced = data((0.3, 0.1, 0.3), np.random.default_rng(0))
     rows = {row.name: row for row in results(reduced)}
     primary = [name for name, row in rows.items() if row.role == "primary"]
-    assert primary == ["test/chair_i/chosen - none"]
+    assert primary == ["confirmation/chair_i/chosen - none"]
     row = rows[primary[0]]
     assert row.p == row.p_adjusted < 0.001
-    assert row.estimate == pytest.approx(rows["test/chair_i/chosen"].estimate - rows["test/chair_i/none"].estimate)
+    assert row.n == 40
+    assert row.estimate == pytest.approx(rows["confirmation/chair_i/chosen"].estimate - rows["confirmation/chair_i/none"].estimate)
+    total = reduced["confirmation"].values[1].sum(0)
+    assert rows["confirmation/chair_i/chosen"].estimate == ratios(total)[list(MEASURES).index("chair_i")]
     total = reduced["test"].sel(arm="chosen").values.sum(0)
     assert rows["test/chair_i/chosen"].estimate == ratios(total)[list(MEASURES).index("chair_i")]
     others = [row for row in rows.values() if row.role == "exploratory" and np.isfinite(row.p)]
@@ -141,22 +179,35 @@ def test_without_a_chosen_dose_nothing_is_confirmatory():
     assert verdict(by_name(found["results"]), 0.0, 0.7).startswith("No dose lowers CHAIR_i on validation scenes")
 
 
-@pytest.mark.slow
-def test_the_confirmatory_test_has_its_level_where_nothing_differs():
-    """Whatever validation scenes choose, test scenes know nothing of it: 5 % of null worlds are rejected, within chance."""
-    from analysis.captions.measures import weights
-    from analysis.stats.exchange import exchange_scores
-    from analysis.stats.paired import sign_flip
+def p_of(counts):
+    """The test of CHAIR_i, second arm against the first, without the intervals around it."""
+    scores = exchange_scores(counts @ weights("above"), counts @ weights("below"))[:, [list(MEASURES).index("chair_i")]]
+    return float(sign_flip(scores, draws=999)[0][0])
 
-    rng, rejected, worlds = np.random.default_rng(5), 0, 400
-    at = list(MEASURES).index("chair_i")
-    for _ in range(worlds):
-        validation = np.stack([ratios(counts_of(0.1, 30, rng).sum(0)) for _ in DOSES])
-        chosen(DOSES, validation)  # every dose is the same here: the choice is among equals
-        arms = np.stack([counts_of(0.1, 50, rng), counts_of(0.1, 50, rng)])
-        scores = exchange_scores(arms @ weights("above"), arms @ weights("below"))[:, [at]]
-        rejected += sign_flip(scores, draws=999)[0][0] < 0.05
-    assert 0.02 < rejected / worlds < 0.085  # 5 %, three standard errors
+
+def test_the_confirmatory_row_is_that_test():
+    reduced = data((0.3, 0.25, 0.3), np.random.default_rng(2))
+    (row,) = (row for row in results(reduced) if row.role == "primary")
+    assert p_of(reduced["confirmation"].values) == pytest.approx(row.p, abs=0.02)
+
+
+@pytest.mark.slow
+def test_a_choice_leaves_the_level_on_fresh_scenes_and_not_on_those_that_chose():
+    """Null worlds, arms paired by image, in which one of twelve doses is chosen."""
+    rng, fresh, same, doses = np.random.default_rng(5), [], [], np.linspace(0, 0.9, 13).tolist()
+
+    def world(images, arms):
+        hard = rng.beta(1, 9, images)
+        return np.stack([np.concatenate([counts_of(chance, 1, rng) for chance in hard]) for _ in range(arms)])
+
+    while len(fresh) < 200:
+        validation = world(30, len(doses))
+        dose = chosen(doses, ratios(validation.sum(1)))
+        if dose:
+            fresh.append(p_of(world(50, 2)) < 0.05)
+            same.append(p_of(validation[[0, doses.index(dose)]]) < 0.05)
+    assert np.mean(fresh) < 0.096, "5 %, three standard errors"
+    assert np.mean(same) > 0.1, "one of twelve equals always looks better"
 
 
 def test_the_words_follow_the_rows():
@@ -165,11 +216,12 @@ def test_the_words_follow_the_rows():
     found = json.loads(as_json(results(reduced), origin))
     rows = by_name(found["results"])
     said = verdict(rows, 0.1, 0.7)
-    assert said.startswith("The fair dose is lambda_ref 0.1, and on the test scenes it lowers CHAIR_i (")
+    assert said.startswith("The fair dose is lambda_ref 0.1, and on 40 fresh scenes it lowers CHAIR_i (")
     assert "the published 0.7 raises it" in said
     page = paragraph(rows, found | {"examples": {"chosen": ["A cat."], "none": ["A dog."]}})
     assert "> **none.** A dog.\n>\n> **chosen.** A cat." in page
     assert "| **0.1** |" in page
+    assert "| fresh scenes | CHAIR_i |" in page
     assert "60 test scenes" in page
     assert "12 validation scenes" in page
 

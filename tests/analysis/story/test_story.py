@@ -77,8 +77,8 @@ def test_lines_are_no_longer_than_asked_and_say_that_something_is_left():
 def test_sentences_follow_signs_and_corrected_tests():
     better, worse = subject((0.3, 0.1, 0.5)), subject((0.1, 0.1, 0.1), "smollm2", seed=2)
     rows = better.dose
-    assert "emoji it is 0.1, and on test scenes it lowers CHAIR_i" in fair([better])
-    assert "smollm2 it is 0.1, and on test scenes it does not clearly change CHAIR_i" in fair([better, worse])
+    assert "emoji it is 0.1, and on 40 fresh scenes it lowers CHAIR_i" in fair([better])
+    assert "smollm2 it is 0.1, and on 40 fresh scenes it does not clearly change CHAIR_i" in fair([better, worse])
     assert f"({100 * rows['test/chair_s/published']['estimate']:.1f} % against" in published([better])
     assert "0 % of the captions of emoji loop" in broken([better])
     assert "on smollm2 no dose passes" in fair([subject((0.1, 0.1), "smollm2", chosen=0.0)])
