@@ -10,9 +10,11 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
+from kvsmooth.loading.weights import LOADING
 from probes.command.cli import BadInput, first_sentence
 from probes.subjects import load_subject
 from probes.subjects.bundled import bundled
+from probes.subjects.configuration import configuration_of
 from probes.subjects.loading import check_placement
 from probes.subjects.weights import check_complete, check_finite
 
@@ -71,10 +73,12 @@ def language_model(name: str, device: str = "cpu", dtype: str = "float32") -> La
     if name.startswith(("/", ".", "~")) and not Path(name).expanduser().is_dir():
         raise BadInput(f"--model {name}: there is no such folder; give {PACKAGED}, a folder or a hub id.")
     source = str(Path(name).expanduser())
-    told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # shapes that do not fit are named below
     try:
+        config = configuration_of(name, source)
         tokenizer = AutoTokenizer.from_pretrained(source)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, dtype), **told)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=getattr(torch, dtype), **LOADING)
+    except BadInput:
+        raise
     except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own
         why = first_sentence(error)
         raise BadInput(

@@ -1,11 +1,14 @@
 """The command: a line for each thing that it looked at; the exit status says whether something is broken."""
 
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import transformers
 
-from kvsmooth.doctor.finding import Finding
+from kvsmooth.doctor.finding import Finding, first_line
 from kvsmooth.doctor.machine import machine
 from kvsmooth.doctor.model import Patient, examined, text_model
 from kvsmooth.doctor.rooms import rooms
@@ -18,7 +21,7 @@ Looks at packages, devices, NLTK, the places that are written to; and at a model
 options:
   --model M  a bundled subject, a folder, or a model of the hub as owner/name or owner/name@revision
 
-exit status: 0 all is well, 1 something is broken, 2 the options or the model's name cannot be used
+exit status: 0 all is well, 1 something is broken, 2 the options cannot be used, or the model cannot be loaded with all its weights
 
 examples:
   python -m kvsmooth doctor
@@ -39,6 +42,11 @@ def doctor(words: list[str]) -> int:
         if option != "--model" or len(given) != 1 or not given[0]:
             return _refused(f"it takes --model and the name of a model; got {' '.join(words)}.")
         name = given[0]
+    with _warnings_in_a_line():
+        return _looked(name)
+
+
+def _looked(name: str | None) -> int:
     transformers.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
@@ -48,6 +56,8 @@ def doctor(words: list[str]) -> int:
             patient = _patient(name)
         except ValueError as error:
             return _refused(str(error))
+        except Exception as error:  # each model and library has errors of its own
+            return _refused(f"{name} cannot be tried: {type(error).__name__}: {first_line(error)}")
         found += _told(f"{name}, given {patient.given}", examined(patient))
     broken = [finding.what for finding in found if finding.state == "broken"]
     tell(f"{len(broken)} broken: {', '.join(broken)}\n" if broken else "Nothing is broken.\n")
@@ -75,8 +85,29 @@ def _told(title: str, findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _refused(line: str) -> int:
-    sys.stderr.write(f"python -m kvsmooth doctor: {_shown(line)}\n")
+    _complain(line)
     return 2
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"python -m kvsmooth doctor: {_shown(' '.join(line.split()))}\n")
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Those meant for users, each told once, whatever PYTHONWARNINGS makes of warnings; those for programmers are not told."""
+    said = set()
+
+    def show(message: Warning | str, *where: Any, **more: Any) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            _complain(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _shown(line: str) -> str:

@@ -1,8 +1,10 @@
 """What the method can do with a model, tried with a few decoding steps."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from kvsmooth import KVSmooth
 from kvsmooth.decoding.attention import decoder_of
 from kvsmooth.doctor.finding import Finding, first_line, tried
 from kvsmooth.errors import Unsupported
+from kvsmooth.loading.configuration import with_readable_attention
+from kvsmooth.loading.weights import LOADING, incomplete, not_finite, unused
 
 PROMPT, STEPS = 12, 6
 FURTHER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -73,16 +77,28 @@ def text_model(name: str) -> Patient:
 
     Raises
     ------
-    Unloadable : with the first line of what transformers says
+    Unloadable : with the first line of what transformers says, or weights that are missing, of another shape, or no numbers
+
+    Warns
+    -----
+    UserWarning : it runs otherwise than its files say
     """
-    source, _, revision = name.partition("@")
+    folder = Path(name).expanduser()
+    source, _, revision = (str(folder), "", "") if folder.is_dir() else name.partition("@")
     device, dtype = device_and_dtype()
     pinned = {"revision": revision} if revision else {}
     loader: Any = transformers.AutoModelForCausalLM
     try:
-        model = loader.from_pretrained(source, dtype=getattr(torch, dtype), **pinned).to(device).eval()
+        config = transformers.AutoConfig.from_pretrained(source, **pinned)
+        notes = [with_readable_attention(config)]
+        model, told = loader.from_pretrained(source, config=config, dtype=getattr(torch, dtype), **LOADING, **pinned)
     except Exception as error:  # missing files, unknown kinds, no network: each library has errors of its own
         raise Unloadable(f"{name} cannot be loaded: {first_line(error)}") from error
+    if fault := incomplete(model, told) or not_finite(model):
+        raise Unloadable(f"{name} cannot be used: {fault}")
+    for note in filter(None, (*notes, unused(model, told))):
+        warnings.warn(f"subject {name}: {note}", stacklevel=2)
+    model = model.to(device).eval()
     text = model.config.get_text_config()
     special = {getattr(config, key, None) for config in (text, model.config) for key in vars(config) if key.endswith("token_id")}
     ordinary = [token for token in range(min(text.vocab_size, 200)) if token not in special][-PROMPT:]

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kvsmooth.loading.configuration import with_readable_attention
 from probes.command.cli import BadInput, Notice
 
-ATTENTION = ("sdpa", "eager")
-"""Implementations whose newest row can be read and whose cache can be edited."""
 ORIGINAL = ("LlavaLlama", "LlavaMistral", "LlavaMpt", "LlavaQwen")
 """How architectures of LLaVA's own code begin; in transformers none does."""
 
@@ -43,13 +42,8 @@ def configuration_of(name: str, source: str, **pinned: Any) -> Any:
     config = AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned)
     _check_generation(name, Path(source) / "generation_config.json")
     _check_layers(name, config.to_dict())
-    asked = [part._attn_implementation for part in (config, *_parts(config))]
-    if other := next((one for one in asked if one is not None and one not in ATTENTION), None):
-        config._attn_implementation = None
-        line = (
-            f"subject {name}: config.json asks for {other}, whose rows cannot be read; loaded with transformers' usual attention instead."
-        )
-        warnings.warn(line, Notice, stacklevel=3)
+    if line := with_readable_attention(config):
+        warnings.warn(f"subject {name}: {line}", Notice, stacklevel=3)
     return config
 
 
@@ -118,7 +112,3 @@ def _check_layers(name: str, values: Mapping[Any, Any], where: str = "") -> None
             _check_layers(name, value, f"{where}{key}.")
         elif key == "num_hidden_layers" and isinstance(value, int) and value < 1:
             raise BadInput(f"subject {name}: config.json says {where}{key} {value}, and a model needs one or more; restore the number.")
-
-
-def _parts(config: Any) -> list[Any]:
-    return [part for key in config.sub_configs if (part := getattr(config, key, None)) is not None]

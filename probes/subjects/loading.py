@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from kvsmooth.loading.weights import LOADING
 from probes.command.cli import BadInput, first_sentence
 from probes.subjects.bundled import BUNDLED, DEFAULT, bundled
 from probes.subjects.configuration import configuration_of, refuse_adapter
@@ -45,12 +46,10 @@ def load_subject(name: str = DEFAULT, device: str = "cpu", dtype: str = "float32
     config = config_of(name)
     from transformers import AutoModelForImageTextToText
 
-    # shapes that do not fit are let through, so that they can be named; a model with such is refused like one with missing weights
-    told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
     placed = {"device_map": "auto"} if device == "auto" else {}
     try:
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            source, config=config, dtype=getattr(torch, dtype), **told, **pinned, **placed
+            source, config=config, dtype=getattr(torch, dtype), **LOADING, **pinned, **placed
         )
         model, info = loaded
     except Exception as error:  # torn weights, unknown names, missing extras: each library has errors of its own

@@ -1,19 +1,11 @@
-"""Detects NaN and infinity in a model's parameters and in the scores of its next token."""
+"""Detects NaN in the scores of a model's next token."""
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import LogitsProcessor
 
 from kvsmooth import Unsupported
-
-PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-
-
-def nonfinite(model: nn.Module) -> list[str]:
-    """Parameters with values that are NaN or infinite; quantized ones, and those that accelerate has put aside, are not looked at."""
-    looked_at = ((path, values) for path, values in model.named_parameters() if values.dtype in PLAIN and values.device.type != "meta")
-    return [path for path, values in looked_at if not torch.isfinite(values).all()]
+from kvsmooth.loading.weights import nonfinite
 
 
 class FiniteScores(LogitsProcessor):

@@ -1,5 +1,6 @@
 """Language models of the user's: what cannot be read, or reads in both directions, is refused in a line."""
 
+import json
 import shutil
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from analysis.language.models import language_model
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 from tests.analysis.language.words import saved_model, word_tokenizer
 
 WORDS = "a dog sees the cat . it runs to a tree"
@@ -47,6 +48,27 @@ def test_folders_that_hold_no_such_model(folder, tmp_path):
     written = (other / "config.json").read_text(encoding="utf-8")
     (other / "config.json").write_text(written.replace('"intermediate_size": 32', '"intermediate_size": 48'), encoding="utf-8")
     refused(other, told="another shape")
+
+
+def rewritten(folder, file="config.json", **changes):
+    path = folder / file
+    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    path.write_text(json.dumps({**written, **changes}), encoding="utf-8")
+    return folder
+
+
+def test_attention_that_cannot_be_read_is_loaded_as_usual(folder, tmp_path):
+    asking = rewritten(shutil.copytree(folder, tmp_path / "flash"), _attn_implementation="flash_attention_2")
+    with pytest.warns(Notice, match="config.json asks for flash_attention_2, whose rows cannot be read; loaded with transformers' usual"):
+        assert language_model(str(asking)).model.config._attn_implementation == "sdpa"
+
+
+def test_folders_that_are_no_model_of_transformers(folder, tmp_path):
+    adapter = rewritten(shutil.copytree(folder, tmp_path / "lora"), "adapter_config.json", base_model_name_or_path="owner/base")
+    refused(adapter, told=r"is an adapter \(LoRA\) of owner/base, not a whole model .*; merge it into that")
+    settings = {"model_type": "llava_llama", "architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "openai/clip"}
+    original = rewritten(shutil.copytree(folder, tmp_path / "original"), **settings)
+    refused(original, told=r"is a checkpoint of the original LLaVA code .*; take the converted one")
 
 
 def test_a_model_that_reads_in_both_directions(tmp_path):

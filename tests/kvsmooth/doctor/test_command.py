@@ -1,10 +1,13 @@
 """`python -m kvsmooth doctor`: a line for each thing, and an exit status that a script can read."""
 
 import importlib
+import warnings
 from importlib.metadata import version
 
 import pytest
+import torch
 from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
 
 from kvsmooth.__main__ import main
 from kvsmooth.doctor import rooms
@@ -53,6 +56,66 @@ def test_a_language_model(capsys, tmp_path):
     assert "  ok      decoder             LlamaModel, 3 layers, attention sdpa; too few for the default band" in tried
     assert "  ok      rates of zero       leave the logits of 7 tokens as they are, to the bit\n" in tried
     assert "  no      recording           it takes no images\n" in tried
+
+
+def without_head_and_mlp(weights):
+    return {name: values for name, values in weights.items() if "lm_head" not in name and "layers.1.mlp" not in name}
+
+
+def with_a_nan(weights):
+    return {**weights, "model.norm.weight": weights["model.norm.weight"] * float("nan")}
+
+
+def a_row_short(weights):
+    return {**weights, "lm_head.weight": weights["lm_head.weight"][:-1].contiguous()}
+
+
+@pytest.fixture
+def llama(tmp_path):
+    zoo.build("llama")[0].save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def rewritten(folder, change):
+    save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (without_head_and_mlp, "lm_head.weight, model.layers.1.mlp.down_proj.weight, model.layers.1.mlp.gate_proj.weight and 1 more (4 "),
+        (with_a_nan, "model.norm.weight has NaN or infinite values; restore the weights."),
+        (a_row_short, "lm_head.weight [63, 32] for [64, 32] has another shape in its weights than config.json says"),
+    ],
+)
+@pytest.mark.usefixtures("well")
+def test_a_model_that_is_not_in_its_weights(capsys, llama, change, told):
+    rewritten(llama, change)
+    status, out, err = said(capsys, "--model", str(llama))
+    assert status == 2
+    assert "Nothing is broken" not in out
+    assert err.startswith(f"python -m kvsmooth doctor: {llama} cannot be used: {told}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("above", [rooms.ROOMS, ()], ids=["with the rooms above", "kvsmooth alone"])
+@pytest.mark.usefixtures("well")
+def test_what_a_user_should_know_is_one_line_and_no_end(capsys, llama, monkeypatch, above):
+    monkeypatch.setattr(rooms, "ROOMS", above)
+    rewritten(llama, lambda weights: {**weights, "value_head.weight": torch.ones(3)})
+    (llama / "config.json").write_text((llama / "config.json").read_text().replace("{", '{"_attn_implementation": "flash_attention_2",', 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as PYTHONWARNINGS=error
+        status, out, err = said(capsys, "--model", str(llama))
+    assert status == 0
+    assert "LlamaModel, 3 layers, attention sdpa" in out
+    asked, held = err.splitlines()
+    assert asked.startswith(
+        f"python -m kvsmooth doctor: subject {llama}: config.json asks for flash_attention_2, whose rows cannot be read"
+    )
+    assert held.startswith(
+        f"python -m kvsmooth doctor: subject {llama}: its weights hold value_head.weight, which the model of config.json"
+    )
 
 
 @pytest.mark.parametrize("words", [["--model"], ["--model="], ["--models", "x"], ["x"], ["--model", "x", "y"], ["--model=x", "y"]])

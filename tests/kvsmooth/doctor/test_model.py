@@ -77,6 +77,11 @@ def test_a_model_that_is_not_there(tmp_path):
         text_model(str(tmp_path))
 
 
+def test_a_folder_whose_name_has_an_at_sign(tmp_path):
+    zoo.build("llama")[0].save_pretrained(tmp_path / "a@b")
+    assert text_model(str(tmp_path / "a@b")).layers == 3
+
+
 def test_failures_in_a_line():
     def fail(error):
         def attempt():
