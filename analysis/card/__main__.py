@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from analysis.card.page import filled, markdown
+from analysis.telling.pages import rewrite
 from probes.command.cli import quiet, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
@@ -72,7 +73,8 @@ def main(config: CardConfig) -> None:
     found = measured(config, card)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(page.with_suffix(".json"), (json_text(found, indent=1) + "\n").encode())
-    write_bytes(page, filled(_text(page), markdown(found, card.claims)).encode())
+    tables = markdown(found, card.claims)
+    rewrite(page, lambda text: filled(text, tables))
 
 
 def _text(page: Path) -> str:

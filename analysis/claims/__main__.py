@@ -12,10 +12,9 @@ from analysis.claims.claims import PARTS, PaperClaim
 from analysis.claims.forest import effects, forest
 from analysis.drift.findings import captions
 from analysis.question.question import stored_rows
-from analysis.telling.pages import PAGE, with_paragraph
+from analysis.telling.pages import PAGE, tell
 from analysis.telling.wording import bracketed, p_value
 from probes.command.cli import BadInput, run_cli
-from probes.command.files import write_bytes
 from probes.command.terminal import say
 from probes.subjects.bundled import BUNDLED
 
@@ -40,16 +39,15 @@ def main(config: ClaimsConfig) -> None:
     found = {name: rows for name in BUNDLED if (rows := results(config.figures / name))}
     if not found:
         raise BadInput(f"--figures {config.figures}: no results of a bundled subject there ({', '.join(BUNDLED)}); run a question first.")
-    if config.page == PAGE and config.figures.resolve() != ClaimsConfig.figures.resolve():
+    if config.page.resolve() == PAGE.resolve() and config.figures.resolve() != ClaimsConfig.figures.resolve():
         raise BadInput(f"--figures {config.figures}: {PAGE} tells of {ClaimsConfig.figures} alone; give a page of your own by --page.")
-    before = config.page.read_text(encoding="utf-8")
     text = markdown(found)
     if apart := effects(config.figures):
         from analysis.plots.style import house, save
 
         with house():
             save(forest(apart)[0], config.figures / "forest", {}, forest(apart)[1])
-    write_bytes(config.page, with_paragraph(before, "claims", text, config.page).encode())
+    tell("claims", text, config.page)
     say(text)
 
 

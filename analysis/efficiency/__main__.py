@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from analysis.efficiency.lengths import LENGTHS
 from analysis.efficiency.names import IMAGE_TOKENS
-from analysis.telling.pages import with_paragraph
+from analysis.telling.pages import tell, with_paragraph
 from probes.command.cli import BadInput, needs_posix, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
@@ -162,15 +162,15 @@ def markdown(results: dict) -> str:
     return "\n".join([*lines, "", note])
 
 
-def with_costs(page: Path, text: str) -> str:
-    """The page with the table between its marks.
+def check_page(page: Path) -> None:
+    """Refuse a page that cannot take the table.
 
     Raises
     ------
     BadInput : it cannot be read, or lacks the marks
     """
     try:
-        return with_paragraph(page.read_text(encoding="utf-8"), "costs", text, page)
+        with_paragraph(page.read_text(encoding="utf-8"), "costs", "", page)
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"--page {page}: cannot be read ({type(error).__name__}); it needs the marks <!-- costs -->.") from error
 
@@ -181,7 +181,7 @@ def main(config: EfficiencyConfig) -> None:
     if config.page is not None:
         if config.prompt:
             raise BadInput("--page is for the arms; leave it out with --prompt.")
-        with_costs(config.page, "")  # refused now, not when all is measured
+        check_page(config.page)  # refused now, not when all is measured
     if config.prompt:
         from analysis.efficiency import prompt as prompt_cost
 
@@ -191,7 +191,7 @@ def main(config: EfficiencyConfig) -> None:
         results = measure(config)
         text = table(results)
         if config.page is not None:
-            write_bytes(config.page, with_costs(config.page, markdown(results)).encode())
+            tell("costs", markdown(results), config.page)
     say(text)
     if config.json is not None:
         write_bytes(config.json, (json_text(results, indent=1) + "\n").encode())

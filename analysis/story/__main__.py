@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from analysis.telling.pages import PAGE, with_paragraph
+from analysis.telling.pages import PAGE, tell, with_paragraph
 from probes.command.cli import BadInput, run_cli
-from probes.command.files import write_bytes
 from probes.command.terminal import say
 
 
@@ -30,7 +29,7 @@ def main(config: StoryConfig) -> None:
     from analysis.story.results import sources
     from analysis.story.sentences import one_minute
 
-    if config.page == PAGE and config.figures.resolve() != StoryConfig.figures.resolve():
+    if config.page.resolve() == PAGE.resolve() and config.figures.resolve() != StoryConfig.figures.resolve():
         raise BadInput(f"--figures {config.figures}: {PAGE} tells of {StoryConfig.figures} alone; give a page of your own by --page.")
     try:
         before = config.page.read_text(encoding="utf-8")
@@ -39,7 +38,7 @@ def main(config: StoryConfig) -> None:
     told_of = sources(config.figures)
     try:
         text = one_minute(told_of)
-        after = with_paragraph(before, "story", text, config.page)
+        with_paragraph(before, "story", text, config.page)  # a page without marks is refused before anything is written
         with house():
             made, note = story(told_of)
         last = told_of.subjects[-1].origin
@@ -48,7 +47,7 @@ def main(config: StoryConfig) -> None:
     with house():
         told = {"git_commit": last["git_commit"], "model_id": ", ".join(subject.name for subject in told_of.subjects)}
         save(made, config.figures / "story", told, note)
-    write_bytes(config.page, after.encode())
+    tell("story", text, config.page)
     say(text)
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,17 +34,36 @@ def tell(question: str, text: str, page: Path = PAGE, out: Path | None = None) -
     """
     if committed(page) and _spared(page, out, question):
         return
+
+    def told(before: str) -> str:
+        before = before or f"# {page.stem.capitalize()}\n"
+        if not _needs_marks(page) and not re.search(f"<!-- /?{re.escape(question)} -->", before):
+            before = f"{before.rstrip()}\n\n## {question.capitalize()}\n<!-- {question} -->\n<!-- /{question} -->\n"
+        return with_paragraph(before, question, moved(text, question, page, out), page)
+
+    rewrite(page, told)
+
+
+def rewrite(page: Path, change: Callable[[str], str]) -> None:
+    """Write a page anew, whole or not at all, while nobody else does: of two that read it at once, the later would undo the earlier.
+
+    Parameters
+    ----------
+    change : of the page's text, "" where there is none, makes the new one
+
+    Raises
+    ------
+    BadInput : the page cannot be read
+    """
     page.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with held(page.parent, wait=True):  # of two that read the page at once, the later would undo the earlier
-            before = page.read_text(encoding="utf-8") if page.exists() else f"# {page.stem.capitalize()}\n"
-            if not _needs_marks(page) and not re.search(f"<!-- /?{re.escape(question)} -->", before):
-                before = f"{before.rstrip()}\n\n## {question.capitalize()}\n<!-- {question} -->\n<!-- /{question} -->\n"
-            after = with_paragraph(before, question, moved(text, question, page, out), page)
-            if not page.exists() or after != page.read_text(encoding="utf-8"):
-                write_bytes(page, after.encode())
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{page}: no UTF-8 (byte {error.start}); save it as UTF-8, or give another page by --page.") from error
+    with held(page.parent, wait=True):
+        try:
+            before = page.read_text(encoding="utf-8") if page.exists() else ""
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{page}: no UTF-8 (byte {error.start}); save it as UTF-8, or give another page by --page.") from error
+        after = change(before)
+        if after != before:
+            write_bytes(page, after.encode())
 
 
 def check_marks(question: str, page: Path, out: Path) -> None:

@@ -13,7 +13,7 @@ from analysis.captions.shares import COLUMNS, estimates, overlap, shares, table,
 from analysis.card import claims as card_claims
 from analysis.card.__main__ import CardConfig, main, others_of, placed
 from analysis.card.conditions import captions, conditions, shuffled
-from analysis.card.page import END, ROWS, START, _claims, filled
+from analysis.card.page import END, ROWS, START, _claims, filled, markdown
 from analysis.card.readers import CARDS, card_of
 from analysis.card.sinks import KEYS, LATER, received, search
 from analysis.metrics.chair import score_caption
@@ -138,7 +138,7 @@ def test_captions_of_weights_whose_hashes_begin_alike_are_not_taken_for_each_oth
 
 
 @pytest.mark.slow
-def test_the_card_of_an_untrained_subject(tmp_path):
+def test_the_card_of_an_untrained_subject(tmp_path, monkeypatch):
     model, processor = build(0)
     model.generation_config.max_new_tokens = 24
     model.save_pretrained(tmp_path / "weights")
@@ -153,6 +153,14 @@ def test_the_card_of_an_untrained_subject(tmp_path):
     assert len(list(cache.glob("*.json"))) == 7
     main(config)
     assert (docs / "subject.md").read_text() == first
+
+    def meanwhile(*found):
+        write_bytes(docs / "subject.md", f"{first}by hand\n".encode())
+        return markdown(*found)
+
+    monkeypatch.setattr("analysis.card.__main__.markdown", meanwhile)
+    main(config)
+    assert (docs / "subject.md").read_text() == f"{first}by hand\n", "what is written meanwhile stays"
 
 
 def test_claims_of_the_training_captions_are_true():

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.claims.__main__ import ClaimsConfig, cell, main, markdown, results
 from analysis.claims.claims import NO_VERDICT, PARTS, SMALL, PaperClaim
+from analysis.telling.pages import tell
 from probes.command.cli import BadInput
 
 FIGURES = Path("figures")
@@ -67,12 +68,33 @@ def test_the_page_s_table_is_the_one_of_the_committed_results():
     assert markdown(found) in page
 
 
-def test_a_subject_that_was_asked_less_has_dashes(tmp_path):
+def asked_of_logits(folder):
+    """Results of one claim alone; the claim."""
     claim = next(claim for claim in ALL if claim.question == "logits")
-    made = tmp_path / "smollm2" / "logits"
+    made = folder / "smollm2" / "logits"
     made.mkdir(parents=True)
     held = {**row(-2.0, 0.01), "name": claim.row, "interval": [-3.0, -1.0], "where": {}, "role": "primary"}
     (made / "logits.json").write_text(json.dumps({"results": [held]}))
+    return claim
+
+
+def test_what_another_command_writes_meanwhile_stays(tmp_path, monkeypatch):
+    asked_of_logits(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("# Mine\n<!-- claims -->\n<!-- /claims -->\n")
+
+    def meanwhile(found):
+        tell("other", "of another", page)
+        return markdown(found)
+
+    monkeypatch.setattr("analysis.claims.__main__.markdown", meanwhile)
+    main(ClaimsConfig(figures=tmp_path, page=page))
+    assert "| claim | smollm2 |" in page.read_text()
+    assert "<!-- other -->\nof another\n" in page.read_text()
+
+
+def test_a_subject_that_was_asked_less_has_dashes(tmp_path):
+    claim = asked_of_logits(tmp_path)
     page = tmp_path / "page.md"
     page.write_text("# Mine\n<!-- claims -->\n<!-- /claims -->\nbelow\n")
     main(ClaimsConfig(figures=tmp_path, page=page))
@@ -104,4 +126,6 @@ def test_figures_of_ones_own_do_not_go_to_the_project_s_page(tmp_path):
     before = Path("docs/findings.md").read_text()
     with pytest.raises(BadInput, match="tells of figures alone"):
         main(ClaimsConfig(figures=tmp_path))
+    with pytest.raises(BadInput, match="tells of figures alone"):
+        main(ClaimsConfig(figures=tmp_path, page=Path("docs/findings.md").resolve()))
     assert Path("docs/findings.md").read_text() == before

@@ -9,6 +9,7 @@ from analysis.efficiency.__main__ import EfficiencyConfig, main, measure, table
 from analysis.efficiency.arms import ARMS, Case, StepClock, read_before, timed
 from analysis.efficiency.rounds import chosen, goals, ratios, summary
 from analysis.efficiency.shapes import build, smoothed_layers, twin
+from analysis.telling.pages import tell, with_paragraph
 from probes.command.cli import BadInput, run_cli
 
 SMALL = EfficiencyConfig(prompt_tokens=12, new_tokens=4, rounds=3, hidden=32, layers=6, heads=2, vocabulary=64, memory=False)
@@ -150,7 +151,7 @@ def test_arms_that_cannot_be_timed_are_told_before_anything_runs(options, said):
         EfficiencyConfig(**options)
 
 
-def test_a_page_gets_the_table_of_arms_and_one_without_marks_is_refused_first(tmp_path):
+def test_a_page_gets_the_table_of_arms_and_one_without_marks_is_refused_first(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text("Costs.\n")
     few = {"prompt_tokens": 12, "new_tokens": 3, "rounds": 2, "hidden": 32, "layers": 5, "heads": 2, "vocabulary": 64, "memory": False}
@@ -159,7 +160,16 @@ def test_a_page_gets_the_table_of_arms_and_one_without_marks_is_refused_first(tm
     with pytest.raises(BadInput, match="cannot be read"):
         main(EfficiencyConfig(page=tmp_path / "none.md", **few))
     page.write_text("Costs.\n<!-- costs -->\n<!-- /costs -->\nend\n")
+
+    def meanwhile(*words):
+        after = with_paragraph(*words)
+        tell("other", "of another", page)
+        return after
+
+    monkeypatch.setattr("analysis.efficiency.__main__.with_paragraph", meanwhile)
     main(EfficiencyConfig(page=page, arms=("kvsmooth",), **few))
     told = page.read_text()
     assert "\n| `plain` | 1.00 [1.00, 1.00] | 1.00 [1.00, 1.00] |\n| `kvsmooth` | " in told
-    assert told.endswith("<!-- /costs -->\nend\n")
+    assert told.endswith("<!-- /costs -->\nend\n\n## Other\n<!-- other -->\nof another\n<!-- /other -->\n"), (
+        "what is written meanwhile stays"
+    )

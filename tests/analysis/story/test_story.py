@@ -21,6 +21,7 @@ from analysis.story.captions import lines, marked, repeated_spans
 from analysis.story.figure import story
 from analysis.story.results import RealLog, StorySources, SubjectResults, sources
 from analysis.story.sentences import broken, fair, form, language, mechanism, omission, one_minute, published, real
+from analysis.telling.pages import tell
 from probes.command.cli import BadInput
 from probes.sentences import repeated_ngrams
 from tests.analysis.dose.test_dose import data
@@ -202,12 +203,33 @@ def test_the_command_reads_files_alone(tmp_path):
         main(StoryConfig(figures=tmp_path, page=page))
 
 
+def test_what_another_command_writes_meanwhile_stays(tmp_path, monkeypatch):
+    made = subject((0.3, 0.1, 0.5))
+    folder = tmp_path / "emoji" / "dose"
+    folder.mkdir(parents=True)
+    made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
+    (folder / "dose.json").write_text(as_json(results(made.reduced), made.origin), encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n<!-- story -->\nold\n<!-- /story -->\n", encoding="utf-8")
+
+    def meanwhile(told_of):
+        tell("other", "of another", page)
+        return story(told_of)
+
+    monkeypatch.setattr("analysis.story.figure.story", meanwhile)
+    main(StoryConfig(figures=tmp_path, page=page))
+    assert "old" not in page.read_text(encoding="utf-8")
+    assert "<!-- other -->\nof another\n" in page.read_text(encoding="utf-8")
+
+
 def test_what_is_not_there_is_told_in_a_line(tmp_path):
     (tmp_path / "page.md").write_text("<!-- story -->\n<!-- /story -->\n", encoding="utf-8")
     with pytest.raises(BadInput, match=r"no subject's dose question lies there; run python -m analysis\.dose"):
         main(StoryConfig(figures=tmp_path, page=tmp_path / "page.md"))
     with pytest.raises(BadInput, match="give a page of your own"):
         main(StoryConfig(figures=tmp_path))
+    with pytest.raises(BadInput, match="give a page of your own"):
+        main(StoryConfig(figures=tmp_path, page=Path("docs/findings.md").resolve()))
     with pytest.raises(BadInput, match="needs the marks"):
         main(StoryConfig(figures=tmp_path, page=tmp_path / "none.md"))
 
