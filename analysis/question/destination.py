@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from analysis.question.question import FREE, Question
 from analysis.telling.pages import PAGE
-from probes.command.cli import Notice
+from probes.command.cli import BadInput, Notice
 from probes.command.strict_json import as_plain
 
 Config = TypeVar("Config", bound=Any)
@@ -35,12 +35,16 @@ def placed(question: Question, config: Config) -> Config:
     Parameters
     ----------
     config : with the fields `out`, `page` and `redraw`. A redraw changes no number: it follows the subject and its images alone
+
+    Raises
+    ------
+    BadInput : the results there are damaged
     """
     default: dict[str, Any] = {field.name: field.default for field in fields(config)}
     if config.redraw:
         moved = config.out == default["out"] and others(config, IMAGES)
     else:
-        moved = _committed(config.out) and not _states(question, config)
+        moved = is_committed(config.out) and not _states(question, config)
     if not moved:
         return config
     folder = trial(config)
@@ -60,7 +64,7 @@ def trial(config: Any) -> Path:
     """The folder of what is asked of this subject, or model, about so many images, where it looks at images."""
     who = getattr(config, "subject", None) or config.model
     name = Path(who).resolve().name if Path(who).is_dir() else who
-    many = f"-{config.images}" if hasattr(config, "images") else ""
+    many = f"-{config.images}" if getattr(config, "images", None) is not None else ""
     return TRIALS / f"{re.sub(r'[^A-Za-z0-9.@+-]+', '_', name).strip('.')}{many}"
 
 
@@ -69,7 +73,8 @@ def others(config: Any, among: Collection[str] | None = None) -> list[str]:
     return [name for name, default, value in numbered(config) if value != default and (among is None or name in among)]
 
 
-def _committed(folder: Path) -> bool:
+def is_committed(folder: Path) -> bool:
+    """Whether a folder is one under figures/."""
     return COMMITTED.resolve() in folder.resolve().parents
 
 
@@ -77,11 +82,24 @@ def _states(question: Question, config: Any) -> bool:
     """Whether the options are those that the files in `out` state; a folder under figures/ without results states nothing yet."""
     if config.out == type(config).__dataclass_fields__["out"].default:
         return PAGE.is_file() and not others(config)  # elsewhere than in a checkout nothing is committed
+    stated = stated_in(question.results(config.out))
+    return stated is None or all(stated.get(name, default) == value for name, default, value in numbered(config))
+
+
+def stated_in(results: Path) -> dict[str, Any] | None:
+    """The options that a results file states; None where there is no such file.
+
+    Raises
+    ------
+    BadInput : the file is damaged, so that nobody knows what may be written over it
+    """
     try:
-        stated = json.loads(question.results(config.out).read_text(encoding="utf-8"))["provenance"]["config"]
-        return all(stated.get(name, default) == value for name, default, value in numbered(config))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return True
+        return dict(json.loads(results.read_text(encoding="utf-8"))["provenance"]["config"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"cannot be read ({type(error).__name__}), so which settings may be written there is not known"
+        raise BadInput(f"{results}: {why}; restore it, or give another folder by --out.") from error
 
 
 def numbered(config: Any) -> list[tuple[str, Any, Any]]:

@@ -11,8 +11,9 @@ from analysis.ablation.config import AblationConfig
 from analysis.drift.__main__ import QUESTION as DRIFT
 from analysis.drift.__main__ import DriftConfig
 from analysis.question.destination import numbered, placed, trial
-from probes.command.cli import Notice
-from tests.analysis.question.configs import CONFIGS, config_of
+from analysis.question.question import Question
+from probes.command.cli import BadInput, Notice
+from tests.analysis.question.configs import EVERY, config_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -98,7 +99,29 @@ def test_without_a_checkout_nothing_is_committed(tmp_path, monkeypatch):
         assert placed(DRIFT, DriftConfig()).page == Path("out/emoji-500/findings.md")
 
 
-@pytest.mark.parametrize("question", CONFIGS)
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"provenance": {"config": null}}', '{"provenance": {"config": 3}}'])
+def test_over_damaged_results_nobody_knows_what_may_be_written(checkout, text):
+    results = Path("figures/emoji/ablation_half/ablation.json")
+    results.write_text(text)
+    half = AblationConfig(plan="ladder", lambda_ref=0.5, out=results.parent, workers=1)
+    with pytest.raises(BadInput, match=rf"^{results}: cannot be read .* not known; restore it, or give another folder by --out\.$"):
+        placed(ABLATION, half)
+    assert placed(ABLATION, replace(half, redraw=True)).out == half.out
+    assert placed(ABLATION, replace(half, out=checkout / "mine")).out == checkout / "mine"
+
+
+@pytest.mark.parametrize("question", EVERY)
+def test_whatever_question_is_asked_otherwise_goes_elsewhere(question, checkout):
+    config = config_of(question)
+    asked = Question(question, kept=(), encoding=dict)
+    assert placed(asked, config()) == config()
+    with pytest.warns(Notice, match=f"files go to out/.*/{question}; {config.out} and {config.page} are left"):
+        found = placed(asked, config(level=0.9))
+    assert found.out.parts[0] == "out"
+    assert found.page == found.out.parent / config.page.name
+
+
+@pytest.mark.parametrize("question", EVERY)
 def test_a_questions_defaults_are_what_its_committed_results_state(question):
     """So that a run with them may write there."""
     config = config_of(question)()

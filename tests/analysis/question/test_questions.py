@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from analysis.questions import ACROSS_SUBJECTS, QUESTIONS
+from tests.analysis.question.configs import config_of
 from tests.rooms import ROOT, sources
 
 ASKED = (*QUESTIONS, *ACROSS_SUBJECTS)
@@ -32,15 +33,16 @@ def missing(question):
         yield f"analysis/{question}/__main__.py, whose first line begins with its command"
     if not list(tests.glob("test_*.py")):
         yield f"tests/analysis/{question}/"
-    stored = {path.name for path in (ROOT / "figures" / "emoji" / question).glob("*")}
-    yield from (f"figures/emoji/{question}/{name}" for name in (f"{question}.nc", f"{question}.json") if name not in stored)
-    if page := QUESTIONS[question].page:
-        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-        if page == "findings.md" and f"<!-- {question} -->" not in text:
-            yield f"the marks of {question} in docs/{page}"
+    if question in QUESTIONS:
+        out, page = f"figures/emoji/{question}", QUESTIONS[question].page and f"docs/{QUESTIONS[question].page}"
+    else:
+        out, page = str(config_of(question).out), str(config_of(question).page)
+    yield from (f"{out}/{question}.{kind}" for kind in ("nc", "json") if not (ROOT / out / f"{question}.{kind}").is_file())
+    if page and f"<!-- {question} -->" not in (ROOT / page).read_text(encoding="utf-8"):
+        yield f"the marks of {question} in {page}"
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", ASKED)
 def test_nothing_of_a_question_is_missing(question):
     assert not list(missing(question))
 
