@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.ablation.panels import LABELS
+from analysis.ablation.verdict import GUIDED
 from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.question.question import by_name
 from analysis.telling.wording import Rows, bracketed, direction, listed
 
-GUIDED = ("mean", "permuted", "shifted", "swapped", "inverse", "random", "position", "token_class", "permuted together", "shifted together")
-"""Controls of which rate a token gets, at about the paper's mean rate."""
 CARRY = ("mean", "position", "inverse")
 """Those whose numbers are told: the amount alone, the step alone, the opposite order."""
 MIXES = ("norm_preserving", "shrink_only", "random_direction", "running_mean")

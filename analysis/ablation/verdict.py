@@ -3,8 +3,8 @@
 from analysis.cells.names import BASELINE, PAPER
 from analysis.telling.wording import Rows, direction
 
-GUIDANCE = ("mean", "permuted", "shifted", "position", "token_class")
-"""Controls that spend the same mean rate without what entropy says of a token; guidance must be told from each."""
+GUIDED = ("mean", "permuted", "shifted", "swapped", "inverse", "random", "position", "token_class", "permuted together", "shifted together")
+"""Controls of which rate a token gets, at about the paper's mean rate; guidance must be told from each."""
 _DOES = {-1: "lowers", 0: "does not clearly change", 1: "raises"}
 
 
@@ -13,12 +13,12 @@ def verdict(rows: Rows) -> str:
     if f"{PAPER}/chair_i" not in rows:
         return "The paper's cell is not among these: nothing is said of KVSmooth itself."
     changes = _changes(*(direction(rows.get(f"{PAPER} - {BASELINE}/{name}")) for name in ("chair_i", "chair_s", "f1")))
-    against = {name: rows.get(f"{PAPER} - {name}/chair_i") for name in GUIDANCE}
+    against = {name: rows.get(f"{PAPER} - {name}/chair_i") for name in GUIDED}
     against = {name: row for name, row in against.items() if row is not None}
     if not against:
         return f"KVSmooth {changes}; no control of its guidance was run."
     better = [name for name, row in against.items() if direction(row) == -1]
-    shown = "shown" if len(better) == len(GUIDANCE) else "not shown"
+    shown = "shown" if len(better) == len(GUIDED) else "not shown"
     told = f" ({', '.join(better).replace('_', ' ')})" if better else ""
     return (
         f"KVSmooth {changes}; guidance by entropy is {shown}: CHAIR_i is lower than that of {len(better)} of {len(against)} controls that "

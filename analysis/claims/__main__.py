@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.claims.claims import PARTS, PaperClaim
+from analysis.claims.claims import NOT_TESTABLE, PARTS, PaperClaim
 from analysis.claims.forest import effects, forest
 from analysis.drift.findings import captions
 from analysis.question.question import stored_rows
 from analysis.telling.pages import PAGE, tell
-from analysis.telling.wording import bracketed, p_value
+from analysis.telling.wording import LEVEL, bracketed, p_value
 from probes.command.cli import BadInput, run_cli
 from probes.command.terminal import say
 from probes.subjects.bundled import BUNDLED
@@ -54,7 +54,8 @@ def main(config: ClaimsConfig) -> None:
 def results(folder: Path) -> dict[str, Rows]:
     """By question, the rows of its results file by name."""
     found: dict[str, Rows] = {}
-    for question in dict.fromkeys(claim.question for part in PARTS.values() for claim in part):
+    asked = [question for part in PARTS.values() for claim in part for question in (claim.question, claim.beyond[0]) if question]
+    for question in dict.fromkeys(asked):
         path = folder / question / f"{question}.json"
         if rows := stored_rows(path):
             found[question] = rows | (_corrected(rows, path) if question == "drift" else {})
@@ -78,8 +79,10 @@ def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:
             lines.append(f"| {claim.said} | {' | '.join(cell(claim, rows) for rows in found.values())} |")
     note = (
         "Seen: the corrected test rejects at 5 %, on the side that the paper names; reversed: on the other; not seen: it does not reject; "
-        "too small to count: it rejects, and the change is below 1 % of the value without smoothing. Rejected: what the paper takes to lie "
-        "at no effect does not; a test cannot show that it does. Estimates with the intervals over images of their results files; n: "
+        "too small to count: it rejects, and the change is below 1 % of the value without smoothing; not testable here: the subject lacks "
+        "what the claim speaks of. Rejected: what the paper takes to lie at no effect does not; a test cannot show that it does. Beside a "
+        "constant rate of KVSmooth's mean, on the same images: KVSmooth minus it, by its own corrected test. Estimates with the intervals "
+        "over images of their results files, each of one outcome alone; n: "
         "images; p: corrected within its question; exploratory: the question did not name the outcome in advance. "
         "(`python -m analysis.claims`)"
     )
@@ -91,8 +94,14 @@ def cell(claim: PaperClaim, rows: Mapping[str, Rows]) -> str:
     row = rows.get(claim.question, {}).get(claim.row)
     if row is None:
         return claim.lack if claim.question in rows else "–"
+    if claim.needs and not rows[claim.question][claim.needs]["estimate"] > 0:
+        return f"**{NOT_TESTABLE}**: no token of its prompt is a sink"
     role = "" if row["role"] == "primary" else ", exploratory"
-    return f"**{claim.verdict(row)}**: {bracketed(row)}, n {row['n']}, p {p_value(row['p_adjusted'], 'none')}{role}"
+    # its interval is of this outcome alone: where that test rejects and the corrected one does not, both are told
+    alone = row["p_adjusted"] >= LEVEL > row["p"]
+    uncorrected = f" ({p_value(row['p'])} uncorrected)" if alone else ""
+    verdict = f"**{claim.verdict(row)}**{claim.beside(row, rows)}"
+    return f"{verdict}: {bracketed(row)}, n {row['n']}, p {p_value(row['p_adjusted'], 'none')}{uncorrected}{role}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from analysis.telling.wording import direction, was_tested
 VERDICTS = {1: "seen", 0: "not seen", -1: "reversed"}
 NO_VERDICT = "not tested"
 SMALL = "too small to count"
+NOT_TESTABLE = "not testable here"
+BEYOND = {1: "and beyond a constant rate", 0: "and under a constant rate as well", -1: "and more so under a constant rate"}
+"""Of what is seen or reversed, beside a constant rate of KVSmooth's mean: by the sign of the difference, in the effect's direction."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class PaperClaim:
     null : what no effect is
     least : the smallest change that is counted, a share of the value without smoothing; below it the verdict is `SMALL`
     lack : what is said where its question was asked and has no such row
+    needs : a row of the same question that must lie above 0, or the subject lacks what the claim speaks of
+    beyond : question and row of KVSmooth minus a constant rate of its mean, where one was run
     """
 
     said: str
@@ -37,6 +42,16 @@ class PaperClaim:
     null: float = 0.0
     least: float = 0.0
     lack: str = "–"
+    needs: str = ""
+    beyond: tuple[str, str] = ("", "")
+
+    def beside(self, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+        """What a constant rate does to the same, where the claim is seen or reversed and one was run."""
+        question, name = self.beyond
+        other = rows.get(question, {}).get(name)
+        if not was_tested(other) or self.verdict(row) not in (VERDICTS[1], VERDICTS[-1]):
+            return ""
+        return f", {BEYOND[direction(other) * direction(row, self.null)]}"
 
     def verdict(self, row: Mapping[str, Any] | None) -> str:
         """By the corrected test: seen, not seen (no difference for certain), or reversed; of sign 0, "rejected" or "not rejected"."""
@@ -59,6 +74,7 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             "sinks",
             "observation 2/column_sum/spearman/observed",
             1,
+            needs="prevalence/mean_received/bos",
         ),
         PaperClaim(
             "hallucinated objects are more probable where row entropy is high (rank, position taken out)",
@@ -81,6 +97,7 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             "drift",
             "replay/excess_image/slope/kvsmooth - baseline/band",
             1,
+            beyond=("mechanism", "kvsmooth - constant/excess"),
         ),
         PaperClaim(
             "hidden states stay nearer to the image (angle, rad)",
@@ -88,10 +105,29 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             "replay/drift_image/mean/kvsmooth - baseline/band",
             -1,
             least=0.01,
+            beyond=("mechanism", "kvsmooth - constant/angle"),
         ),
-        PaperClaim("the odds of present over absent objects rise (nat)", "mediation", "kvsmooth/margin/total", 1),
-        PaperClaim("fewer captions with an absent object (CHAIR_s)", "drift", "free/chair_s/kvsmooth - baseline", -1),
-        PaperClaim("fewer absent objects among mentions (CHAIR_i)", "drift", "free/chair_i/kvsmooth - baseline", -1),
+        PaperClaim(
+            "the odds of present over absent objects rise (nat)",
+            "mediation",
+            "kvsmooth/margin/total",
+            1,
+            beyond=("mediation", "kvsmooth - constant/margin/total"),
+        ),
+        PaperClaim(
+            "fewer captions with an absent object (CHAIR_s)",
+            "drift",
+            "free/chair_s/kvsmooth - baseline",
+            -1,
+            beyond=("ablation", "kvsmooth - mean/chair_s"),
+        ),
+        PaperClaim(
+            "fewer absent objects among mentions (CHAIR_i)",
+            "drift",
+            "free/chair_i/kvsmooth - baseline",
+            -1,
+            beyond=("ablation", "kvsmooth - mean/chair_i"),
+        ),
         PaperClaim(
             "the same (CHAIR_i) at a dose chosen on other scenes, which may cost 2 points of recall, on fresh scenes",
             "dose",
@@ -100,7 +136,7 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             lack="no dose is admitted",
         ),
         PaperClaim("where the sentences are given: fewer of the different objects chosen are absent", "form", "absent/kvsmooth - none", -1),
-        PaperClaim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1),
+        PaperClaim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1, beyond=("ablation", "kvsmooth - mean/f1")),
         PaperClaim("the first hallucination comes later (tokens without one)", "onset", "survival/restricted mean/kvsmooth - baseline", 1),
     ),
     "Whether entropy does the work": (

@@ -67,10 +67,10 @@ _ANGLE = {
 CHAIR = ("chair_i", "chair_s")
 _HELD = {
     (0, 1): "the part of the paper's mechanism that was tested is not seen",
-    (1, 1): "the part of the paper's mechanism that was tested is seen",
+    (1, 1): "the part of the paper's mechanism that was tested is seen, with no control beside it here",
     (0, 2): "neither part of the paper's mechanism is seen",
-    (1, 2): "one of the two parts of the paper's mechanism is seen",
-    (2, 2): "both parts of the paper's mechanism are seen",
+    (1, 2): "one of the two parts of the paper's mechanism is seen, with no control beside it here",
+    (2, 2): "both parts of the paper's mechanism are seen, with no control beside them here",
 }
 _LEVELS = {-1: "lower", 0: "not clearly different", 1: "higher"}
 SMALL = 0.01
@@ -85,7 +85,8 @@ def verdict(rows: Rows) -> str:
     tested = {name: row for name in PRIMARY if was_tested(row := rows.get(name))}
     ways = {name: direction(row) for name, row in tested.items()}
     words = dict(zip(PRIMARY, (_ENTROPY, _MASS, _ANGLE), strict=True))
-    said = [words[name][way] + (_small(tested[name]) if name == PRIMARY[2] and way else "") for name, way in ways.items()]
+    more = {PRIMARY[1]: _halves(rows), PRIMARY[2]: _small(tested[PRIMARY[2]]) if PRIMARY[2] in tested else ""}
+    said = [words[name][way] + (more.get(name, "") if way else "") for name, way in ways.items()]
     if not said:
         return sentence([])
     counts = {name: ways[name] == wanted for name, wanted in zip(PRIMARY[1:], (1, -1), strict=True) if name in ways}
@@ -94,6 +95,15 @@ def verdict(rows: Rows) -> str:
     seen = [*counts.values()]
     held = f": {_HELD[sum(seen), len(seen)]}" if seen else ""
     return sentence([f"on the same tokens, with KVSmooth {listed(said)}{held}{_chair(rows, any(seen))}"])
+
+
+def _halves(rows: Rows) -> str:
+    """Where the course of attention on the image turns in the middle of a caption, by the intervals of its halves."""
+    early, late = (rows.get(f"replay/excess_image/slope_{half}/{CONTRAST}/{BAND}") for half in ("early", "late"))
+    ways = [0 if row is None else int(row["interval"][0] > 0) - int(row["interval"][1] < 0) for row in (early, late)]
+    if ways[0] * ways[1] >= 0:
+        return ""
+    return f", {'better' if ways[0] > 0 else 'worse'} in its first half and {'worse' if ways[0] > 0 else 'better'} in its second"
 
 
 def _small(row: Mapping[str, Any]) -> str:

@@ -50,7 +50,7 @@ def slopes(rows: Rows) -> Figure:
         by_arm(axes[0, j], rows, name)
         between_arms(axes[1, j], rows, name)
         letter(axes[0, j], "abcdef"[j], OUTCOME_TITLES[name])
-        letter(axes[1, j], "ghijkl"[j], "Δ")
+        letter(axes[1, j], "ghijkl"[j], f"Δ {OUTCOME_TITLES[name]}")
         for ax in axes[:, j]:
             ax.set_xlabel(f"{OUTCOMES[name]} / 100 tok.")
     (first, names), (second, more) = (ax.get_legend_handles_labels() for ax in axes[:, 0])

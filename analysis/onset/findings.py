@@ -24,11 +24,7 @@ _TIME = {
     0: "KVSmooth does not clearly change after how many tokens captions hallucinate",
     1: "with KVSmooth captions hallucinate after more tokens",
 }
-_HAZARD = {
-    -1: ", and less often at each new object",
-    0: ", and at each new object not clearly more or less often",
-    1: ", and more often at each new object",
-}
+_HAZARD = {-1: "less often", 0: "not clearly more or less often", 1: "more often"}
 _TABLE = dict(
     zip(
         PRIMARY,
@@ -46,9 +42,23 @@ _TABLE = dict(
 def verdict(rows: Rows) -> str:
     """One sentence: what row entropy and visual mass tell at the same position, and when captions hallucinate; by corrected tests."""
     entropy, excess, _, time = (rows.get(name) for name in PRIMARY)
-    ratio = rows.get(f"survival/hazard ratio by mentions/{CONTRAST}")
-    often = _HAZARD[direction(ratio, null=1.0)] if was_tested(ratio) else ""
+    often = _often(rows)
     return sentence([_scored(entropy, excess), f"{_TIME[direction(time)]}{often}" if was_tested(time) else ""])
+
+
+def _often(rows: Rows) -> str:
+    """How often captions err at each new object; of the first ones and the later ones apart where one ratio does not hold for both."""
+    parts = (f"first {EARLY}", f"after {EARLY}", "late over early")
+    early, late, change = (rows.get(f"survival/hazard ratio, {part}, by mentions/{CONTRAST}") for part in parts)
+    whole = rows.get(f"survival/hazard ratio by mentions/{CONTRAST}")
+    if was_tested(change) and direction(change, null=1.0):
+        first, later = (_HAZARD[direction(row, null=1.0)] if was_tested(row) else "" for row in (early, late))
+        if first and later:
+            return f", at each of the first {EARLY} objects {first}, at later ones {later}"
+    if not was_tested(whole):
+        return ""
+    way = direction(whole, null=1.0)
+    return f", and {_HAZARD[way]} at each new object" if way else f", and at each new object {_HAZARD[0]}"
 
 
 def _scored(entropy: Row | None, excess: Row | None) -> str:

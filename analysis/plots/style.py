@@ -41,9 +41,13 @@ def house() -> Iterator[None]:
         yield
 
 
+STRIP = 0.31
+"""Inches under a figure for three lines; more lines get more (`save`)."""
+
+
 def figure(width: float, height: float) -> Figure:
-    """An empty figure in inches that lays itself out and keeps a strip for the provenance line; it is not pyplot's."""
-    strip = 0.31 / height
+    """An empty figure in inches that lays itself out and keeps a strip for what is told under it; it is not pyplot's."""
+    strip = STRIP / height
     engine = ConstrainedLayoutEngine(rect=(0, strip, 1, 1 - strip), w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.03)
     return Figure(figsize=(width, height), layout=engine)
 
@@ -91,7 +95,9 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
         "svg": {"Date": None, "Creator": "kvsmooth", "Description": record},
         "png": {"Software": "kvsmooth", "Description": record},
     }
-    if fig.get_layout_engine() is not None:
+    if (engine := fig.get_layout_engine()) is not None:
+        strip = max(STRIP, 0.04 + 0.09 * len(told.splitlines())) / fig.get_figheight()
+        engine.set(rect=(0, strip, 1, 1 - strip))
         # laid out once for both files, and no engine left: with one, every save draws twice. Half the time for the same picture
         fig.get_layout_engine().execute(fig)
         fig.set_layout_engine(None)

@@ -63,11 +63,13 @@ class StorySources:
     subjects : bundled ones whose dose question was asked
     texts : rows of the language question, none where it was not asked
     logs : real captions, none where they were not looked at
+    claimed : models whose published row of KVSmooth lies beyond every omission that does not know the single mention
     """
 
     subjects: Sequence[SubjectResults]
     texts: Rows
     logs: Sequence[RealLog]
+    claimed: Sequence[str] = ()
 
 
 def sources(figures: Path) -> StorySources:
@@ -77,9 +79,24 @@ def sources(figures: Path) -> StorySources:
     ------
     BadInput : no dose question was asked, or a file cannot be read
     """
-    return StorySources(
-        read(figures), stored_rows(figures / "language" / "language.json"), real_logs(figures / "published" / "published.json")
-    )
+    published = figures / "published" / "published.json"
+    return StorySources(read(figures), stored_rows(figures / "language" / "language.json"), real_logs(published), claimed(published))
+
+
+def claimed(path: Path) -> list[str]:
+    """Models whose published row of KVSmooth has a higher F1 than any omission reaches at its CHAIR_s; none where there is no file.
+
+    Raises
+    ------
+    BadInput : the file is another version's
+    """
+    if not path.is_file():
+        return []
+    try:
+        rows = [one for one in json.loads(path.read_text(encoding="utf-8"))["claims"] if one["method"] == "KVSmooth" and "best_line" in one]
+        return [one["model"] for one in rows if one["f1"] > one["line_f1"][one["best_line"]]]
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: lacks {error}; run python -m analysis.published again.") from error
 
 
 def real_logs(path: Path) -> list[RealLog]:

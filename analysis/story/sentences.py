@@ -11,6 +11,8 @@ from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
 from analysis.telling.wording import brief, direction, listed, p_value
 
 ALPHA = 0.05
+BOUND = 0.1
+"""Where that many captions fewer end by themselves, their length is that of the bound, and is told so."""
 
 
 def one_minute(told: StorySources) -> str:
@@ -25,9 +27,20 @@ def one_minute(told: StorySources) -> str:
         *([mechanism(subjects)] if any(subject.mechanism for subject in subjects) else []),
         *([language(told.texts)] if told.texts else []),
         *([real(told.logs)] if any(log.verdict for log in told.logs) else []),
-        "**Open**: what KVSmooth does to a model of 7B parameters. These subjects have 3 and 135 million, and their images are drawn.",
+        open_end(told.claimed),
     ]
     return "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(said, 1))
+
+
+def open_end(claimed: Sequence[str]) -> str:
+    """What none of this can say, beside the nearest evidence that there is: the published rows."""
+    said = "**Open**: what KVSmooth does to a model of 7B parameters. These subjects have 3 and 135 million, and their images are drawn"
+    if not claimed:
+        return f"{said}."
+    return (
+        f"{said}; the published rows of {listed(claimed)} lie beyond what leaving out gives there, but their captions could not be had, "
+        "so that nobody can look at the text ([published](published.md))."
+    )
 
 
 def published(subjects: Sequence[SubjectResults]) -> str:
@@ -48,6 +61,9 @@ def broken(subjects: Sequence[SubjectResults]) -> str:
     for subject in subjects:
         looping, words = ([subject.dose[f"test/{name}/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)] for name in ("looping", "length"))
         told = f"{words[0]:.0f} words become {words[1]:.0f}"
+        ended = [subject.dose[f"test/ended/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)]
+        if ended[1] < ended[0] - BOUND:
+            told += f", as {brief(100 * ended[1])} % end before the bound on tokens, {brief(100 * ended[0])} % without smoothing"
         if f"test/written/{NONE}" in subject.dose:
             shares = [100 * subject.dose[f"test/written/{arm}"]["estimate"] for arm in (NONE, PUBLISHED)]
             told += f"; sentences that its grammar can write go from {brief(shares[0])} % to {brief(shares[1])} %"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.claims.__main__ import ClaimsConfig, cell, main, markdown, results
-from analysis.claims.claims import NO_VERDICT, PARTS, SMALL, PaperClaim
+from analysis.claims.claims import NO_VERDICT, NOT_TESTABLE, PARTS, SMALL, PaperClaim
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput
 
@@ -55,11 +55,40 @@ def test_a_change_too_small_to_count_is_no_sight_of_the_claim():
         assert claim.verdict(row(estimate, p) | {"effect": {"baseline": 1.0}}) == verdict
 
 
+def test_what_a_constant_rate_does_as_well_is_told():
+    claim = PaperClaim("it falls", "drift", "x", -1, beyond=("mechanism", "y"))
+
+    def told(own, other):
+        rows = {"drift": {"x": own}} | ({} if other is None else {"mechanism": {"y": other}})
+        return cell(claim, rows).split(":")[0]
+
+    assert told(row(-2.0, 0.01), row(-1.0, 0.01)) == "**seen**, and beyond a constant rate"
+    assert told(row(-2.0, 0.01), row(-1.0, 0.2)) == "**seen**, and under a constant rate as well"
+    assert told(row(-2.0, 0.01), row(1.0, 0.01)) == "**seen**, and more so under a constant rate"
+    assert told(row(2.0, 0.01), row(-1.0, 0.01)) == "**reversed**, and more so under a constant rate"
+    assert told(row(-2.0, 0.01), None) == "**seen**"
+    assert told(row(-2.0, 0.2), row(-1.0, 0.01)) == "**not seen**"
+
+
+def test_a_claim_of_sinks_is_not_tested_where_there_is_none_and_a_lone_interval_has_its_own_p():
+    claim = PaperClaim("sinks do", "sinks", "x", 1, needs="prevalence")
+    rows = {"x": row(-2.0, 0.01)}
+    assert cell(claim, {"sinks": rows | {"prevalence": row(0.0, None)}}).startswith(f"**{NOT_TESTABLE}**")
+    assert cell(claim, {"sinks": rows | {"prevalence": row(0.6, None)}}).startswith("**reversed**")
+    plain = PaperClaim("it falls", "drift", "x", -1)
+    assert "p 0.200 (0.010 uncorrected)" in cell(plain, {"drift": {"x": row(-2.0, 0.2)}})
+    assert "uncorrected" not in cell(plain, {"drift": {"x": row(-2.0, 0.02)}})
+    chosen = PaperClaim("at a dose", "dose", "x", -1, lack="no dose is admitted")
+    assert (cell(chosen, {"dose": {}}), cell(chosen, {})) == ("no dose is admitted", "–")
+
+
 @pytest.mark.slow
 def test_every_claim_names_a_row_that_the_first_subject_has():
     found = results(FIGURES / "emoji")
     assert [claim.row for claim in ALL if claim.lack == "–" and claim.row not in found[claim.question]] == []
-    assert [claim.said for claim in ALL if claim.verdict(found[claim.question][claim.row]) == NO_VERDICT] == []
+    others = [(question, name) for claim in ALL for question, name in (claim.beyond, (claim.question, claim.needs)) if name]
+    assert [other for other in others if other[1] not in found[other[0]]] == []
+    assert [claim.said for claim in ALL if claim.verdict(found[claim.question].get(claim.row)) == NO_VERDICT and claim.lack == "–"] == []
 
 
 def test_the_page_s_table_is_the_one_of_the_committed_results():

@@ -125,3 +125,14 @@ def test_files_carry_their_provenance_and_are_stable(tmp_path):
     assert "ababababab-dirty" in (tmp_path / "a.svg").read_text()
     assert json.dumps("ab" * 20 + "-dirty") in (tmp_path / "a.svg").read_text().replace("&quot;", '"')
     assert line(about) == "commit ababababab-dirty · model emoji · n 7 · seed 0"
+
+
+def test_a_note_of_many_lines_lies_under_the_labels_of_the_axes(tmp_path):
+    with house():
+        made = figure(5.5, 2.5)
+        ax = made.subplots()
+        ax.set_xlabel("what is measured")
+        save(made, tmp_path / "x", {"n": 9}, note="one\ntwo\nthree\nfour\nfive")
+        drawn = made.canvas.get_renderer()
+        (note,) = made.texts
+        assert note.get_window_extent(drawn).y1 <= ax.xaxis.label.get_window_extent(drawn).y0

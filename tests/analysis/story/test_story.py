@@ -20,7 +20,7 @@ from analysis.story.__main__ import StoryConfig, main
 from analysis.story.captions import lines, marked, repeated_spans
 from analysis.story.figure import story
 from analysis.story.results import RealLog, StorySources, SubjectResults, sources
-from analysis.story.sentences import broken, fair, form, language, mechanism, omission, one_minute, published, real
+from analysis.story.sentences import broken, fair, form, language, mechanism, omission, one_minute, open_end, published, real
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput
 from probes.sentences import repeated_ngrams
@@ -96,6 +96,11 @@ def test_sentences_follow_signs_and_corrected_tests():
         [replace(better, dose=better.dose | {"test/written/chosen - none": {"estimate": -0.1, "p_adjusted": 0.2}})]
     )
     assert "likel" not in broken([better])
+    assert "end before the bound" not in broken([better])
+    cut = {f"test/ended/{arm}": {"estimate": share} for arm, share in (("none", 1.0), ("published", 0.06))}
+    assert "80 words become 80, as 6 % end before the bound on tokens, 100 % without" in broken([replace(better, dose=better.dose | cut)])
+    assert open_end([]).endswith("their images are drawn.")
+    assert "the published rows of A and B lie beyond" in open_end(["A", "B"])
 
 
 def test_the_end_of_captions_is_told_where_its_test_rejects():

@@ -12,6 +12,7 @@ from analysis.entropy import findings as entropy
 from analysis.logits import findings as logits
 from analysis.mediation import findings as mediation
 from analysis.onset import findings as onset
+from analysis.onset.timing import EARLY
 from analysis.question.arms import CONTRAST, CONTROL, TREATED
 from analysis.sensitivity import findings as sensitivity
 from analysis.sinks import findings as sinks
@@ -92,10 +93,20 @@ def test_drift(mass, angle):
 def test_drift_is_small_where_it_is_and_says_of_captions_what_their_corrected_tests_say():
     assert "nearer to the image by less than 1 % of the angle, which is not counted:" in said_of_drift(0, 1, -1, size=0.015)
     assert "nearer to the image:" in said_of_drift(0, 1, -1, size=0.017)
-    assert said_of_drift(-1, 1, -1).endswith("both parts of the paper's mechanism are seen.")
+    assert said_of_drift(-1, 1, -1).endswith("both parts of the paper's mechanism are seen, with no control beside them here.")
     # 0.04 twice is above, 0.01 twice below 5 %
     said = said_of_drift(-1, 1, -1, (0, -1))
     assert said.endswith("and in free captions CHAIR_i is not clearly different, CHAIR_s is lower.")
+
+
+def test_drift_tells_of_a_course_that_turns_in_the_middle():
+    name = f"replay/excess_image/{{}}/{CONTRAST}/band"
+    halves = {name.format("slope_early"): row(1), name.format("slope_late"): row(-1)}
+    known = dict(zip(drift.PRIMARY, map(row, (1, 1, 1)), strict=True))
+    assert "as the caption grows, better in its first half and worse in its second," in drift.verdict(known | halves)
+    assert "half" not in drift.verdict(known | {name.format("slope_early"): row(1), name.format("slope_late"): row(1)})
+    assert "half" not in drift.verdict(known | {name.format("slope_early"): row(1), name.format("slope_late"): row(-1, size=0.05)})
+    assert "half" not in drift.verdict(known)
 
 
 def test_drift_says_beside_chair_what_becomes_of_the_text():
@@ -224,6 +235,18 @@ def test_onset_times(sign):
     assert often[sign] in onset.verdict({time: row(1), hazard: row(sign, null=1.0)})
 
 
+@pytest.mark.parametrize(("early", "late"), [(0, 1), (1, -1), (-1, 0)])
+def test_one_hazard_is_not_told_where_it_hides_two(early, late):
+    time, hazard = onset.PRIMARY[3], "survival/hazard ratio{}by mentions/" + CONTRAST
+    rows = {time: row(1), hazard.format(" "): row(1, null=1.0)}
+    rows |= {hazard.format(f", first {EARLY}, "): row(early, null=1.0), hazard.format(f", after {EARLY}, "): row(late, null=1.0)}
+    words = {-1: "less often", 0: "not clearly more or less often", 1: "more often"}
+    apart = rows | {hazard.format(", late over early, "): row(1, null=1.0)}
+    assert f"at each of the first {EARLY} objects {words[early]}, at later ones {words[late]}" in onset.verdict(apart)
+    alike = rows | {hazard.format(", late over early, "): row(0, null=1.0)}
+    assert onset.verdict(alike).endswith("more often at each new object.")
+
+
 def test_of_what_was_not_tested_nothing_is_said():
     nothing = "Nothing that was named in advance could be tested."
     unknown = row(0) | {"estimate": math.nan, "p_adjusted": math.nan}
@@ -288,11 +311,11 @@ def test_ablation_against_no_smoothing(chair_i, chair_s, f1):
 
 def test_ablation_guidance():
     rows = {"kvsmooth/chair_i": row(0)}
-    every = rows | {f"kvsmooth - {name}/chair_i": row(-1) for name in ablation.GUIDANCE}
-    assert "guidance by entropy is shown: CHAIR_i is lower than that of 5 of 5 controls" in ablation.verdict(every)
-    one = every | {f"kvsmooth - {name}/chair_i": row(sign) for name, sign in zip(ablation.GUIDANCE[1:], (0, 1, 0, 1), strict=True)}
+    every = rows | {f"kvsmooth - {name}/chair_i": row(-1) for name in ablation.GUIDED}
+    assert "guidance by entropy is shown: CHAIR_i is lower than that of 10 of 10 controls" in ablation.verdict(every)
+    one = every | {f"kvsmooth - {name}/chair_i": row(sign) for name, sign in zip(ablation.GUIDED[1:], (0, 1, 0) * 3, strict=True)}
     assert ablation.verdict(one).endswith(
-        "is not shown: CHAIR_i is lower than that of 1 of 5 controls that spend the same rates without it (mean)."
+        "is not shown: CHAIR_i is lower than that of 1 of 10 controls that spend the same rates without it (mean)."
     )
     # all of the controls that were run is not all of them
     assert "is not shown: CHAIR_i is lower than that of 1 of 1 controls" in ablation.verdict(rows | {"kvsmooth - mean/chair_i": row(-1)})
