@@ -2,17 +2,20 @@
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.destination import placed
 from probes.command.cli import BadInput, Notice, quiet
 from probes.command.terminal import say
 
 
 def perform(config: BenchmarkConfig) -> None:
     """Run a benchmark, or what of it the options ask for."""
+    config, home = placed(config)
     if config.redraw:
-        show(config, read(config))
+        show(home, read(home))
         return
     from analysis.benchmark.planning import planned
     from analysis.benchmark.store import alone
@@ -24,15 +27,15 @@ def perform(config: BenchmarkConfig) -> None:
 
         run = planned(config)
         refuse_without_weights(run.plan.subject, run.plan.dtype, run.methods)
-        say(dry_run(run))
+        say(dry_run(run, home))
         return
     with alone(config.out):
-        found = answered_and_scored(config)
-    show(config, found)
+        found = answered_and_scored(config, home)
+    show(home, found)
 
 
-def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
-    """Ask what has no answer yet, and score all answers."""
+def answered_and_scored(config: BenchmarkConfig, home: Path) -> dict[str, Any]:
+    """Ask what has no answer yet, and score all answers; scores go to `home`."""
     from analysis.benchmark.generation import Generation, tell_set_aside
     from analysis.benchmark.planning import looked_at, plan_file, planned
     from analysis.benchmark.scoring import evaluation_of, scored
@@ -53,20 +56,19 @@ def answered_and_scored(config: BenchmarkConfig) -> dict[str, Any]:
     if not config.rescore:
         _ask(run, asking)
     lines = {one.method.name: one.captions.read() for one in asking}
-    return scored(run, measured, lines, tell_set_aside(run.plan, lines))
+    return scored(run, measured, lines, tell_set_aside(run.plan, lines), home)
 
 
-def read(config: BenchmarkConfig) -> dict[str, Any]:
+def read(home: Path) -> dict[str, Any]:
     """The results of a former run.
 
     Raises
     ------
     BadInput : there are none
     """
-    from analysis.benchmark.scoring import folder_of
     from analysis.question.question import read_results
 
-    path = folder_of(config.out, config.benchmark) / "benchmark.json"
+    path = home / "benchmark.json"
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file to redraw from; run without --redraw first.")
     found = read_results(path)
@@ -75,18 +77,16 @@ def read(config: BenchmarkConfig) -> dict[str, Any]:
     return found
 
 
-def show(config: BenchmarkConfig, found: dict[str, Any]) -> None:
-    """Write table.md and the figure, and print the table."""
+def show(home: Path, found: dict[str, Any]) -> None:
+    """Write table.md and the figure, and print the table and where all lies."""
     from analysis.benchmark.figures import draw
-    from analysis.benchmark.scoring import folder_of
     from analysis.benchmark.table import markdown
     from probes.command.files import write_bytes
 
-    home = folder_of(config.out, config.benchmark)
     text = markdown(found)
     write_bytes(home / "table.md", text.encode())
     draw(found, home)
-    say(text)
+    say(f"{text.rstrip()}\n\n-> {home}")
 
 
 def _ask(run: Any, asking: list) -> None:

@@ -13,6 +13,14 @@ from probes.options import check_level, check_positive, check_seed
 
 CHOICES = {"benchmark": BENCHMARKS, "engine": ENGINES, "mode": MODES, "dtype": DTYPES, "part": PARTS, "parser": PARSERS}
 """What may be said of options that are one of a few names."""
+DECODING = ("subject", "dtype", "max_new_tokens", "sample", "temperature", "seed", "batch_size")
+FROM_PLAN = (*DECODING, "images", "ids", "prompt", "split")
+"""Options that a plan decides where one is given."""
+UNNUMBERED = (
+    *("out", "image_folder", "cache", "engine", "address", "workers", "device", "plan"),
+    *("redraw", "rescore", "retry", "dry_run", "debug"),
+)
+"""Options that decide no score."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,8 @@ class BenchmarkConfig:
     workers: int | None = None
     """Ray actors, each with the model; left out: one a GPU, or one a CPU"""
     out: Path = Path("figures/benchmark")
-    """folder of plan.json and captions, and of scores, table and figure by benchmark"""
+    """folder of plan.json and captions, and of scores, table and figure by benchmark. Committed results are written with the settings that
+    they state alone: with others all goes to out/<subject>-<images>/benchmark"""
     plan: Path | None = None
     """a plan.json of another run: the same images, prompts, decoding, seeds and methods are asked again"""
     cache: Path | None = None

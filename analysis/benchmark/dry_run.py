@@ -1,13 +1,15 @@
 """The dry run: reports what a run would do and need, without generating, loading weights or writing anything."""
 
+from pathlib import Path
+
 from analysis.benchmark.planning import BenchmarkRun, plan_file
-from analysis.benchmark.scoring import evaluation_of, folder_of
+from analysis.benchmark.scoring import evaluation_of
 from analysis.benchmark.store import Captions
 from probes.command.cli import BadInput
 
 
-def dry_run(run: BenchmarkRun) -> str:
-    """A few lines: what is asked, what is there already, what is written, how much memory it needs."""
+def dry_run(run: BenchmarkRun, home: Path) -> str:
+    """A few lines: what is asked, what is there already, what is written (scores, table and figure in `home`), how much memory it needs."""
     config, plan = run.config, run.plan
     images = len({item.image_id for item in plan.items})
     choice = f"drawn at temperature {plan.temperature:g}" if plan.sample else "greedy"
@@ -28,7 +30,6 @@ def dry_run(run: BenchmarkRun) -> str:
             f"at most {answers * plan.max_new_tokens:,} tokens{f', each with {one.cost}' if one.cost else ''} -> {captions.path}"
         )
     lines.append(f"scored with mode {evaluation_of(run).metric.mode}")
-    home = folder_of(config.out, config.benchmark)
     lines.append(f"then {plan_file(config.out)}, {home / 'benchmark.json'}, {home / 'table.md'}, {home / config.benchmark}.svg and .png")
     lines.append(memory(run) if total else "nothing is left to ask: no model is loaded")
     return "\n".join([*lines, "dry run: nothing was done"])

@@ -8,15 +8,12 @@ from typing import Any
 
 from analysis.benchmark.benchmark import Benchmark
 from analysis.benchmark.benchmarks import benchmark_class
-from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.config import DECODING, FROM_PLAN, BenchmarkConfig
 from analysis.benchmark.images import Source, checksum
 from analysis.benchmark.methods import Method, methods
 from analysis.benchmark.plan import Plan, PlanItem, read_plan
 from probes.command.cli import BadInput, one_line
 from probes.subjects.item import Item
-
-DECODING = ("subject", "dtype", "max_new_tokens", "sample", "temperature", "seed", "batch_size")
-FROM_PLAN = (*DECODING, "images", "ids", "prompt", "split")
 
 
 @dataclass(frozen=True)

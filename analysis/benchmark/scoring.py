@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.config import UNNUMBERED, BenchmarkConfig
 from analysis.benchmark.evaluation import Evaluation
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.plan import Plan
@@ -15,14 +15,6 @@ from analysis.metrics.metric import Record
 from analysis.stats.rows import Row
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
-
-UNNUMBERED = ("out", "image_folder", "cache", "engine", "address", "workers", "device", "redraw", "rescore", "retry", "plan", "debug")
-"""Options that decide no score."""
-
-
-def folder_of(out: Path, benchmark: str) -> Path:
-    """Where a benchmark's scores, table and figure are."""
-    return out / benchmark
 
 
 def evaluation_of(run: BenchmarkRun) -> Evaluation:
@@ -36,9 +28,13 @@ def evaluation_of(run: BenchmarkRun) -> Evaluation:
 
 
 def scored(
-    run: BenchmarkRun, measured: Evaluation, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]]
+    run: BenchmarkRun, measured: Evaluation, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]], home: Path
 ) -> dict[str, Any]:
     """Score every method's answers and write scores/<method>.json and benchmark.json; returns what the latter says.
+
+    Parameters
+    ----------
+    home : the folder of both
 
     Raises
     ------
@@ -60,7 +56,7 @@ def scored(
             records[name], notes[name] = _records(name, measured, found)
     if not records:
         raise BadInput(f"{config.benchmark} counts no image of this plan ({'; '.join(measured.notes)}); choose others.")
-    home, origin = folder_of(config.out, config.benchmark), _origin(run, measured)
+    origin = _origin(run, measured)
     for one in run.methods:
         if one.name in records:
             worth = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
