@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.concepts.__main__ import ConceptsConfig, main
+from analysis.concepts.__main__ import ConceptsConfig, main, placed
 from analysis.concepts.attention_map import attention_map
 from kvsmooth.spans import GROUPS
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 
 FIGURES = Path("figures")
 
@@ -30,6 +30,30 @@ def test_the_committed_drawing_is_that_of_the_committed_data(tmp_path):
     (tmp_path / "concepts.nc").write_bytes((FIGURES / "concepts.nc").read_bytes())
     main(ConceptsConfig(out=tmp_path, redraw=True))
     assert (tmp_path / "concepts.svg").read_bytes() == (FIGURES / "concepts.svg").read_bytes()
+
+
+@pytest.mark.slow
+def test_another_drift_leaves_the_committed_drawing(tmp_path, monkeypatch):
+    figures = FIGURES.resolve()
+    monkeypatch.chdir(tmp_path)
+    FIGURES.mkdir()
+    (FIGURES / "concepts.nc").write_bytes((figures / "concepts.nc").read_bytes())
+    with pytest.warns(Notice, match="files go to out/concepts; figures is left to the drift of figures/smollm2/drift"):
+        main(ConceptsConfig(drift=figures / "emoji" / "drift", redraw=True))
+    assert [path.name for path in FIGURES.iterdir()] == ["concepts.nc"]
+    assert {path.name for path in Path("out/concepts").iterdir()} >= {"concepts.svg", "concepts.png"}
+
+
+def test_the_committed_drawing_is_of_the_default_drift_alone(tmp_path):
+    for config in (
+        ConceptsConfig(),
+        ConceptsConfig(drift=FIGURES.resolve() / "smollm2" / "drift"),
+        ConceptsConfig(out=tmp_path, drift=tmp_path),
+    ):
+        assert placed(config) == config.out
+    for out in (FIGURES.resolve(), FIGURES / "emoji"):
+        with pytest.warns(Notice, match="files go to out/concepts"):
+            assert placed(ConceptsConfig(out=out, drift=tmp_path)) == Path("out/concepts")
 
 
 def test_the_committed_map_shows_a_sink():
