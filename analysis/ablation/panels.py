@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.cells.measures import MEASURES
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, MIX_WORDS, PAPER
 from analysis.plots.forest import Point, forest
 from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, NULL_COLOUR
 
@@ -40,7 +40,7 @@ def passes(row: Mapping[str, Any]) -> bool:
 def told(cell: str, rows: Rows) -> str:
     """A cell's name with its realised mean rate."""
     row = rows.get(f"{cell}/rate")
-    shown = "KVSmooth" if cell == PAPER else cell.replace("_", " ")
+    shown = "KVSmooth" if cell == PAPER else MIX_WORDS.get(cell, cell.replace("_", " "))
     return f"{shown} ({row['estimate']:.2f})" if known(row) else shown
 
 

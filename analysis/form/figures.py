@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.form.findings import named
 from analysis.form.measures import MEASURES
 from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
 
@@ -45,5 +46,7 @@ def panel(ax: Axes, arms: Sequence[str], rows: Rows, name: str) -> None:
 
 def _short(arm: str) -> str:
     """The method and the values of its options."""
+    if named(arm) != arm:
+        return named(arm)
     kind, _, options = arm.partition(":")
     return " ".join([kind.replace("_", " "), *(one.partition("=")[2].replace("_", " ") for one in filter(None, options.split(",")))])

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.cells.names import MIX_WORDS
 from analysis.form.measures import MEASURES
 from analysis.form.results import TESTED
 from analysis.form.sentences import FORM, PLACES
 from analysis.telling.wording import Rows, bracketed, direction, listed, page
 
 PAPER = "kvsmooth"
+NAMES = {f"{PAPER}:mix={mix}": words for mix, words in MIX_WORDS.items()}
 _WAY = {-1: "fewer", 0: "no clear change in", 1: "more"}
 
 
@@ -20,7 +22,7 @@ def verdict(arms: Sequence[str], rows: Rows) -> str:
     way = direction(change["absent"])
     recall = {-1: "falls", 0: "does not clearly change", 1: "rises"}[direction(change["recall"])]
     alike = [arm for arm in others if arm != paper and direction(rows[f"absent/{arm} - {none}"]) == way]
-    others_do = f"; so {'does' if len(alike) == 1 else 'do'} {listed(alike)}" if alike else ""
+    others_do = f"; so {'does' if len(alike) == 1 else 'do'} {listed([named(arm) for arm in alike])}" if alike else ""
     same = "; so does every other arm, whatever it guides by" if 1 < len(alike) == len(others) - 1 else others_do
     near = rows[f"{paper}/beyond every line/precision"]
     further = ", beyond what leaving out gives" if direction(near) > 0 else ", not beyond what leaving out gives" if way < 0 else ""
@@ -41,7 +43,7 @@ def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
     )
     lines = [f"| arm | {' | '.join(measure.label for measure in MEASURES.values())} |", "|---" * (len(MEASURES) + 1) + "|"]
     for arm in arms:
-        lines.append(f"| {arm} | {' | '.join(_cell(rows, arm, arms[0], name) for name in MEASURES)} |")
+        lines.append(f"| {named(arm)} | {' | '.join(_cell(rows, arm, arms[0], name) for name in MEASURES)} |")
     far = [_beyond(rows, arm) for arm in arms[1:]]
     beyond = (
         "*Omission.* Beyond what leaving mentions or sentences out of the captions without a method gives at the same recall (below 0 is "
@@ -50,10 +52,16 @@ def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
     quoted = "\n>\n".join(f"> **{arm}.** {texts[0]}" for arm, texts in found["examples"].items() if arm in (arms[0], PAPER) and texts)
     note = (
         f"`python -m analysis.form`. {origin['n']} scenes; shares. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals "
-        "over scenes, of none its level, of the others the change. Asterisk: p below 0.05, exchange of the arms within scenes, Holm "
-        "over arms (absent among different objects and recall together, the others together). Places filled otherwise are described only."
+        "over scenes, of none its level, of the others the change. Asterisk: p below 0.05, behind two distances of either; exchange of the "
+        "arms within scenes, Holm over arms (absent among different objects and recall together, the others together). Places filled "
+        "otherwise are described only."
     )
     return page(verdict(arms, rows), asked, "\n".join(lines), beyond, f"The first scene:\n\n{quoted}" if quoted else "", note)
+
+
+def named(arm: str) -> str:
+    """An arm as a reader calls it: a mix by what it keeps."""
+    return NAMES.get(arm, arm)
 
 
 def summary(arms: Sequence[str], rows: Rows) -> str:
@@ -64,7 +72,7 @@ def summary(arms: Sequence[str], rows: Rows) -> str:
 def _beyond(rows: Rows, arm: str) -> str:
     near = {name: rows[f"{arm}/beyond every line/{name}"] for name in ("chair_s", "precision")}
     told = ", ".join(f"{label} {bracketed(near[name])}" for name, label in (("chair_s", "captions with one"), ("precision", "precision")))
-    return f"{arm}: {told}{' *' if any(direction(row) for row in near.values()) else ''}"
+    return f"{named(arm)}: {told}{' *' if any(direction(row) for row in near.values()) else ''}"
 
 
 def _cell(rows: Rows, arm: str, none: str, name: str) -> str:

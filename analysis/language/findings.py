@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import BASELINE, MIX_WORDS, PAPER
 from analysis.telling.wording import NO_P, Rows, direction, listed, p_value, page
 
 
@@ -41,6 +41,7 @@ def told(arm: str) -> str:
         "position": "the mean rate of each step",
         "inverse": "the opposite guidance",
         "token_class": "the kind of token alone",
+        **MIX_WORDS,
     }
     return known.get(arm, arm if arm.startswith("lambda_ref") else arm.replace("_", " "))
 

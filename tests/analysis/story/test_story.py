@@ -189,6 +189,24 @@ def test_the_figure_has_a_panel_for_each_subject_and_one_for_the_language_model(
     assert sum(ax.get_xlabel() == "mean rate" for ax in alone.axes) == 0
     assert "Second row: 12 validation" in note
     assert "Third row: 60 test scenes" in note
+    assert "Last row" not in note, "nobody was asked of the mechanism"
+
+
+def test_the_last_row_shows_the_mechanism_under_every_control_and_what_passes():
+    asked, other = subject((0.3, 0.1, 0.5), mechanism=rows_of(OWN)), subject((0.1, 0.1, 0.1), "smollm2")
+    with house():
+        made, note = story(StorySources([asked, other], {}, []))
+    (ax,) = (ax for ax in made.axes if ax.get_xlabel() == "Δ rad")
+    (left,) = (ax for ax in made.axes if ax.get_xlabel() == "Δ ln per 100 tokens")
+    shown = {label.get_text(): place for place, label in zip(left.get_yticks(), left.get_yticklabels(), strict=True)}
+    assert list(shown)[:2] == ["KVSmooth", "a constant rate"]
+    for name, arm in (("KVSmooth", "kvsmooth"), ("a constant rate", "constant")):
+        row = asked.mechanism[f"{arm} - baseline/angle"]
+        (mark,) = (line for line in ax.lines if line.get_marker() == "o" and line.get_ydata()[0] == shown[name])
+        assert mark.get_xdata()[0] == row["estimate"]
+        assert (mark.get_markerfacecolor() == "white") == (row["p_adjusted"] >= 0.05)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["emoji"]
+    assert "Last row:" in note
 
 
 def test_the_command_reads_files_alone(tmp_path):

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from analysis.ablation.page import markdown
+from analysis.question.command import QuestionOutcome
 from analysis.question.question import by_name, read_results
 from analysis.questions import QUESTIONS, WHOLE
-from analysis.telling.pages import PAGE, check_marks, tell, with_paragraph
+from analysis.telling.pages import PAGE, check_marks, moved, tell, with_paragraph
 from probes.command.cli import BadInput, Notice
 from tests.analysis.question.configs import EVERY, config_of
 
@@ -33,6 +34,34 @@ def test_the_page_says_what_the_results_say(question):
     text = told(found) if question == "sensitivity" else told(by_name(found["results"]), found)
     (shown,) = re.findall(rf"<!-- {question} -->\n(.*?)<!-- /{question} -->", (ROOT / PAGE).read_text(), re.DOTALL)
     assert shown == f"{text.strip()}\n", f"run python -m analysis.{question} --redraw"
+
+
+ELSEWHERE = (
+    *((question, "smollm2", "docs/subjects/smollm2/findings.md") for question in TOLD if question != "sensitivity"),
+    *(
+        (name, subject, "docs/subjects/smollm2/findings.md")
+        for subject in ("smollm2",)
+        for name in ("form", "mechanism", "methods", "grounding")
+    ),
+    ("grounding_three", "smollm2", "docs/subjects/smollm2/points.md"),
+    ("form", "emoji", "docs/findings.md"),
+    ("mechanism", "emoji", "docs/mechanism.md"),
+    ("methods", "emoji", "docs/methods.md"),
+    ("language", "", "docs/language.md"),
+)
+"""Folder of results, subject and page of what is told elsewhere too."""
+
+
+@pytest.mark.parametrize(("folder", "subject", "page"), ELSEWHERE)
+def test_other_pages_say_what_their_results_say(folder, subject, page):
+    name = folder.partition("_")[0]
+    asked = import_module(f"analysis.{name}.__main__" if (ROOT / f"analysis/{name}/__main__.py").is_file() else f"analysis.{name}.command")
+    out = Path("figures") / subject / folder
+    reduced, _ = asked.QUESTION.read(asked.QUESTION.data(out))
+    config = asked.QUESTION.as_stored(config_of(name)(out=out, page=Path(page)), reduced)
+    text, _ = asked.words(QuestionOutcome(reduced, read_results(asked.QUESTION.results(out)), config))
+    (shown,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", (ROOT / page).read_text(), re.DOTALL)
+    assert shown == f"{moved(text.strip(), name, Path(page), out)}\n", f"run python -m analysis.{name} --redraw --out {out} --page {page}"
 
 
 def test_the_ablations_page_says_what_its_results_say():
