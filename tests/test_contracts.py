@@ -171,3 +171,13 @@ def test_what_may_be_skipped_is_listed_with_its_reason():
                 skipping.append(node.name)
     listed = re.findall(r"^\| `(test_\w+)` \|", (ROOT / "docs" / "testing.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert skipping == listed
+
+
+@pytest.mark.slow
+def test_what_checks_less_without_data_is_listed():
+    """Data that no package brings: docs/testing.md says of each file of tests that asks for them what is checked without them."""
+    asking = re.compile(r"\bnltk_data\b|/ \"shared\" /")
+    tests = [path for path in sources("tests") if path.name.startswith("test_") and path.name != "test_contracts.py"]
+    less = [path.as_posix() for path in tests if asking.search((ROOT / path).read_text(encoding="utf-8"))]
+    listed = re.findall(r"^\| `(tests/[\w/]+\.py)` \|", (ROOT / "docs" / "testing.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(less) == listed
