@@ -27,7 +27,7 @@ class Captions:
     texts : the captions
     ended : whether each ended by itself
     cpu_seconds : of this process, for all of them
-    report : what the method tells of itself, mean over batches; empty without a method
+    report : what the method tells of itself, mean over all that it measured; empty without a method
     """
 
     texts: tuple[str, ...]
@@ -99,12 +99,12 @@ class Speaker:
             ended += [bool(row) and row[-1] in ends for row in said]
             reports.append(report)
         seconds = time.process_time() - begun
-        told = {key: sum(one[key] for one in reports) / len(reports) for key in reports[0] if all(key in one for one in reports)}
+        told = weighted(reports)
         found = {"captions": texts, "ended": ended, "cpu_seconds": seconds, "report": told}
         write_bytes(path, (json_text({"name": name, **found}) + "\n").encode())
         return Captions(tuple(texts), tuple(ended), seconds, told)
 
-    def _batch(self, items: Sequence[Item], method: Any) -> tuple[list[list[int]], dict[str, float]]:
+    def _batch(self, items: Sequence[Item], method: Any) -> tuple[list[list[int]], dict[str, tuple[float, int]]]:
         import torch
 
         model, inputs = self.subject.model, self.subject.encode(items)
@@ -113,9 +113,26 @@ class Speaker:
             choice["logits_processor"] = [self.form[1]()]
         with torch.inference_mode(), nullcontext() if method is None else method(model) as run:
             rows = free_captions(model, inputs, end_tokens(self.subject.speaker), **choice)
-        told = {} if run is None else run.report()
-        known = {} if method is None else method.describe()
-        return rows, {key: float(value) for key, value in told.items() if isinstance(value, float) and key not in known}
+        return rows, {} if run is None else measured(run, method.describe())
+
+
+def measured(run: Any, options: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
+    """What a method measured of itself in a batch, and of how many measurements, or tokens of the text, each is the mean."""
+    report, counts = run.report(), getattr(run, "counts", {})
+    return {
+        key: (value, counts[key] if key in counts else report["tokens"])
+        for key, value in report.items()
+        if isinstance(value, float) and key not in options
+    }
+
+
+def weighted(batches: Sequence[Mapping[str, tuple[float, int]]]) -> dict[str, float]:
+    """Means over all that was measured, by name, of those over batches and the number that each is of."""
+    told = {}
+    for key in dict.fromkeys(key for one in batches for key in one):
+        parts = [one[key] for one in batches if key in one]
+        told[key] = sum(mean * count for mean, count in parts) / sum(count for _, count in parts)
+    return told
 
 
 def _read(path: Path) -> Captions:

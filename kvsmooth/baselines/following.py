@@ -11,7 +11,7 @@ import torch
 from transformers import Cache
 
 from kvsmooth.baselines.errors import speaking_for
-from kvsmooth.baselines.kept import Kept
+from kvsmooth.baselines.kept import PROMPT, Kept
 from kvsmooth.baselines.receipts import Receipts
 from kvsmooth.decoding.clock import Clock
 from kvsmooth.decoding.refusals import option, refuse_generation
@@ -119,6 +119,9 @@ class Following(Clock):
             super()._before_pass(decoder, args, kwargs)
         self.passed = self.present
         self.passed.aside = self.passed.aside or self.model in _BRANCHING
+        if isinstance(kept := self.passed.state, Kept):
+            kept.step = self.passed.fed - self.passed.prompt - 1 if self.decoding else PROMPT
+            kept.present = self.passed.text.rows
 
     def _after_pass(self, decoder: object, args: object, result: Any) -> None:
         if self.branching:

@@ -138,9 +138,9 @@ class RollingBeams:
         largest = trust.amax(-1).clamp_max(torch.finfo(torch.float16).max)
         penalty = -seen if newest.shape[-1] <= settings.first else largest
         if kept is not None:
-            kept.measure("penalty", penalty)
+            kept.measure_search("penalty", penalty)
             # the share of steps that go back
-            kept.measure("rolled_back", torch.tensor(float(back is not None)))
+            kept.measure_search("rolled_back", torch.tensor(float(back is not None)))
         return torch.full_like(logits, NEVER).scatter(1, tokens, scores - settings.alpha * penalty), back
 
     def _candidates(

@@ -1,0 +1,26 @@
+"""What a method tells of itself does not depend on how images are put into batches: every token of the captions counts once."""
+
+import pytest
+
+from analysis.captions.speaker import Speaker, weighted
+from kvsmooth import KVSmooth
+from kvsmooth.baselines import PAI
+from probes.subjects import load_subject
+
+IMAGES, TOKENS = 3, 8
+
+
+@pytest.mark.parametrize("method", [KVSmooth(lambda_ref=0.9, layers=range(3)), PAI(alpha=0.3)], ids=["kvsmooth", "pai"])
+def test_batches_change_no_receipt(method, tmp_path):
+    subject = load_subject("emoji")
+    together, apart = (
+        Speaker(subject, subject.items(IMAGES), size, TOKENS, tmp_path / str(size)).said("x", method) for size in (IMAGES, 2)
+    )
+    assert together.texts == apart.texts
+    assert together.report
+    assert apart.report == pytest.approx(together.report, rel=1e-4)
+
+
+def test_a_batch_counts_by_what_it_measured():
+    assert weighted([{"a": (1.0, 1), "b": (2.0, 5)}, {"a": (4.0, 2)}]) == {"a": 3.0, "b": 2.0}
+    assert weighted([{}, {}]) == {}
