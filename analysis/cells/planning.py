@@ -1,6 +1,7 @@
 """What a run needs before it begins: the subject, its images, the cells of the plan, and which of them are still to be run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from analysis.cells.workers import Task
 from analysis.question.images import Shown, shown
 from kvsmooth.decoding.attention import decoder_of
 from kvsmooth.sinks import SINKS
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, one_line
 from probes.command.provenance import digest, versions
 from probes.subjects import Subject, load_subject
 
@@ -52,12 +53,9 @@ def material(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]
     setting = PlanSetting(config.lambda_ref, len(decoder_of(subject.model).layers), detectors=own_options(subject))
     try:
         plan = tuple(cells(setting))
-        for cell in plan:
-            if cell.name == PAPER:
-                with cell.method(base)(subject.model):  # refused now, not when the baseline has described all images
-                    pass
     except ValueError as error:
         raise BadInput(str(error)) from error
+    refuse_unserved([cell for cell in plan if not config.only or cell.name in (*config.only, PAPER)], base, subject.model)
     identity = {
         "revision": subject.revision,
         "scenes": digest(item.pixels().tobytes() for item in seen.items),
@@ -65,6 +63,22 @@ def material(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]
         "versions": {name: versions().get(name) for name in ("torch", "transformers")},
     }
     return Material(subject, job, CellStore(config.store, identity, plan), plan, seen, setting.layers)
+
+
+def refuse_unserved(cells: Sequence[Cell], base: Mapping[str, Any], model: Any) -> None:
+    """Open every cell at the model, of cells of two passes the first: refused now, not when others have described all images.
+
+    Raises
+    ------
+    BadInput : one that the model cannot be run with
+    """
+    for cell in cells:
+        try:
+            method = (cell.source or cell).method(base)
+            with nullcontext() if method is None else method(model):
+                pass
+        except ValueError as error:
+            raise BadInput(f"cell {cell.name}: {one_line(error)} Name the cells that can be run by --only.") from error
 
 
 def own_options(subject: Subject) -> dict[str, dict]:

@@ -14,7 +14,8 @@ from analysis.methods.given import Given, kept
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, SEARCHES, Setting, at, named, settings
 from analysis.published.counts import COLUMNS, PLACES, Spoken, spoken
 from analysis.question.images import Shown, shown
-from probes.command.cli import BadInput, quiet
+from kvsmooth.errors import Unsupported
+from probes.command.cli import BadInput, one_line, quiet
 from probes.command.strict_json import as_json
 from probes.subjects import Subject
 
@@ -47,7 +48,7 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     }
     aside = {name: why for name, why in {**LEFT_OUT, **SEARCHES}.items() if not config.methods and name not in chosen}
     made = made_beforehand(chosen, subject, aside, config.store / "given")
-    every = [setting for method, one in made.items() for setting in settings(method, config.strengths, one.options)]
+    every = opened([one for method in made for one in settings(method, config.strengths, made[method].options)], subject.model, aside)
     curve = _ask(speakers["validation"], "validation", [(NONE, None), *((one.name, one.options) for one in every)], aside)
     levels = {name: _counts(said, seen["validation"]) for name, said in curve.items()}
     choice = {method: choose(method, [one for one in every if one.method == method and one.name in levels], levels) for method in made}
@@ -99,6 +100,25 @@ def made_beforehand(names: Sequence[str], subject: Subject, aside: dict[str, str
     if not made:
         raise BadInput(f"--methods {' '.join(names)}: none of them can be tried: {'; '.join(aside[name] for name in names)}; name others.")
     return made
+
+
+def opened(every: Sequence[Setting], model: Any, aside: dict[str, str]) -> list[Setting]:
+    """The settings that can be opened at the model; the others are put aside with the reason: now, not when others have spoken.
+
+    Raises
+    ------
+    BadInput : none is left
+    """
+    found = []
+    for one in every:
+        try:
+            with one.options(model):
+                found.append(one)
+        except Unsupported as error:
+            aside[one.name] = one_line(error)
+    if not found:
+        raise BadInput(f"--methods: none of them can be tried: {'; '.join(aside[one.name] for one in every)}")
+    return found
 
 
 def choose(method: str, tried: Sequence[Setting], levels: Mapping[str, np.ndarray]) -> float:

@@ -12,12 +12,14 @@ import torch
 from analysis.captions.measures import COUNTS, counts
 from analysis.captions.speaker import Captions
 from analysis.language import models
+from analysis.methods import trial
 from analysis.methods.__main__ import MethodsConfig, main
 from analysis.methods.figures import COLOURS, draw_all
 from analysis.methods.findings import paragraph
+from analysis.methods.given import Given
 from analysis.methods.results import OWN, results
-from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, SEARCHES, at, named, settings
-from analysis.methods.trial import NONE, choose, methods_of, reduced_of
+from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, SEARCHES, Setting, at, named, settings
+from analysis.methods.trial import NONE, choose, methods_of, opened, reduced_of
 from analysis.published.verdict import BETTER
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
@@ -174,6 +176,20 @@ def test_methods_that_are_not_tried_are_refused_before_a_model_is_loaded(names, 
     config = MethodsConfig(methods=names, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     with pytest.raises(BadInput, match=said):
         main(config)
+
+
+def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tmp_path, monkeypatch):
+    model, aside = load_subject("emoji").model, {}
+    refused, fine = Setting("icd", 1.0, METHODS["icd"]()), Setting("pai", 1.0, METHODS["pai"]())
+    assert opened([refused, fine], model, aside) == [fine]
+    assert aside["icd x1"].startswith("icd.instruction must hold the token ids")
+    monkeypatch.setattr(trial, "kept", lambda name, subject, folder: Given({}, ""))
+    config = MethodsConfig(
+        images=2, validation=2, methods=("icd",), out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store"
+    )
+    with pytest.raises(BadInput, match=r"none of them can be tried: icd\.instruction must hold the token ids"):
+        main(config)
+    assert not list(tmp_path.rglob("*.json"))
 
 
 @pytest.mark.slow
