@@ -40,7 +40,8 @@ class BenchmarkConfig:
     subject: str = "emoji"
     """the bundled "emoji", a folder of a saved model, or a hub id"""
     methods: tuple[str, ...] = (BASELINE, "kvsmooth")
-    """baseline, kvsmooth, constant, inverse or top; options behind a colon: kvsmooth:lambda_ref=0.9,window=15 kvsmooth:preset=llava-1.5"""
+    """baseline, kvsmooth, constant, inverse, top, or a method of kvsmooth.baselines, such as pai (`python -m kvsmooth` lists them); options
+    behind a colon: kvsmooth:lambda_ref=0.9,window=15 kvsmooth:preset=llava-1.5"""
     annotations: Path | None = None
     """folder of the benchmark's annotations (COCO's JSON files, AMBER's data); the bundled subject brings its own scenes"""
     image_folder: Path | None = None

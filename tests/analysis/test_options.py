@@ -9,27 +9,39 @@ import sys
 
 import pytest
 
+from analysis.benchmark.beside import BesideConfig
 from analysis.benchmark.config import BenchmarkConfig
+from analysis.benchmark.directions import DirectionsConfig
+from analysis.benchmark.text_attention import TextAttentionConfig
 from analysis.card.__main__ import CardConfig
 from analysis.cells.names import PLAN_NAMES
+from analysis.claims.__main__ import ClaimsConfig
+from analysis.concepts.__main__ import ConceptsConfig
 from analysis.efficiency.__main__ import EfficiencyConfig
 from analysis.efficiency.batch import BatchCostConfig
 from analysis.efficiency.engine import EngineCostConfig
 from analysis.efficiency.scoring import ScoreCostConfig
-from analysis.questions import QUESTIONS as NAMES
+from analysis.new.__main__ import NewConfig
 from analysis.regenerate.__main__ import RegenerateConfig
 from analysis.score.__main__ import ScoreConfig
 from analysis.stats.calibration.__main__ import CalibrationConfig
+from analysis.story.__main__ import StoryConfig
 from probes.command.cli import _parse, run_cli
 from probes.record import RecordConfig
-from tests.analysis.question.configs import config_of
+from tests.analysis.question.configs import EVERY, config_of
 
-QUESTIONS = tuple(map(config_of, NAMES))
+QUESTIONS = tuple(map(config_of, EVERY))
 OTHERS = (
     CardConfig,
     RecordConfig,
     RegenerateConfig,
     BenchmarkConfig,
+    BesideConfig,
+    DirectionsConfig,
+    TextAttentionConfig,
+    ClaimsConfig,
+    ConceptsConfig,
+    StoryConfig,
     EfficiencyConfig,
     BatchCostConfig,
     EngineCostConfig,
@@ -57,7 +69,7 @@ def test_every_option_has_help(config, capsys, monkeypatch):
         assert re.search(r"[a-z]{2}", text), f"{config.__name__}.{field.name} has no help: {told[option]}"
 
 
-@pytest.mark.parametrize("config", [*QUESTIONS, *OTHERS, ScoreConfig])
+@pytest.mark.parametrize("config", [*QUESTIONS, *OTHERS, ScoreConfig, NewConfig])
 def test_help_shows_examples_that_parse(config, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     assert config.EXAMPLES
@@ -75,7 +87,12 @@ def test_help_says_the_names_that_are_taken(capsys, monkeypatch):
     from probes.recorders import RECORDERS
 
     monkeypatch.setenv("COLUMNS", "400")
-    for config, names in ((RecordConfig, [*RECORDERS, *PRESETS]), (BenchmarkConfig, [*PRESETS][:1]), (config_of("ablation"), PLAN_NAMES)):
+    taken = (
+        (RecordConfig, [*RECORDERS, *PRESETS]),
+        (BenchmarkConfig, [*[*PRESETS][:1], "kvsmooth.baselines"]),
+        (config_of("ablation"), PLAN_NAMES),
+    )
+    for config, names in taken:
         with pytest.raises(SystemExit):
             _parse(config, ["--help"], "python -m it")
         shown = re.findall(r"[\w.-]+", capsys.readouterr().out.replace("=", " "))
