@@ -162,13 +162,18 @@ def markdown(results: dict) -> str:
     return "\n".join([*lines, "", note])
 
 
-def check_page(page: Path) -> None:
+def check_page(page: Path, results: Path | None) -> None:
     """Refuse a page that cannot take the table.
 
     Raises
     ------
-    BadInput : it cannot be read, or lacks the marks
+    BadInput : it cannot be read, lacks the marks, or is the project's, which tells of results under figures/ alone
     """
+    from analysis.question.destination import is_committed
+    from analysis.telling.committed import committed
+
+    if committed(page) and not (results and is_committed(results)):
+        raise BadInput(f"--page {page}: tells of results under figures/ alone; give their file by --json, or a page of your own.")
     try:
         with_paragraph(page.read_text(encoding="utf-8"), "costs", "", page)
     except (OSError, UnicodeDecodeError) as error:
@@ -181,7 +186,7 @@ def main(config: EfficiencyConfig) -> None:
     if config.page is not None:
         if config.prompt:
             raise BadInput("--page is for the arms; leave it out with --prompt.")
-        check_page(config.page)  # refused now, not when all is measured
+        check_page(config.page, config.json)  # refused now, not when all is measured
     if config.prompt:
         from analysis.efficiency import prompt as prompt_cost
 

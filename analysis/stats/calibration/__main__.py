@@ -31,8 +31,10 @@ class CalibrationConfig:
 
 
 def page_of(config: CalibrationConfig) -> Path:
-    """The page that may be written: the project's own holds the whole simulation of the default seed."""
-    ours, default = config.page == CalibrationConfig.page, CalibrationConfig()
+    """The page that may be written: the project's own hold the whole simulation of the default seed."""
+    from analysis.telling.committed import committed
+
+    ours, default = committed(config.page), CalibrationConfig()
     whole = (config.share, config.seed) == (default.share, default.seed)
     return Path("out/calibration.md") if ours and not whole else config.page
 

@@ -1,6 +1,7 @@
 """What decoding costs: the arithmetic of rounds, the arms, and one small run of the command."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -159,6 +160,13 @@ def test_a_page_gets_the_table_of_arms_and_one_without_marks_is_refused_first(tm
         main(EfficiencyConfig(page=page, arms=("kvsmooth",), **few))
     with pytest.raises(BadInput, match="cannot be read"):
         main(EfficiencyConfig(page=tmp_path / "none.md", **few))
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    for name in ("findings", "methods"):
+        Path("docs", f"{name}.md").write_text("<!-- costs -->\n<!-- /costs -->\n")
+    for json_file in (None, tmp_path / "costs.json"):
+        with pytest.raises(BadInput, match=r"--page docs/methods\.md: tells of results under figures/ alone; give their file by --json"):
+            main(EfficiencyConfig(page=Path("docs/methods.md"), json=json_file, **few))
     page.write_text("Costs.\n<!-- costs -->\n<!-- /costs -->\nend\n")
 
     others = []

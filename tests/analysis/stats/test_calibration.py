@@ -104,6 +104,8 @@ class TestCommand:
         found = {__main__.page_of(__main__.CalibrationConfig(**other)) for other in ({"share": 0.5}, {"seed": 1})}
         assert found == {Path("out/calibration.md")}
         assert __main__.page_of(__main__.CalibrationConfig()) == __main__.CalibrationConfig.page
+        for page in (Path("docs/statistics.md").resolve(), Path("docs/findings.md")):
+            assert __main__.page_of(__main__.CalibrationConfig(share=0.5, page=page)) == Path("out/calibration.md")
         assert __main__.page_of(__main__.CalibrationConfig(share=0.5, page=tmp_path)) == tmp_path
 
     def test_share_out_of_range_is_named(self):
