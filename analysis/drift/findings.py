@@ -103,7 +103,7 @@ def _halves(rows: Rows) -> str:
     ways = [0 if row is None else int(row["interval"][0] > 0) - int(row["interval"][1] < 0) for row in (early, late)]
     if ways[0] * ways[1] >= 0:
         return ""
-    return f", {'better' if ways[0] > 0 else 'worse'} in its first half and {'worse' if ways[0] > 0 else 'better'} in its second"
+    return f" ({'better' if ways[0] > 0 else 'worse'} in its first half, {'worse' if ways[0] > 0 else 'better'} in its second)"
 
 
 def _small(row: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ def fair(subjects: Sequence[SubjectResults]) -> str:
     for subject in subjects:
         dose = subject.origin["chosen"]
         if not dose:
-            parts.append(f"on {subject.name} no dose passes")
+            parts.append(f"on {subject.name} no dose passes{_barred(subject.dose)}")
             continue
         row = subject.dose[f"confirmation/chair_i/{CHOSEN} - {NONE}"]
         way = {-1: "lowers", 0: "does not clearly change", 1: "raises"}[direction(row)]
@@ -95,6 +95,15 @@ def fair(subjects: Sequence[SubjectResults]) -> str:
         told = f", while sentences that its grammar can write change by {100 * text['estimate']:+.1f} points" if worse else ""
         parts.append(f"on {subject.name} it is {dose:g}, and on {row['n']} fresh scenes it {way} CHAIR_i ({change}){told}")
     return f"**A fair dose**, chosen on other scenes among those that lose little recall and break few captions: {listed(parts)}."
+
+
+def _barred(rows: Rows) -> str:
+    """Of doses that broken captions alone bar, the one that breaks the fewest."""
+    read = {name.rpartition("/")[2]: row["estimate"] for name, row in rows.items() if name.startswith("validation/broken/")}
+    plain, others = read.pop("0", 0.0), sorted(read, key=lambda dose: read[dose])
+    if not others:
+        return ""
+    return f" (at {others[0]} {brief(100 * read[others[0]])} % of the captions are broken, {brief(100 * plain)} % without smoothing)"
 
 
 def omission(subjects: Sequence[SubjectResults]) -> str:

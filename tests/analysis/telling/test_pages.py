@@ -55,7 +55,7 @@ ELSEWHERE = (
 @pytest.mark.parametrize(("folder", "subject", "page"), ELSEWHERE)
 def test_other_pages_say_what_their_results_say(folder, subject, page):
     name = folder.partition("_")[0]
-    asked = import_module(f"analysis.{name}.__main__" if (ROOT / f"analysis/{name}/__main__.py").is_file() else f"analysis.{name}.command")
+    asked = import_module(f"analysis.{name}.{'command' if name == 'mediation' else '__main__'}")
     out = Path("figures") / subject / folder
     reduced, _ = asked.QUESTION.read(asked.QUESTION.data(out))
     config = asked.QUESTION.as_stored(config_of(name)(out=out, page=Path(page)), reduced)

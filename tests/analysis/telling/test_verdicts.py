@@ -103,7 +103,7 @@ def test_drift_tells_of_a_course_that_turns_in_the_middle():
     name = f"replay/excess_image/{{}}/{CONTRAST}/band"
     halves = {name.format("slope_early"): row(1), name.format("slope_late"): row(-1)}
     known = dict(zip(drift.PRIMARY, map(row, (1, 1, 1)), strict=True))
-    assert "as the caption grows, better in its first half and worse in its second," in drift.verdict(known | halves)
+    assert "as the caption grows (better in its first half, worse in its second)" in drift.verdict(known | halves)
     assert "half" not in drift.verdict(known | {name.format("slope_early"): row(1), name.format("slope_late"): row(1)})
     assert "half" not in drift.verdict(known | {name.format("slope_early"): row(1), name.format("slope_late"): row(-1, size=0.05)})
     assert "half" not in drift.verdict(known)
