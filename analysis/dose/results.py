@@ -5,6 +5,8 @@ All else is exploratory, by Holm, doses and controls apart: the test scenes had 
 to what leaving out mentions or sentences would give (`analysis.omission`), by max-T over lines and doses, or controls.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -58,7 +60,7 @@ def _broken(reduced: xr.Dataset, doses: list[str], seed: int, level: float) -> l
         if (read := own[np.isfinite(own)].astype(float)).size:
             found = cluster_bca(mean(read[:, None]), len(read), level=level, seed=seed)
             where = {"split": "validation", "arm": dose, "measure": "broken"}
-            told = {"unit": "1", "n": len(read), "role": "descriptive", "where": where, "reason": found.reason[0]}
+            told: dict[str, Any] = {"unit": "1", "n": len(read), "role": "descriptive", "where": where, "reason": found.reason[0]}
             rows.append(Row(f"validation/broken/{dose}", found.estimate[0], interval=(found.low[0], found.high[0]), **told))
     return rows
 

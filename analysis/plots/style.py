@@ -95,11 +95,12 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
         "svg": {"Date": None, "Creator": "kvsmooth", "Description": record},
         "png": {"Software": "kvsmooth", "Description": record},
     }
-    if (engine := fig.get_layout_engine()) is not None:
+    engine: Any = fig.get_layout_engine()
+    if engine is not None:
         strip = max(STRIP, 0.04 + 0.09 * len(told.splitlines())) / fig.get_figheight()
         engine.set(rect=(0, strip, 1, 1 - strip))
         # laid out once for both files, and no engine left: with one, every save draws twice. Half the time for the same picture
-        fig.get_layout_engine().execute(fig)
+        engine.execute(fig)
         fig.set_layout_engine(None)
         for ax in fig.axes:  # the layout's solver differs from run to run in the last digits, which would show in the files
             left, bottom, width, height = (round(float(edge), 4) for edge in ax.get_position(original=True).bounds)
