@@ -8,6 +8,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from analysis.drift.quantities import GROUPS
@@ -133,6 +134,6 @@ def test_a_note_of_many_lines_lies_under_the_labels_of_the_axes(tmp_path):
         ax = made.subplots()
         ax.set_xlabel("what is measured")
         save(made, tmp_path / "x", {"n": 9}, note="one\ntwo\nthree\nfour\nfive")
-        drawn = made.canvas.get_renderer()
+        drawn = FigureCanvasAgg(made).get_renderer()
         (note,) = made.texts
         assert note.get_window_extent(drawn).y1 <= ax.xaxis.label.get_window_extent(drawn).y0
