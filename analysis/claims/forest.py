@@ -23,7 +23,7 @@ from analysis.question.question import stored_rows
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
 COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
-POINTS = {"early": "early in training", "middle": "middle of training", "last": "end of training", "seed1": "trained anew"}
+POINTS = {"early": "early in training", "middle": "middle of training", "last": "end of training", "seed1": "without short lists"}
 MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
     "Change from no smoothing on test scenes ({scenes}).\n"
@@ -88,7 +88,7 @@ def effects(figures: Path) -> list[Effect]:
     for dose in DOSES:
         cell = "kvsmooth" if dose == 0.7 else f"lambda_ref {dose:g}"
         found += _of(ablation, {name: f"{cell} - baseline/{name}" for name in SHOWN}, "emoji", dose)
-    for subject, question, left in (("emoji", "grounding", ("last",)), ("smollm2", "grounding_three", ())):
+    for subject, question, left in (("emoji", "grounding_anew", ("last",)), ("smollm2", "grounding_three", ())):
         grounding = stored_rows(figures / subject / question / "grounding.json")
         points = dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"])
         for point in points:
