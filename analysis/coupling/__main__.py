@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import xarray as xr
 
+from analysis.coupling.names import WITHOUT_FIRST
 from analysis.objects.sample_sizes import sample_sizes
 from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.images import shown
@@ -88,11 +89,12 @@ def test(reduced: xr.Dataset, config: CouplingConfig, checksum: str) -> str:
     from analysis.stats.rows import as_json as results_json
 
     rows = results(reduced, seed=config.seed, level=config.level)
+    layers = sum(str(place).isdigit() for place in reduced["place"].values)
     return results_json(
         rows,
         QUESTION.origin(reduced, config, checksum, own=("dropped", "unannotated")),
         exclusions=exclusions(reduced),
-        counted=sample_sizes(reduced) | {"layers": reduced.sizes["place"] - 1, "turns": int(reduced.attrs["draws"])},
+        counted=sample_sizes(reduced) | {"layers": layers, "turns": int(reduced.attrs["draws"])},
     )
 
 
@@ -112,7 +114,7 @@ def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.coupling.figures import draw_all
 
-    places = [str(place) for place in answer.reduced["place"].values]
+    places = [str(place) for place in answer.reduced["place"].values if place != WITHOUT_FIRST]
     told = {"level": answer.level, "n": answer.reduced.sizes["image"], "few": answer.found["counted"]["images_with"]["hallucinated"]}
     return {name: (made, NOTES[name].format(**told)) for name, made in draw_all(answer.rows, places).items()}
 

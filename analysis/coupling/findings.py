@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.coupling.names import CONTRAST_OF_CLASSES, PRIMARY
+from analysis.coupling.names import CONTRAST_OF_CLASSES, PRIMARY, WITHOUT_FIRST
 from analysis.objects.names import CLASSES
 from analysis.question.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
 from analysis.telling.wording import LEVEL, Rows, alike, bracketed, direction, number, page, signed, table
@@ -75,6 +75,13 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         "*Is it the word that comes next?* With the distance of the logit below that of neutral absent objects instead of the rank, which "
         f"takes that out: {tested('hallucinated', 'specific')} (hallucinated) and {tested('present', 'specific')} (present)."
     )
+    first = ""
+    if f"free/adjusted/present/{CONTROL}/{WITHOUT_FIRST}" in rows:
+        alone = {name: number(rows[f"free/adjusted/{name}/{CONTROL}/{WITHOUT_FIRST}"]) for name in ("hallucinated", "present")}
+        first = (
+            "*Without the first token*, the usual sink, in the entropy (the rest of the row summing to one): "
+            f"{alone['hallucinated']} (hallucinated) and {alone['present']} (present)."
+        )
     treated = f"*With KVSmooth on its own text*: {free('hallucinated', TREATED)} (hallucinated) and {free('present', TREATED)} (present)."
     if PRIMARY[2] in rows:
         treated += f" On the same tokens the arms differ in {_rejected(rows, 'replay', 'hallucinated', CONTRAST)} layers (hallucinated)."
@@ -101,13 +108,14 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"flip; corrected by {rows[PRIMARY[0]]['adjustment']} (table, named before any result was seen) or max-T over layers and their "
         "mean. Figures: `figures/emoji/coupling/`."
     )
-    return page(verdict(rows), primary, table(rows, _TABLE), classes, specific, treated, paper, "\n".join(lines), bound, note)
+    return page(verdict(rows), primary, table(rows, _TABLE), classes, specific, first, treated, paper, "\n".join(lines), bound, note)
 
 
 def _rejected(rows: Rows, regime: str, which: str, contrast: str) -> int:
     """Layers whose corrected test rejects at 5 %."""
     wanted = {"regime": regime, "kind": "adjusted", "set": which, "contrast": contrast}
-    layers = [row for row in rows.values() if row["where"]["place"] != BAND and all(row["where"][k] == v for k, v in wanted.items())]
+    means = (BAND, WITHOUT_FIRST)
+    layers = [row for row in rows.values() if row["where"]["place"] not in means and all(row["where"][k] == v for k, v in wanted.items())]
     return sum(row["p_adjusted"] < LEVEL for row in layers)
 
 

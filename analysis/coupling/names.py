@@ -11,6 +11,9 @@ specific: adjusted, of the distance of the logit below the mean logit of the ima
 the next word being a noun or not does to all objects alike is gone.
 """
 
+WITHOUT_FIRST = f"{BAND} without the first token"
+"""The place whose entropy leaves out the token that begins the text, the usual sink; tested by itself, apart from layers and their mean."""
+
 RANKED = ("plain", "partial", "adjusted", "specific")
 TURNED = ("partial", "adjusted", "specific")
 """Kinds that are also tested by turning one series round within its caption."""

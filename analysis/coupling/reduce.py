@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, Int
 
 from analysis.captions.mentions import mention_table
 from analysis.coupling.circular_shift import DRAWS, circular_shift_test
-from analysis.coupling.names import KINDS, TURNED
+from analysis.coupling.names import KINDS, TURNED, WITHOUT_FIRST
 from analysis.coupling.series import Series, every_step, until_said, without_profile
+from analysis.drift.quantities import entropy_without_bos
 from analysis.objects.classes import first_mentions
 from analysis.objects.names import AT_RISK, CLASSES, SETS, unsaid
 from analysis.objects.sample import Objects, generated, members, objects_of
@@ -21,7 +22,7 @@ from analysis.question.arms import ARMS, BAND
 from analysis.question.recordings import band
 
 VARIABLES = (
-    *("row_entropy", "rate", "object_logit", "object_rank"),
+    *("row_entropy", "mass", "rate", "object_logit", "object_rank"),
     *("caption", "token_predicted", "piece_predicted", "n_steps"),
 )
 """What this question reads of a recording."""
@@ -59,23 +60,26 @@ def _regime(
     alive = generated(recording, objects.image)
     alive &= (alive.sum(axis=2) >= min_steps)[:, :, None]
     layers = [int(layer) for layer in recording["layer"].values]
-    places = [*map(str, layers), BAND]
+    places = [*map(str, layers), BAND, WITHOUT_FIRST]
     shape = (len(ARMS), len(KINDS), len(SETS), len(places), len(objects.image))
     rho, constant = np.full(shape, np.nan), np.full((len(ARMS), len(SETS), len(objects.image)), np.nan)
     nulls = {name: np.full((len(ARMS), len(TURNED), len(SETS), len(places)), np.nan) for name in NULLS}
     for number, arm in enumerate(ARMS):
         one = recording.sel(arm=arm)
-        entropy = entropies(one, [layers.index(layer) for layer in smoothed])
+        chosen = [layers.index(layer) for layer in smoothed]
+        # the last is a family of its own, so that the others' corrections do not know of it
+        columns = ((slice(0, -1), entropies(one, chosen)), (slice(-1, None), without_first(one, chosen)))
         rank, logit = (one[f"object_{name}"].transpose("image", "step", "object").values.astype(float) for name in ("rank", "logit"))
-        for kind, s, series in _all_series(entropy, rank, logit, alive[number], objects, first[number], min_steps):
-            rho[number, KINDS.index(kind), s] = series.by_image(len(objects.image)).T
-            if kind == "cosine":
-                rho[number, KINDS.index("permuted"), s] = series.permuted(len(objects.image)).T
-                constant[number, s] = of_constant(series).by_image(len(objects.image))[:, 0]
-            if kind in TURNED and regime == "free":
-                found = circular_shift_test(series, len(objects.image), seed=seed)
-                for name in NULLS:
-                    nulls[name][number, TURNED.index(kind), s] = getattr(found, name)
+        for at, entropy in columns:
+            for kind, s, series in _all_series(entropy, rank, logit, alive[number], objects, first[number], min_steps):
+                rho[number, KINDS.index(kind), s, at] = series.by_image(len(objects.image)).T
+                if kind == "cosine":
+                    rho[number, KINDS.index("permuted"), s, at] = series.permuted(len(objects.image)).T
+                    constant[number, s] = of_constant(series).by_image(len(objects.image))[:, 0]
+                if kind in TURNED and regime == "free":
+                    found = circular_shift_test(series, len(objects.image), seed=seed)
+                    for name in NULLS:
+                        nulls[name][number, TURNED.index(kind), s, at] = getattr(found, name)
     coords = {"arm": list(ARMS), "kind": list(KINDS), "turned": list(TURNED), "set": list(SETS), "place": places, "image": objects.image}
     cells = {"rho": (("arm", "kind", "set", "place", "image"), rho), "constant": (("arm", "set", "image"), constant)}
     cells |= {name: (("arm", "turned", "set", "place"), values) for name, values in nulls.items()}
@@ -87,6 +91,12 @@ def entropies(arm: xr.Dataset, smoothed: list[int]) -> Float[np.ndarray, "image 
     """Row entropy, mean over heads, of every layer, then the mean over the smoothed layers."""
     by_layer = arm["row_entropy"].transpose("image", "step", "layer", "head").values.mean(axis=-1, dtype=float)
     return np.concatenate([by_layer, by_layer[:, :, smoothed].mean(axis=-1, keepdims=True)], axis=-1)
+
+
+def without_first(arm: xr.Dataset, smoothed: list[int]) -> Float[np.ndarray, "image step 1"]:
+    """Row entropy without the token that begins the text, mean over heads and the smoothed layers."""
+    by_layer = entropy_without_bos(arm).transpose("image", "step", "layer").values.astype(float)
+    return by_layer[:, :, smoothed].mean(axis=-1, keepdims=True)
 
 
 def of_constant(series: Series) -> Series:

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.coupling.names import CONTRAST_OF_CLASSES, KINDS, PRIMARY, RANKED, TURNED
+from analysis.coupling.names import CONTRAST_OF_CLASSES, KINDS, PRIMARY, RANKED, TURNED, WITHOUT_FIRST
 from analysis.objects.names import SETS
 from analysis.question.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
 from analysis.question.families import Columns, rows_of, with_primaries
@@ -24,10 +24,12 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row
 
 
 def _families(data: xr.Dataset, regime: str) -> Iterator[Columns]:
-    """By layer what is tested by turning, else the mean of the smoothed layers alone."""
-    places = [str(place) for place in data["place"].values]
-    for kind in KINDS:
-        chosen = places if kind in TURNED else [BAND]
+    """By layer what is tested by turning, else the mean of the smoothed layers alone; and by itself what leaves out the first token."""
+    every = [str(place) for place in data["place"].values]
+    places = [place for place in every if place != WITHOUT_FIRST]
+    groups = [(kind, places if kind in TURNED else [BAND]) for kind in KINDS]
+    groups += [(kind, [WITHOUT_FIRST]) for kind in RANKED if WITHOUT_FIRST in every]
+    for kind, chosen in groups:
         rho = {name: _values(data["rho"].sel(kind=kind, set=name, place=chosen)) for name in SETS}
         if kind == "specific":
             del rho["other"]  # they are what that kind compares with

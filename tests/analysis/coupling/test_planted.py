@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.coupling import reduce as module
+from analysis.coupling.names import WITHOUT_FIRST
 from analysis.coupling.reduce import reduce
 from analysis.coupling.results import results
 from tests.analysis.objects.synthetic import annotations, recording
@@ -43,7 +44,21 @@ def test_a_planted_coupling_has_its_sign_in_every_set_and_a_p_of_turning():
     assert abs(rows["free/specific/present/baseline/band"].estimate) < 0.06
     assert rows["free/specific/present/baseline/band"].p_adjusted > 0.05
     assert "free/specific/other/baseline/band" not in rows
-    assert set(data["place"].values) == {"0", "1", "2", "band"}
+    assert set(data["place"].values) == {"0", "1", "2", "band", WITHOUT_FIRST}
+    alone = rows[f"free/adjusted/present/baseline/{WITHOUT_FIRST}"]
+    assert alone.estimate == pytest.approx(rows["free/adjusted/present/baseline/band"].estimate, abs=1e-4), "no row has a first token here"
+
+
+@pytest.mark.slow
+def test_a_sink_hides_a_coupling_and_is_left_out():
+    """Most of the entropy is how much the first token takes, which says nothing of objects."""
+    _, rows = found(coupling=0.8, sink=True)
+    for which in ("present", "hallucinated"):
+        whole, rest = (rows[f"free/adjusted/{which}/baseline/{place}"] for place in ("band", WITHOUT_FIRST))
+        assert rest.interval[1] < -0.1
+        assert rest.p <= 0.01
+        assert abs(whole.estimate) < 0.1
+        assert "places" not in rest.adjustment
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ def recording(
     position=0.0,
     rho=0.5,
     lengths=None,
+    sink=False,
 ):
     """A merged recording in the schema, of two arms.
 
@@ -62,7 +63,8 @@ def recording(
     1 (hallucinated) or 0, plus AR(1) noise, plus `trend[class]` a step (class: present, hallucinated, absent; `treated_trend` is added in
     the second arm). It is `peak` higher at the step that says the object, and `drop` lower afterwards. All logits of a step share noise and
     `shift_trend` a step. The entropy of a row is 3 nat, AR(1), `coupling` times a noise that all objects' logits get as well (those of
-    present and hallucinated ones `specific` times more), and `position` times a curve of the step that every rank follows too.
+    present and hallucinated ones `specific` times more), and `position` times a curve of the step that every rank follows too. With `sink`
+    the first token has a share of each row that is drawn anew at each step, and that is the entropy of the rest of the row.
     """
     draw = np.random.default_rng([seed, 2, regime == "replay"])
     trend, treated_trend = trend or {}, treated_trend or {}
@@ -104,12 +106,17 @@ def recording(
     own = noise((2, images, steps))[..., None] + draw.normal(size=(2, images, steps, layers))
     entropy = 3 + 0.2 * (own + max(coupling, specific) * common[..., None])
     entropy = entropy + position * curve[:, None]
+    first = draw.uniform(0.1, 0.9, (2, images, steps, 1)) if sink else np.zeros((2, images, steps, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = (1 - first) * entropy - np.where(first > 0, first * np.log(first) + (1 - first) * np.log(1 - first), 0.0)
+    mass = np.broadcast_to(np.stack([first, 1 - first], -1)[..., None, :], (2, images, steps, layers, 2, 2))
     cells = ("arm", "image", "step")
     arrays = {
         "object_logit": ((*cells, "object"), logit + shift[..., None]),
         "object_logprob": ((*cells, "object"), logit - 8),
         "object_rank": ((*cells, "object"), rank),
         "logit_mean": (cells, shift),
+        "mass": ((*cells, "layer", "head", "group"), mass),
         "row_entropy": ((*cells, "layer", "head"), np.repeat(entropy[..., None], 2, axis=-1)),
         "rate": (
             (*cells, "layer"),
@@ -134,6 +141,7 @@ def recording(
         "step": step,
         "layer": np.arange(layers),
         "head": [0, 1],
+        "group": ["bos", "generated"],
         "object": list(NAMES),
     }
     about = {"git_commit": "0" * 40, "model_id": "synthetic", "model_revision": "planted", "data_hash": "none", "schema_version": "2"}
