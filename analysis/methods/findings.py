@@ -51,8 +51,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"Asked on {origin['model_id']}{_search(config)}: does a method lower CHAIR by seeing better, by saying less, or by repeating? "
         f"Each is tried at {listed([f'{one:g}' for one in config['strengths']])} times its source's setting on {config['validation']} "
         f"validation scenes. Chosen is the strength of the lowest CHAIR_i among those that lose at most {RECALL_LOSS:g} of recall "
-        f"and add at most {LOOPING_RISE:g} of looping captions. Then {n} test scenes judge what was chosen (bold), and the source's own "
-        "setting (x1)."
+        f"and add at most {LOOPING_RISE:g} of looping captions; captions broken in another way are not looked for, as `analysis.dose` "
+        f"does. Then {n} test scenes judge what was chosen (bold), and the source's own setting (x1)."
     )
     note = (
         f"`{_command(config)}`. In percent but for words; brackets: {100 * config['level']:.4g} % cluster BCa intervals over images; "

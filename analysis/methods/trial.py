@@ -122,7 +122,7 @@ def opened(every: Sequence[Setting], model: Any, aside: dict[str, str]) -> list[
 
 
 def choose(method: str, tried: Sequence[Setting], levels: Mapping[str, np.ndarray]) -> float:
-    """The strength that the rule of `analysis.dose` chooses; 0 for none."""
+    """The strength that the rule of `analysis.dose` chooses, which looks at loops alone here; 0 for none."""
     from analysis.captions.measures import ratios
     from analysis.dose.rule import chosen
 
