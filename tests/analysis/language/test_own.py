@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.language.fluency import fluency
+from analysis.language.limits import broken, limit
+from analysis.language.models import PACKAGED, language_model
 from analysis.language.own import own_nll
+from analysis.metrics.chair import score_caption
 from probes.subjects import Item, load_subject
 from probes.subjects.bundled import own_scenes
+from probes.subjects.emoji.captions import describe
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +52,24 @@ def test_shuffled_words_are_dearer_and_an_empty_caption_has_none(subject, items)
     found = own_nll(subject, [items[0]] * 3, [text, mixed, " "])
     assert found[1] > found[0] + 1
     assert np.isnan(found[2])
+
+
+@pytest.mark.slow
+def test_a_fluent_lie_is_cheap_to_a_language_model_dear_to_the_subject_and_seen_by_chair(subject):
+    """Captions of the training's grammar, each given to another scene: every word is right, and of another image."""
+    scenes = own_scenes("emoji", 6)
+    truths = [describe(scene) for scene in scenes]
+    lies = [*truths[1:], truths[0]]
+    read = language_model(PACKAGED)
+    nll = fluency(read, truths)
+    assert not broken(lies, fluency(read, lies), limit(nll) + 0.01).any(), "nothing is wrong with the text"
+    absent = [
+        sum(
+            any(mention.hallucinated for mention in score_caption(text, scene.names).mentions)
+            for text, scene in zip(said, scenes, strict=True)
+        )
+        for said in (truths, lies)
+    ]
+    assert absent[0] < absent[1] == len(scenes)
+    items = [Item(scene.image_id, scene.image) for scene in scenes]
+    assert (own_nll(subject, items, lies) > own_nll(subject, items, truths) + 0.2).all()
