@@ -64,7 +64,10 @@ def differences(ax: Axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: 
             ax.plot(*zip(*rings, strict=True), "o", markersize=6.5, markerfacecolor="none", markeredgecolor=SAME, markeredgewidth=0.9)
     forest([(LABELS[measure], "#222222", "o", points)], [""] * len(pairs), ax=ax)
     ax.set_yticks(range(len(pairs)), list(labels)[::-1])
-    ax.locator_params(axis="x", nbins=4 if ax.get_subplotspec().get_gridspec().ncols <= len(FOUR) else 2, steps=[1, 2, 5, 10])
+    narrow = ax.get_subplotspec().get_gridspec().ncols > len(FOUR)
+    ax.locator_params(axis="x", nbins=2 if narrow else 4, steps=[1, 2, 5, 10])
+    if narrow:  # 0 and not 0.00: numbers of four digits run into one another
+        ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("Δ")
 
 
