@@ -129,8 +129,8 @@ def panel(ax: Axes, measure: str, found: Sequence[Effect], subjects: Sequence[st
         if apart is not None:
             p = "< 0.001" if apart.p < 0.001 else f"= {apart.p:.3f}"
             told.append(f"{dose:g}: Q {apart.q:.0f}, p {p}, I² {100 * apart.i2:.0f} %")
-    better = {True: "higher is better", False: "lower is better"}[bool(CELLS[measure].higher_is_better)]
-    ax.set_xlabel("\n".join([f"points; {better}", *told]), fontsize=6)
+    better = {True: "points; higher is better", False: "points; lower is better", None: "points"}[CELLS[measure].higher_is_better]
+    ax.set_xlabel("\n".join([better, *told]), fontsize=6)
 
 
 def _of(rows: Rows, names: Mapping[str, str], subject: str, dose: float) -> list[Effect]:
