@@ -187,7 +187,9 @@ def _folder(name: str) -> Path | None:
         if not folder.exists() and not name.startswith(("/", ".", "~")):
             return None
     if not folder.is_dir():
-        raise BadInput(f"subject {name}: there is no folder {folder}; give {' or '.join(BUNDLED)}, a folder of a saved model, or a hub id.")
+        others = f"{' or '.join(BUNDLED)}, a folder of a saved model, or a hub id"
+        instead = others if own is None else f"{own.name}, or {own.name}@FOLDER, the folder that its training wrote (--out)"
+        raise BadInput(f"subject {name}: there is no folder {folder}; give {instead}.")
     if (folder / "adapter_config.json").is_file():
         refuse_adapter(name, folder / "adapter_config.json")
     if not (folder / "config.json").is_file():

@@ -36,7 +36,7 @@ def test_another_training_of_a_subject_stands_behind_its_name(tmp_path):
     assert (trained.name, trained.folder) == ("emoji", tmp_path / "weights")
     assert bundled(f"emoji@{tmp_path / 'weights'}").folder == tmp_path / "weights"
     assert bundled("emoji@last").folder == bundled("emoji").folder == EMOJI
-    with pytest.raises(BadInput, match="subject emoji@early: there is no folder early"):
+    with pytest.raises(BadInput, match="there is no folder early; give emoji, or emoji@FOLDER, the folder that its training wrote"):
         load_subject("emoji@early")
 
 
