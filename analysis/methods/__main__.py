@@ -33,6 +33,7 @@ class MethodsConfig(ImageOptions):
         "--images 20 --validation 20 --methods pai eos_bias kvsmooth",
         "--subject smollm2 --images 100 --validation 40",
         "--beams 5 --methods opera kvsmooth eos_bias --images 100 --validation 40",
+        "--methods avisc --beside figures/emoji/methods",
         "--redraw",
     )
     subject: str = "emoji"
@@ -57,6 +58,8 @@ class MethodsConfig(ImageOptions):
     """folder of the figure, methods.nc and methods.json"""
     page: Path = Path("docs/methods.md")
     """the page that gets the paragraph"""
+    beside: Path | None = None
+    """folder of an earlier result on the same scenes and with the same options: --methods are added to its arms, which are not run again"""
     level: float = 0.95
     """coverage of the intervals"""
     redraw: bool = False
@@ -82,10 +85,13 @@ def main(config: MethodsConfig) -> None:
 
 
 def measure(config: MethodsConfig) -> "xr.Dataset":
-    """Every strength on validation scenes, the choice, and the arms on test scenes."""
+    """Every strength on validation scenes, the choice, and the arms on test scenes; joined with an earlier result, where one is named."""
+    from analysis.methods.beside import earlier, joined
     from analysis.methods.trial import trial
 
-    return trial(config, made_by(config))
+    before = None if config.beside is None else earlier(QUESTION, config.beside, config)
+    made = trial(config, made_by(config))
+    return made if before is None else joined(before, made)
 
 
 def test(reduced: "xr.Dataset", config: MethodsConfig, checksum: str) -> str:

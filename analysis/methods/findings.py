@@ -59,7 +59,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         "asterisk: p below 0.05, exchange of the arms within images, Holm over all arms. Verdicts are those of the "
         "[real captions](published.md): seeing better is to lie beyond every omission line at the same recall."
     )
-    return page(headline(found), asked, table(rows, found), aside(found), note)
+    return page(headline(found), asked, table(rows, found), aside(found), note + _earlier(origin))
 
 
 def table(rows: Rows, found: Mapping[str, Any]) -> str:
@@ -115,6 +115,14 @@ def _search(config: Mapping[str, Any]) -> str:
 def _several(arms: Sequence[str], among: Sequence[str]) -> str:
     count = len({*arms} & {*among})
     return "none" if not count else str(count)
+
+
+def _earlier(origin: Mapping[str, Any]) -> str:
+    """Which arms are of an earlier run, beside which the others were set."""
+    parts = [
+        f" Arms of {listed(one['methods'])} are of an earlier run, at commit {one['git_commit'][:7]}." for one in origin.get("beside", [])
+    ]
+    return "".join(parts)
 
 
 def _command(config: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from probes.command.strict_json import as_plain
 Config = TypeVar("Config", bound=Any)
 Encoding = Mapping[str, Mapping[str, Any]]
 
-PLACES = ("out", "store", "recordings", "page")
+PLACES = ("out", "store", "recordings", "page", "beside")
 FREE = (*PLACES, "workers", "redraw", "debug")
 """Options that decide no number: a redraw may have others than the run had."""
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.captions.measures import COUNTS, counts
-from analysis.captions.speaker import Captions
+from analysis.captions.measures import COUNTS
 from analysis.language import models
 from analysis.methods import trial
 from analysis.methods.__main__ import MethodsConfig, main
@@ -19,7 +18,7 @@ from analysis.methods.findings import paragraph
 from analysis.methods.given import Given
 from analysis.methods.results import OWN, results
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, SEARCHES, Setting, at, named, settings
-from analysis.methods.trial import NONE, choose, methods_of, opened, reduced_of
+from analysis.methods.trial import NONE, choose, methods_of, opened
 from analysis.published.verdict import BETTER
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
@@ -27,6 +26,7 @@ from kvsmooth.baselines import METHODS, OPERA, EosBias
 from probes import load_subject
 from probes.command.cli import BadInput
 from probes.subjects.bundled import own_scenes
+from tests.analysis.methods.planted import planted, reduced_planted
 
 STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
 
@@ -70,38 +70,8 @@ def test_the_choice_is_the_doses_rule():
     assert choose("pai", tried, levels | {"pai x0.5": level(3)}) == 0.0
 
 
-OBJECTS = ("dog", "cat", "bus", "cup", "clock", "boat")
-
-
-def caption(named, times=1):
-    """One sentence an object."""
-    return " ".join(f"There is a {name} in the picture." for name in named for _ in range(times))
-
-
-def planted(images=40):
-    """Captions of the first scenes, of which an arm sees better, one says less, and one repeats what is there."""
-    rng = np.random.default_rng(0)
-    plain, better, less, repeats = [], [], [], []
-    for scene in own_scenes("emoji", images):
-        there = sorted({one.category for one in scene.objects})
-        absent = [name for name in OBJECTS if name not in there][: 2 if rng.random() < 0.6 else 0]
-        order = list(rng.permutation([*there, *absent]))
-        plain.append(caption(order))
-        better.append(caption(there))
-        less.append(caption(order[: max(1, len(order) // 2)]))
-        repeats.append(caption([*there, *absent[:1]], times=4))
-    said = {NONE: plain, "pai x1": better, "eos_bias x1": less, "kvsmooth x1": repeats}
-    return {arm: Captions(tuple(texts), (True,) * len(texts), 1.0, {}) for arm, texts in said.items()}
-
-
 def found_of_planted():
-    from analysis.question.images import shown
-
-    said = planted()
-    seen = shown(MethodsConfig(images=40), None)
-    truth = [seen.truth[item.image_id] for item in seen.items]
-    levels = {name: counts(one.texts, one.ended, truth).astype(np.float32) for name, one in said.items()}
-    reduced = reduced_of(levels, said, seen, fluent=0, seed=0)
+    reduced = reduced_planted(planted())
     told = {"chosen": {"pai": 1.0, "eos_bias": 0.0, "kvsmooth": 0.0}, "aside": {"vcd": "it is not served."}, "given": {"vti": "its own"}}
     reduced = reduced.assign_attrs({name: json.dumps(told.get(name, {})) for name in OWN if name != "objects"})
     rows, more = results(reduced)
@@ -211,6 +181,9 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkey
     main(MethodsConfig(redraw=True, out=tmp_path / "out", page=tmp_path / "again.md", store=tmp_path / "none"))
     assert (tmp_path / "again.md").read_text().splitlines()[2:] == before.splitlines()[2:]
     assert capsys.readouterr().out.count("Of 2 methods and controls") == 3
+    added = few | {"methods": ("repetition_penalty",), "beside": tmp_path / "out"}
+    main(MethodsConfig(**added, out=tmp_path / "more", page=tmp_path / "more.md", store=tmp_path / "store"))
+    assert "Of 3 methods and controls" in capsys.readouterr().out
 
 
 @pytest.mark.slow
