@@ -26,8 +26,8 @@ def main(config: StoryConfig) -> None:
     """Read, draw, write."""
     from analysis.plots.style import house, save
     from analysis.story.figure import story
+    from analysis.story.minute import one_minute
     from analysis.story.results import sources
-    from analysis.story.sentences import one_minute
 
     if config.page.resolve() == PAGE.resolve() and config.figures.resolve() != StoryConfig.figures.resolve():
         raise BadInput(f"--figures {config.figures}: {PAGE} tells of {StoryConfig.figures} alone; give a page of your own by --page.")

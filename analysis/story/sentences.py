@@ -1,24 +1,24 @@
-"""The story in a few sentences, written from the results."""
+"""The story with its numbers, a sentence a part, written from the results."""
 
 import math
 from collections.abc import Sequence
 
-from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.names import PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.mechanism.findings import NAMES, has_signature
 from analysis.published.verdict import BETTER, NOT_LOWERING
 from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
+from analysis.story.signs import beyond_omission, controls_of, form_alike, with_signature
 from analysis.telling.wording import brief, direction, listed, p_value
 
-ALPHA = 0.05
 BOUND = 0.1
 """Where that many captions fewer end by themselves, their length is that of the bound, and is told so."""
 
 
-def one_minute(told: StorySources) -> str:
+def in_numbers(told: StorySources) -> list[str]:
     """What smoothing does, at what cost, at a fair dose, beyond saying less, by which mechanism, and what is open; a sentence each."""
     subjects = told.subjects
-    said = [
+    return [
         published(subjects),
         broken(subjects),
         fair(subjects),
@@ -29,7 +29,6 @@ def one_minute(told: StorySources) -> str:
         *([real(told.logs)] if any(log.verdict for log in told.logs) else []),
         open_end(told.claimed),
     ]
-    return "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(said, 1))
 
 
 def open_end(claimed: Sequence[str]) -> str:
@@ -113,8 +112,8 @@ def omission(subjects: Sequence[SubjectResults]) -> str:
         for arm, name in ((CHOSEN, "the fair dose"), (PUBLISHED, "the published dose")):
             row = subject.dose.get(f"{arm}/beyond every line/chair_s")
             if row is not None:
-                beyond = row["p_adjusted"] < ALPHA and row["estimate"] < 0
-                parts.append(f"{name} on {subject.name} is {'' if beyond else 'not '}beyond it ({100 * row['estimate']:+.1f} points)")
+                is_beyond = "" if beyond_omission(subject, arm) else "not "
+                parts.append(f"{name} on {subject.name} is {is_beyond}beyond it ({100 * row['estimate']:+.1f} points)")
     return (
         f"**Saying less** lowers CHAIR_s too; against what leaving out mentions or sentences would give at equal recall, {listed(parts)}."
     )
@@ -138,13 +137,7 @@ def form(subjects: Sequence[SubjectResults]) -> str:
     parts = []
     for subject in subjects:
         if subject.form:
-            arms = [
-                row["where"]["treated"] for name, row in subject.form.items() if name.startswith("absent/") and "treated" in row["where"]
-            ]
-            change = {arm: subject.form[f"absent/{arm} - {NONE}"] for arm in arms}
-            way = direction(change[PAPER])
-            controls = [arm for arm in arms if not arm.startswith(f"{PAPER}:lambda_ref") and arm != PAPER]
-            alike = [arm for arm in controls if direction(change[arm]) == way]
+            way, controls, alike = direction(subject.form[f"absent/{PAPER} - {NONE}"]), controls_of(subject), form_alike(subject)
             share = [subject.form[f"absent/{arm}"]["estimate"] for arm in (PAPER, NONE)]
             told = {-1: "fewer", 0: "not clearly fewer or more", 1: "more"}[way]
             recall = " against ".join(_percent(subject.form, f"recall/{arm}") for arm in (PAPER, NONE))
@@ -163,8 +156,7 @@ def mechanism(subjects: Sequence[SubjectResults]) -> str:
     parts = []
     for subject in subjects:
         if subject.mechanism:
-            arms = [row["where"]["arm"] for name, row in subject.mechanism.items() if name.endswith("/entropy") and "arm" in row["where"]]
-            with_it = [NAMES.get(arm, arm) for arm in arms if arm not in (BASELINE, PAPER) and has_signature(subject.mechanism, arm)]
+            with_it = [NAMES.get(arm, arm) for arm in with_signature(subject)]
             own, do = has_signature(subject.mechanism, PAPER), "does" if len(with_it) == 1 else "do"
             said, also = "KVSmooth does both" if own else "KVSmooth does not do both", "and no control does"
             if with_it:

@@ -19,8 +19,9 @@ from analysis.stats.rows import as_json
 from analysis.story.__main__ import StoryConfig, main
 from analysis.story.captions import lines, marked, repeated_spans
 from analysis.story.figure import story
+from analysis.story.minute import one_minute
 from analysis.story.results import RealLog, StorySources, SubjectResults, sources
-from analysis.story.sentences import broken, fair, form, language, mechanism, omission, one_minute, open_end, published, real
+from analysis.story.sentences import broken, fair, form, in_numbers, language, mechanism, omission, open_end, published, real
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput
 from probes.sentences import repeated_ngrams
@@ -123,9 +124,8 @@ def test_a_language_model_is_told_of_where_it_was_asked():
     assert f"multiplied by {math.exp(0.5):.2f} [{math.exp(0.4):.2f}, {math.exp(0.6):.2f}]" in language(TEXTS)
     assert "costs less than a constant rate" in language(TEXTS)
     assert "not clearly less or more than" in language(TEXTS | {"kvsmooth - mean/nll": text_row(-0.05, 0.4)})
-    both = one_minute(StorySources([subject((0.3, 0.1, 0.5))], TEXTS, []))
-    assert both.count("\n") == 5
-    assert one_minute(StorySources([subject((0.3, 0.1, 0.5))], {}, [])).count("\n") == 4
+    assert len(in_numbers(StorySources([subject((0.3, 0.1, 0.5))], TEXTS, []))) == 6
+    assert len(in_numbers(StorySources([subject((0.3, 0.1, 0.5))], {}, []))) == 5
 
 
 def test_the_mechanism_is_told_with_the_controls_that_have_it():

@@ -1,0 +1,112 @@
+"""The story in five sentences, of the signs of corrected tests; `analysis.story.sentences` has the numbers of each."""
+
+from collections.abc import Callable, Sequence
+
+from analysis.cells.names import PAPER
+from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+from analysis.mechanism.findings import has_signature
+from analysis.published.verdict import BETTER, NOT_LOWERING
+from analysis.story.results import StorySources, SubjectResults
+from analysis.story.sentences import in_numbers
+from analysis.story.signs import beyond_omission, controls_of, form_alike, with_signature
+from analysis.telling.wording import brief, direction, listed
+
+Subjects = Sequence[SubjectResults]
+
+
+def one_minute(told: StorySources) -> str:
+    """The five sentences, and under them, folded, each part with its numbers."""
+    numbers = "\n".join(f"* {sentence}" for sentence in in_numbers(told))
+    return "\n".join([*five(told), "", "<details><summary>The same with its numbers</summary>", "", numbers, "", "</details>"])
+
+
+def five(told: StorySources) -> list[str]:
+    """What the published dose does, whether a dose is fair, whether it is more than saying less, by which mechanism, what is open."""
+    subjects = told.subjects
+    said = [dose(subjects), fair(subjects), rivals(subjects), *mechanism(subjects), open_question(told)]
+    return [f"{number}. {sentence}" for number, sentence in enumerate(said, 1)]
+
+
+def dose(subjects: Subjects) -> str:
+    """CHAIR_s and loops at the published dose."""
+    ways = {-1: "falls", 0: "does not clearly change", 1: "rises"}
+    chair = []
+    for one in subjects:
+        way = ways[direction(one.dose[f"test/chair_s/{PUBLISHED} - {NONE}"])]
+        chair.append(f"{way} on {one.name} ({_of(one, 'chair_s', NONE)} to {_of(one, 'chair_s', PUBLISHED)})")
+    broke = [one for one in subjects if direction(one.dose[f"test/looping/{PUBLISHED} - {NONE}"]) > 0]
+    loops = [f"{_of(one, 'looping', PUBLISHED)} of the captions of {one.name} loop ({_of(one, 'looping', NONE)} without)" for one in broke]
+    text = f", and the text breaks: {listed(loops)}" if loops else ", and not clearly more captions loop"
+    return f"At KVSmooth's published dose CHAIR_s {listed(chair)}{text}."
+
+
+def fair(subjects: Subjects) -> str:
+    """Which subjects have a dose that the rule admits, and what its one test said."""
+    without, found = _parted(subjects, lambda one: not one.origin["chosen"])
+    said = []
+    if without:
+        said.append(f"on {_names(without)} no dose that was tried lowers CHAIR_i without losing recall or breaking captions")
+    ways = {-1: "lowers it on fresh scenes too", 0: "does not clearly lower it on fresh scenes", 1: "raises it on fresh scenes"}
+    for one in found:
+        way = ways[direction(one.dose[f"confirmation/chair_i/{CHOSEN} - {NONE}"])]
+        said.append(f"on {one.name} a dose of {one.origin['chosen']:g} lowers CHAIR_i, keeps recall and text, and {way}")
+    return _sentence("; ".join(said))
+
+
+def rivals(subjects: Subjects) -> str:
+    """Whether the published dose gives more than leaving out does, and whether what it chooses is its own."""
+    beyond, less = _parted(subjects, lambda one: beyond_omission(one, PUBLISHED))
+    against = "leaving out mentions or sentences at the same recall"
+    said = [f"the published dose lowers CHAIR_s further than {against} on {_names(beyond)}"] if beyond else []
+    said += [f"the published dose does not lower CHAIR_s further than {against} on {_names(less)}"] if less else []
+    asked = [one for one in subjects if one.form]
+    fewer = [one for one in asked if direction(one.form[f"absent/{PAPER} - {NONE}"]) < 0]
+    if fewer:
+        alike = all(len(form_alike(one)) == len(controls_of(one)) > 0 for one in fewer)
+        also = ", and so it does under every control" if alike else ""
+        said.append(f"with the sentences fixed, its choice of objects holds fewer absent ones on {_names(fewer)}{also}")
+    return _sentence("; ".join(said))
+
+
+def mechanism(subjects: Subjects) -> list[str]:
+    """Where attention stays on the image and hidden states near it, and whether KVSmooth alone does that; nothing where nobody asked."""
+    asked = [one for one in subjects if one.mechanism]
+    if not asked:
+        return []
+    own, other = _parted(asked, lambda one: has_signature(one.mechanism, PAPER))
+    alone, shared = _parted(own, lambda one: not with_signature(one))
+    said = [f"on {_names(alone)}, where no control does so"] if alone else []
+    said += [f"on {_names(shared)}, where a control does the same"] if shared else []
+    said += [f"but not on {_names(other)}"] if own and other else []
+    kept = f"It {'keeps' if own else 'does not keep'} attention on the image, and hidden states near it,"
+    return [f"{kept} {', '.join(said) if own else f'on {_names(other)}'}."]
+
+
+def open_question(told: StorySources) -> str:
+    """What none of this can say, and what real captions say of other methods."""
+    judged = [log for log in told.logs if log.verdict]
+    better = [log for log in judged if log.verdict == BETTER]
+    lower = [log for log in judged if log.verdict not in NOT_LOWERING]
+    said = "What it does to a model of 7B parameters is open: the subjects here have 3 and 135 million"
+    if not judged:
+        return f"{said}."
+    return (
+        f"{said}; of {len(judged)} logs of other methods on such models {len(lower)} lower CHAIR against greedy captions, "
+        f"{len(better) or 'none'} by seeing better alone."
+    )
+
+
+def _of(subject: SubjectResults, measure: str, arm: str) -> str:
+    return f"{brief(100 * subject.dose[f'test/{measure}/{arm}']['estimate'], 3)} %"
+
+
+def _names(subjects: Subjects) -> str:
+    return listed([one.name for one in subjects])
+
+
+def _parted(subjects: Subjects, which: Callable[[SubjectResults], bool]) -> tuple[list[SubjectResults], list[SubjectResults]]:
+    return [one for one in subjects if which(one)], [one for one in subjects if not which(one)]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,30 @@
+"""What the signs of corrected tests say of a subject: beyond omission or not, and which controls do as KVSmooth does."""
+
+from analysis.cells.names import BASELINE, PAPER
+from analysis.dose.findings import NONE
+from analysis.mechanism.findings import has_signature
+from analysis.story.results import SubjectResults
+from analysis.telling.wording import direction
+
+
+def beyond_omission(subject: SubjectResults, arm: str) -> bool:
+    """Whether an arm of the dose question lies below every omission line in CHAIR_s, by its corrected test."""
+    return direction(subject.dose.get(f"{arm}/beyond every line/chair_s")) < 0
+
+
+def controls_of(subject: SubjectResults) -> list[str]:
+    """Controls where the sentences are given: every arm but KVSmooth at any dose."""
+    treated = [row["where"]["treated"] for name, row in subject.form.items() if name.startswith("absent/") and "treated" in row["where"]]
+    return [arm for arm in treated if arm != PAPER and not arm.startswith(f"{PAPER}:lambda_ref")]
+
+
+def form_alike(subject: SubjectResults) -> list[str]:
+    """Those of the controls that change the share of absent objects as KVSmooth does."""
+    way = direction(subject.form[f"absent/{PAPER} - {NONE}"])
+    return [arm for arm in controls_of(subject) if direction(subject.form[f"absent/{arm} - {NONE}"]) == way]
+
+
+def with_signature(subject: SubjectResults) -> list[str]:
+    """Controls that keep attention on the image and hidden states near it."""
+    arms = [row["where"]["arm"] for name, row in subject.mechanism.items() if name.endswith("/entropy") and "arm" in row["where"]]
+    return [arm for arm in arms if arm not in (BASELINE, PAPER) and has_signature(subject.mechanism, arm)]
