@@ -6,6 +6,7 @@ from typing import Any
 import xarray as xr
 
 from analysis.sinks.anatomy.findings import paragraphs
+from analysis.sinks.names import OBSERVATION, WITHOUT_FIRST
 from analysis.sinks.observation import VARIANTS
 from analysis.sinks.style import label, leads, ranked
 from analysis.telling.wording import Rows, bracketed, direction, number, page, signed
@@ -34,7 +35,7 @@ def verdict(rows: Rows, window: int) -> str:
 
 
 def _against_order(rows: Rows, relation: str) -> int:
-    name = f"observation 2/{RECEIVED}/{relation}"
+    name = f"{OBSERVATION}/{RECEIVED}/{relation}"
     order = rows.get(f"{name}/permuted")
     return 0 if order is None else direction(rows.get(f"{name}/observed"), null=order["estimate"])
 
@@ -49,7 +50,7 @@ def paragraph(data: xr.Dataset, rows: Rows, found: Mapping[str, Any]) -> str:
     )
     lines = ["| row entropy and column sum, mean over captions | " + " | ".join(VARIANTS) + " |", "|---" * (len(VARIANTS) + 1) + "|"]
     for relation in ("cosine", "spearman"):
-        each = [rows[f"observation 2/{RECEIVED}/{relation}/{variant}"] for variant in VARIANTS]
+        each = [rows[f"{OBSERVATION}/{RECEIVED}/{relation}/{variant}"] for variant in VARIANTS]
         lines.append(f"| {relation} | " + " | ".join(bracketed(row) for row in each) + " |")
     worlds = (
         "Permuted: entropies in random order. Shifted: turned round the caption. Uniform: attention that is exactly uniform, where there "
@@ -66,7 +67,20 @@ def paragraph(data: xr.Dataset, rows: Rows, found: Mapping[str, Any]) -> str:
         "sign flip over images, corrected by max-T over scores and windows. All detectors: [sinks.md](sinks.md). "
         "Figures: `figures/emoji/sinks/`."
     )
-    return page(verdict(rows, window), asked, "\n".join(lines), worlds, prediction, others, *paragraphs(data, rows), note)
+    return page(
+        verdict(rows, window), asked, "\n".join(lines), worlds, _without_first(rows), prediction, others, *paragraphs(data, rows), note
+    )
+
+
+def _without_first(rows: Rows) -> str:
+    """The same two relations without the first token in the entropy; nothing where the results are of before that was asked."""
+    told = []
+    for relation, words in (("cosine", "the cosine"), ("spearman", "Spearman's correlation")):
+        observed, permuted = (rows.get(f"{WITHOUT_FIRST}/{RECEIVED}/{relation}/{variant}") for variant in ("observed", "permuted"))
+        if observed is None or permuted is None:
+            return ""
+        told.append(f"{words} is {number(observed)}, in random order {signed(permuted['estimate'])}")
+    return f"*Without the first token*, the usual sink, in the entropy (the rest of the row summing to one): {'; '.join(told)}."
 
 
 def _others(data: xr.Dataset, rows: Rows, window: int) -> str:

@@ -16,6 +16,9 @@ COUNTS = ("both", "fires", "sink", "neither")
 """Tokens on which a detector fires and attention says sink; only the detector; only attention; neither."""
 PLACES = ("bos", "prompt", "image", "generated")
 """Token groups of the prevalence: system and prompt text are one."""
+OBSERVATION = "observation 2"
+WITHOUT_FIRST = f"{OBSERVATION} without the first token"
+"""The same with the first token, the usual sink, left out of the entropies; tested by itself, apart from the rows of `OBSERVATION`."""
 MAIN = 20
 """The window, in queries, of which layers, nulls and the absolute label are told."""
 RESAMPLES = 1999

@@ -4,6 +4,9 @@ The paper reports an uncentred cosine between the row entropies of a caption and
 cosine whatever they are: row entropies and column sums of exactly uniform attention have one above 0.85. So each caption's cosine stands
 beside correlations, beside its value under uniform attention of the same lengths, and beside the same numbers after the entropies were
 put in random order, or turned round the caption, which keeps their autocorrelation.
+
+Where the first token of a text is a sink, most of a row's entropy is how much goes there. So all of it is asked twice: of whole rows, and
+of rows without that key, the rest summing to one again. What a token receives is that of the whole map in both.
 """
 
 import numpy as np
@@ -24,10 +27,13 @@ def columns(attention: Float[np.ndarray, "*head token token"]) -> Float[np.ndarr
     return np.stack([total, total / np.arange(tokens, 0, -1)])
 
 
-def uniform(prompt: int, tokens: int) -> tuple[Float[np.ndarray, " token"], Float[np.ndarray, "received token"]]:
-    """Row entropies (nat) and received attention of `tokens` generated tokens after `prompt` keys when every row is uniform."""
+def uniform(prompt: int, tokens: int, left_out: int = 0) -> tuple[Float[np.ndarray, " token"], Float[np.ndarray, "received token"]]:
+    """Row entropies (nat) and received attention of `tokens` generated tokens after `prompt` keys when every row is uniform.
+
+    Entropies are those of rows without their first `left_out` keys, which are keys of the prompt.
+    """
     keys = prompt + np.arange(tokens) + 1.0
-    return np.log(keys), columns(np.tril(np.ones((tokens, tokens))) / keys[:, None])
+    return np.log(keys - left_out), columns(np.tril(np.ones((tokens, tokens))) / keys[:, None])
 
 
 def relate(one: Float[np.ndarray, "*head token"], other: Float[np.ndarray, "*head token"]) -> Float[np.ndarray, " relation *head"]:
@@ -41,6 +47,7 @@ def observe(
     received: Float[np.ndarray, "received *head token"],
     prompt: int,
     draw: np.random.Generator,
+    left_out: int = 0,
 ) -> Float[np.ndarray, "variant relation received *head"]:
     """Relations of entropy with each kind of received attention: observed, one random order, one random turn, uniform attention.
 
@@ -50,12 +57,13 @@ def observe(
     ----------
     prompt : keys before the first generated token
     draw : source of the order and of the turn, a turn of at least one token
+    left_out : keys at the beginning of the text that `entropy` knows nothing of
     """
     tokens = entropy.shape[-1]
     if tokens < FEWEST:
         return np.full((len(VARIANTS), len(RELATIONS), len(RECEIVED), *entropy.shape[:-1]), np.nan)
     order, turn = draw.permutation(tokens), int(draw.integers(1, max(tokens, 2)))
-    flat_entropy, flat_received = uniform(prompt, tokens)
+    flat_entropy, flat_received = uniform(prompt, tokens, left_out)
     shape = entropy.shape[:-1]
     made = []
     for row, kind in zip(received, flat_received, strict=True):

@@ -29,7 +29,8 @@ def reduce(
     spearman, jaccard "image group pair" (mean over layers); auroc "kind scorer window bound" of pooled and stratified pairs;
     within "image scorer window" and within_pairs "image window"; null_band "null bound scorer window"; shuffled "kind null scorer";
     by_layer "kind scorer layer"; same_token "scorer bound"; absolute "kind scorer bound"; prevalence "label window";
-    observed "image variant relation received" (mean over layers and heads); by_head "image received layer head" (Spearman);
+    observed, observed_without_first "image variant relation received" (mean over layers and heads);
+    by_head "image received layer head" (Spearman);
     fires "image detector layer place"; counts "image detector layer count"; steps "image".
     """
     names = list(detectors)
@@ -42,6 +43,7 @@ def reduce(
         "spearman": ("image", "group", "pair"),
         "jaccard": ("image", "group", "pair"),
         "observed": ("image", "variant", "relation", "received"),
+        "observed_without_first": ("image", "variant", "relation", "received"),
         "by_head": ("image", "received", "layer", "head"),
         "fires": ("image", "detector", "layer", "place"),
         "counts": ("image", "detector", "layer", "count"),
@@ -51,6 +53,7 @@ def reduce(
         "spearman": np.stack([one for one, _ in agreed]),
         "jaccard": np.stack([other for _, other in agreed]),
         "observed": finite_mean(observed, (-2, -1)),
+        "observed_without_first": finite_mean(np.stack([text["observed_without_first"] for text in texts]), (-2, -1)),
         "by_head": observed[:, VARIANTS.index("observed"), RELATIONS.index("spearman")],
         "fires": np.stack([text["fires"][which] for text in texts]),
         "counts": np.stack([text["counts"][which] for text in texts]),

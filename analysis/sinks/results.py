@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.sinks.names import BASELINES, BOUNDS, KINDS, RESAMPLES, lead
+from analysis.sinks.names import BASELINES, BOUNDS, KINDS, OBSERVATION, RESAMPLES, WITHOUT_FIRST, lead
 from analysis.stats.bootstrap import cluster_bca, mean, ratio
 from analysis.stats.paired import compare
 from analysis.stats.rows import Row
@@ -19,7 +19,10 @@ SIGN_FLIP = "sign-flip permutation over images, two-sided"
 def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
     """Every row; `seed` and `level` are those that the reduced data were made with."""
     about = json.loads(data.attrs["detectors"])
-    found = [*_agreement(data, seed, level), *_prediction(data, about, seed, level), *_observation(data, seed, level)]
+    found = [*_agreement(data, seed, level), *_prediction(data, about, seed, level)]
+    for name, told in (("observed", OBSERVATION), ("observed_without_first", WITHOUT_FIRST)):
+        if name in data:  # data of an earlier version have the first alone
+            found += _observation(data[name], told, seed, level)
     return [*found, *_prevalence(data, about, seed, level), *_validation(data, about, seed, level)]
 
 
@@ -115,8 +118,7 @@ def _plain(name: str, estimate: float, limits: Float[np.ndarray, "2"] | tuple | 
     return Row(name, float(estimate), unit, n, (float(limits[0]), float(limits[1])), role="descriptive", where=where, reason=reason)
 
 
-def _observation(data: xr.Dataset, seed: int, level: float) -> Iterator[Row]:
-    values = data["observed"]
+def _observation(values: xr.DataArray, told: str, seed: int, level: float) -> Iterator[Row]:
     images, shape = values.sizes["image"], values.shape[1:]
     flat = values.values.reshape(images, -1)
     interval = cluster_bca(mean(flat), images, level=level, resamples=RESAMPLES, seed=seed)
@@ -127,7 +129,7 @@ def _observation(data: xr.Dataset, seed: int, level: float) -> Iterator[Row]:
         own = number % int(np.prod(shape[1:]))
         tested = variant == "observed"
         yield Row(
-            name=f"observation 2/{received}/{relation}/{variant}",
+            name=f"{told}/{received}/{relation}/{variant}",
             estimate=interval.estimate[number],
             interval=(interval.low[number], interval.high[number]),
             unit=relation,
@@ -138,7 +140,7 @@ def _observation(data: xr.Dataset, seed: int, level: float) -> Iterator[Row]:
             adjustment=f"max-T over {int(np.isfinite(test.p_max_t).sum())} relations" if tested else "",
             effect={"d_z": test.d_z[own], "minus permuted": test.mean[own]} if tested else {},
             role="exploratory" if tested else "descriptive",
-            where={"question": "observation 2", "received": received, "relation": relation, "variant": variant},
+            where={"question": told, "received": received, "relation": relation, "variant": variant},
             reason=interval.reason[number],
         )
 

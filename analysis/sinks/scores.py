@@ -61,7 +61,7 @@ def look(
     -------
     scores : "detector layer token", mean over heads
     received, received_most : "window layer generated", of the mean over heads, and of the head that gives most
-    observed : "variant relation received layer head"
+    observed, observed_without_first : "variant relation received layer head", of row entropies with and without the text's first token
     fires : "detector layer place", share of heads and tokens; NaN for a detector without a threshold
     counts : "detector layer count", tokens by `COUNTS`, heads joined by "any"
     massive : "layer channel", channels that carry massive activations in the prompt
@@ -92,12 +92,17 @@ def look(
         there = group >= 0
         about = {"tokens": inputs["input_ids"][row].cpu()[there].numpy().astype(np.int32), "groups": group[there].numpy().astype(np.int8)}
         # layers were visited one by one: their axis goes where the names above have it
-        stacked = {name: np.stack(values, _LAYER_AXIS[name]) for name, values in made[row].items()}
+        stacked = {name: np.stack(values, LAYER_AXIS[name]) for name, values in made[row].items()}
         whole.append({**{name: v.astype(np.float32) if v.dtype.kind == "f" else v for name, v in stacked.items()}, **about})
     return whole
 
 
-_LAYER_AXIS = {"scores": 1, "received": 1, "received_most": 1, "observed": 3, "fires": 1, "counts": 1, "massive": 0}
+LAYER_AXIS = {
+    **dict.fromkeys(("scores", "received", "received_most", "fires", "counts"), 1),
+    **dict.fromkeys(("observed", "observed_without_first"), 3),
+    "massive": 0,
+}
+"""Arrays of a text that have one part a layer, and which axis that is."""
 
 
 def of_layer(view: LayerView, tokens: Tensor, groups: Tensor) -> View:
@@ -125,13 +130,24 @@ def _of_text(
     prompt = int((group != GENERATED).sum())
     written = rows[:, prompt:, prompt:].numpy()
     by_head = received(written, windows)
-    entropy = row_entropy(rows[:, prompt:]).numpy().astype(np.float64)
-    draw = np.random.default_rng([seed, image_id])  # of the image, not of the layer: one order for all
+    columns = observation.columns(written.astype(np.float64))
+
+    def observe(rows: Float[Tensor, "head token key"], left_out: int) -> np.ndarray:
+        draw = np.random.default_rng([seed, image_id])  # of the image, not of the layer: one order for all, whatever is left out
+        return observation.observe(row_entropy(rows).numpy().astype(np.float64), columns, prompt, draw, left_out)
+
     return {
         "received": received(written.mean(0), windows),
         "received_most": by_head.max(axis=1),
-        "observed": observation.observe(entropy, observation.columns(written.astype(np.float64)), prompt, draw),
+        "observed": observe(rows[:, prompt:], 0),
+        "observed_without_first": observe(without_first(rows[:, prompt:]), 1),
     }
+
+
+def without_first(rows: Float[Tensor, "*row key"]) -> Float[Tensor, "*row rest"]:
+    """Attention rows without the first key, the rest summing to one again; NaN where that key has all of a row."""
+    rest = rows[..., 1:]
+    return rest / rest.sum(-1, keepdim=True)
 
 
 def mean_from_own(rows: Float[Tensor, "head token token"]) -> Float[np.ndarray, "head token"]:

@@ -5,13 +5,13 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analysis.sinks.scores import detectors, look
+from analysis.sinks.scores import LAYER_AXIS, detectors, look
 from analysis.sinks.targets import WINDOWS
 from probes.command.cli import BadInput, Notice
 from probes.command.files import atomic_write, sweep, write_bytes
@@ -45,10 +45,12 @@ def measured(session: Session, store: Path, seed: int = 0, own: Sequence[str] = 
     """
     chosen = detectors(session.subject, own)
     about = {"windows": list(WINDOWS), "seed": seed, "detectors": {name: as_plain(d) for name, d in chosen.items()}}
-    return kept(session, store, about, lambda items, captions: look(session.subject, items, captions, chosen, seed))
+    return kept(session, store, about, lambda items, captions: look(session.subject, items, captions, chosen, seed), holds=LAYER_AXIS)
 
 
-def kept(session: Session, store: Path, about: Mapping[str, Any], look: Look, told: str = "texts") -> Iterator[dict[str, np.ndarray]]:
+def kept(
+    session: Session, store: Path, about: Mapping[str, Any], look: Look, told: str = "texts", holds: Collection[str] = ()
+) -> Iterator[dict[str, np.ndarray]]:
     """What `look` says of every item of a replay session, from the store where it lies there whole, in the items' order.
 
     Parameters
@@ -58,6 +60,7 @@ def kept(session: Session, store: Path, about: Mapping[str, Any], look: Look, to
     about : what else decides the arrays
     look : of items and their captions, the arrays of each
     told : what the bar counts
+    holds : arrays that a file must hold; one of an earlier version that lacks any is measured anew
 
     Warns
     -----
@@ -75,7 +78,7 @@ def kept(session: Session, store: Path, about: Mapping[str, Any], look: Look, to
     with tqdm(total=len(session.items), desc=told, unit="caption", disable=None) as bar:
         for chunk in chunks(session):
             paths = [store / f"{item.image_id}.npz" for item in chunk.items]
-            there = [read(path, made) for path, made in zip(paths, chunk.hashes, strict=True)]
+            there = [read(path, made, holds) for path, made in zip(paths, chunk.hashes, strict=True)]
             if any(text is None for text in there):
                 captions = [until_end(caption, ends)[: session.max_new_tokens] for caption in session.replayed(chunk)]
                 there = look(chunk.items, captions)
@@ -145,8 +148,8 @@ def write(path: Path, text: Mapping[str, np.ndarray], data_hash: str) -> None:
         np.savez_compressed(file, **{**text, **about})
 
 
-def read(path: Path, data_hash: str) -> dict[str, np.ndarray] | None:
-    """The arrays of one image; None where the file is missing, torn, of another format or of another image."""
+def read(path: Path, data_hash: str, holds: Collection[str] = ()) -> dict[str, np.ndarray] | None:
+    """The arrays of one image; None where the file is missing, torn, of another format or of another image, or lacks any of `holds`."""
     try:
         # opened here: numpy leaves a torn file open
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -154,7 +157,7 @@ def read(path: Path, data_hash: str) -> dict[str, np.ndarray] | None:
     except _TORN:
         return None
     same = str(text.pop("data_hash", "")) == data_hash and int(text.pop("format", 0)) == FORMAT
-    return text if same else None
+    return text if same and text.keys() >= set(holds) else None
 
 
 def _settings(session: Session) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_captions_of_one_token_and_short_ones_give_rows_with_reasons(subject, mo
     rows = {row.name: row for row in results.results(reduced)}
     assert reduced["steps"].values.tolist() == [length - 1 for length in lengths]
     observed = [row.n for name, row in rows.items() if name.startswith("observation 2") and name.endswith("/observed")]
-    assert observed == [int(25 in lengths)] * 8
+    assert observed == [int(25 in lengths)] * 16  # with the first token, and without it
     short = rows["prediction/within/row_entropy/w40"]
     assert np.isnan(short.estimate)
     assert short.reason
@@ -134,6 +134,8 @@ def test_a_file_of_another_image_is_not_taken(tmp_path):
     write(tmp_path / "1.npz", {"scores": np.ones(3)}, "abc")
     assert read(tmp_path / "1.npz", "abc")["scores"].tolist() == [1, 1, 1]
     assert read(tmp_path / "1.npz", "abd") is None
+    assert read(tmp_path / "1.npz", "abc", ("scores",)) is not None
+    assert read(tmp_path / "1.npz", "abc", ("scores", "received")) is None, "of an earlier version"
     assert read(tmp_path / "2.npz", "abc") is None
 
 
@@ -223,6 +225,8 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
     assert "row entropy" in told
     rows = {row["name"]: row for row in json.loads((tmp_path / "out" / "sinks.json").read_text())["results"]}
     assert rows["observation 2/mean_received/pearson/uniform"]["estimate"] < -0.99
+    first = rows["observation 2 without the first token/column_sum/cosine/observed"]["estimate"]
+    assert f"the cosine is {signed(first)} [" in page.read_text()
     cosine = rows["observation 2/column_sum/cosine/observed"]["estimate"]
     assert f"| cosine | {signed(cosine)} [" in page.read_text()
     assert re.search(r"<!-- sinks -->\n\*\*[^*\n]+: the second observation is (half |not )?seen\.\*\*\n", page.read_text())
