@@ -61,7 +61,8 @@ class AmberBenchmark(Benchmark):
 
         part = part_of(self.amber, [Answer(item.image_id, "", item.key) for item in items])
         read, alike = reader(self.config.mode), similarity(self.config.similarity)
-        return Evaluation(AmberMetric(self.amber, alike, read, part), of_a_question, origin={"part": part, "words": read.key})
+        metric, descriptions = AmberMetric(self.amber, alike, read, part), {str(id) for id in self.amber.descriptions}
+        return Evaluation(metric, of_a_question, is_caption=descriptions.__contains__, origin={"part": part, "words": read.key})
 
     def _queries(self) -> "list[AmberQuery]":
         from analysis.datasets.amber import AmberQuery

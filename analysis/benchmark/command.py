@@ -36,6 +36,7 @@ def perform(config: BenchmarkConfig) -> None:
 
 def answered_and_scored(config: BenchmarkConfig, home: Path) -> dict[str, Any]:
     """Ask what has no answer yet, and score all answers; scores go to `home`."""
+    from analysis.benchmark.fluent import to_read
     from analysis.benchmark.generation import Generation, tell_set_aside
     from analysis.benchmark.planning import looked_at, plan_file, planned
     from analysis.benchmark.scoring import evaluation_of, scored
@@ -52,11 +53,12 @@ def answered_and_scored(config: BenchmarkConfig, home: Path) -> dict[str, Any]:
         run.plan.write(plan_file(config.out))
     # before anything is asked: what cannot be scored is told now, not after a night of answers
     measured = evaluation_of(run)
+    fluent = to_read(run, measured)
     asking = [Generation(run.plan, one, Captions(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
     if not config.rescore:
         _ask(run, asking)
     lines = {one.method.name: one.captions.read() for one in asking}
-    return scored(run, measured, lines, tell_set_aside(run.plan, lines), home)
+    return scored(run, measured, lines, tell_set_aside(run.plan, lines), home, fluent)
 
 
 def read(home: Path) -> dict[str, Any]:

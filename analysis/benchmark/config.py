@@ -9,7 +9,7 @@ from analysis.benchmark.benchmarks import BENCHMARKS
 from analysis.benchmark.names import BASELINE, DEVICES, DTYPES, ENGINES, MODES, PARSERS, PARTS, SPLIT
 from probes.command.cli import BadInput
 from probes.command.values import check_temperature
-from probes.options import check_level, check_positive, check_seed
+from probes.options import check_level, check_not_negative, check_positive, check_seed
 
 CHOICES = {"benchmark": BENCHMARKS, "engine": ENGINES, "mode": MODES, "dtype": DTYPES, "part": PARTS, "parser": PARSERS}
 """What may be said of options that are one of a few names."""
@@ -95,6 +95,9 @@ class BenchmarkConfig:
     """halbench: address of an OpenAI-compatible service that names the objects of answers; left out: rules do it here"""
     extractor_model: str = ""
     """its model; its key is read from the environment variable OPENAI_API_KEY"""
+    fluent: int | None = None
+    """captions of each method, the first ones, that the packaged language model reads: their NLL and which are broken; 0: none;
+    left out: 100, or none where its package is not installed"""
     level: float = 0.95
     """coverage of the intervals"""
     retry: bool = False
@@ -102,7 +105,7 @@ class BenchmarkConfig:
     dry_run: bool = False
     """say what would be done and how much memory it needs, and do nothing"""
     rescore: bool = False
-    """score the captions that are there; loads no model"""
+    """score the captions that are there; loads no subject"""
     redraw: bool = False
     """table and figure from benchmark.json alone"""
     debug: bool = False
@@ -115,6 +118,7 @@ class BenchmarkConfig:
         if not re.fullmatch(DEVICES, self.device, re.ASCII):
             raise BadInput(f"BenchmarkConfig.device must be cpu, cuda, cuda:<n> or auto; got {self.device[:40]!r}.")
         check_positive(self, "images", "workers", "batch_size", "max_new_tokens")
+        check_not_negative(self, "fluent")
         check_seed(self)
         check_level(self)
         check_temperature(self.temperature, "BenchmarkConfig.temperature")

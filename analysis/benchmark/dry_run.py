@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from analysis.benchmark.fluent import cost, to_read
 from analysis.benchmark.planning import BenchmarkRun, plan_file
 from analysis.benchmark.scoring import evaluation_of
 from analysis.benchmark.store import Captions
@@ -29,7 +30,9 @@ def dry_run(run: BenchmarkRun, home: Path) -> str:
             f"{one.name}: {len(open_batches):,} batches of {plan.batch_size}, {answers:,} answers, "
             f"at most {answers * plan.max_new_tokens:,} tokens{f', each with {one.cost}' if one.cost else ''} -> {captions.path}"
         )
-    lines.append(f"scored with mode {evaluation_of(run).metric.mode}")
+    measured = evaluation_of(run)
+    lines.append(f"scored with mode {measured.metric.mode}")
+    lines += filter(None, [cost(run, to_read(run, measured), home)])
     lines.append(f"then {plan_file(config.out)}, {home / 'benchmark.json'}, {home / 'table.md'}, {home / config.benchmark}.svg and .png")
     lines.append(memory(run) if total else "nothing is left to ask: no model is loaded")
     return "\n".join([*lines, "dry run: nothing was done"])

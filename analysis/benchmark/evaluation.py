@@ -27,6 +27,7 @@ class Evaluation:
     metric : with the ground truth of the plan's images, made for the answers that are there
     answer : an answer from a line
     counts : whether an image's answers count at all
+    is_caption : by its key, whether an answer is a free caption rather than a reply to a question
     origin : of the ground truth, for the provenance
     notes : what a reader of the table must know
     """
@@ -34,5 +35,6 @@ class Evaluation:
     metric: Metric
     answer: Callable[[Line], Answer] = of_an_image
     counts: Callable[[int], bool] = lambda image_id: True
+    is_caption: Callable[[str], bool] = lambda key: True
     origin: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()

@@ -33,6 +33,8 @@ def draw(found: Found, home: Path) -> list[Path]:
     hash_ = made_by["data"].get("annotations", "")
     told = {"git_commit": made_by["git_commit"], **model, "data_hash": hash_, "n": about["images"], "seed": made_by.get("seed", 0)}
     note = NOTE.format(images=about["images"], level=100 * made_by["config"]["level"])
+    if read := about.get("fluency"):
+        note += f" broken: of the first {read['captions']} captions of each method, corrected apart with NLL."
     beside = published(about["benchmark"], about["subject"])
     if beside:
         note += f" Hollow diamonds in a: published ({beside[0].source}), other images, not measured here."

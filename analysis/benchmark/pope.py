@@ -62,4 +62,4 @@ class PopeBenchmark(Benchmark):
         asked = {item.key for item in items}
         questions = [question for question in self.questions if question.key in asked]
         origin = {"questions": len(questions), "file": None if self.config.questions is None else self.config.questions.name}
-        return Evaluation(Pope(questions, self.config.parser, missing="leave"), of_a_question, origin=origin)
+        return Evaluation(Pope(questions, self.config.parser, missing="leave"), of_a_question, is_caption=lambda key: False, origin=origin)

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.benchmark.config import UNNUMBERED, BenchmarkConfig
 from analysis.benchmark.evaluation import Evaluation
+from analysis.benchmark.fluent import Fluent, judged, kept_in
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.plan import Plan
 from analysis.benchmark.planning import BenchmarkRun, usable
@@ -28,18 +29,25 @@ def evaluation_of(run: BenchmarkRun) -> Evaluation:
 
 
 def scored(
-    run: BenchmarkRun, measured: Evaluation, lines: Mapping[str, Mapping[str, Line]], aside: Sequence[Mapping[str, Any]], home: Path
+    run: BenchmarkRun,
+    measured: Evaluation,
+    lines: Mapping[str, Mapping[str, Line]],
+    aside: Sequence[Mapping[str, Any]],
+    home: Path,
+    fluent: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Score every method's answers and write scores/<method>.json and benchmark.json; returns what the latter says.
 
     Parameters
     ----------
     home : the folder of both
+    fluent : keys of the questions whose answers a language model reads too
 
     Raises
     ------
     BadInput : no method has an answer
     """
+    from analysis.language.kept import packaged_reader
     from analysis.metrics.aggregate import compare, score
     from analysis.question.question import read_results
     from analysis.score.results import Scored, as_text
@@ -57,11 +65,13 @@ def scored(
     if not records:
         raise BadInput(f"{config.benchmark} counts no image of this plan ({'; '.join(measured.notes)}); choose others.")
     origin = _origin(run, measured)
+    beside = judged(run, fluent, answered, packaged_reader(kept_in(home))) if fluent else Fluent()
     for one in run.methods:
         if one.name in records:
             worth = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
             files = [line.file_name for line in counted[one.name]]
-            told = Scored(measured.metric, worth, records[one.name], config.level, [*measured.notes, *notes[one.name]], files=files)
+            read = beside.beside(one.name, counted[one.name], records[one.name])
+            told = Scored(measured.metric, worth, read, config.level, [*measured.notes, *notes[one.name]], files=files)
             about = {**origin, "method": {"name": one.name, "options": one.describe()}}
             write_bytes(home / "scores" / f"{one.file}.json", as_text(told, about).encode())
     if BASELINE in records:
@@ -75,18 +85,20 @@ def scored(
         "measures": [
             {"name": name, "unit": measure.unit, "primary": name in measured.metric.primary}
             for name, measure in measured.metric.measures.items()
-        ],
+        ]
+        + list(beside.measures),
         "set_aside": list(aside),
         "about": {
             "benchmark": config.benchmark,
             "mode": measured.metric.mode,
             "subject": run.plan.subject,
-            "notes": [*measured.notes, *(f"{name}: {note}" for name, told in notes.items() for note in told)],
+            "notes": [*measured.notes, *(f"{name}: {note}" for name, told in notes.items() for note in told), *beside.notes],
+            "fluency": beside.about,
             "questions": len(run.plan.items),
             "images": len({item.image_id for item in run.plan.items}),
         },
     }
-    write_bytes(path, as_json(rows, origin, **more).encode())
+    write_bytes(path, as_json([*rows, *beside.rows], origin, **more).encode())
     return read_results(path)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.published import published
+from analysis.language.metric import MEASURES, NLL_UNIT
 from analysis.metrics import METRICS
 from analysis.metrics.metric import is_share
 from analysis.telling.wording import p_value
@@ -19,7 +20,7 @@ def shown(found: Found) -> list[str]:
 
 def heading(benchmark: str, measure: str) -> str:
     """A measure's name as its metric has it printed, with the direction that is better."""
-    return METRICS[benchmark].catalogue[measure].heading
+    return {**MEASURES, **METRICS[benchmark].catalogue}[measure].heading
 
 
 def markdown(found: Found) -> str:
@@ -38,12 +39,26 @@ def markdown(found: Found) -> str:
         for one in methods
     ]
     parts.append(_grid(["method", *(heading(about["benchmark"], name) for name in names)], level_rows))
+    parts += fluency_told(found)
     others = [one for one in methods if one["name"] != BASELINE]
     if others and any(one["name"] == BASELINE for one in methods):
         parts += _differences(found, rows, units, names, [one["name"] for one in others])
     parts.append(_grid(["method", "answers", "tokens", "at the limit", "s an answer", "mean rate"], [_made(one) for one in methods]))
     parts += _published(about["benchmark"])
     return "\n\n".join([*parts, *_told(found)]) + "\n"
+
+
+def fluency_told(found: Found) -> list[str]:
+    """What NLL and broken are, and what the rule for broken captions is worth; nothing where no language model read captions."""
+    read = found["about"].get("fluency")
+    if not read:
+        return []
+    return [
+        f"NLL (nat a token) and broken: of the first {read['captions']:,} captions of each method, at most {read['longest']} tokens of "
+        f"each, to {read['model']}, a language model that never saw the images. Broken: it loops, or its NLL lies above "
+        f"{read['limit']:.2f}, that of 99 in 100 captions of {BASELINE}. The rule calls {100 * read['broken_as_they_stand']:.1f} % of "
+        f"these broken as they stand, and {100 * read['broken_with_words_shuffled']:.1f} % with their words shuffled."
+    ]
 
 
 def _differences(found: Found, rows: Found, units: Found, names: Iterable[str], others: Iterable[str]) -> list[str]:
@@ -57,7 +72,8 @@ def _differences(found: Found, rows: Found, units: Found, names: Iterable[str], 
                 told = [_difference(row, units[name]), p_value(row["p"], ""), p_value(row["p_adjusted"], "")]
                 table.append([_cell(other), heading(benchmark, name) + (" *" if name in primary else ""), str(row["n"]), *told])
     head = f"Paired with {BASELINE} on the questions that both answered: difference (percentage points for shares); p of exchanging the"
-    head += " methods within images, corrected by Holm over methods × primary measures (*), and apart over methods × all others."
+    head += " methods within images, corrected by Holm over methods × primary measures (*), and apart over methods × all others"
+    head += ", those of fluency apart again." if found["about"].get("fluency") else "."
     return [head, _grid(["method", "measure", "images", "difference", "p", "p corrected"], table)]
 
 
@@ -104,17 +120,21 @@ def _made(one: Found) -> list[str]:
 def _value(row: Found | None, unit: str) -> str:
     if row is None or row["estimate"] is None:
         return "undefined"
-    scale = 100 if is_share(unit) else 1
-    limits = "" if None in row["interval"] else f" [{scale * row['interval'][0]:.1f}, {scale * row['interval'][1]:.1f}]"
-    return f"{scale * row['estimate']:.1f}{limits}"
+    scale, digits = 100 if is_share(unit) else 1, _digits(unit)
+    limits = "" if None in row["interval"] else f" [{', '.join(f'{scale * limit:.{digits}f}' for limit in row['interval'])}]"
+    return f"{scale * row['estimate']:.{digits}f}{limits}"
 
 
 def _difference(row: Found, unit: str) -> str:
     if row["estimate"] is None:
         return f"undefined ({row['reason']})"
-    scale = 100 if is_share(unit) else 1
-    limits = "" if None in row["interval"] else f" [{scale * row['interval'][0]:+.1f}, {scale * row['interval'][1]:+.1f}]"
-    return f"{scale * row['estimate']:+.1f}{limits}"
+    scale, digits = 100 if is_share(unit) else 1, _digits(unit)
+    limits = "" if None in row["interval"] else f" [{', '.join(f'{scale * limit:+.{digits}f}' for limit in row['interval'])}]"
+    return f"{scale * row['estimate']:+.{digits}f}{limits}"
+
+
+def _digits(unit: str) -> int:
+    return 2 if unit == NLL_UNIT else 1
 
 
 def _cell(text: str) -> str:

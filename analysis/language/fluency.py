@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from analysis.language.limits import LOOP, broken, limit
+from analysis.language.limits import broken, calibration
 from analysis.language.models import PACKAGED, LanguageModel
 from analysis.stats.finite import finite_mean
 from probes.command.cli import BadInput, quiet, run_cli
@@ -25,6 +25,9 @@ from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
 from probes.options import check_positive, check_seed
+
+LONGEST = 200
+"""Tokens of a caption that are read, at most."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class FluencyConfig:
     """smollm2-base (packaged), a folder of a causal language model, or a hub id"""
     most: int = 200
     """captions read of each file, the first ones"""
-    longest: int = 200
+    longest: int = LONGEST
     """tokens read of each caption, at most"""
     json: Path | None = None
     """results file; printed only when left out"""
@@ -71,7 +74,7 @@ class FluencyConfig:
         return list({path.resolve(): path for path in given}.values())
 
 
-def fluency(read: LanguageModel, texts: Sequence[str], longest: int = 200, name: str = "captions") -> Float[np.ndarray, " text"]:
+def fluency(read: LanguageModel, texts: Sequence[str], longest: int = LONGEST, name: str = "captions") -> Float[np.ndarray, " text"]:
     """Mean negative log-likelihood of each text's tokens but the first, nat a token; NaN of a text of fewer than two."""
     from analysis.language.forced import text_nll
     from analysis.language.texts import tokenized
@@ -108,23 +111,17 @@ def main(config: FluencyConfig) -> None:
     nll = {path: fluency(read, held, config.longest, path.stem) for path, held in texts.items()}
     if not np.isfinite(nll[plain]).any():
         raise BadInput(f"{plain}: no caption has two tokens, so that none is probable or improbable; give longer ones.")
-    above = limit(nll[plain])
-    arms = {path.stem: _arm(texts[path], nll[path], above) for path in files}
     other = shuffled(texts[plain], config.seed)
-    calibration = {
-        "limit": above,
-        "loop": LOOP,
-        "broken_as_they_stand": arms[plain.stem]["broken"],
-        "broken_with_words_shuffled": float(broken(other, fluency(read, other, config.longest, "shuffled"), above).mean()),
-    }
-    found = {"arms": arms, "calibration": calibration, "provenance": provenance(config) | {"model_revision": read.revision}}
+    rule = calibration(texts[plain], nll[plain], other, fluency(read, other, config.longest, "shuffled"))
+    arms = {path.stem: _arm(texts[path], nll[path], rule["limit"]) for path in files}
+    found = {"arms": arms, "calibration": rule, "provenance": provenance(config) | {"model_revision": read.revision}}
     if config.json is not None:
         write_bytes(config.json, (json_text(found) + "\n").encode())
     for name, arm in arms.items():
         say(f"{name:40} {arm['n']:5} captions  NLL {arm['nll']:.3f} nat a token  broken {100 * arm['broken']:.1f} %")
     say(
-        f"Broken: loops, or above {above:.3f} nat; of {plain.stem} with its words shuffled "
-        f"{100 * calibration['broken_with_words_shuffled']:.1f} %."
+        f"Broken: loops, or above {rule['limit']:.3f} nat; of {plain.stem} with its words shuffled "
+        f"{100 * rule['broken_with_words_shuffled']:.1f} %."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which captions are broken: the rule alone, which needs no model."""
+"""Which captions are broken, and what the rule is worth: the rule alone, which needs no model."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from analysis.metrics.text_quality import LOOP
 from probes.sentences import repeated_ngrams
 
-__all__ = ["LOOP", "QUANTILE", "broken", "limit"]
+__all__ = ["LOOP", "QUANTILE", "broken", "calibration", "limit"]
 
 QUANTILE = 0.99
 """Of the NLL of captions without the method: what lies above it is improbable."""
@@ -23,3 +23,22 @@ def broken(texts: Sequence[str], nll: Float[np.ndarray, " text"], above: float) 
     """Which captions are broken: they loop, or are improbable."""
     counts = [repeated_ngrams(text, 4) for text in texts]
     return np.array([again > LOOP * runs for runs, again in counts], dtype=bool) | (nll > above)
+
+
+def calibration(
+    texts: Sequence[str], nll: Float[np.ndarray, " text"], other: Sequence[str], nll_other: Float[np.ndarray, " text"]
+) -> dict[str, float]:
+    """The limits of the rule, and the share that it calls broken of captions without the method, as they stand and with words shuffled.
+
+    Parameters
+    ----------
+    texts, nll : captions without the method; one of them at least has an NLL
+    other, nll_other : the same with their words shuffled
+    """
+    above = limit(nll)
+    return {
+        "limit": above,
+        "loop": LOOP,
+        "broken_as_they_stand": float(broken(texts, nll, above).mean()),
+        "broken_with_words_shuffled": float(broken(other, nll_other, above).mean()),
+    }

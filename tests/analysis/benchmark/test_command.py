@@ -14,7 +14,7 @@ from analysis.benchmark.store import alone
 from probes.command.cli import BadInput, Notice
 from probes.subjects.loading import locate
 
-SMALL = {"max_new_tokens": 10, "batch_size": 2, "mode": "bundled"}
+SMALL = {"max_new_tokens": 10, "batch_size": 2, "mode": "bundled", "fluent": 0}
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_halbench_from_its_own_file(options, halbench):
 def test_opope_on_the_bundled_scenes_and_a_replay_elsewhere(tmp_path):
     first = BenchmarkConfig(**SMALL, out=tmp_path / "a", benchmark="opope", images=3)
     perform(first)
-    second = BenchmarkConfig(mode="bundled", out=tmp_path / "b", plan=tmp_path / "a" / "plan.json", benchmark="chair")
+    second = BenchmarkConfig(mode="bundled", fluent=0, out=tmp_path / "b", plan=tmp_path / "a" / "plan.json", benchmark="chair")
     perform(second)
     for method in ("baseline", "kvsmooth"):
         assert said(first.out, method) == said(second.out, method)

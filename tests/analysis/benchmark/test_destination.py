@@ -98,12 +98,12 @@ def test_a_folder_of_ones_own_takes_what_one_asks(checkout):
 @pytest.mark.usefixtures("undrawn")
 def test_another_scoring_leaves_the_committed_files(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    few = {"images": 2, "max_new_tokens": 8, "batch_size": 2, "methods": ("baseline",), "mode": "bundled"}
+    few = {"images": 2, "max_new_tokens": 8, "batch_size": 2, "methods": ("baseline",), "mode": "bundled", "fluent": 0}
     perform(BenchmarkConfig(**few))
     before = {path: path.read_bytes() for path in OURS.rglob("*") if path.is_file()}
     assert OURS / "chair" / "table.md" in before
     with pytest.warns(Notice, match="scores go to out/emoji/benchmark/chair"):
-        perform(BenchmarkConfig(rescore=True, level=0.9, mode="bundled"))
+        perform(BenchmarkConfig(rescore=True, level=0.9, mode="bundled", fluent=0))
     with pytest.warns(Notice, match="files go to out/emoji-2/benchmark"):
         perform(BenchmarkConfig(**few | {"max_new_tokens": 9}))
     assert {path: path.read_bytes() for path in OURS.rglob("*") if path.is_file()} == before

@@ -12,7 +12,7 @@ from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
 from tests.processes import PATIENCE, started, until
 
-SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 20, "mode": "bundled"}
+SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 20, "mode": "bundled", "fluent": 0}
 OPTIONS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 BRAKED = """
 import sys, time

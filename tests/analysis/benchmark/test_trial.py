@@ -23,7 +23,7 @@ def failing(seen):
 
 
 def config(tmp_path, **options):
-    return BenchmarkConfig(out=tmp_path / "out", images=2, max_new_tokens=4, mode="bundled", **options)
+    return BenchmarkConfig(out=tmp_path / "out", images=2, max_new_tokens=4, mode="bundled", fluent=0, **options)
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from analysis.language.fluency import FluencyConfig, broken, fluency, limit, main, shuffled
+from analysis.language.fluency import FluencyConfig, fluency, main, shuffled
+from analysis.language.limits import broken, limit
 from analysis.language.models import PACKAGED, language_model
 from probes.command.cli import BadInput
 from tests.analysis.language.words import saved_model
