@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from analysis.benchmark.figures import colours_of, compose, label
 from analysis.benchmark.published import PUBLISHED, published
 from analysis.benchmark.table import markdown
+from analysis.language.metric import NLL_UNIT
 from analysis.metrics.metric import is_share
 from analysis.plots.style import ARM_COLOURS
 
@@ -45,8 +46,10 @@ def test_the_table_prints_every_measure_in_percent_with_its_interval(found):
         scale = 100 if is_share(measure["unit"]) else 1
         row = rows[f"chair/{measure['name']}/baseline"]
         low, high = row["interval"]
-        limits = "" if low is None else f" [{scale * low:.1f}, {scale * high:.1f}]"  # a share of no caption at all has no interval
-        assert f"| {scale * row['estimate']:.1f}{limits} |" in text
+        digits = 2 if measure["unit"] == NLL_UNIT else 1
+        # a share of no caption at all has no interval
+        limits = "" if low is None else f" [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+        assert f"| {scale * row['estimate']:.{digits}f}{limits} |" in text
     measured, _, printed = text.partition("Published, not measured here")
     assert "OPERA" in printed
     assert "OPERA" not in measured
