@@ -244,9 +244,12 @@ def test_the_command_chooses_tests_and_redraws(tmp_path):
     before = files[0].read_bytes()
     cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
     main(replace(config, redraw=True))
-    main(config)
+    assert files[0].read_bytes() == before
+    main(replace(config, fluent=0))  # loops alone, so that no language model is loaded again
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")} == cells
-    assert json.loads(files[0].read_bytes())["results"] == json.loads(before)["results"]
+    again, rows = (by_name(json.loads(content)["results"]) for content in (files[0].read_bytes(), before))
+    assert {name for name in rows if name not in again} == {name for name in rows if "nll" in name or "/broken/" in name}
+    assert again == {name: rows[name] for name in again}
 
 
 @pytest.mark.parametrize(
