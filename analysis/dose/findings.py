@@ -125,7 +125,8 @@ def _beyond(rows: Rows, arms: Sequence[str]) -> list[str]:
         told.append(f"{named(arm)}: {'; '.join(said)}")
     return [
         "*Omission.* What leaving out mentions or sentences of the captions without smoothing would give at the same recall is no better "
-        f"seeing. Beyond the nearest such line (at random, late first, background first; below 0 is better): {'. '.join(told)}."
+        "seeing. Beyond the nearest such line (at random, late first, background first, the worst positions first; below 0 is better): "
+        f"{'. '.join(told)}."
     ]
 
 

@@ -4,6 +4,7 @@ At random every unit is kept with the same probability, independently. By an ord
 together; units of one score, in an order that a seed fixes. Nothing is added and nothing is replaced, which is the point of the line.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,15 @@ class Line:
     def curve(self) -> Float[np.ndarray, "share measure"]:
         """The measures over all captions, in the order of `MEASURES`."""
         return measures(self.counts.sum(1))
+
+
+def lowest(lines: Sequence[Line], measure: str, recall: Float[np.ndarray, " place"]) -> Float[np.ndarray, " place"]:
+    """The best that any of the lines gives at each recall: the least of a measure of `MEASURES`, between the shares by interpolation.
+
+    A line that does not reach down to a recall gives its own lowest end there.
+    """
+    at = MEASURES.index(measure)
+    return np.min([np.interp(recall, line.curve[:, MEASURES.index("recall")], line.curve[:, at]) for line in lines], axis=0)
 
 
 def omission_line(

@@ -71,6 +71,15 @@ ORDERS: Mapping[str, Callable[[Mentions, Unit], Score]] = {
 RULES = ("random", *ORDERS)
 BLIND = ("random", "late", "background")
 """Rules that do not know the image."""
+LINES = (
+    ("random", "mention"),
+    ("random", "sentence"),
+    ("late", "mention"),
+    ("late", "sentence"),
+    ("background", "sentence"),
+    ("positions", "mention"),
+)
+"""Rule and unit of the lines that an arm is held to, wherever it is: none of them knows the single mention."""
 
 
 def share(marked: np.ndarray, unit: Unit) -> Score:

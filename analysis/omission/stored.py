@@ -7,6 +7,7 @@ import xarray as xr
 
 from analysis.omission.line import Line, omission_line
 from analysis.omission.mentions import Mentions
+from analysis.omission.rules import LINES
 
 PARTS = {
     "object": "of the captions without a method, in their order: a number an object; -1 behind the last mention",
@@ -14,8 +15,6 @@ PARTS = {
     "sentence": "which sentence names it, from 0; -1 behind the last mention",
     "background": "its sentence speaks of the background",
 }
-LINES = (("random", "mention"), ("late", "mention"), ("random", "sentence"), ("background", "sentence"))
-"""Rules that do not know the image, and what they drop."""
 
 
 def stored(mentions: Mentions) -> dict[str, tuple[Any, np.ndarray, dict[str, str]]]:

@@ -15,10 +15,11 @@ from analysis.omission.distance import COMPARED, distance_rows, distance_statist
 from analysis.omission.line import COUNTS as OMITTED
 from analysis.omission.line import MEASURES as LINE_MEASURES
 from analysis.omission.line import Line, counts_of, measures, omission_line
+from analysis.omission.rules import LINES
 from analysis.published.counts import COLUMNS, Spoken
 from analysis.published.first_absent import first_absent
 from analysis.published.measures import CHANGES, MEASURES, PAIRED, matched, named
-from analysis.published.verdict import LINES, PARTS
+from analysis.published.verdict import PARTS
 from analysis.stats.bootstrap import Interval, Statistic, cluster_bca, difference, multiplicity_of_images, ratio
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.paired import sign_flip

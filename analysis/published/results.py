@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from analysis.omission.distance import EVERY
+from analysis.omission.rules import LINES
 from analysis.published.claim import claims
 from analysis.published.counts import Spoken
 from analysis.published.family import Family, family
 from analysis.published.logs import Log, baselines
-from analysis.published.verdict import LINES, PARTS, verdict
+from analysis.published.verdict import PARTS, verdict
 from analysis.question.question import by_name
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.rows import Row

@@ -4,8 +4,8 @@ The scores of all logs, a few captions, and a first count of repeated 4-grams in
 
 A method lowers CHAIR if CHAIR_s or CHAIR_i falls by its corrected test and the other does not rise. Then three parts are asked for:
 
-* it sees better, if at its own recall it lies beyond every omission line that does not know the single mention (`LINES`), in CHAIR_s or in
-  precision by the corrected test, and in the other by its estimate;
+* it sees better, if at its own recall it lies beyond every omission line that does not know the single mention (`analysis.omission.rules`),
+  in CHAIR_s or in precision by the corrected test, and in the other by its estimate;
 * it says less, if recall falls by its corrected test;
 * it repeats, if the share of repeated 4-grams or of looping captions rises by its corrected test, and by `MATERIAL` or more.
 
@@ -21,15 +21,6 @@ from dataclasses import dataclass
 
 from analysis.telling.wording import Rows, direction
 
-LINES = (
-    ("random", "mention"),
-    ("random", "sentence"),
-    ("late", "mention"),
-    ("late", "sentence"),
-    ("background", "sentence"),
-    ("positions", "mention"),
-)
-"""Omission lines that a method must lie beyond to see better: rule, and what is dropped."""
 MATERIAL = 0.02
 """How much repetition must rise to be called so; shares of 4-grams, of captions."""
 BETTER, LESS, REPEATS = PARTS = ("sees better", "says less", "repeats")

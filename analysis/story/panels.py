@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from analysis.dose.controls import CONTROLS
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.metrics.chair import score_caption
-from analysis.omission.line import MEASURES as OMITTED
+from analysis.omission.line import lowest
 from analysis.omission.stored import lines_of
 from analysis.plots.style import ARM_COLOURS, NULL_COLOUR, OBJECT_COLOURS
 from analysis.story.captions import ABSENT, AGAIN, PLAIN, lines, marked
@@ -100,10 +100,10 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
     least = 100 * min(row["estimate"] for row in arms.values() if row is not None) - 14
     for name, marker in MARKS.items():
         point(ax, subject.dose, f"test/{{}}/{name}", "#222222", marker, CONTROLS[name])
-    for line, style in zip(lines_of(subject.reduced), ("-", (0, (4, 2)), (0, (1, 1)), (0, (4, 1, 1, 1))), strict=True):
-        curve = line.curve
-        recall, chair_s = (100 * curve[:, OMITTED.index(name)] for name in ("recall", "chair_s"))
-        ax.plot(recall, chair_s, color=NULL_COLOUR, ls=style, lw=0.9, label=f"leave out {line.rule} {line.unit}s", zorder=1)
+    left_out = lines_of(subject.reduced)
+    recall = np.linspace(least / 100, subject.dose[f"test/recall/{NONE}"]["estimate"], 60)
+    for drawn, style, label in ((left_out[:1], (0, (4, 2)), "leave out mentions at random"), (left_out, "-", "leave out by the best rule")):
+        ax.plot(100 * recall, 100 * lowest(drawn, "chair_s", recall), color=NULL_COLOUR, ls=style, lw=0.9, label=label, zorder=1)
     for arm, (label, at) in ARMS.items():
         if arms[arm] is not None:
             point(ax, subject.dose, f"test/{{}}/{arm}", COLOURS[arm], "o", "")
@@ -112,12 +112,11 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
             written = ax.annotate(label, (x, y), at, textcoords="offset points", fontsize=FONT, color=COLOURS[arm], ha=side, zorder=6)
             written.set_path_effects([withStroke(linewidth=1.6, foreground="white")])
     ax.set_xlim(least, None)
-    low, high = ax.get_ylim()
-    ax.set(ylim=(max(0, low), high), xlabel="objects named (recall, %)", ylabel="captions with an\nabsent object (%)")
+    ax.set(ylim=(0, None), xlabel="objects named (recall, %)", ylabel="captions with an\nabsent object (%)")
     ax.text(
         0.98,
         0.03,
-        "below the lines: better\nthan saying less",
+        "below the solid line:\nbetter than saying less",
         transform=ax.transAxes,
         fontsize=FONT,
         color=NULL_COLOUR,

@@ -123,18 +123,21 @@ def test_counts_of_a_caption_by_hand():
     }
 
 
-def rows_of(better_places):
-    """Of scenes with a dog and a cat; the arm names the cat in place of a bus in as many scenes as that."""
+def rows_of(better_places, scattered=True):
+    """Of scenes with two objects at least; the arm names one of them in place of an absent one in as many scenes as that.
+
+    Absent ones stand anywhere in the caption, so that no order of leaving out gets rid of them for nothing; or first in each.
+    """
     scenes = shown(FormConfig(images=30), None)
     truth = [scenes.truth[item.image_id] for item in scenes.items]
-    there = [sorted(names) for names in truth]
-    absent = [next(name for name in ("boat", "bus", "giraffe", "toilet") if name not in names) for names in truth]
-    # absent ones come first, so that no order of leaving out gets rid of them for nothing
-    plain = [sentence(wrong, wrong, names[0], names[-1], names[0], names[0], names[0]) for names, wrong in zip(there, absent, strict=True)]
-    arm = [
-        sentence(names[0], names[0], names[0], names[-1], names[0], names[0], names[0]) if i < better_places else text
-        for i, (names, text) in enumerate(zip(there, plain, strict=True))
-    ]
+    plain, arm = [], []
+    for i, there in enumerate(truth):
+        first, last = min(there), max(there)
+        wrong = next(name for name in ("boat", "bus", "giraffe", "toilet") if name not in there)
+        turned = 3 * i % PLACES if scattered else 0
+        said, better = ([*two, first, last, first, first, first] for two in ((wrong, wrong), (first, first)))
+        plain.append(sentence(*said[turned:], *said[:turned]))
+        arm.append(sentence(*better[turned:], *better[:turned]) if i < better_places else plain[-1])
     reduced = reduced_of({"none": plain, "kvsmooth": arm}, scenes)
     return results(reduced)
 
@@ -150,6 +153,9 @@ def test_a_planted_arm_that_leaves_absent_objects_out_is_found_and_one_that_chan
     assert "with fewer absent objects among the different ones" in said
     assert "), beyond what leaving out gives, and recall does not clearly change (" in said
     assert rows["kvsmooth/beyond every line/precision"].p_adjusted < 0.05
+    same_place = {row.name: row for row in rows_of(20, scattered=False)}
+    assert same_place["absent/kvsmooth - none"].p_adjusted < 0.01
+    assert not same_place["kvsmooth/beyond every line/precision"].p_adjusted < 0.05, "leaving out these places does as much"
     nothing = {row.name: row for row in rows_of(0)}
     assert nothing["absent/kvsmooth - none"].estimate == 0
     assert not nothing["absent/kvsmooth - none"].p_adjusted < 0.05

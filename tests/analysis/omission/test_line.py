@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.metrics.chair import score_caption
-from analysis.omission.line import COUNTS, MEASURES, SHARES, counts_of, measures, omission_line
+from analysis.omission.line import COUNTS, MEASURES, SHARES, counts_of, lowest, measures, omission_line
 from analysis.omission.mentions import mentions_from, mentions_of
 from analysis.omission.rules import RULES, UNITS
 from tests.analysis.omission import invented, thinned
@@ -142,3 +142,19 @@ def test_mentions_of_captions_know_sentence_and_background():
 def test_what_is_no_line_is_refused(options):
     with pytest.raises(ValueError, match="omission_line"):
         omission_line(ONE, **options)
+
+
+def test_the_lowest_line_is_the_least_of_all_at_a_recall():
+    mentions = mentions_from(*invented(30, 3))
+    lines = [omission_line(mentions, rule) for rule in ("random", "late", "oracle")]
+    at = np.array([0.31, 0.47, 0.6])
+    for recall, found in zip(at, lowest(lines, "chair_i", at), strict=True):
+        each = []
+        for line in lines:
+            x, y = line.curve[:, MEASURES.index("recall")], line.curve[:, MEASURES.index("chair_i")]
+            right = next(i for i in range(len(x)) if x[i] >= recall)
+            left = max(right - 1, 0)
+            part = 0.0 if right == left else (recall - x[left]) / (x[right] - x[left])
+            each.append(y[left] + part * (y[right] - y[left]))
+        assert found == pytest.approx(min(each))
+    assert (lowest(lines, "chair_i", at) <= lowest(lines[:1], "chair_i", at)).all()
