@@ -77,6 +77,13 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             needs="prevalence/mean_received/bos",
         ),
         PaperClaim(
+            "the same, with the first token left out of the entropy",
+            "sinks",
+            "observation 2 without the first token/column_sum/spearman/observed",
+            1,
+            needs="prevalence/mean_received/bos",
+        ),
+        PaperClaim(
             "hallucinated objects are more probable where row entropy is high (rank, position taken out)",
             "coupling",
             "free/adjusted/hallucinated/baseline/band",

@@ -19,6 +19,7 @@ _GETS = {
 }
 _COSINE = {-1: "lies below what random order gives", 0: "is what random order gives", 1: "lies above what random order gives"}
 _HOLDS = {0: "is not seen", 1: "is half seen", 2: "is seen"}
+_WITHOUT = {-1: "turns round", 0: "is gone", 1: "is there"}
 
 
 def verdict(rows: Rows, window: int) -> str:
@@ -27,15 +28,18 @@ def verdict(rows: Rows, window: int) -> str:
     Observation 2 is seen where entropy both predicts the attention of later queries and goes with column sums, by corrected tests.
     """
     gets = direction(rows.get(f"prediction/within/{SCORE}/w{window}"), null=0.5)
-    cosine, ranks = (_against_order(rows, relation) for relation in ("cosine", "spearman"))
+    cosine, ranks = (_against_order(rows, OBSERVATION, relation) for relation in ("cosine", "spearman"))
+    alone = f"{WITHOUT_FIRST}/{RECEIVED}/spearman/observed" in rows
+    without = _against_order(rows, WITHOUT_FIRST, "spearman") if alone else ranks
+    first = f"; with the first token left out of the entropy their rank correlation {_WITHOUT[without]}" if without != ranks else ""
     return (
         f"{_GETS[gets]}, and the paper's cosine of row entropies and column sums {_COSINE[cosine]}: the second observation "
-        f"{_HOLDS[(gets == 1) + (ranks == 1)]}."
+        f"{_HOLDS[(gets == 1) + (ranks == 1)]}{first}."
     )
 
 
-def _against_order(rows: Rows, relation: str) -> int:
-    name = f"{OBSERVATION}/{RECEIVED}/{relation}"
+def _against_order(rows: Rows, question: str, relation: str) -> int:
+    name = f"{question}/{RECEIVED}/{relation}"
     order = rows.get(f"{name}/permuted")
     return 0 if order is None else direction(rows.get(f"{name}/observed"), null=order["estimate"])
 

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis.sinks import results
-from analysis.sinks.findings import _without_first
+from analysis.sinks.findings import _without_first, verdict
 from analysis.sinks.names import OBSERVATION, WITHOUT_FIRST
 from analysis.sinks.observation import RECEIVED, RELATIONS, VARIANTS
 from analysis.sinks.scores import _of_text
@@ -159,3 +159,24 @@ def test_the_sentence_is_told_where_there_are_rows(made):
     )
     assert said.count("(n = 12, p ") == said.count("in random order") == 2
     assert _without_first({name: row for name, row in told.items() if name.startswith(f"{OBSERVATION}/")}) == ""
+
+
+@pytest.mark.parametrize(
+    ("without", "p", "told"),
+    [
+        (0.2, 0.001, "is seen."),
+        (0.2, 0.5, "is seen; with the first token left out of the entropy their rank correlation is gone."),
+        (-0.2, 0.001, "is seen; with the first token left out of the entropy their rank correlation turns round."),
+        (None, None, "is seen."),
+    ],
+)
+def test_the_verdict_says_where_the_first_token_is_what_is_seen(without, p, told):
+    def row(estimate, p=0.001):
+        return {"estimate": estimate, "p_adjusted": p}
+
+    rows = {"prediction/within/row_entropy/w16": row(0.7)}
+    for question, estimate, chance in ((OBSERVATION, 0.3, 0.001), (WITHOUT_FIRST, without, p)):
+        if estimate is not None:
+            rows |= {f"{question}/column_sum/{relation}/permuted": row(0.0) for relation in ("cosine", "spearman")}
+            rows |= {f"{question}/column_sum/{relation}/observed": row(estimate, chance) for relation in ("cosine", "spearman")}
+    assert verdict(rows, 16).endswith(told)
