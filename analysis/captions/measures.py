@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from analysis.captions.caption_measure import CaptionMeasure, of_counts, weights_of
 from analysis.captions.shares import COLUMNS, table
-from analysis.cells.measures import CaptionMeasure, of_counts, weights_of
 from analysis.metrics.chair import score_caption
 from analysis.stats.bootstrap import LEVEL, Interval, cluster_bca, multiplicity_of_images
 

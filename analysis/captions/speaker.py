@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.cells.version import code_version
+from analysis.captions.version import code_version
 from kvsmooth.errors import NothingSmoothed, Unsupported
 from probes.command.cli import BadInput, one_line
 from probes.command.files import write_bytes

@@ -3,12 +3,13 @@
 Every measure of the ablation is a ratio of sums over images, so that one matrix product of counts gives all of them, in every resample.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from analysis.captions.caption_measure import CaptionMeasure, of_counts, weights_of
 from analysis.captions.counts import ALL_COUNTS, counts_of
 from analysis.cells.names import RECEIPTS
 from analysis.metrics.chair import score_caption
@@ -16,36 +17,6 @@ from analysis.metrics.text_quality import TEXT_MEASURES, TEXT_RATIOS
 from analysis.words.words import words
 
 COUNTS = (*ALL_COUNTS, "ended", "tokens", "steps", *RECEIPTS)
-
-
-@dataclass(frozen=True)
-class CaptionMeasure:
-    """A ratio of sums.
-
-    Parameters
-    ----------
-    label, unit : as figures and tables call it
-    above, below : weights of the counts in numerator and denominator
-    tested : whether arms are compared by it; what the smoothing itself sets is described only
-    higher_is_better : None where neither direction is
-    """
-
-    label: str
-    unit: str
-    above: Mapping[str, float]
-    below: Mapping[str, float]
-    tested: bool = True
-    higher_is_better: bool | None = None
-
-
-def of_counts(label: str, unit: str, above: str, below: str, tested: bool = True, higher_is_better: bool | None = None) -> CaptionMeasure:
-    """The sum of one count over the sum of another."""
-    return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0}, tested, higher_is_better)
-
-
-def weights_of(part: str, counts: Sequence[str], measures: Mapping[str, CaptionMeasure]) -> Float[np.ndarray, "count measure"]:
-    """The weights of the counts in each measure's numerator ("above") or denominator ("below")."""
-    return np.array([[getattr(measure, part).get(count, 0.0) for measure in measures.values()] for count in counts])
 
 
 MEASURES = {

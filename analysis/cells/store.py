@@ -13,9 +13,9 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from analysis.captions.version import code_version, method_version
 from analysis.cells.cells import Cell
 from analysis.cells.run import AppliedRates
-from analysis.cells.version import code_version, method_version
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
 from probes.command.provenance import digest

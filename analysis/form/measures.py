@@ -1,6 +1,6 @@
 """What arms are compared by where the form is fixed: ratios of sums over scenes."""
 
-from analysis.cells.measures import CaptionMeasure, of_counts
+from analysis.captions.caption_measure import CaptionMeasure, of_counts
 
 COUNTS = ("captions", "places", "absent", "hallucinating", "objects", "recalled", "truth", "again", "changed")
 """Of a caption: 1, its places, those with an absent object, whether there is one, different objects named, those of them that are

@@ -7,8 +7,8 @@ Primary: the share of absent ones among different objects, and recall; they are 
 import numpy as np
 import xarray as xr
 
+from analysis.captions.caption_measure import weights_of
 from analysis.captions.measures import interval_of
-from analysis.cells.measures import weights_of
 from analysis.form.measures import COUNTS, MEASURES, PRIMARY
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from analysis.cells.version import code_version, meaning
+from analysis.captions.version import code_version, meaning
 from probes.command.cli import BadInput
 from probes.command.files import atomic_write
 from probes.command.provenance import digest, versions

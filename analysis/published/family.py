@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from analysis.cells.measures import weights_of
+from analysis.captions.caption_measure import weights_of
 from analysis.omission.distance import COMPARED, distance_rows, distance_statistic
 from analysis.omission.line import COUNTS as OMITTED
 from analysis.omission.line import MEASURES as LINE_MEASURES

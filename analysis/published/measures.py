@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
+from analysis.captions.caption_measure import CaptionMeasure, of_counts
 from analysis.captions.shares import THIRDS
-from analysis.cells.measures import CaptionMeasure, of_counts
 from analysis.metrics.text_quality import TEXT_MEASURES, TEXT_RATIOS
 from analysis.published.counts import COLUMNS, PLACES, Spoken
 

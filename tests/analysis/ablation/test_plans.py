@@ -7,11 +7,11 @@ import pytest
 from analysis.ablation import plans
 from analysis.ablation.config import AblationConfig
 from analysis.ablation.plans import PLANS, band, crossed, planned, span
+from analysis.captions.version import meaning, method_version
 from analysis.cells import names
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER, PLAN_NAMES
 from analysis.cells.plan_setting import PlanSetting
-from analysis.cells.version import meaning, method_version
 from kvsmooth import KVSmooth
 from kvsmooth.policies import POLICIES
 from kvsmooth.sinks import SINKS
