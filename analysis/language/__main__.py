@@ -31,12 +31,14 @@ class LanguageConfig:
         "",
         "--model Qwen/Qwen2.5-0.5B --device cuda --dtype bfloat16",
         "--model models/mine --texts captions.jsonl",
+        "--texts captions --out figures/language/captions --page docs/language_captions.md",
         "--redraw",
     )
     model: str = "smollm2-base"
     """smollm2-base (packaged), a bundled subject, a folder of a causal language model, or a hub id"""
     texts: Path | None = None
-    """paragraphs that blank lines part, or JSON lines (.jsonl, .json) with "caption" or "text"; left out: sixty of the project"""
+    """paragraphs (sixty of the project; the default), captions (of the bundled subjects, unsmoothed), or a file: paragraphs that blank
+    lines part, or JSON lines (.jsonl, .json) with "caption" or "text" in each"""
     longest: int = 96
     """tokens read of each text, at most"""
     prefix: int = 10

@@ -1,4 +1,4 @@
-"""The texts that are read, and their tokens: sixty paragraphs of the project's own, or a file of the user's."""
+"""The texts that are read, and their tokens: those that the project brings, or a file of the user's."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,11 @@ from analysis.cells.classes import CLASSES, kind
 from analysis.datasets.files import json_objects, text_of
 from probes.command.cli import BadInput
 
-OWN = Path(__file__).parent / "data" / "paragraphs.txt"
+DATA = Path(__file__).parent / "data"
+OWN, CAPTIONS = DATA / "paragraphs.txt", DATA / "captions.txt"
+BROUGHT = {"paragraphs": OWN, "captions": CAPTIONS}
+"""By the name that `--texts` takes: sixty paragraphs of the project's own, and captions of the bundled subjects without smoothing
+(`analysis.language.captions`)."""
 DISTANCES = ("1 to 4", "5 to 9", "10 to 19", "20 and more")
 """Tokens since the last end of a sentence."""
 _LIMITS = (5, 10, 20)
@@ -22,12 +26,15 @@ JSON = (".jsonl", ".json")
 
 
 def read_texts(path: Path) -> list[str]:
-    """The texts of a file: JSON lines or a JSON list with "caption" or "text", by its ending; or paragraphs that blank lines part.
+    """The texts of a file, or of a name in `BROUGHT`.
+
+    A file holds JSON lines or a JSON list with "caption" or "text", by its ending; or paragraphs that blank lines part.
 
     Raises
     ------
     BadInput : the file cannot be read, or holds no text
     """
+    path = BROUGHT.get(str(path), path)
     if path.suffix.lower() in JSON:
         found = [_said(line, where) for where, line in json_objects(path)]
     else:

@@ -1,9 +1,12 @@
 """Texts: the project's own, files of the user's, kinds of tokens and their distance from the end of a sentence."""
 
+from pathlib import Path
+
 import pytest
 
 from analysis.cells.classes import CLASSES
-from analysis.language.texts import DISTANCES, OWN, distances, kinds, read_texts, tokenized
+from analysis.language.captions import OwnCaptionsConfig, main
+from analysis.language.texts import CAPTIONS, DISTANCES, OWN, distances, kinds, read_texts, tokenized
 from probes.command.cli import BadInput
 from tests.analysis.language.words import word_tokenizer
 
@@ -15,6 +18,18 @@ def test_the_project_brings_sixty_texts_of_its_own():
     assert len(texts) == len(set(texts)) == 60
     assert all(25 <= len(text.split()) <= 70 and text.endswith(".") for text in texts)
     assert all(text.isascii() or "é" in text for text in texts)
+
+
+def test_captions_of_the_bundled_subjects_are_what_they_say(tmp_path):
+    texts = read_texts(Path("captions"))
+    assert texts == read_texts(CAPTIONS)
+    assert read_texts(Path("paragraphs")) == read_texts(OWN)
+    assert len(texts) == len(set(texts)) == 40
+    main(OwnCaptionsConfig(images=2, out=tmp_path / "captions.txt"))
+    said = read_texts(tmp_path / "captions.txt")
+    # another processor may say another word late in a caption
+    for text, own in zip(said, [*texts[:2], *texts[20:22]], strict=True):
+        assert text.split()[:12] == own.split()[:12]
 
 
 def test_paragraphs_and_json_lines(tmp_path):

@@ -1,0 +1,56 @@
+"""`python -m analysis.language.captions`: what the bundled subjects say without smoothing, as texts for `--texts captions`.
+
+Of each subject the first test scenes, greedily; the text file of the package is what this wrote.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from analysis.language.texts import CAPTIONS
+from probes.command.cli import quiet, run_cli
+from probes.command.files import write_bytes
+from probes.command.terminal import say
+from probes.options import check_positive
+
+
+@dataclass(frozen=True)
+class OwnCaptionsConfig:
+    """Captions of the bundled subjects without smoothing, a paragraph each."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--images 60 --out captions.txt")
+    images: int = 20
+    """test scenes of each subject, the first ones"""
+    max_new_tokens: int = 160
+    """longest caption, tokens"""
+    out: Path = CAPTIONS
+    """file of the texts"""
+    debug: bool = False
+    """show traces of errors"""
+
+    def __post_init__(self):
+        check_positive(self, "images", "max_new_tokens")
+
+
+def main(config: OwnCaptionsConfig) -> None:
+    """Load, describe, write."""
+    import torch
+
+    from probes.subjects import load_subject
+    from probes.subjects.bundled import BUNDLED
+    from probes.tracing.tokens import end_tokens, free_captions
+
+    quiet()
+    texts: list[str] = []
+    for name in BUNDLED:
+        subject = load_subject(name)
+        inputs = subject.encode(subject.items(config.images))
+        with torch.inference_mode():
+            said = free_captions(subject.model, inputs, end_tokens(subject.speaker), do_sample=False, max_new_tokens=config.max_new_tokens)
+        texts += map(subject.text, said)
+    write_bytes(config.out, ("\n\n".join(texts) + "\n").encode())
+    say(f"{len(texts)} captions")
+
+
+if __name__ == "__main__":
+    run_cli(OwnCaptionsConfig, main)
