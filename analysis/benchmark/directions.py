@@ -44,7 +44,7 @@ class DirectionsConfig:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CaptionPair:
     """An image with two captions."""
 
     item: Item
@@ -67,7 +67,7 @@ def perform(config: DirectionsConfig) -> None:
     say(f"{len(found)} pairs: {directions.shape[0]} layers of {directions.shape[1]} numbers")
 
 
-def directions_of(subject: "Subject", pairs: Iterable[Pair]) -> "Tensor":
+def directions_of(subject: "Subject", pairs: Iterable[CaptionPair]) -> "Tensor":
     """A subject's directions from the hallucinated captions to the correct ones, "layer width"."""
     from kvsmooth.baselines.directions import text_directions
 
@@ -75,7 +75,7 @@ def directions_of(subject: "Subject", pairs: Iterable[Pair]) -> "Tensor":
     return text_directions(subject.model, inputs)
 
 
-def drawn_pairs(name: str, n: int) -> Iterator[Pair]:
+def drawn_pairs(name: str, n: int) -> Iterator[CaptionPair]:
     """Pairs of a bundled subject's own captions.
 
     Raises
@@ -90,7 +90,7 @@ def drawn_pairs(name: str, n: int) -> Iterator[Pair]:
     true = of_emoji.Habits(opening=0.0, further=0.0, behind=0.0, invented=0.0)
     for scene in scenes:
         said = of_emoji.describe(scene, true) if name == "emoji" else of_smollm2.describe(scene)
-        yield Pair(Item(scene.image_id, scene.image), said, swapped(said, forms, scene.names, scene.index))
+        yield CaptionPair(Item(scene.image_id, scene.image), said, swapped(said, forms, scene.names, scene.index))
 
 
 def swapped(caption: str, forms: Mapping[str, Sequence[str]], present: frozenset[str], number: int) -> str:
@@ -124,7 +124,7 @@ def swapped(caption: str, forms: Mapping[str, Sequence[str]], present: frozenset
     return re.sub(rf"(\b[Aa]n? )?{pattern}", called, caption)
 
 
-def read_pairs(file: Path, folder: Path) -> Iterator[Pair]:
+def read_pairs(file: Path, folder: Path) -> Iterator[CaptionPair]:
     """Pairs of a file.
 
     Raises
@@ -138,7 +138,7 @@ def read_pairs(file: Path, folder: Path) -> Iterator[Pair]:
         for name in ("image", "value", "h_value"):
             if not isinstance(one.get(name), str) or not one[name].strip():
                 raise BadInput(f"{where}: {name} must be a text; got {one.get(name)!r}.")
-        yield Pair(Item(number, folder / one["image"], one.get("question", PROMPT)), one["value"], one["h_value"])
+        yield CaptionPair(Item(number, folder / one["image"], one.get("question", PROMPT)), one["value"], one["h_value"])
     if number < 0:
         raise BadInput(f"{file}: no pair of captions in this file; a line is an object with image, value and h_value.")
 

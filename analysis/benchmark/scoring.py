@@ -50,7 +50,7 @@ def scored(
     from analysis.language.kept import packaged_reader
     from analysis.metrics.aggregate import compare, score
     from analysis.question.question import read_results
-    from analysis.score.results import Scored, as_text
+    from analysis.score.results import ScoredFile, as_text
     from analysis.stats.rows import as_json
 
     config = run.config
@@ -71,7 +71,7 @@ def scored(
             worth = score(measured.metric, records[one.name], level=config.level, seed=config.seed)
             files = [line.file_name for line in counted[one.name]]
             read = beside.beside(one.name, counted[one.name], records[one.name])
-            told = Scored(measured.metric, worth, read, config.level, [*measured.notes, *notes[one.name]], files=files)
+            told = ScoredFile(measured.metric, worth, read, config.level, [*measured.notes, *notes[one.name]], files=files)
             about = {**origin, "method": {"name": one.name, "options": one.describe()}}
             write_bytes(home / "scores" / f"{one.file}.json", as_text(told, about).encode())
     if BASELINE in records:

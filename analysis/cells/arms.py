@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
-from analysis.cells.measures import COUNTS, Spoken, measures, weights
+from analysis.cells.measures import COUNTS, CellCaptions, measures, weights
 from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.stats.bootstrap import Interval, cluster_bca, multiplicity_of_images
 from analysis.stats.rows import Row
@@ -25,7 +25,7 @@ class Arms:
     ----------
     names, families : of the cells, in their order
     counts : what `measures` sums
-    absent, word : mentions of each caption, as in `Spoken`
+    absent, word : mentions of each caption, as in `CellCaptions`
     """
 
     names: tuple[str, ...]
@@ -52,10 +52,10 @@ class Arms:
         """Where a cell stands."""
         return self.names.index(name)
 
-    def spoken(self, name: str) -> Spoken:
+    def spoken(self, name: str) -> CellCaptions:
         """The captions of one cell."""
         i = self.index(name)
-        return Spoken(self.counts[i], self.absent[i], self.word[i])
+        return CellCaptions(self.counts[i], self.absent[i], self.word[i])
 
     @cached_property
     def above(self) -> Float[np.ndarray, "cell image measure"]:

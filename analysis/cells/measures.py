@@ -61,7 +61,7 @@ def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "*dra
 
 
 @dataclass(frozen=True)
-class Spoken:
+class CellCaptions:
     """What the captions of one cell amount to.
 
     Attributes
@@ -77,7 +77,7 @@ class Spoken:
     word: Int[np.ndarray, "image mention"]
 
 
-def spoken(result: Mapping, truth: Iterable[frozenset[str]]) -> Spoken:
+def spoken(result: Mapping, truth: Iterable[frozenset[str]]) -> CellCaptions:
     """The counts of a finished cell against the objects of its images, in their order."""
     counts, absent, word = [], [], []
     for i, (text, there) in enumerate(zip(result["captions"], truth, strict=True)):
@@ -88,7 +88,7 @@ def spoken(result: Mapping, truth: Iterable[frozenset[str]]) -> Spoken:
         counts.append([*counts_of(record), *own])
         absent.append([int(mention.hallucinated) for mention in record.mentions])
         word.append([place[mention.start] for mention in record.mentions])
-    return Spoken(np.array(counts, dtype=float).reshape(-1, len(COUNTS)), padded(absent), padded(word))
+    return CellCaptions(np.array(counts, dtype=float).reshape(-1, len(COUNTS)), padded(absent), padded(word))
 
 
 def padded(rows: list[list[int]], width: int = 0) -> Int[np.ndarray, "row width"]:
@@ -115,7 +115,7 @@ class EqualLengths:
     control_within: Float[np.ndarray, " image"]
 
 
-def matched(treated: Spoken, control: Spoken) -> EqualLengths:
+def matched(treated: CellCaptions, control: CellCaptions) -> EqualLengths:
     """The arms cut, image by image, to their common number of mentions and to their common number of words."""
     named, length = COUNTS.index("mentions"), COUNTS.index("length")
     mentions = np.minimum(treated.counts[:, named], control.counts[:, named])

@@ -34,7 +34,7 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Effect:
+class ForestMark:
     """One change on one subject: its interval, how many scenes, and whether its corrected test rejects."""
 
     subject: str
@@ -61,7 +61,7 @@ class Heterogeneity:
     i2: float
 
 
-def heterogeneity(effects: Sequence[Effect], level: float = 0.95) -> Heterogeneity | None:
+def heterogeneity(effects: Sequence[ForestMark], level: float = 0.95) -> Heterogeneity | None:
     """Of effects whose standard errors are those of normal intervals as wide as theirs; None of fewer than two that have one.
 
     Cochran 1954; Higgins and Thompson 2002.
@@ -76,7 +76,7 @@ def heterogeneity(effects: Sequence[Effect], level: float = 0.95) -> Heterogenei
     return Heterogeneity(q, float(chi2.sf(q, df)), max(0.0, 1 - df / q) if q > 0 else 0.0)
 
 
-def effects(figures: Path) -> list[Effect]:
+def effects(figures: Path) -> list[ForestMark]:
     """What lies there of emoji's doses, of its other trainings, and of the points of training of smollm2; subjects in that order.
 
     Raises
@@ -98,7 +98,7 @@ def effects(figures: Path) -> list[Effect]:
     return found
 
 
-def forest(found: Sequence[Effect], level: float = 95.0) -> tuple[Figure, str]:
+def forest(found: Sequence[ForestMark], level: float = 95.0) -> tuple[Figure, str]:
     """The figure, and the note under it."""
     subjects = list(dict.fromkeys(one.subject for one in found))
     made = figure(PAGE, 1.25 + 0.34 * len(subjects))
@@ -114,7 +114,7 @@ def forest(found: Sequence[Effect], level: float = 95.0) -> tuple[Figure, str]:
     return made, NOTE.format(scenes=scenes, level=level)
 
 
-def panel(ax: Axes, measure: str, found: Sequence[Effect], subjects: Sequence[str], level: float) -> None:
+def panel(ax: Axes, measure: str, found: Sequence[ForestMark], subjects: Sequence[str], level: float) -> None:
     """One measure: a row a subject, a colour a dose, and below the axis how much the subjects differ at each."""
     ax.axvline(0, color="0.8", lw=0.7, zorder=0)
     told = []
@@ -133,10 +133,10 @@ def panel(ax: Axes, measure: str, found: Sequence[Effect], subjects: Sequence[st
     ax.set_xlabel("\n".join([better, *told]), fontsize=6)
 
 
-def _of(rows: Rows, names: Mapping[str, str], subject: str, dose: float) -> list[Effect]:
+def _of(rows: Rows, names: Mapping[str, str], subject: str, dose: float) -> list[ForestMark]:
     found = []
     for measure, name in names.items():
         if (row := rows.get(name)) is not None:
             low, high = row["interval"]
-            found.append(Effect(subject, dose, measure, row["estimate"], (low, high), row["n"], row["p_adjusted"] < 0.05))
+            found.append(ForestMark(subject, dose, measure, row["estimate"], (low, high), row["n"], row["p_adjusted"] < 0.05))
     return found

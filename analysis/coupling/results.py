@@ -10,7 +10,7 @@ from jaxtyping import Float
 from analysis.coupling.names import CONTRAST_OF_CLASSES, KINDS, PRIMARY, RANKED, TURNED, WITHOUT_FIRST
 from analysis.objects.names import SETS
 from analysis.question.arms import ARMS, BAND, CONTRAST, CONTROL, TREATED
-from analysis.question.families import Columns, rows_of, with_primaries
+from analysis.question.families import FamilyColumns, rows_of, with_primaries
 from analysis.stats.rows import Row
 
 TURNING = "the larger p of ranks turned round within captions and of a sign flip over images, two-sided"
@@ -23,7 +23,7 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row
     return with_primaries(rows, PRIMARY)
 
 
-def _families(data: xr.Dataset, regime: str) -> Iterator[Columns]:
+def _families(data: xr.Dataset, regime: str) -> Iterator[FamilyColumns]:
     """By layer what is tested by turning, else the mean of the smoothed layers alone; and by itself what leaves out the first token."""
     every = [str(place) for place in data["place"].values]
     places = [place for place in every if place != WITHOUT_FIRST]
@@ -57,9 +57,9 @@ def _of(values: Float[np.ndarray, "arm image place"], contrast: str) -> Float[np
     return values[ARMS.index(contrast)]
 
 
-def _columns(top: Float[np.ndarray, "image place"], where: list[str], places: list[str], tested: bool) -> Columns:
+def _columns(top: Float[np.ndarray, "image place"], where: list[str], places: list[str], tested: bool) -> FamilyColumns:
     names = ("regime", "kind", "set", "contrast")
-    return Columns(
+    return FamilyColumns(
         names=["/".join([*where, place]) for place in places],
         top=top,
         unit="rho" if where[1] in RANKED else "cosine",

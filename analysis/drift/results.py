@@ -26,7 +26,7 @@ SIGN_FLIP = "sign-flip permutation of the mean, two-sided"
 
 
 @dataclass(frozen=True)
-class Family:
+class DriftFamily:
     """Columns that are tested together: the band's mean and the layers of one quantity, statistic and contrast.
 
     A column is named by its layer, by BAND, or by None where the quantity has no layers.
@@ -64,7 +64,7 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     return _correct_primaries(rows)
 
 
-def _families(data: xr.Dataset, regime: str) -> Iterator[Family]:
+def _families(data: xr.Dataset, regime: str) -> Iterator[DriftFamily]:
     for name in data["quantity"].values:
         part = data.sel(quantity=name, drop=True)
         where = {"regime": regime, "quantity": str(name)}
@@ -76,15 +76,15 @@ def _families(data: xr.Dataset, regime: str) -> Iterator[Family]:
             nothing = np.zeros_like(treated)
             about = where | {"statistic": statistic}
             if name in SMOOTHING or statistic != "mean":
-                yield Family(about | {"contrast": TREATED}, labels, treated, nothing)
+                yield DriftFamily(about | {"contrast": TREATED}, labels, treated, nothing)
             if name not in DESCRIBED:
-                yield Family(about | {"contrast": CONTRAST}, labels, treated, control)
+                yield DriftFamily(about | {"contrast": CONTRAST}, labels, treated, control)
                 if statistic != "mean":
-                    yield Family(about | {"contrast": CONTROL}, labels, control, nothing)
+                    yield DriftFamily(about | {"contrast": CONTROL}, labels, control, nothing)
     if "log_probability" in data:
         # in replay the caption is the baseline's own, which favours the baseline: read it as a size, not as a merit
         treated, control = (data["log_probability"].sel(arm=arm).values[:, None].astype(float) for arm in (TREATED, CONTROL))
-        yield Family(
+        yield DriftFamily(
             {"regime": regime, "quantity": "log_probability", "statistic": "mean", "contrast": CONTRAST}, (None,), treated, control
         )
     for name in SHARES:
@@ -94,7 +94,7 @@ def _families(data: xr.Dataset, regime: str) -> Iterator[Family]:
             layers = tuple(int(layer) for layer in data["layer"].values[touched])
             about = {"regime": regime, "quantity": name, "statistic": "mean", "contrast": TREATED}
             if layers:
-                yield Family(about, layers, shares[:, touched], np.zeros_like(shares[:, touched]))
+                yield DriftFamily(about, layers, shares[:, touched], np.zeros_like(shares[:, touched]))
 
 
 def _columns(data: xr.Dataset, statistic: str, arm: str) -> tuple[np.ndarray, tuple[str | int, ...]]:
@@ -106,7 +106,7 @@ def _columns(data: xr.Dataset, statistic: str, arm: str) -> tuple[np.ndarray, tu
     return np.concatenate([banded, layers], axis=1).astype(float), (BAND, *(int(layer) for layer in data["layer"].values))
 
 
-def _rows(family: Family, interval: Interval, seed: int) -> Iterator[Row]:
+def _rows(family: DriftFamily, interval: Interval, seed: int) -> Iterator[Row]:
     """Rows of one family: the layers are corrected together by max-T; the band's mean is one test of its own."""
     change, descriptive = family.change, family.where["quantity"] in DESCRIBED
     layer = np.array([isinstance(label, int) for label in family.columns])

@@ -68,7 +68,7 @@ class BatchCostConfig:
 
 
 @dataclass(frozen=True)
-class Scenes:
+class ReadBatch:
     """A batch, ready to be described, and its prompt as it was read before."""
 
     subject: Subject
@@ -77,33 +77,33 @@ class Scenes:
     start: Prefill
 
 
-def by_generate(batch: Scenes, method: KVSmooth | None) -> torch.Tensor:
+def by_generate(batch: ReadBatch, method: KVSmooth | None) -> torch.Tensor:
     """All rows to the end of the longest."""
     with _smoothed(batch, method):
         said = batch.subject.model.generate(**batch.inputs, do_sample=False, num_beams=1, max_new_tokens=batch.longest)
     return said[:, batch.inputs["input_ids"].shape[1] :]
 
 
-def leaving(batch: Scenes, method: KVSmooth | None) -> torch.Tensor:
+def leaving(batch: ReadBatch, method: KVSmooth | None) -> torch.Tensor:
     """Rows leave when they have ended."""
     with _smoothed(batch, method):
         return greedy(batch.subject.model, batch.inputs, batch.longest)
 
 
-def shared(batch: Scenes, method: KVSmooth | None) -> torch.Tensor:
+def shared(batch: ReadBatch, method: KVSmooth | None) -> torch.Tensor:
     """The same from a prompt that was read before, as cells after the first do."""
     with _smoothed(batch, method):
         return greedy(batch.subject.model, batch.inputs, batch.longest, batch.start)
 
 
-def recording(batch: Scenes, method: KVSmooth | None) -> torch.Tensor:
+def recording(batch: ReadBatch, method: KVSmooth | None) -> torch.Tensor:
     """With the default recorders."""
     tokens = record_inputs(batch.subject.tracing, batch.inputs, method, max_new_tokens=batch.longest).tokens
     padding = batch.subject.model.generation_config.pad_token_id
     return tokens.masked_fill(tokens < 0, padding)
 
 
-ARMS: dict[str, Callable[[Scenes, KVSmooth | None], torch.Tensor]] = {
+ARMS: dict[str, Callable[[ReadBatch, KVSmooth | None], torch.Tensor]] = {
     "generate": by_generate,
     "leaving": leaving,
     "shared": shared,
@@ -118,7 +118,7 @@ def measure(config: BatchCostConfig) -> dict[str, Any]:
     inputs = subject.encode([Item(scene.image_id, scene.image, PROMPT) for scene in own_scenes(config.subject, config.images)])
     if not understood(subject.model, inputs):
         raise BadInput(f"--subject {config.subject}: its batches are decoded by generate alone; there is nothing to compare.")
-    batch = Scenes(subject, inputs, config.max_new_tokens, prefill(subject.model, inputs))
+    batch = ReadBatch(subject, inputs, config.max_new_tokens, prefill(subject.model, inputs))
     methods = {"baseline": None, "kvsmooth": KVSmooth(lambda_ref=config.lambda_ref, exact=False)}
     arms = [name for name in ARMS if name == "generate" or name in config.named]
     runs = [(arm, name) for arm in arms for name in METHODS]
@@ -172,7 +172,7 @@ def perform(config: BatchCostConfig) -> None:
         write_bytes(config.json, (json_text(found, indent=1) + "\n").encode())
 
 
-def _smoothed(batch: Scenes, method: KVSmooth | None) -> Any:
+def _smoothed(batch: ReadBatch, method: KVSmooth | None) -> Any:
     return nullcontext() if method is None else method(batch.subject.model)
 
 

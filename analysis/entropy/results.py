@@ -7,7 +7,7 @@ from analysis.entropy.classes import contrast
 from analysis.entropy.names import CONTRASTS, MEASURES, PRIMARY
 from analysis.entropy.random_walk import best_rate, slopes
 from analysis.question.arms import ARMS, CONTRAST, CONTROL, TREATED
-from analysis.question.families import Columns, rows_of, with_primaries
+from analysis.question.families import FamilyColumns, rows_of, with_primaries
 from analysis.stats.bootstrap import Statistic, cluster_bca, ratio
 from analysis.stats.rows import Row
 
@@ -23,7 +23,7 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row
     return with_primaries(rows, PRIMARY)
 
 
-def _classes(data: xr.Dataset) -> list[Columns]:
+def _classes(data: xr.Dataset) -> list[FamilyColumns]:
     """Means of each class (described), contrasts in each arm and their difference between the arms (tested over band and layers)."""
     places = [str(place) for place in data["place"].values]
     made = []
@@ -45,7 +45,7 @@ def contrasts(measure: str) -> list[str]:
     return [name for name in CONTRASTS if measure != "centred" or "first" not in CONTRASTS[name][0]]
 
 
-def _heads(data: xr.Dataset) -> list[Columns]:
+def _heads(data: xr.Dataset) -> list[FamilyColumns]:
     cells = [f"layer {layer}/head {head}" for layer in data["layer"].values for head in data["head"].values]
     about = [{"layer": int(layer), "head": int(head)} for layer in data["layer"].values for head in data["head"].values]
     made = []
@@ -58,11 +58,13 @@ def _heads(data: xr.Dataset) -> list[Columns]:
             kind = "heads/share" if name == "head_mean" else "heads/centred/punctuation - words"
             names = [f"{kind}/{arm}/{cell}" for cell in cells]
             where = [{"quantity": kind, "contrast": arm, **place} for place in about]
-            made.append(Columns(names, own, unit, where, role="descriptive" if described else "exploratory", family="layers and heads"))
+            made.append(
+                FamilyColumns(names, own, unit, where, role="descriptive" if described else "exploratory", family="layers and heads")
+            )
     return made
 
 
-def _distances(data: xr.Dataset) -> list[Columns]:
+def _distances(data: xr.Dataset) -> list[FamilyColumns]:
     places = [str(place) for place in data["place"].values]
     made = []
     for reference in data["reference"].values:
@@ -77,7 +79,7 @@ def _distances(data: xr.Dataset) -> list[Columns]:
             values = data["rho_class"].sel(reference=reference, arm=arm).transpose("image", "class").values.astype(float)
             kind = f"distance/{reference}/partial within class"
             where = [{"quantity": kind, "contrast": arm, "class": name, "layer": "band"} for name in names]
-            made.append(Columns([f"{kind}/{arm}/{name}" for name in names], values, "rho", where, family="classes"))
+            made.append(FamilyColumns([f"{kind}/{arm}/{name}" for name in names], values, "rho", where, family="classes"))
     return made
 
 
@@ -87,7 +89,7 @@ def _shifts(data: xr.Dataset) -> tuple[dict[str, float], ...]:
     return tuple({f"circular shift {name}": float(values[i]) for name, values in parts.items()} for i in range(data.sizes["place"]))
 
 
-def _walk(data: xr.Dataset, regime: str) -> list[Columns]:
+def _walk(data: xr.Dataset, regime: str) -> list[FamilyColumns]:
     """Variance ratios, autocorrelations of increments, and slopes of ln MSD on ln lag; against a walk."""
     places, lags = [str(place) for place in data["place"].values], data["lag"].values.astype(float)
     made = []
@@ -135,11 +137,11 @@ def _mapped(statistic: Statistic) -> Statistic:
     return lambda drawn: best_rate(statistic(drawn))
 
 
-def _family(name, values, places, unit, arm, *, bottom=None, null=0.0, role="exploratory", effect=()) -> Columns:
+def _family(name, values, places, unit, arm, *, bottom=None, null=0.0, role="exploratory", effect=()) -> FamilyColumns:
     """The band and the layers of one quantity."""
     where = [{"quantity": name.removesuffix(f"/{arm}"), "contrast": arm, "layer": place} for place in places]
     names = [f"{name}/{_place(place)}" for place in places]
-    return Columns(names, values, unit, where, bottom=bottom, null=null, role=role, family="layers and the band", effect=effect)
+    return FamilyColumns(names, values, unit, where, bottom=bottom, null=null, role=role, family="layers and the band", effect=effect)
 
 
 def _place(place: str) -> str:

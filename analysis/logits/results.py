@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from analysis.objects.names import CONTRAST_OF_CLASSES, OUTCOMES, PRIMARY, SETS, VOCABULARY
 from analysis.question.arms import ARMS, CONTRAST, CONTROL, TREATED
-from analysis.question.families import Columns, rows_of, with_primaries
+from analysis.question.families import FamilyColumns, rows_of, with_primaries
 from analysis.stats.rows import Row
 
 
@@ -22,7 +22,7 @@ def results(data: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row
     return with_primaries(rows_of(families, seed=seed, level=level), ["/".join(key) for key in PRIMARY])
 
 
-def _families(data: xr.Dataset, regime: str) -> Iterator[Columns]:
+def _families(data: xr.Dataset, regime: str) -> Iterator[FamilyColumns]:
     arms = {arm: dict(_slopes(data, arm)) for arm in ARMS}
     labels = list(arms[CONTROL])
     for contrast in (*ARMS, CONTRAST):
@@ -30,7 +30,7 @@ def _families(data: xr.Dataset, regime: str) -> Iterator[Columns]:
         where = [{"regime": regime, "outcome": outcome, "set": which, "contrast": contrast} for outcome, which in labels]
         for unit in dict.fromkeys(OUTCOMES.values()):
             chosen = [i for i, (outcome, _) in enumerate(labels) if OUTCOMES[outcome] == unit]
-            yield Columns(
+            yield FamilyColumns(
                 names=["/".join([regime, *labels[i], contrast]) for i in chosen],
                 top=np.stack([columns[i] for i in chosen], axis=1),
                 unit=f"{unit} per 100 tokens",

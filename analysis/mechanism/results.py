@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.mechanism.measures import MEASURES, SIGNATURE
-from analysis.question.families import Columns, rows_of
+from analysis.question.families import FamilyColumns, rows_of
 from analysis.stats.rows import Row
 
 Values = Float[np.ndarray, "image arm measure"]
@@ -35,15 +35,15 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     return [replace(row, unit=MEASURES[row.where["measure"]].unit) for row in rows_of(families, seed=seed, level=level)]
 
 
-def _levels(values: Values, arms: Sequence[str], names: Sequence[str]) -> Columns:
+def _levels(values: Values, arms: Sequence[str], names: Sequence[str]) -> FamilyColumns:
     where = [{"arm": arm, "measure": name} for arm in arms for name in names]
     rows = [f"{one['arm']}/{one['measure']}" for one in where]
-    return Columns(rows, values.reshape(len(values), -1), "", where, role="descriptive")
+    return FamilyColumns(rows, values.reshape(len(values), -1), "", where, role="descriptive")
 
 
 def _changes(
     values: Values, arms: Sequence[str], names: Sequence[str], pairs: Sequence[tuple[int, int]], family: str, role: str
-) -> list[Columns]:
+) -> list[FamilyColumns]:
     """Both parts of the signature in all pairs together; each other measure over its pairs."""
     groups = [[name for name in names if name in SIGNATURE], *([name] for name in names if name not in SIGNATURE)]
     made = []
@@ -51,7 +51,7 @@ def _changes(
         cells = [(i, j, name) for i, j in pairs for name in group]
         columns = [names.index(name) for _, _, name in cells]
         made.append(
-            Columns(
+            FamilyColumns(
                 [f"{arms[i]} - {arms[j]}/{name}" for i, j, name in cells],
                 np.stack([values[:, i, at] - values[:, j, at] for (i, j, _), at in zip(cells, columns, strict=True)], 1),
                 "",

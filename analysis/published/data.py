@@ -8,7 +8,7 @@ import xarray as xr
 
 from analysis.published.counts import COLUMNS, PLACES, Spoken
 from analysis.published.family import Family
-from analysis.published.fluency import Fluent
+from analysis.published.fluency import LogFluency
 from analysis.published.logs import Log
 from analysis.published.results import as_text, from_text, read_rows
 from analysis.stats.rows import Row
@@ -56,7 +56,7 @@ def unpacked(reduced: xr.Dataset) -> tuple[dict[str, Spoken], dict[str, Family]]
     return found, {name: from_text(json.dumps(family)) for name, family in json.loads(reduced.attrs["measured"]).items()}
 
 
-def packed_fluency(logs: Sequence[Log], fluent: Mapping[str, Fluent], rows: Sequence[Row]) -> xr.Dataset:
+def packed_fluency(logs: Sequence[Log], fluent: Mapping[str, LogFluency], rows: Sequence[Row]) -> xr.Dataset:
     """Further variables of the data set: the NLL of captions of open logs; and the rows of closed ones.
 
     Parameters
@@ -73,12 +73,12 @@ def packed_fluency(logs: Sequence[Log], fluent: Mapping[str, Fluent], rows: Sequ
     return xr.Dataset(variables, {"read_log": kept}, {"measured_fluency": as_json([vars(row) for row in rows])})
 
 
-def unpacked_fluency(reduced: xr.Dataset) -> tuple[dict[str, Fluent], list[Row]]:
+def unpacked_fluency(reduced: xr.Dataset) -> tuple[dict[str, LogFluency], list[Row]]:
     """What `packed_fluency` was given of open logs, and the rows of closed ones."""
     found = {}
     for i, name in enumerate(reduced["read_log"].values):
         there = reduced["read_image"].values[i] >= 0
-        found[str(name)] = Fluent(reduced["read_image"].values[i, there], reduced["nll"].values[i, there].astype(float))
+        found[str(name)] = LogFluency(reduced["read_image"].values[i, there], reduced["nll"].values[i, there].astype(float))
     return found, read_rows(json.loads(reduced.attrs["measured_fluency"]))
 
 

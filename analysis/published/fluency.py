@@ -29,14 +29,14 @@ TEST = "sign flip of the differences over images, two-sided: 0"
 
 
 @dataclass(frozen=True)
-class Fluent:
+class LogFluency:
     """Mean NLL of the captions of some images, NaN where a caption has fewer than two tokens; sorted by image."""
 
     images: Int[np.ndarray, " image"]
     nll: Float[np.ndarray, " image"]
 
 
-def read_fluency(logs: Sequence[Log], most: int, store: Path) -> dict[str, Fluent]:
+def read_fluency(logs: Sequence[Log], most: int, store: Path) -> dict[str, LogFluency]:
     """Each log's captions of its first `most` images under the packaged language model; from the store where they were read before."""
     from analysis.language.fluency import fluency
     from analysis.language.models import PACKAGED, language_model
@@ -54,13 +54,13 @@ def read_fluency(logs: Sequence[Log], most: int, store: Path) -> dict[str, Fluen
                 read = language_model(PACKAGED)
             answers = sorted(read_log(log.file), key=lambda answer: answer.image_id)[:most]
             nll = fluency(read, [answer.text for answer in answers], LONGEST, log.name)
-            known = Fluent(np.array([answer.image_id for answer in answers], dtype=np.int64), nll)
+            known = LogFluency(np.array([answer.image_id for answer in answers], dtype=np.int64), nll)
             write_bytes(path, json_text({"images": known.images, "nll": known.nll}).encode())
         found[log.name] = known
     return found
 
 
-def fluency_rows(logs: Sequence[Log], fluent: Mapping[str, Fluent], *, level: float = 0.95, seed: int = 0) -> list[Row]:
+def fluency_rows(logs: Sequence[Log], fluent: Mapping[str, LogFluency], *, level: float = 0.95, seed: int = 0) -> list[Row]:
     """The mean NLL of each log, and its paired change from the baseline; not yet corrected over logs."""
     base, rows = baselines(logs), []
     for log in (log for log in logs if log.name in fluent):
@@ -83,10 +83,10 @@ def _row(name: str, values: Float[np.ndarray, " image"], where: Mapping[str, str
     return Row(name, float(found.estimate[0]), UNIT, n, limits, where=dict(where) | {"measure": MEASURE}, reason=found.reason[0], **more)
 
 
-def _kept(path: Path) -> Fluent | None:
+def _kept(path: Path) -> LogFluency | None:
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         nll = [math.nan if value is None else value for value in held["nll"]]
-        return Fluent(np.array(held["images"], dtype=np.int64), np.array(nll, dtype=float))
+        return LogFluency(np.array(held["images"], dtype=np.int64), np.array(nll, dtype=float))
     except (OSError, ValueError, KeyError, TypeError):
         return None

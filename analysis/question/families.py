@@ -20,7 +20,7 @@ SIGN_FLIP = "sign flip over images, two-sided"
 
 
 @dataclass(frozen=True)
-class Columns:
+class FamilyColumns:
     """One family of columns; an image whose `top` or `bottom` is NaN does not take part in that column.
 
     Attributes
@@ -44,7 +44,7 @@ class Columns:
 
     def __post_init__(self):
         if not len(self.names) == len(self.where) == self.top.shape[1]:
-            raise ValueError(f"Columns.names and where must have one entry a column; got {len(self.names)}, {len(self.where)}.")
+            raise ValueError(f"FamilyColumns.names and where must have one entry a column; got {len(self.names)}, {len(self.where)}.")
 
     @property
     def parts(self) -> tuple[Float[np.ndarray, "image column"], Float[np.ndarray, "image column"]]:
@@ -59,7 +59,7 @@ class Columns:
         return self.top - self.null * (1.0 if self.bottom is None else self.bottom)
 
 
-def rows_of(families: Sequence[Columns], *, seed: int = 0, level: float = 0.95) -> list[Row]:
+def rows_of(families: Sequence[FamilyColumns], *, seed: int = 0, level: float = 0.95) -> list[Row]:
     """A row a column. All families share one bootstrap: the same drawn images for every column, and one drawing instead of many."""
     families = [family for family in families if len(family.names)]
     if not families:

@@ -19,7 +19,7 @@ LISTS = ("comparison", "captions")
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredFile:
     """A caption file that was scored.
 
     Attributes
@@ -45,10 +45,10 @@ class Scored:
 
     def __post_init__(self):
         if not 0 < self.level < 1:
-            raise ValueError(f"Scored.level must lie in (0, 1); got {self.level}.")
+            raise ValueError(f"ScoredFile.level must lie in (0, 1); got {self.level}.")
 
 
-def as_text(scored: Scored, provenance: Mapping[str, Any]) -> str:
+def as_text(scored: ScoredFile, provenance: Mapping[str, Any]) -> str:
     """The text of the results file; NaN is null there, and `reasons` says why. The same records give the same bytes."""
     score = scored.score
     document: dict[str, Any] = {
@@ -86,7 +86,7 @@ def must_be_writable(path: Path, read: Sequence[Path] = ()) -> None:
     writable(path.parent)
 
 
-def _captions(scored: Scored) -> list[dict[str, Any]]:
+def _captions(scored: ScoredFile) -> list[dict[str, Any]]:
     found = [record.as_dict() for record in scored.records]
     if not any(scored.files):
         return found

@@ -9,13 +9,13 @@ from analysis.metrics.aggregate import compare, score
 from analysis.metrics.metric import Answer, Metric, Record
 from analysis.score.notes import noted
 from analysis.score.options import Scoring
-from analysis.score.results import Scored
+from analysis.score.results import ScoredFile
 from probes.command.cli import BadInput, Notice
 
 HERE, OTHER = "captions", "against"
 
 
-def scored(config: Scoring) -> Scored:
+def scored(config: Scoring) -> ScoredFile:
     """What the captions are worth.
 
     Raises
@@ -46,7 +46,7 @@ def scored(config: Scoring) -> Scored:
             rows = compare(metric, counted, OTHER, keys=asked, level=config.level, seed=config.seed)
             _tell_of_the_rest(asked)
     images = [answer.file for answer in answers[HERE]]
-    return Scored(metric, found, records[HERE], config.level, notes, rows, prepared.origin, images)
+    return ScoredFile(metric, found, records[HERE], config.level, notes, rows, prepared.origin, images)
 
 
 class AnswersWithProgress(Sequence[Answer]):

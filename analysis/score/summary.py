@@ -3,12 +3,12 @@
 import math
 
 from analysis.metrics.metric import is_share
-from analysis.score.results import Scored
+from analysis.score.results import ScoredFile
 from analysis.stats.rows import Row
 from analysis.telling.wording import aligned, p_value
 
 
-def summary(scored: Scored) -> str:
+def summary(scored: ScoredFile) -> str:
     """The table, what it rests on, and what is missing from it."""
     score, level = scored.score, f"{100 * scored.level:g} %"
     n = f"{_counted(score.answers, 'answer')} of {_counted(score.images, 'image')}"
@@ -38,7 +38,7 @@ def between(limits: tuple[float, float], unit: str) -> str:
     return f"{low} to {high}"
 
 
-def _compared(scored: Scored, level: str) -> list[str]:
+def _compared(scored: ScoredFile, level: str) -> list[str]:
     differences = [row for row in scored.comparison if row.test]
     images = differences[0].n if differences else 0
     head = f"minus --against, on the {_counted(images, 'image')} of both; p: {differences[0].test}" if differences else "nothing to compare"

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Branch, Prompt
+from kvsmooth.baselines.branch import BatchPrompt, Branch
 from kvsmooth.baselines.contrasting import Contrasting
 from kvsmooth.baselines.logits import LogitChange, Pass
 from kvsmooth.baselines.prompt_row import PromptRow
@@ -65,7 +65,7 @@ class AVISC(Contrasting):
         changed = LogitChange(site, change, self.neutral)()
         return (changed,) if self.neutral else (row(), changed)
 
-    def _blinded(self, site: Site, row: PromptRow, at: Pass, prompt: Prompt) -> Prompt:
+    def _blinded(self, site: Site, row: PromptRow, at: Pass, prompt: BatchPrompt) -> BatchPrompt:
         image = image_tokens(site, prompt)
         attention = row.take(at.kept)
         # a row for each beam, alike, side by side: one of each prompt's

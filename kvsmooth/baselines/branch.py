@@ -22,7 +22,7 @@ _NO_INPUTS = {"past_key_values", "use_cache", "labels", "return_dict", "output_a
 
 
 @dataclass(frozen=True)
-class Prompt:
+class BatchPrompt:
     """A prompt of a whole batch, without what generation makes of it.
 
     Attributes
@@ -42,7 +42,7 @@ class Prompt:
     blank: Bool[Tensor, "row position"] | None = None
 
 
-Edit: TypeAlias = Callable[[Prompt], Prompt]
+Edit: TypeAlias = Callable[[BatchPrompt], BatchPrompt]
 """The branch's prompt, from the text's."""
 
 
@@ -64,7 +64,7 @@ class Branch:
         with self.site.following.branch():
             return self._step(at) if CACHE in at.kept.caches else self._begin(at)
 
-    def prompt(self, at: Pass) -> Prompt:
+    def prompt(self, at: Pass) -> BatchPrompt:
         """Its prompt, a row for each of the call's.
 
         Raises
@@ -116,7 +116,7 @@ class Branch:
         logits: Tensor = self.site.speaker(**given).logits[:, -1].float()
         return logits
 
-    def _text(self, at: Pass, told: str) -> Prompt:
+    def _text(self, at: Pass, told: str) -> BatchPrompt:
         """The text's own prompt, a row for each of the call's."""
         ids = torch.cat([ids for ids, _ in at.stream.ids], 1) if at.stream.ids else None
         if ids is None or ids.shape[1] != at.stream.prompt:
@@ -128,10 +128,10 @@ class Branch:
         inputs = {name: value for name, value in source.items() if name in known and isinstance(value, Tensor) and name not in _NO_INPUTS}
         for name in ("input_ids", "attention_mask", "position_ids", "inputs_embeds"):
             inputs.pop(name, None)
-        return Prompt(ids, mask, _positions(at.kwargs, ids), inputs)
+        return BatchPrompt(ids, mask, _positions(at.kwargs, ids), inputs)
 
 
-def without_image(prompt: Prompt, image: Bool[Tensor, "row position"]) -> Prompt:
+def without_image(prompt: BatchPrompt, image: Bool[Tensor, "row position"]) -> BatchPrompt:
     """The prompt without its image's tokens, padded on the left again; positions are counted anew.
 
     Parameters
@@ -145,12 +145,12 @@ def without_image(prompt: Prompt, image: Bool[Tensor, "row position"]) -> Prompt
     mask = stays.gather(1, order).to(prompt.mask.dtype)
     ids = prompt.ids.gather(1, order)
     types = {name: prompt.inputs[name].gather(1, order) for name in TYPES if name in prompt.inputs}
-    return Prompt(ids, mask, (mask.cumsum(1) - 1).clamp_min(0), types, image=False)
+    return BatchPrompt(ids, mask, (mask.cumsum(1) - 1).clamp_min(0), types, image=False)
 
 
 def behind_image(
-    prompt: Prompt, image: Bool[Tensor, "row position"], bos: Bool[Tensor, "row position"], tokens: Int[Tensor, " token"]
-) -> Prompt:
+    prompt: BatchPrompt, image: Bool[Tensor, "row position"], bos: Bool[Tensor, "row position"], tokens: Int[Tensor, " token"]
+) -> BatchPrompt:
     """The prompt with `tokens` behind the last of its image, and behind the token that opens its text; all that follows moves on.
 
     Parameters
@@ -172,7 +172,7 @@ def behind_image(
         start = positions.gather(-1, cut[:, None].clamp_max(positions.shape[-1] - 1).expand(*positions.shape[:-1], 1))
         moved = moved + torch.where(place >= cut[:, None] + more, more, 0)
         positions = torch.where(inserted, start + number, moved)
-    return Prompt(ids, mask, positions, {**prompt.inputs, **types})
+    return BatchPrompt(ids, mask, positions, {**prompt.inputs, **types})
 
 
 def refuse_chunks(method: str, module: torch.nn.Module, given: Mapping[str, Any]) -> None:
@@ -186,14 +186,14 @@ def refuse_chunks(method: str, module: torch.nn.Module, given: Mapping[str, Any]
         raise Unsupported(f"{method} runs a second branch from the whole prompt in one pass; leave prefill_chunk_size out.")
 
 
-def _tiled(prompt: Prompt, times: int) -> Prompt:
+def _tiled(prompt: BatchPrompt, times: int) -> BatchPrompt:
     """All rows again and again: then pixels, whichever way a family lays them out, are in order too."""
     if times == 1:
         return prompt
     inputs = {name: torch.cat([value] * times) for name, value in prompt.inputs.items()}
     positions = None if prompt.positions is None else torch.cat([prompt.positions] * times, -2)
     blank = None if prompt.blank is None else torch.cat([prompt.blank] * times)
-    return Prompt(torch.cat([prompt.ids] * times), torch.cat([prompt.mask] * times), positions, inputs, prompt.image, blank)
+    return BatchPrompt(torch.cat([prompt.ids] * times), torch.cat([prompt.mask] * times), positions, inputs, prompt.image, blank)
 
 
 def _positions(kwargs: Mapping[str, Any], ids: Tensor) -> Tensor | None:

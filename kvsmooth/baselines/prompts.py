@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Edit, Prompt, behind_image, without_image
+from kvsmooth.baselines.branch import BatchPrompt, Edit, behind_image, without_image
 from kvsmooth.baselines.site import Site
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import BOS, IMAGE, token_groups
@@ -18,14 +18,14 @@ def blind(site: Site) -> Edit:
 def disturbed(site: Site, instruction: tuple[int, ...]) -> Edit:
     """Makes the prompt with an instruction behind its image."""
 
-    def edit(prompt: Prompt) -> Prompt:
+    def edit(prompt: BatchPrompt) -> BatchPrompt:
         groups = _groups(site, prompt)
         return behind_image(prompt, groups.eq(IMAGE), groups.eq(BOS), torch.tensor(instruction, dtype=torch.long))
 
     return edit
 
 
-def image_tokens(site: Site, prompt: Prompt) -> Bool[Tensor, "row position"]:
+def image_tokens(site: Site, prompt: BatchPrompt) -> Bool[Tensor, "row position"]:
     """Which tokens of a prompt are its image's.
 
     Raises
@@ -35,7 +35,7 @@ def image_tokens(site: Site, prompt: Prompt) -> Bool[Tensor, "row position"]:
     return _groups(site, prompt).eq(IMAGE)
 
 
-def _groups(site: Site, prompt: Prompt) -> Int[Tensor, "row position"]:
+def _groups(site: Site, prompt: BatchPrompt) -> Int[Tensor, "row position"]:
     groups = token_groups(site.model, prompt.ids, prompt.mask)
     if not groups.eq(IMAGE).any(1).all():
         raise Unsupported(f"{site.method} changes what is seen of an image, and a prompt has none; leave it out for text alone.")

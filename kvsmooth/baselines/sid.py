@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Branch, Prompt
+from kvsmooth.baselines.branch import BatchPrompt, Branch
 from kvsmooth.baselines.contrasting import Contrasting
 from kvsmooth.baselines.least_seen import LeastSeen
 from kvsmooth.baselines.logits import LogitChange, Pass
@@ -59,7 +59,7 @@ class SID(Contrasting):
         least = LeastSeen(site, self.rank, self.layer)
 
         def change(logits: Float[Tensor, "row token"], at: Pass) -> Float[Tensor, "row token"]:
-            def edit(prompt: Prompt) -> Prompt:
+            def edit(prompt: BatchPrompt) -> BatchPrompt:
                 image = image_tokens(site, prompt)
                 self._check(int(image.sum(1).min()))
                 least.begin(at, image, len(logits))

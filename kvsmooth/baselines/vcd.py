@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kvsmooth.baselines.branch import Branch, Prompt
+from kvsmooth.baselines.branch import BatchPrompt, Branch
 from kvsmooth.baselines.contrasting import Contrasting
 from kvsmooth.baselines.logits import LogitChange, Pass
 from kvsmooth.baselines.site import Site
@@ -64,7 +64,7 @@ class VCD(Contrasting):
 
         return (LogitChange(site, change, self.neutral)(),)
 
-    def _noised(self, prompt: Prompt) -> Prompt:
+    def _noised(self, prompt: BatchPrompt) -> BatchPrompt:
         pixels = prompt.inputs.get("pixel_values")
         if pixels is None:
             raise Unsupported("vcd diffuses an image and the prompt came without pixel_values; pass them to the model.")

@@ -13,7 +13,7 @@ from torch.nn.functional import cosine_similarity, normalize
 from transformers import DynamicCache
 
 from kvsmooth.baselines.bare import Bare
-from kvsmooth.baselines.branch import Branch, Prompt, refuse_chunks
+from kvsmooth.baselines.branch import BatchPrompt, Branch, refuse_chunks
 from kvsmooth.baselines.columns import prompt_groups
 from kvsmooth.baselines.exits import Exits, check_places
 from kvsmooth.baselines.logits import LogitChange, Pass
@@ -165,7 +165,7 @@ class _Prompts:
         return torch.stack(states[1:], 1)
 
 
-def _inputs(prompt: Prompt, site: Site) -> dict[str, Any]:
+def _inputs(prompt: BatchPrompt, site: Site) -> dict[str, Any]:
     given = {**prompt.inputs, "input_ids": prompt.ids, "attention_mask": prompt.mask}
     positioned = prompt.positions is not None and "position_ids" in inspect.signature(type(site.speaker).forward).parameters
     return {**given, "position_ids": prompt.positions} if positioned else given

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.claims.forest import DOSES, SHOWN, Effect, effects, forest, heterogeneity
+from analysis.claims.forest import DOSES, SHOWN, ForestMark, effects, forest, heterogeneity
 from analysis.plots.style import house
 from probes.command.cli import BadInput
 from tests.rooms import ROOT
@@ -14,7 +14,7 @@ from tests.rooms import ROOT
 
 def effect(estimate, error, subject="a", dose=0.7):
     half = 1.959963984540054 * error
-    return Effect(subject, dose, "chair_s", estimate, (estimate - half, estimate + half), 100, True)
+    return ForestMark(subject, dose, "chair_s", estimate, (estimate - half, estimate + half), 100, True)
 
 
 def test_heterogeneity_by_hand():

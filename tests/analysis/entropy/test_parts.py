@@ -10,7 +10,7 @@ from analysis.entropy.distance import rank_correlations
 from analysis.entropy.names import CLASSES
 from analysis.entropy.random_walk import reduce_walk
 from analysis.entropy.tokens import classes, kind
-from analysis.question.families import Columns, rows_of, with_primaries
+from analysis.question.families import FamilyColumns, rows_of, with_primaries
 from tests.analysis.entropy.planted import LAGS, planted, states
 
 
@@ -98,14 +98,16 @@ def test_walk_sums_equal_loops_over_the_states():
 class TestTested:
     def test_a_ratio_is_that_of_sums_and_a_mean_counts_present_images(self):
         top, bottom = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 4.0]]), np.array([[2.0, 1.0], [2.0, 1.0], [4.0, 1.0]])
-        rows = rows_of([Columns(["a", "b"], top, "1", [{}, {}], bottom=bottom, null=1.0), Columns(["c"], top[:, 1:], "nat", [{}])])
+        rows = rows_of(
+            [FamilyColumns(["a", "b"], top, "1", [{}, {}], bottom=bottom, null=1.0), FamilyColumns(["c"], top[:, 1:], "nat", [{}])]
+        )
         assert [row.estimate for row in rows] == pytest.approx([9 / 8, 3.0, 3.0])
         assert [row.n for row in rows] == [3, 2, 2]
 
     def test_primaries_come_first_with_holm_over_them(self):
         draw = np.random.default_rng(0)
         values = draw.normal(size=(40, 3)) + np.array([0.0, 1.0, 0.0])
-        rows = rows_of([Columns(["a", "b", "c"], values, "1", [{}] * 3)])
+        rows = rows_of([FamilyColumns(["a", "b", "c"], values, "1", [{}] * 3)])
         found = with_primaries(rows, ("b", "c", "lost"))
         assert [row.name for row in found] == ["b", "c", "a"]
         assert found[0].p_adjusted == pytest.approx(2 * found[0].p)
@@ -113,10 +115,10 @@ class TestTested:
         assert [row.role for row in found] == ["primary", "primary", "exploratory"]
 
     def test_a_column_without_any_image_says_so_and_speaks_of_no_arms(self):
-        (row,) = rows_of([Columns(["a"], np.full((4, 1), np.nan), "1", [{}])])
+        (row,) = rows_of([FamilyColumns(["a"], np.full((4, 1), np.nan), "1", [{}])])
         assert row.reason == "no image has a value"
 
     def test_described_rows_are_not_tested(self):
-        (row,) = rows_of([Columns(["a"], np.ones((4, 1)), "1", [{}], role="descriptive")])
+        (row,) = rows_of([FamilyColumns(["a"], np.ones((4, 1)), "1", [{}], role="descriptive")])
         assert np.isnan(row.p)
         assert row.test == ""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.published.data import packed_fluency, unpacked_fluency
-from analysis.published.fluency import Fluent, fluency_rows, read_fluency
+from analysis.published.fluency import LogFluency, fluency_rows, read_fluency
 from analysis.published.logs import read_logs
 from tests.analysis.published import write_world
 
@@ -16,7 +16,7 @@ def logs(tmp_path):
 
 def fluent(logs, seed=0):
     rng = np.random.default_rng(seed)
-    return {log.name: Fluent(np.arange(i, 20 + i), rng.normal(2 + 0.5 * i, 0.1, 20)) for i, log in enumerate(logs)}
+    return {log.name: LogFluency(np.arange(i, 20 + i), rng.normal(2 + 0.5 * i, 0.1, 20)) for i, log in enumerate(logs)}
 
 
 def test_rows_are_plain_means_and_paired_differences(logs):
