@@ -9,6 +9,7 @@ from analysis.benchmark.config import UNNUMBERED, BenchmarkConfig
 from analysis.benchmark.evaluation import Evaluation
 from analysis.benchmark.fluent import Fluent, judged, kept_in
 from analysis.benchmark.names import BASELINE
+from analysis.benchmark.omission import beyond_omission
 from analysis.benchmark.plan import Plan
 from analysis.benchmark.planning import BenchmarkRun, usable
 from analysis.benchmark.store import Line
@@ -79,6 +80,7 @@ def scored(
         rows = compare(measured.metric, records, BASELINE, keys=keys, level=config.level, seed=config.seed)
     else:
         rows = _alone(measured, records, config)
+    beyond, left_out = beyond_omission(measured.metric, counted, records, level=config.level, seed=config.seed)
     path = home / "benchmark.json"
     more = {
         "methods": [_method(run, one.name, lines[one.name], records.get(one.name, ())) for one in run.methods],
@@ -92,13 +94,18 @@ def scored(
             "benchmark": config.benchmark,
             "mode": measured.metric.mode,
             "subject": run.plan.subject,
-            "notes": [*measured.notes, *(f"{name}: {note}" for name, told in notes.items() for note in told), *beside.notes],
+            "notes": [
+                *measured.notes,
+                *(f"{name}: {note}" for name, told in notes.items() for note in told),
+                *beside.notes,
+                *left_out,
+            ],
             "fluency": beside.about,
             "questions": len(run.plan.items),
             "images": len({item.image_id for item in run.plan.items}),
         },
     }
-    write_bytes(path, as_json([*rows, *beside.rows], origin, **more).encode())
+    write_bytes(path, as_json([*rows, *beside.rows, *beyond], origin, **more).encode())
     return read_results(path)
 
 

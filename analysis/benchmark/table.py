@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from analysis.benchmark.grid import cell, change, grid, level
 from analysis.benchmark.names import BASELINE
+from analysis.benchmark.omission_told import omission_told
 from analysis.benchmark.published import published
-from analysis.language.metric import MEASURES, NLL_UNIT
+from analysis.language.metric import MEASURES
 from analysis.metrics import METRICS
-from analysis.metrics.metric import is_share
 from analysis.telling.wording import p_value
 
 Found = Mapping[str, Any]
@@ -26,24 +27,25 @@ def heading(benchmark: str, measure: str) -> str:
 def markdown(found: Found) -> str:
     """The whole table."""
     about, config = found["about"], found["provenance"]["config"]
-    level = f"{100 * config['level']:g} %"
+    coverage = f"{100 * config['level']:g} %"
     units = {one["name"]: one["unit"] for one in found["measures"]}
     names, rows = shown(found), {row["name"]: row for row in found["results"]}
     methods = [one for one in found["methods"] if one["scored"]]
     counted = f"{about['questions']:,} questions about {about['images']:,} images" if about["questions"] != about["images"] else ""
     counted = counted or f"{about['images']:,} images"
     head = f"# {about['benchmark']}: {about['subject']}, {counted}, mode {about['mode']}"
-    parts = [head, f"Measured here; shares in percent, in brackets {level} intervals that resample images."]
+    parts = [head, f"Measured here; shares in percent, in brackets {coverage} intervals that resample images."]
     level_rows = [
-        [_cell(one["name"]), *(_value(rows.get(f"{about['benchmark']}/{name}/{one['name']}"), units[name]) for name in names)]
+        [cell(one["name"]), *(level(rows.get(f"{about['benchmark']}/{name}/{one['name']}"), units[name]) for name in names)]
         for one in methods
     ]
-    parts.append(_grid(["method", *(heading(about["benchmark"], name) for name in names)], level_rows))
+    parts.append(grid(["method", *(heading(about["benchmark"], name) for name in names)], level_rows))
     parts += fluency_told(found)
     others = [one for one in methods if one["name"] != BASELINE]
     if others and any(one["name"] == BASELINE for one in methods):
         parts += _differences(found, rows, units, names, [one["name"] for one in others])
-    parts.append(_grid(["method", "answers", "tokens", "at the limit", "s an answer", "mean rate"], [_made(one) for one in methods]))
+        parts += omission_told(rows, [one["name"] for one in others])
+    parts.append(grid(["method", "answers", "tokens", "at the limit", "s an answer", "mean rate"], [_made(one) for one in methods]))
     parts += _published(about["benchmark"])
     return "\n\n".join([*parts, *_told(found)]) + "\n"
 
@@ -69,12 +71,12 @@ def _differences(found: Found, rows: Found, units: Found, names: Iterable[str], 
         for name in names:
             row = rows.get(f"{benchmark}/{name}/{other} - {BASELINE}")
             if row is not None:
-                told = [_difference(row, units[name]), p_value(row["p"], ""), p_value(row["p_adjusted"], "")]
-                table.append([_cell(other), heading(benchmark, name) + (" *" if name in primary else ""), str(row["n"]), *told])
+                told = [change(row, units[name]), p_value(row["p"], ""), p_value(row["p_adjusted"], "")]
+                table.append([cell(other), heading(benchmark, name) + (" *" if name in primary else ""), str(row["n"]), *told])
     head = f"Paired with {BASELINE} on the questions that both answered: difference (percentage points for shares); p of exchanging the"
     head += " methods within images, corrected by Holm over methods × primary measures (*), and apart over methods × all others"
     head += ", those of fluency apart again." if found["about"].get("fluency") else "."
-    return [head, _grid(["method", "measure", "images", "difference", "p", "p corrected"], table)]
+    return [head, grid(["method", "measure", "images", "difference", "p", "p corrected"], table)]
 
 
 def _published(benchmark: str) -> list[str]:
@@ -88,7 +90,7 @@ def _published(benchmark: str) -> list[str]:
         for subject, method in dict.fromkeys((one.subject, one.method) for one in found)
     ]
     head = f"Published, not measured here ({found[0].source}; COCO images of that paper's choice, percent, no intervals given):"
-    return [head, _grid(["subject", "method", *(heading(benchmark, name) for name in names)], rows)]
+    return [head, grid(["subject", "method", *(heading(benchmark, name) for name in names)], rows)]
 
 
 def _told(found: Found) -> list[str]:
@@ -108,39 +110,10 @@ def _told(found: Found) -> list[str]:
 def _made(one: Found) -> list[str]:
     rate = "" if one["rate"] is None else f"{one['rate']:.2f}"
     return [
-        _cell(one["name"]),
+        cell(one["name"]),
         f"{one['answers']:,}",
         f"{one['tokens']:.1f}",
         f"{100 * one['at_limit']:.1f} %",
         f"{one['seconds']:.2f}",
         rate,
     ]
-
-
-def _value(row: Found | None, unit: str) -> str:
-    if row is None or row["estimate"] is None:
-        return "undefined"
-    scale, digits = 100 if is_share(unit) else 1, _digits(unit)
-    limits = "" if None in row["interval"] else f" [{', '.join(f'{scale * limit:.{digits}f}' for limit in row['interval'])}]"
-    return f"{scale * row['estimate']:.{digits}f}{limits}"
-
-
-def _difference(row: Found, unit: str) -> str:
-    if row["estimate"] is None:
-        return f"undefined ({row['reason']})"
-    scale, digits = 100 if is_share(unit) else 1, _digits(unit)
-    limits = "" if None in row["interval"] else f" [{', '.join(f'{scale * limit:+.{digits}f}' for limit in row['interval'])}]"
-    return f"{scale * row['estimate']:+.{digits}f}{limits}"
-
-
-def _digits(unit: str) -> int:
-    return 2 if unit == NLL_UNIT else 1
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def _grid(head: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

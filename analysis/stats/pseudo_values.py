@@ -10,6 +10,9 @@ from jaxtyping import Float
 
 from analysis.stats.bootstrap import Statistic
 
+TOGETHER = 2000
+"""Images that are left out in one call: of all images at once, the indices of many thousands would fill the memory."""
+
 
 def pseudo_values(statistic: Statistic, images: int) -> Float[np.ndarray, "image quantity"]:
     """The pseudo-values of each quantity; NaN where the statistic is undefined without one of the images.
@@ -20,5 +23,6 @@ def pseudo_values(statistic: Statistic, images: int) -> Float[np.ndarray, "image
     """
     everything = np.arange(images)
     whole = np.asarray(statistic(everything), dtype=float)
-    left = np.asarray(statistic(np.array([np.delete(everything, image) for image in everything])), dtype=float)
-    return images * whole - (images - 1) * left.T
+    parts = [everything[start : start + TOGETHER] for start in range(0, images, TOGETHER)]
+    left = [np.asarray(statistic(np.array([np.delete(everything, image) for image in part])), dtype=float) for part in parts]
+    return images * whole - (images - 1) * np.concatenate(left, axis=-1).T

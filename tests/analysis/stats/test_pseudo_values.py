@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analysis.stats import pseudo_values as module
 from analysis.stats.bootstrap import mean, median, ratio
 from analysis.stats.pseudo_values import pseudo_values
 
@@ -29,3 +30,10 @@ def test_undefined_without_an_image_is_nan_for_that_image():
 def test_of_a_median_they_jump():
     values = np.arange(8.0)[:, None]
     assert len(np.unique(pseudo_values(median(values), 8).round(6))) == 2
+
+
+def test_leaving_out_part_by_part_changes_nothing(monkeypatch):
+    statistic = mean(np.random.default_rng(3).normal(size=(25, 2)))
+    at_once = pseudo_values(statistic, 25)
+    monkeypatch.setattr(module, "TOGETHER", 7)
+    assert pseudo_values(statistic, 25) == pytest.approx(at_once)
