@@ -18,7 +18,7 @@ _TEST = f"Filled: corrected p < 0.05 (exchange of arms within images; CHAIR by m
 _LEVELS = "Points: ratios of sums over images; bars and bands: {level:.4g} % cluster BCa intervals over images."
 NOTES = {
     "ladder": f"{_BARS}\n{_TEST}",
-    "layers": f"{_BARS}\na-d: points: one layer, lines: those beneath (orange: KVSmooth). Filled, solid: corrected p < 0.05; {_COLOURS}",
+    "layers": f"{_BARS}\na-d: points: one layer, lines: those beneath (vermilion: KVSmooth). Filled, solid: corrected p < 0.05; {_COLOURS}",
     "places": f"{_LEVELS}\nK × V: interaction, (both − keys) − (values − neither).",
     "dose": f"{_LEVELS} The curve begins at no smoothing.\nSlope (per unit of rate) and Kendall's τ: over the constant rates.",
     **dict.fromkeys(("detectors", "options", "cross"), f"{_BARS.replace('Δ', 'Δ to no smoothing')}\n{_TEST}"),

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from analysis.cells.measures import MEASURES
 from analysis.cells.names import BASELINE, MIX_WORDS, PAPER
 from analysis.plots.forest import Point, forest
-from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, NULL_COLOUR
+from analysis.plots.style import ARM_COLOURS, BETTER, BLACK, CONSTANT_COLOUR, KIND_COLOURS, NULL_COLOUR, WORSE
 
 Rows = Mapping[str, Mapping[str, Any]]
 ALPHA = 0.05
@@ -24,7 +24,6 @@ LABELS = {
     "length": "length (words)",
 }
 SAME = "0.5"
-BETTER, WORSE = "#009E73", "#CC79A7"
 
 
 def known(row: Mapping[str, Any] | None) -> bool:
@@ -62,7 +61,7 @@ def differences(ax: Axes, rows: Rows, pairs: Sequence[tuple[str, str]], labels: 
         ax.axvspan(-margin, margin, color=SAME, alpha=0.13, linewidth=0)
         if rings:
             ax.plot(*zip(*rings, strict=True), "o", markersize=6.5, markerfacecolor="none", markeredgecolor=SAME, markeredgewidth=0.9)
-    forest([(LABELS[measure], "#222222", "o", points)], [""] * len(pairs), ax=ax)
+    forest([(LABELS[measure], BLACK, "o", points)], [""] * len(pairs), ax=ax)
     ax.set_yticks(range(len(pairs)), list(labels)[::-1])
     narrow = ax.get_subplotspec().get_gridspec().ncols > len(FOUR)
     ax.locator_params(axis="x", nbins=2 if narrow else 4, steps=[1, 2, 5, 10])
@@ -97,9 +96,9 @@ def by_layer(ax: Axes, rows: Rows, single: Mapping[int, str], bands: Mapping[tup
     for layer, cell in single.items():
         row = rows.get(f"{cell} - {BASELINE}/{measure}")
         if known(row):
-            ax.plot([layer, layer], row["interval"], color="#222222", linewidth=0.9, zorder=3)
-            face = "#222222" if passes(row) else "white"
-            ax.plot(layer, row["estimate"], "o", color="#222222", markerfacecolor=face, markeredgewidth=0.7, zorder=4)
+            ax.plot([layer, layer], row["interval"], color=BLACK, linewidth=0.9, zorder=3)
+            face = BLACK if passes(row) else "white"
+            ax.plot(layer, row["estimate"], "o", color=BLACK, markerfacecolor=face, markeredgewidth=0.7, zorder=4)
     layers = list(single)
     ax.set_xticks(layers[:: max(1, int(np.ceil(len(layers) / 6)))])
     ax.set(xlabel="layer", ylabel="Δ")
@@ -108,8 +107,8 @@ def by_layer(ax: Axes, rows: Rows, single: Mapping[int, str], bands: Mapping[tup
 def two_by_two(ax: Axes, rows: Rows, measure: str) -> None:
     """Levels with intervals: keys not smoothed and smoothed along the axis, a line for values not smoothed and one for smoothed."""
     lines = {
-        "values as they are": ((BASELINE, "keys only"), "#222222", "o", "-"),
-        "values smoothed": (("values only", PAPER), "#CC79A7", "s", "--"),
+        "values as they are": ((BASELINE, "keys only"), BLACK, "o", "-"),
+        "values smoothed": (("values only", PAPER), KIND_COLOURS["value"], "s", "--"),
     }
     for i, (label, (cells, colour, marker, style)) in enumerate(lines.items()):
         found = [rows.get(f"{cell}/{measure}") for cell in cells]

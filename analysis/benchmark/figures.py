@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.published import Published, published
 from analysis.benchmark.table import heading, shown
+from analysis.metrics.chair import MEASURES as CHAIR
 from analysis.metrics.metric import is_share
 from analysis.plots.forest import Point, forest
-from analysis.plots.style import ARM_COLOURS, ARM_LABELS, CONSTANT_COLOUR, PAGE, figure, house, letter, save
+from analysis.plots.style import ARM_COLOURS, ARM_LABELS, CONSTANT_COLOUR, DOSE_COLOUR, OTHERS, PAGE, figure, house, letter, save
 
 Found = Mapping[str, Any]
 ALPHA = 0.05
-FURTHER = ("#E69F00", "#CC79A7", "#009E73", "#7A7A7A", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 PUBLISHED = {"baseline": BASELINE, "KVSmooth": "kvsmooth"}
 NOTE = (
@@ -79,7 +79,8 @@ def compose(found: Found) -> Figure:
         forest(
             [(label(name), colours[name], marks[name], points([length], name, False)) for name in order], [""], null=math.nan, ax=axes[2]
         )
-        axes[2].set(xlabel=f"caption length, {units[length]}", xlim=(0, None))
+        # results that were written before say "tokens", which the words of a caption are not
+        axes[2].set(xlabel=f"caption length, {CHAIR[length].unit}", xlim=(0, None))
         letter(axes[2], "c", "length")
     for ax in axes[1:]:
         ax.tick_params(axis="y", length=0)
@@ -115,12 +116,12 @@ def label(name: str) -> str:
 
 
 def colours_of(methods: Sequence[str]) -> dict[str, str]:
-    """A colour a method; those of the house for the arms and constant rates."""
-    further = iter(FURTHER * len(methods))
+    """A colour a method; those of the house for the arms, for one more dose of KVSmooth and for a constant rate."""
+    further = iter(OTHERS * len(methods))
     found: dict[str, str] = {}
     for name in sorted(methods, key=lambda name: ":" in name):  # an arm without options first: the house's colour is its own
         kind = name.partition(":")[0]
-        usual = CONSTANT_COLOUR if kind == "constant" else ARM_COLOURS.get(kind)
+        usual = CONSTANT_COLOUR if kind == "constant" else DOSE_COLOUR if name.startswith("kvsmooth:") else ARM_COLOURS.get(kind)
         found[name] = usual if usual is not None and usual not in found.values() else next(further)
     return found
 

@@ -17,12 +17,12 @@ from scipy.stats import chi2, norm
 
 from analysis.captions.measures import MEASURES
 from analysis.cells.measures import MEASURES as CELLS
-from analysis.plots.style import PAGE, figure, letter
+from analysis.plots.style import ARM_COLOURS, DOSE_COLOUR, PAGE, figure, letter
 from analysis.question.question import stored_rows
 
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
-COLOURS = {0.3: "#E69F00", 0.7: "#D55E00"}
+COLOURS = {0.3: DOSE_COLOUR, 0.7: ARM_COLOURS["kvsmooth"]}
 POINTS = {"early": "early in training", "middle": "middle of training", "last": "end of training", "seed1": "without short lists"}
 MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (

@@ -11,10 +11,10 @@ from analysis.captions.measures import MEASURES
 from analysis.dose.controls import CONTROLS
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED, named
 from analysis.dose.rule import eligible
-from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+from analysis.plots.style import ARM_COLOURS, DOSE_COLOUR, PAGE, figure, letter
 
 SHOWN = ("chair_i", "chair_s", "recall", "looping")
-COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
+COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: DOSE_COLOUR, PUBLISHED: ARM_COLOURS["kvsmooth"]}
 NOTE = (
     "a to d: {scenes} validation scenes; grey: doses that the rule bars; star: chosen. e to h: {n} test scenes; black: controls.\n"
     "Bars: {level:.4g} % cluster BCa intervals over images. Filled: p < 0.05 against none, by Holm, doses and controls apart."
@@ -44,10 +44,9 @@ def curve(ax: Axes, rows: Rows, measure: str, doses: Sequence[float], admitted: 
     for value, row, fine in zip(doses, found, admitted, strict=True):
         colour = "#222222" if fine else "0.75"
         ax.vlines(value, *row["interval"], color=colour, lw=0.9)
-        best = value == dose
-        ax.plot(
-            value, row["estimate"], "*" if best else "o", color=COLOURS[CHOSEN] if best else colour, markersize=8 if best else 3.2, zorder=3
-        )
+        mark, size = ("*", 8) if value == dose else ("o", 3.2)
+        colour = COLOURS[CHOSEN if dose else NONE] if value == dose else colour
+        ax.plot(value, row["estimate"], mark, color=colour, markersize=size, zorder=3)
     ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
     ax.set_xlabel("lambda_ref")
 

@@ -20,7 +20,7 @@ from analysis.drift.panels import (
     uniform,
 )
 from analysis.plots.rates import clipped, ecdf
-from analysis.plots.style import ARM_LABELS, KIND_COLOURS, NULL_COLOUR, PAGE, figure, legend, legend_above, legend_below, letter
+from analysis.plots.style import ARM_LABELS, KIND_COLOURS, NULL_COLOUR, PAGE, WINE, figure, legend, legend_above, legend_below, letter
 from analysis.question.arms import CONTROL, TREATED
 
 HEADROOM = 1.08  # of the highest limit, so that no point lies on the frame
@@ -121,7 +121,7 @@ def smoothing(reduced: xr.Dataset, rows: Rows) -> Figure:
         shares = [
             (f"at floor {low:.2g}", "#4D4D4D", floor),
             ("between", "#DDDDDD", 1 - floor - ceiling),
-            (f"at ceiling {high:.2g}", "#E69F00", ceiling),
+            (f"at ceiling {high:.2g}", WINE, ceiling),
         ]
         clipped(shares, layers[touched], ax=middle)
         legend(left, loc="upper left")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 
 from analysis.drift.quantities import GROUPS, QUANTITIES
 from analysis.plots.composition import composition
@@ -74,6 +75,8 @@ def groups(ax: Axes, reduced: xr.Dataset, regime: str, arm: str) -> None:
     if shares:
         composition(reduced["step"].values, shares, GROUP_COLOURS, ax=ax)
         uniform(ax, reduced, regime, arm, "k", "uniform\nattention\nto image")
+        for line in ax.lines:  # seen on dark areas too
+            line.set_path_effects([withStroke(linewidth=2.6, foreground="white")])
     ax.set(xlabel="decoding step (tokens)", ylabel="share of attention")
 
 

@@ -12,7 +12,7 @@ from analysis.entropy.names import CLASSES, CONTRASTS, REFERENCES
 from analysis.entropy.panels import LEVEL, by_lag, by_layer, by_place
 from analysis.plots.forest import Point, forest
 from analysis.plots.heat import heat
-from analysis.plots.style import ARM_COLOURS, ARM_LABELS, NULL_COLOUR, PAGE, figure, legend, legend_below, letter
+from analysis.plots.style import ARM_COLOURS, ARM_LABELS, BLACK, INDIGO, NULL_COLOUR, PAGE, SAND, WINE, figure, legend, legend_below, letter
 from analysis.question.arms import ARMS, CONTRAST, CONTROL
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -27,7 +27,7 @@ NOTES = {
     "fixed mean.\nSteps from the first generated token on; layers weigh alike in the band. Filled: corrected p < 0.05 against the walk "
     "(sign flip over images, max-T over layers and band).",
 }
-CLASS_COLOURS = dict(zip(CLASSES, ("#999999", "#000000", "#56B4E9", "#E69F00", "#009E73"), strict=True))
+CLASS_COLOURS = dict(zip(CLASSES, ("#999999", BLACK, WINE, SAND, INDIGO), strict=True))
 CLASS_MARKERS = dict(zip(CLASSES, "xosD^", strict=True))
 REFERENCE_LABELS = {"drift_mean": "mean so far", "drift_step": "previous state", "drift_image": "image", "drift_prompt": "prompt's end"}
 
@@ -67,7 +67,7 @@ def entropy_classes(data: xr.Dataset, rows: Rows) -> Figure:
     for name in CLASSES:
         means = [rows.get(f"means/share/{name}/{CONTROL}/layer {layer}") for layer in layers]
         by_place(left, layers.tolist(), means, CLASS_COLOURS[name], CLASS_MARKERS[name], name)
-    left.set(xlabel="layer", ylabel="row entropy / ln(keys)", xticks=layers)
+    left.set(xlabel="layer", ylabel="row entropy / ln(keys)", xticks=layers[:: -(-len(layers) // 15)])
     letter(left, "d", "by token class, no smoothing")
     legend_below(left)
     shown = [name for name in CONTRASTS if f"classes/centred/{name}/{CONTROL}/band" in rows][::-1]

@@ -8,13 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.captions.measures import MEASURES
-from analysis.plots.style import PAGE, figure, legend_above, letter
+from analysis.plots.style import OTHERS, PAGE, figure, legend_above, letter
 
 NOTE = (
     "Lines: ratios of sums over the same {n} images, greedy; bands: {level:.4g} % cluster BCa interval over images.\n"
     "Filled: corrected p < 0.05 against none, exchange of arms within images; CHAIR by max-T over points, doses and both, else Holm."
 )
-COLOURS = ("#56B4E9", "#E69F00", "#222222", "#CC79A7")
 MARKERS = "os^D"
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -25,7 +24,7 @@ def draw_all(points: Sequence[str], doses: Sequence[float], rows: Rows) -> dict[
     axes = made.subplots(2, 4, sharex=True)
     for which, (ax, (name, measure)) in enumerate(zip(axes.flat, MEASURES.items(), strict=True)):
         for i, point in enumerate(points):
-            curve(ax, rows, point, name, doses, COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
+            curve(ax, rows, point, name, doses, OTHERS[i % len(OTHERS)], MARKERS[i % len(MARKERS)])
         letter(ax, "abcdefgh"[which], measure.label)
         ax.set_ylim(bottom=0)
     for ax in axes[-1]:

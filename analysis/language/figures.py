@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.language.findings import told
-from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, PAGE, figure, letter
 
 Rows = Mapping[str, Mapping[str, Any]]
 NOTE = (
@@ -18,6 +18,7 @@ NOTE = (
     "cluster BCa\nintervals over texts. Filled: differs from no smoothing (a, b, c), sign flip over texts, max-T over the arms of a family."
 )
 GREY = "#666666"
+COLOURS = {PAPER: ARM_COLOURS["kvsmooth"], "mean": CONSTANT_COLOUR}
 
 
 def draw_all(rows: Rows) -> dict[str, Figure]:
@@ -37,7 +38,10 @@ def draw_all(rows: Rows) -> dict[str, Figure]:
 
 def dose(ax: Axes, rows: Rows) -> None:
     """Perplexity over the realised mean rate: the paper's rule against constant rates."""
-    for family, label, colour, marker in (("dose", "guided by entropy", ARM_COLOURS["kvsmooth"], "o"), ("constant", "constant", GREY, "s")):
+    for family, label, colour, marker in (
+        ("dose", "guided by entropy", ARM_COLOURS["kvsmooth"], "o"),
+        ("constant", "constant rate", CONSTANT_COLOUR, "s"),
+    ):
         arms = _arms(rows, family) + ([PAPER] if family == "dose" else [])
         at = sorted((rows[f"{arm}/rate"]["estimate"], rows[f"{arm} - {BASELINE}/nll"]) for arm in arms if f"{arm}/rate" in rows)
         if not at:
@@ -57,7 +61,7 @@ def forest(ax: Axes, rows: Rows, arms: list[str], _: str) -> None:
     """Perplexity of each arm, the paper's on top."""
     for place, arm in enumerate(reversed(arms)):
         row = rows[f"{arm} - {BASELINE}/nll"]
-        colour = ARM_COLOURS["kvsmooth"] if arm == PAPER else GREY
+        colour = COLOURS.get(arm, GREY)
         low, high = np.exp(row["interval"])
         ax.hlines(place, low, high, color=colour, lw=0.9)
         face = colour if row["p_adjusted"] < 0.05 else "white"
@@ -71,7 +75,9 @@ def forest(ax: Axes, rows: Rows, arms: list[str], _: str) -> None:
 def parts(ax: Axes, rows: Rows) -> None:
     """The change by kind of token and by distance from a sentence end: guided against its own mean."""
     names = [row["where"]["part"] for row in rows.values() if row["where"].get("part") and row["where"]["treated"] == PAPER and row["n"]]
-    for shift, (arm, colour, marker) in zip((0.15, -0.15), ((PAPER, ARM_COLOURS["kvsmooth"], "o"), ("mean", GREY, "s")), strict=True):
+    for shift, (arm, colour, marker) in zip(
+        (0.15, -0.15), ((PAPER, ARM_COLOURS["kvsmooth"], "o"), ("mean", COLOURS["mean"], "s")), strict=True
+    ):
         for place, name in enumerate(reversed(names)):
             row = rows.get(f"{arm} - {BASELINE}/nll/{name}")
             if row is not None and math.isfinite(row["estimate"]):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.cells.names import BASELINE, PAPER
 from analysis.mechanism.findings import NAMES, measures_of
 from analysis.mechanism.measures import MEASURES
-from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+from analysis.plots.style import ARM_COLOURS, BETTER, PAGE, figure, letter
 
 NOTE = (
     "{n} captions, the same tokens fed to every arm. Bars: {level:.4g} % cluster BCa over images. Filled: corrected p < 0.05, sign flip, "
@@ -39,7 +39,7 @@ def draw_all(arms: Sequence[str], rows: Rows) -> dict[str, Figure]:
         ax.set_yticks(range(len(shown)), [NAMES.get(arm, arm) for arm in shown] if number % across == 0 else [""] * len(shown))
         low, high = ax.get_xlim()
         if sign := MEASURES[name].sign:
-            ax.axvspan(*((0, max(high, 0)) if sign > 0 else (min(low, 0), 0)), color="#009E73", alpha=0.1, lw=0, zorder=-1)
+            ax.axvspan(*((0, max(high, 0)) if sign > 0 else (min(low, 0), 0)), color=BETTER, alpha=0.1, lw=0, zorder=-1)
             ax.set_xlim(low, high)
         ax.set_xlabel("Δ share" if MEASURES[name].unit == "1" else f"Δ {MEASURES[name].unit}")
         letter(ax, "abcdef"[number], MEASURES[name].short)

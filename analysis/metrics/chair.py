@@ -33,7 +33,7 @@ MEASURES = {
     "precision": Measure("precision", True),
     "f1": Measure("F1", True),
     "f1_instance": Measure("F1 (1 − CHAIR_i)", True),
-    "length": Measure("length", None, "tokens"),
+    "length": Measure("length", None, "words"),
     "mentions": Measure("mentions", None, "mentions"),
     **TEXT_MEASURES,
 }

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from probes.command.cli import BadInput
 
 SHARE = "1"
-"""The unit of a fraction: of what is counted, or of a mean of such; any other unit is a noun, such as "tokens"."""
+"""The unit of a fraction: of what is counted, or of a mean of such; any other unit is a noun, such as "words"."""
 
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 

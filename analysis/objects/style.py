@@ -1,16 +1,15 @@
 """Colours and labels of sets of objects, outcomes and regimes in figures of `analysis.logits` and `analysis.coupling`."""
 
 from analysis.objects.names import VOCABULARY
-from analysis.plots.style import OBJECT_COLOURS
+from analysis.plots.style import INDIGO, NULL_COLOUR, OBJECT_COLOURS
 
-# Okabe and Ito's palette without the two colours of the arms
 SET_COLOURS = {
     "present": OBJECT_COLOURS["present"],
     "present unsaid": OBJECT_COLOURS["present"],
     "hallucinated": OBJECT_COLOURS["hallucinated"],
     "hallucinated unsaid": OBJECT_COLOURS["hallucinated"],
-    "typical": "#E69F00",
-    "other": "#7A7A7A",
+    "typical": INDIGO,
+    "other": NULL_COLOUR,
 }
 SET_LABELS = {
     "present": "present",

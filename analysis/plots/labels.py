@@ -11,6 +11,8 @@ SIZE = 4.8
 """Points; a letter is taken to be 0.6 of it wide."""
 MARK = 2.2
 """Half the side of a point's square, in points."""
+HIDDEN = 4
+"""What covering a named point costs beside the same area of anything else: who reads its name looks for it."""
 _SIDES = [(1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1)]
 _ACROSS, _ALONG = {1: "left", 0: "center", -1: "right"}, {1: "bottom", 0: "center", -1: "top"}
 Box = tuple[float, float, float, float]
@@ -39,14 +41,17 @@ def names(
     scale = 72 / ax.figure.dpi
     spots = [tuple(scale * value for value in ax.transData.transform(at)) for at in (*(at for _, at in named), *others)]
     taken: list[Box] = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in spots]
+    cost = [HIDDEN] * len(named) + [1] * len(others)
     chosen: list[tuple[int, int] | None] = []
     for (text, at), spot in zip(named, spots, strict=False):
         if any(hypot(spot[0] - x, spot[1] - y) < apart for x, y in spots[: len(named)] if (x, y) != spot):
             chosen.append(None)
             continue
         boxes = {side: _box(spot, text, side) for side in _SIDES}
-        best = min(_SIDES, key=lambda side: sum(_shared(boxes[side], box) for box in taken))  # the first of the best
+        hidden = {side: sum(each * _shared(box, other) for each, other in zip(cost, taken, strict=True)) for side, box in boxes.items()}
+        best = min(_SIDES, key=hidden.__getitem__)  # the first of the best
         taken.append(boxes[best])
+        cost.append(1)
         chosen.append(best)
         offset = tuple((MARK + 0.8) * way for way in best)
         place: dict[str, Any] = {

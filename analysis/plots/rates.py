@@ -34,6 +34,7 @@ def clipped(
     for name, colour, share in shares:
         ax.bar(np.arange(len(layers)), share, bottom=base, color=colour, width=0.8, label=name)
         base = base + np.nan_to_num(share)
-    ax.set_xticks(np.arange(len(layers)), [str(layer) for layer in layers])
+    every = max(1, -(-len(layers) // 16))
+    ax.set_xticks(np.arange(len(layers))[::every], [str(layer) for layer in layers[::every]])
     ax.set_ylim(0, 1)
     return ax

@@ -15,22 +15,20 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 HOUSE = Path(__file__).resolve().with_name("house.mplstyle")
 COLUMN, PAGE = 3.4, 7.0  # inches
 
-# Okabe and Ito's palette, which colour-blind readers tell apart; an arm has the same colour in every figure
-ARM_COLOURS = {"baseline": "#0072B2", "kvsmooth": "#D55E00"}
-CONSTANT_COLOUR = "#56B4E9"  # of a constant rate, the control in several questions
+# Colours with one meaning in every figure; Okabe and Ito's, which colour-blind readers tell apart. Written here alone (a test reads on).
+ARM_COLOURS = {"baseline": "#0072B2", "kvsmooth": "#D55E00"}  # blue: a model without smoothing; vermilion: KVSmooth as published
+DOSE_COLOUR = "#E69F00"  # orange: KVSmooth at another dose, or with other options
+CONSTANT_COLOUR = "#56B4E9"  # light blue: a constant rate, the control in several questions
+BETTER, WORSE = "#009E73", "#CC79A7"  # green and magenta: the better and the worse side of a measure, and an object that is there or not
+OBJECT_COLOURS = {"present": BETTER, "hallucinated": WORSE}
 ARM_LABELS = {"baseline": "no smoothing", "kvsmooth": "KVSmooth"}
-OBJECT_COLOURS = {"present": "#009E73", "hallucinated": "#CC79A7"}  # neither is the baseline's, KVSmooth's or the constant rate's
-NULL_COLOUR = "#7A7A7A"
-GROUP_COLOURS = {
-    "bos": "#999999",
-    "system": "#CC79A7",
-    "image": "#0072B2",
-    "prompt": "#56B4E9",
-    "generated": "#E69F00",
-    "self": "#F0E442",
-}
-KIND_COLOURS = {"key": "#009E73", "value": "#CC79A7"}
-KIND_LOOK = {"pooled": ("#999999", "s"), "within": ("#222222", "o"), "stratified": ("#CC79A7", "D")}  # how two tokens were paired
+
+# Colours without a meaning of their own, for whatever is no arm; each figure names them. Apart from those above, also for the colour-blind
+BLACK, WINE, INDIGO, OLIVE, SAND, BROWN = OTHERS = ("#222222", "#882255", "#332288", "#666633", "#DDCC77", "#661100")
+NULL_COLOUR, PALE = "#7A7A7A", "#BBBBBB"
+GROUP_COLOURS = {"bos": "#999999", "system": SAND, "image": OLIVE, "prompt": WINE, "generated": INDIGO, "self": BLACK}
+KIND_COLOURS = {"key": WINE, "value": INDIGO}
+KIND_LOOK = {"pooled": ("#999999", "s"), "within": (BLACK, "o"), "stratified": (WINE, "D")}  # how two tokens were paired
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
 
@@ -52,12 +50,12 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=engine)
 
 
-def letter(ax: Axes, text: str, title: str) -> None:
-    """Panel letter (bold) and title above the axes, flush left; mathtext would do it too, at a second a figure."""
+def letter(ax: Axes, text: str, title: str, lift: float = 5.0) -> None:
+    """Panel letter (bold) and title `lift` points above the axes, flush left; mathtext would do it too, at a second a figure."""
     above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom", "annotation_clip": False}
     size = matplotlib.rcParams["axes.titlesize"]
-    ax.annotate(text, (0, 1), xytext=(0, 5), fontweight="bold", fontsize=size, **above)
-    ax.annotate(title, (0, 1), xytext=(10, 5), fontsize=size, **above)
+    ax.annotate(text, (0, 1), xytext=(0, lift), fontweight="bold", fontsize=size, **above)
+    ax.annotate(title, (0, 1), xytext=(10, lift), fontsize=size, **above)
 
 
 def legend(ax: Axes, **options: Any) -> None:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from analysis.omission.line import MEASURES as OMITTED
 from analysis.plots.labels import names as write_names
-from analysis.plots.style import PAGE, figure, letter
+from analysis.plots.style import ARM_COLOURS, BLACK, OTHERS, PAGE, figure, letter
 from analysis.published.claim import BASELINE as UNCHANGED
 from analysis.published.claim import pooled, published_rows
 from analysis.published.logs import BASELINE
@@ -18,6 +18,8 @@ from analysis.published.names import names, of_model
 from analysis.published.style import LINE_COLOUR, LINE_LOOKS, MARKERS, ORACLE_COLOUR, VERDICT_COLOURS
 
 Rows = Mapping[str, Mapping[str, Any]]
+Spots = tuple[list[tuple[str, tuple[float, float]]], list[tuple[float, float]]]
+"""Names with their points, and further points that names should leave free."""
 CHAIR_S, RECALL, F1 = (OMITTED.index(name) for name in ("chair_s", "recall", "f1"))
 NOTES = {
     "plane": (
@@ -51,9 +53,11 @@ def plane(rows: Rows, found: Mapping[str, Any]) -> Figure:
     models = [model for model in held if any(one["log"] in held[model] for one in told)]
     made = figure(PAGE, 3.9)
     axes = made.subplots(1, 3, width_ratios=(1.25, 1.0, 1.0))
-    changes(axes[0], rows, found, models[:1], "a", models[0])
-    changes(axes[1], rows, found, models[1:], "b", "other models" if len(models) > 1 else "no other model")
-    published(axes[2], rows, found, models[0])
+    spots = [
+        changes(axes[0], rows, found, models[:1], "a", models[0]),
+        changes(axes[1], rows, found, models[1:], "b", "other models" if len(models) > 1 else "no other model"),
+        published(axes[2], rows, found, models[0]),
+    ]
     axes[1].set_ylabel("")
     axes[1].tick_params(labelleft=False)
     kinds = list(dict.fromkeys(one["verdict"] for one in told))
@@ -61,11 +65,14 @@ def plane(rows: Rows, found: Mapping[str, Any]) -> Figure:
     handles = [Line2D([], [], color=VERDICT_COLOURS[kind], label=kind, **spot) for kind in VERDICT_COLOURS if kind in kinds]
     lines = [Line2D([], [], color=_colour(name), ls=dashes, lw=1.0, label=label) for name, (label, dashes) in LINE_LOOKS.items()]
     made.legend(handles=handles + lines, loc="outside upper center", ncols=4, columnspacing=1.2, handlelength=2.4)
+    made.get_layout_engine().execute(made)  # which places are free is judged at the size that the axes will have
+    for ax, (named, others) in zip(axes, spots, strict=True):
+        _write(ax, named, others)
     return made
 
 
-def changes(ax: Axes, rows: Rows, found: Mapping[str, Any], models: Sequence[str], mark: str, title: str) -> None:
-    """Changes of recall and CHAIR_s from each log's own baseline, with the omission lines of the model's baselines."""
+def changes(ax: Axes, rows: Rows, found: Mapping[str, Any], models: Sequence[str], mark: str, title: str) -> Spots:
+    """Changes of recall and CHAIR_s from each log's own baseline, with the omission lines of the model's baselines; what is to be named."""
     model_of, called = {log["name"]: log["model"] for log in found["logs"]}, names(found["logs"])
     spots, others = [], [(0.0, 0.0)]
     for which, model in enumerate(models):
@@ -93,11 +100,11 @@ def changes(ax: Axes, rows: Rows, found: Mapping[str, Any], models: Sequence[str
     letter(ax, mark, title)
     ax.set_xlim(-14, 17)
     ax.set_ylim(-31, 10)
-    _write(ax, [*spots, ("greedy", (0.0, 0.0))], others)
+    return [*spots, ("greedy", (0.0, 0.0))], others
 
 
-def published(ax: Axes, rows: Rows, found: Mapping[str, Any], model: str) -> None:
-    """CHAIR_s by its ratio to the own baseline and the change of F1: the published rows among measured methods and omission lines."""
+def published(ax: Axes, rows: Rows, found: Mapping[str, Any], model: str) -> Spots:
+    """CHAIR_s by its ratio to the own baseline and the change of F1: published rows among measured methods and omission lines."""
     model_of = {log["name"]: log["model"] for log in found["logs"]}
     spots, others = [], []
     for name, curve in pooled(found["lines"], model_of, model).items():
@@ -115,7 +122,8 @@ def published(ax: Axes, rows: Rows, found: Mapping[str, Any], model: str) -> Non
     for method, (chair_s, f1) in told.items():
         if method != UNCHANGED:
             x, y = chair_s / told[UNCHANGED][0], 100 * (f1 - told[UNCHANGED][1])
-            ax.plot(x, y, marker="*", ms=8 if method == "KVSmooth" else 5.5, mec="#D55E00", mfc="none", mew=0.9, lw=0, zorder=4)
+            size, colour = (8, ARM_COLOURS["kvsmooth"]) if method == "KVSmooth" else (5.5, BLACK)
+            ax.plot(x, y, marker="*", ms=size, mec=colour, mfc="none", mew=0.9, lw=0, zorder=4)
             spots.append((method, (x, y)))
     ax.axhline(0, color="0.85", lw=0.6, zorder=0)
     ax.plot(1, 0, marker="+", color="0.2", ms=6, zorder=2)
@@ -124,7 +132,7 @@ def published(ax: Axes, rows: Rows, found: Mapping[str, Any], model: str) -> Non
     ax.set_xlabel("CHAIR_s, ratio to baseline")
     ax.set_ylabel("F1, change (points)")
     letter(ax, "c", f"{_bare(model)}, published rows: stars")
-    _write(ax, spots, others)
+    return spots, others
 
 
 def text(rows: Rows, found: Mapping[str, Any]) -> Figure:
@@ -186,10 +194,9 @@ def position(rows: Rows, found: Mapping[str, Any]) -> Figure:
     models = of_model(found["logs"])
     made = figure(PAGE, 3.2)
     left, right = made.subplots(1, 2, width_ratios=(1, 1))
-    colours = ("#222222", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
     for which, (model, logs) in enumerate(models.items()):
         first = next((log for log in logs if log["method"] == BASELINE), logs[0])
-        by_object(left, rows, first["name"], colours[which % len(colours)], MARKERS[which % len(MARKERS)], model)
+        by_object(left, rows, first["name"], OTHERS[which % len(OTHERS)], MARKERS[which % len(MARKERS)], model)
     left.legend(loc="upper left")
     left.set_xlabel("first, second, ... object of a caption")
     left.set_ylabel("absent (%)")
@@ -212,7 +219,7 @@ def by_object(ax: Axes, rows: Rows, log: str, colour: str, marker: str, label: s
 
 def thirds(ax: Axes, rows: Rows, logs: Sequence[Mapping[str, Any]], called: Mapping[str, str]) -> None:
     """Three points a log: CHAIR_i of the first, the middle and the last third."""
-    shades = {"first": "#C6DBEF", "middle": "#6BAED6", "last": "#08519C"}
+    shades = {"first": "0.9", "middle": "0.6", "last": "0.2"}
     for at, log in enumerate(logs):
         values = [100 * rows[f"{log['name']}/hallucinated_{part}"]["estimate"] for part in shades]
         ax.plot(values, [at] * 3, color="0.8", lw=1.0, zorder=1)

@@ -1,15 +1,16 @@
 """What the figures of this question look like: a colour a verdict, a mark a model, a look an omission line."""
 
+from analysis.plots import style
 from analysis.published.verdict import BETTER, LESS, MIXTURE, NOT_LOWER, RAISES, REPEATS, UNTOLD
 
 VERDICT_COLOURS = {
-    BETTER: "#009E73",
-    LESS: "#56B4E9",
-    REPEATS: "#CC79A7",
-    MIXTURE: "#E69F00",
+    BETTER: style.BETTER,
+    LESS: style.SAND,
+    REPEATS: style.WINE,
+    MIXTURE: style.INDIGO,
     UNTOLD: "#FFFFFF",
     NOT_LOWER: "#BBBBBB",
-    RAISES: "#8C510A",
+    RAISES: style.WORSE,
 }
 MARKERS = "osD^vP"
 LINE_LOOKS = {

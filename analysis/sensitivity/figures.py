@@ -17,7 +17,7 @@ from analysis.sensitivity.panels import MARKS, by_amount, iso_f1, lengths, off_c
 SHOWN = ("chair_i", "chair_s", "f1", "recall", "length")
 NOTES = {
     "options": (
-        "Ratios of sums over images, {level:.4g} % cluster BCa intervals. Blue: no smoothing; orange-red: the default; filled: corrected "
+        "Ratios of sums over images, {level:.4g} % cluster BCa intervals. Blue: no smoothing; vermilion: the default; filled: corrected "
         "p < 0.05 against no smoothing. Layers: not a-b: all but these.\n"
         "Above each panel: range over settings, limits simultaneous over all pairs; *: corrected p < 0.05, turning of settings within "
         "images. A column shares its scale."
@@ -51,16 +51,14 @@ def draw_all(found: Mapping[str, Any], rows: Rows) -> dict[str, Figure]:
 def options(rows: Rows, grid: Mapping[str, list]) -> Figure:
     """Outcomes over each option."""
     shown = [option for option in grid if grid[option]]
-    made = figure(PAGE, 0.9 + 1.4 * len(shown))
+    made = figure(PAGE, 0.9 + 1.5 * len(shown))
     axes = made.subplots(len(shown), len(SHOWN), sharey="col", squeeze=False)
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     for line, option in zip(axes, shown, strict=True):
         for ax, measure in zip(line, SHOWN, strict=True):
             swept(ax, rows, option, grid[option], measure)
-            letter(ax, next(letters), "")
+            letter(ax, next(letters), LABELS[measure], lift=13.0)
             ax.set(xlabel=OPTIONS[option])
-            if option == shown[0]:
-                ax.set_title(LABELS[measure], loc="center", pad=17)
             ax.locator_params(axis="y", nbins=4)
     return made
 
@@ -76,10 +74,8 @@ def amount(rows: Rows, grid: Mapping[str, list], constant: list[str]) -> Figure:
         curve = {cell: rows[f"{cell}/rate"]["estimate"] * of_all for cell in constant}
         for ax, measure in zip(line, SHOWN, strict=True):
             by_amount(ax, rows, curve, amounts, measure)
-            letter(ax, next(letters), "")
+            letter(ax, next(letters), LABELS[measure])
             ax.set_xlabel("mean rate, all layers" if chosen == ("layers",) else "mean rate")
-            if chosen != ("layers",):
-                ax.set_title(LABELS[measure], loc="center")
             ax.locator_params(axis="y", nbins=4)
     made.legend(handles=_keys((*MARKS, "default", "constant")), loc="outside upper center", ncols=6)
     return made
@@ -94,7 +90,7 @@ def planes(rows: Rows, grid: Mapping[str, list], constant: list[str], spreads: M
     colours = lengths(rows, [cell for names in paths.values() for cell in names])
     for ax, (x, y), text in zip(axes, (("recall", "precision"), ("chair_i", "f1")), "ab", strict=True):
         plane(ax, rows, x, y, paths, {cell: one[f"{x}, {y}"] for cell, one in spreads.items()}, colours)
-        letter(ax, text, "")
+        letter(ax, text, f"{LABELS[y]} against {LABELS[x]}")
         points = {cell: (rows[f"{cell}/{x}"]["estimate"], rows[f"{cell}/{y}"]["estimate"]) for group in paths.values() for cell in group}
         shown = [one for one in (*grid["lambda_ref"], *grid["layers"]) if one["cell"] != PAPER]
         names(ax, [(f"{one['value']}", points[one["cell"]]) for one in shown], list(points.values()))

@@ -13,10 +13,10 @@ from matplotlib.patches import Ellipse
 from analysis.ablation.panels import LABELS, Rows, known, passes
 from analysis.cells.names import BASELINE, PAPER
 from analysis.plots.labels import names
-from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR
+from analysis.plots.style import ARM_COLOURS, BLACK, CONSTANT_COLOUR, DOSE_COLOUR, INDIGO, WINE
 
 # options keep their colour and marker in every panel; the paper's default has the colour of its arm everywhere
-MARKS = {"lambda_ref": ("#E69F00", "D"), "margin": ("#009E73", "s"), "window": ("#CC79A7", "^"), "layers": ("#222222", "o")}
+MARKS = {"lambda_ref": (DOSE_COLOUR, "D"), "margin": (INDIGO, "s"), "window": (WINE, "^"), "layers": (BLACK, "o")}
 ABOVE: dict[str, Any] = {
     "xycoords": "axes fraction",
     "textcoords": "offset points",
@@ -52,7 +52,7 @@ def swept(ax: Axes, rows: Rows, option: str, settings: Sequence[Mapping[str, Any
         ax.set_xticks(x, [str(one["value"]) for one in settings], **size)
     extent = rows.get(f"{option}/range/{measure}")
     if known(extent):
-        ax.annotate(_range(extent, measure), (0, 1), xytext=(9, 5), **ABOVE)
+        ax.annotate(_range(extent, measure), (0, 1), xytext=(10, 5), **ABOVE)
     ax.margins(x=0.08)
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.patches import Rectangle
 
-from analysis.plots.style import DIVERGING, KIND_LOOK, NULL_COLOUR, SEQUENTIAL
+from analysis.plots.style import ARM_COLOURS, BLACK, DIVERGING, KIND_LOOK, NULL_COLOUR, SEQUENTIAL
 from analysis.sinks.names import KINDS
 from analysis.sinks.style import LEADS, SAME_TOKEN, label
 
@@ -111,7 +111,7 @@ def histogram(ax: Axes, data: xr.Dataset, relation: str, received: str) -> None:
     bins = (np.linspace(low, high, 41) if high > low else np.linspace(low - pad, low + pad, 41)).tolist()
     ax.hist(shown["permuted"], bins=bins, color=NULL_COLOUR, alpha=0.6, label="random order")
     ax.hist(shown["shifted"], bins=bins, histtype="step", color="k", linewidth=0.7, label="turned")
-    ax.hist(shown["observed"], bins=bins, color="#0072B2", alpha=0.75, label="observed")
+    ax.hist(shown["observed"], bins=bins, color=ARM_COLOURS["baseline"], alpha=0.75, label="observed")
     ax.set_xlim(low - pad, high + pad)
     uniform = values.sel(variant="uniform").values
     if np.isfinite(uniform).any():
@@ -123,11 +123,11 @@ def histogram(ax: Axes, data: xr.Dataset, relation: str, received: str) -> None:
         about: dict[str, Any] = {
             "xycoords": ax.get_xaxis_transform(),
             "textcoords": "offset points",
-            "color": "#D55E00",
+            "color": BLACK,
             "fontsize": 5.5,
             "va": "center",
         }
-        arrow = {"arrowstyle": "->", "color": "#D55E00", "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
+        arrow = {"arrowstyle": "->", "color": BLACK, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
         text = f"uniform {value:.2f}".replace("-", "\N{MINUS SIGN}")
         ax.annotate(text, (tip, 0.94), xytext=(14 if left else -14, 0), ha="left" if left else "right", arrowprops=arrow, **about)
     ax.set_ylim(0, 1.2 * ax.get_ylim()[1])

@@ -21,11 +21,11 @@ NOTES = {
     "Jaccard of two unrelated tenths: 0.05.",
     "prediction": f"Target: the tenth of an image's tokens in a layer that receives most from the next w queries. Bands: {BARS}; grey: "
     "{level:.4g} % of labels turned round the caption\n(same image). Pairs lie within a layer, layers are added up. Token, elsewhere: "
-    "how often the same token was positive in other images. Orange names: ceilings, no predictors.",
+    "how often the same token was positive in other images. Brown names: ceilings, no predictors.",
     "prediction_layers": f"Bars: {BARS}. Target and colours of names as in the figure against w. Grey | and ×: labels in random order and\n"
     "turned round the caption. Stratified: pairs at the same step. Same token: pairs of one token id.",
     "observation2": "Each caption counts once: mean over layers and heads. Turned: row entropies shifted round the caption.\n"
-    "Orange: value under exactly uniform attention of the same lengths.",
+    "Arrow: value under exactly uniform attention of the same lengths.",
     "prevalence": f"Thresholds as published, but for φ: energy share of one channel above 0.1. Bars: {BARS}. Sinks: tokens that some\n"
     "head gives more than 0.3, on average over the queries from the token on; mean received is the criterion itself.",
     "anatomy": NOTE,
@@ -103,13 +103,14 @@ def prediction_layers(data: xr.Dataset, rows: Rows) -> Figure:
     values = data["by_layer"].sel(kind="stratified", scorer=names).values
     edges = np.arange(values.shape[1] + 1) - 0.5
     mesh = right.pcolormesh(edges, np.arange(len(names) + 1) - 0.5, values, cmap=DIVERGING, vmin=0, vmax=1, rasterized=True)
+    every = -(-values.shape[1] // 16)
     for (line, layer), value in np.ndenumerate(values):
-        if np.isfinite(value):
+        if every == 1 and np.isfinite(value):  # more layers leave no room for numbers
             strong = abs(value - 0.5) > 0.3
             right.text(layer, line, f"{100 * value:.0f}", ha="center", va="center", fontsize=4.8, color="white" if strong else "0.15")
-    right.set(xlabel="layer", xticks=np.arange(values.shape[1]))
+    right.set(xlabel="layer", xticks=np.arange(values.shape[1])[::every])
     right.tick_params(left=False)
-    letter(right, "b", "same step, by layer (AUROC × 100)")
+    letter(right, "b", "same step, by layer" + (" (AUROC × 100)" if every == 1 else ""))
     made.colorbar(mesh, ax=right, location="bottom", pad=0.02, aspect=30, label="AUROC, same step").outline.set_visible(False)
     return made
 

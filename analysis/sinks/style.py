@@ -4,9 +4,10 @@ import json
 
 import xarray as xr
 
+from analysis.plots.style import BROWN, INDIGO, NULL_COLOUR, OLIVE, SAND
 from analysis.sinks.names import BASELINES, lead
 
-LEADS = {"prompt": "#7A7A7A", "before": "#0072B2", "step": "#009E73", "later": "#D55E00"}
+LEADS = {"prompt": NULL_COLOUR, "before": INDIGO, "step": OLIVE, "later": BROWN}
 LEAD_LABELS = {
     "prompt": "with the prompt",
     "before": "before the token's attention",
@@ -14,7 +15,7 @@ LEAD_LABELS = {
     "later": "only from later queries",
 }
 BASELINE_COLOUR = "#000000"
-SAME_TOKEN = ("#E69F00", "^")
+SAME_TOKEN = (SAND, "^")
 KIND_LABELS = {"pooled": "any two tokens (pooled)", "within": "same image", "stratified": "same step (position-stratified)"}
 _NAMES = {"position": "position (earlier)", "token": "token, elsewhere", "visual_sink": "visual sink φ"}
 

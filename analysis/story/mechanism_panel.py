@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from analysis.cells.names import BASELINE, PAPER
 from analysis.mechanism.findings import NAMES
 from analysis.mechanism.measures import MEASURES
-from analysis.plots.style import ARM_COLOURS
+from analysis.plots.style import ARM_COLOURS, BETTER
 from analysis.story.results import SubjectResults
 from analysis.telling.wording import direction
 
@@ -35,7 +35,7 @@ def mechanism(ax: Axes, subjects: Sequence[SubjectResults], measure: str) -> Non
             face = colour if direction(row) else "white"
             ax.plot(row["estimate"], at, MARKERS[i], color=colour, markerfacecolor=face, markersize=3.6)
     left, right = ax.get_xlim()
-    ax.axvspan(*((0, right) if MEASURES[measure].sign > 0 else (left, 0)), color="#009E73", alpha=0.1, lw=0, zorder=0)
+    ax.axvspan(*((0, right) if MEASURES[measure].sign > 0 else (left, 0)), color=BETTER, alpha=0.1, lw=0, zorder=0)
     ax.set(xlim=(left, right), ylim=(len(arms) - 0.5, -0.5), xlabel=f"Δ {MEASURES[measure].unit}")
     ax.set_yticks(range(len(arms)), [NAMES[arm] for arm in arms])
 

@@ -14,15 +14,15 @@ from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.metrics.chair import score_caption
 from analysis.omission.line import lowest
 from analysis.omission.stored import lines_of
-from analysis.plots.style import ARM_COLOURS, NULL_COLOUR, OBJECT_COLOURS
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, DOSE_COLOUR, NULL_COLOUR, OBJECT_COLOURS
 from analysis.story.captions import ABSENT, AGAIN, PLAIN, lines, marked
 from analysis.story.results import RealLog, Rows, SubjectResults
 
-COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: "#009E73", PUBLISHED: ARM_COLOURS["kvsmooth"]}
+COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: DOSE_COLOUR, PUBLISHED: ARM_COLOURS["kvsmooth"]}
 WORDS = {PLAIN: "#222222", ABSENT: OBJECT_COLOURS["hallucinated"], AGAIN: "#B0B0B0"}
 CURVES = {
     "chair_s": (OBJECT_COLOURS["hallucinated"], "o", "captions with an absent object"),
-    "recall": ("#009E73", "s", "objects that are named"),
+    "recall": (OBJECT_COLOURS["present"], "s", "objects that are named"),
     "looping": ("#8A8A8A", "^", "captions that loop"),
 }
 ARMS = {NONE: ("no smoothing", (4, -8)), CHOSEN: ("chosen dose", (3, -10)), PUBLISHED: ("published dose", (-5, 4))}
@@ -150,7 +150,7 @@ def language(ax: Axes, rows: Rows) -> None:
     """Perplexity of ordinary texts over the mean rate, guided and constant."""
     for family, label, colour, marker in (
         ("dose", "guided by entropy", ARM_COLOURS["kvsmooth"], "o"),
-        ("constant", "constant rate", "#56B4E9", "s"),
+        ("constant", "constant rate", CONSTANT_COLOUR, "s"),
     ):
         arms = [row["where"]["arm"] for row in rows.values() if row["where"].get("measure") == "rate" and row["where"]["family"] == family]
         arms += ["kvsmooth"] if family == "dose" else []

@@ -8,14 +8,14 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import NULL_COLOUR, PAGE, figure, legend, letter
+from analysis.plots.style import ARM_COLOURS, BLACK, NULL_COLOUR, PAGE, PALE, WINE, figure, legend, letter
 from analysis.sinks.anatomy.names import OUTLIER, SCENES, SINK
 
 NOTE = (
     f"First {SCENES} captions. a: each head; dotted: from here on it leans on one token; hidden: that token is taken out of its rows.\n"
     "b: distance from the image's median norm in robust standard deviations; line and band: median, 10 to 90 % of images."
 )
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+OBSERVED = ARM_COLOURS["baseline"]  # all of this is read without smoothing
 
 
 def anatomy(data: xr.Dataset) -> Figure:
@@ -36,8 +36,8 @@ def ranks(ax: Axes, data: xr.Dataset) -> None:
     share = data["head_share"].values.ravel()
     looks = {
         "uniform": ("uniform attention", NULL_COLOUR, "x"),
-        "without": ("that token hidden", ORANGE, "o"),
-        "observed": ("as it is", BLUE, "o"),
+        "without": ("that token hidden", WINE, "o"),
+        "observed": ("as it is", OBSERVED, "o"),
     }
     for version, (told, shade, marker) in looks.items():
         rank = data["head_rank"].sel(measure="effective", version=version).values.ravel()
@@ -56,8 +56,8 @@ def norms(ax: Axes, data: xr.Dataset) -> None:
         return
     values, layers, read = data["tower_z"].values, data["tower"].values, json.loads(data.attrs["anatomy"])["read"]
     low, middle, high = np.nanpercentile(values, [10, 50, 90], axis=0)
-    ax.fill_between(layers, low, high, color=BLUE, alpha=0.25, linewidth=0)
-    ax.plot(layers, middle, "o-", color=BLUE)
+    ax.fill_between(layers, low, high, color=OBSERVED, alpha=0.25, linewidth=0)
+    ax.plot(layers, middle, "o-", color=OBSERVED)
     ax.axhline(OUTLIER, color="0.4", linewidth=0.7, linestyle="--")
     place: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
     ax.annotate("outliers\nabove", (1, OUTLIER), xytext=(1, 0), fontsize=5.5, color="0.3", va="center", **place)
@@ -71,12 +71,12 @@ def norms(ax: Axes, data: xr.Dataset) -> None:
 def lives(ax: Axes, data: xr.Dataset) -> None:
     """By layer of the language model: tokens behind the first that become a sink there, those that are one, and whether the first is."""
     layers = data["layer"].values
-    ax.bar(layers, data["born"].mean("scene").values, color=ORANGE, width=0.8, label="become one here")
-    ax.plot(layers, data["alive"].mean("scene").values, "o-", color=BLUE, markersize=2, label="are one here")
+    ax.bar(layers, data["born"].mean("scene").values, color=PALE, width=0.8, label="become one here")
+    ax.plot(layers, data["alive"].mean("scene").values, "o-", color=OBSERVED, markersize=2, label="are one here")
     ax.plot(
         layers,
         data["first_alive"].mean("scene").values,
-        color=GREEN,
+        color=BLACK,
         linewidth=0.9,
         linestyle="--",
         label="first token (share of captions)",

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.plots.caption import MARK, classed, valued, wrapped
 from analysis.plots.overlay import LIMIT, OPAQUE, overlay, ratio_bar
-from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, OBJECT_COLOURS, SEQUENTIAL
+from analysis.plots.style import ARM_COLOURS, BETTER, CONSTANT_COLOUR, OBJECT_COLOURS, SEQUENTIAL, WORSE
 
 PIECES = ["The", " pot", "ted", " plant", ",", " a", " horse", "."]
 
@@ -78,7 +78,7 @@ def test_no_number_and_equal_numbers_are_drawn_too(ax):
 
 
 def test_a_ground_never_covers_its_neighbour_in_a_word(ax):
-    classed(PIECES, [None, "present", "present", "present", None, None, "absent", None], {"present": "#009E73", "absent": "#CC79A7"}, ax=ax)
+    classed(PIECES, [None, "present", "present", "present", None, None, "absent", None], {"present": BETTER, "absent": WORSE}, ax=ax)
     boxes = sorted((patch.get_y(), patch.get_x(), patch.get_x() + patch.get_width()) for patch in grounds(ax))
     assert len(boxes) == 4
     assert all(right <= left + 1e-9 for (y, _, right), (z, left, _) in itertools.pairwise(boxes) if y == z)

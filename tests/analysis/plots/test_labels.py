@@ -27,6 +27,13 @@ def test_a_name_covers_no_other_point(ax):
     assert names(ax, [("left", (5.0, 5.0))], others=[(5.5, 5.0)]) == [(-1, 0)]
 
 
+def test_a_name_rather_covers_others_than_a_point_that_has_a_name(ax):
+    beside = (5.58, 5.0)
+    twice = 2 * [(x, y) for x in (4.42, 5.0, 5.58) for y in (4.5, 5.0, 5.5) if (x, y) not in (beside, (5.0, 5.0))]
+    assert names(ax, [("named", (5.0, 5.0))], [beside, *twice])[0] == (1, 0), "one point is covered on the right, two elsewhere"
+    assert names(ax, [("named", (5.0, 5.0)), ("beside", beside)], twice)[0] != (1, 0)
+
+
 def test_places_are_judged_by_the_limits_that_what_was_drawn_brings():
     fresh = figure(3.4, 2.0).subplots()
     fresh.plot([0, 1000], [0, 1000])

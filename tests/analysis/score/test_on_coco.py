@@ -78,7 +78,7 @@ def test_chair_is_what_is_counted_by_hand(capsys, tmp_path, options):
     assert len(found["provenance"]["sha256"][said.as_posix()]) == 64
     shown = {line.split()[0]: line for line in ended.out.splitlines() if line.strip()}
     assert f"{100 * found['metrics']['chair_i']:.2f} %" in shown["chair_i"]
-    assert "tokens" in shown["length"]
+    assert "words" in shown["length"]
     assert "8 answers of 8 images, mode bundled" in ended.out
 
 
