@@ -67,6 +67,16 @@ def test_a_file_is_one_idea():
 
 
 @pytest.mark.slow
+def test_a_class_name_is_one_thing():
+    homes: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert len(homes) > 200
+    assert not {name: where for name, where in homes.items() if len(where) > 1}
+
+
 def test_public_functions_and_classes_say_what_they_are():
     offenders = []
     for path in SOURCES:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from analysis.benchmark.methods import Method, methods
+from analysis.benchmark.methods import BenchmarkMethod, methods
 from analysis.benchmark.names import BASELINE
 from probes.command.cli import BadInput, one_line, run_cli
 from probes.command.terminal import say
@@ -44,7 +44,7 @@ def every_method() -> tuple[str, ...]:
     return (BASELINE, "kvsmooth", *METHODS)
 
 
-def beside(config: BesideConfig, chosen: list[Method]) -> Iterator[str]:
+def beside(config: BesideConfig, chosen: list[BenchmarkMethod]) -> Iterator[str]:
     """Lines as they come: each scene's objects, then what each method says of each scene, its length, and the method's receipts.
 
     Raises

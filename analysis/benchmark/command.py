@@ -40,7 +40,7 @@ def answered_and_scored(config: BenchmarkConfig, home: Path) -> dict[str, Any]:
     from analysis.benchmark.generation import Generation, tell_set_aside
     from analysis.benchmark.planning import looked_at, plan_file, planned
     from analysis.benchmark.scoring import evaluation_of, scored
-    from analysis.benchmark.store import Captions
+    from analysis.benchmark.store import AnswerStore
     from analysis.benchmark.trial import refuse_without_weights
 
     run = planned(config)
@@ -54,7 +54,7 @@ def answered_and_scored(config: BenchmarkConfig, home: Path) -> dict[str, Any]:
     # before anything is asked: what cannot be scored is told now, not after a night of answers
     measured = evaluation_of(run)
     fluent = to_read(run, measured)
-    asking = [Generation(run.plan, one, Captions(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
+    asking = [Generation(run.plan, one, AnswerStore(config.out / "captions" / f"{one.file}.jsonl"), config.retry) for one in run.methods]
     if not config.rescore:
         _ask(run, asking)
     lines = {one.method.name: one.captions.read() for one in asking}

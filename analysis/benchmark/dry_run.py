@@ -5,7 +5,7 @@ from pathlib import Path
 from analysis.benchmark.fluent import cost, to_read
 from analysis.benchmark.planning import BenchmarkRun, plan_file
 from analysis.benchmark.scoring import evaluation_of
-from analysis.benchmark.store import Captions
+from analysis.benchmark.store import AnswerStore
 from probes.command.cli import BadInput
 
 
@@ -21,7 +21,7 @@ def dry_run(run: BenchmarkRun, home: Path) -> str:
     ]
     total = 0
     for one in run.methods:
-        captions = Captions(config.out / "captions" / f"{one.file}.jsonl")
+        captions = AnswerStore(config.out / "captions" / f"{one.file}.jsonl")
         there = captions.read()
         open_batches = [batch for batch in plan.batches if any(item.key not in there for item in batch)]
         answers = sum(len(batch) for batch in open_batches)

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.benchmark.store import Line
+from analysis.benchmark.store import AnswerLine
 from analysis.metrics.metric import Answer, Metric
 
 
-def of_an_image(line: Line) -> Answer:
+def of_an_image(line: AnswerLine) -> Answer:
     """A caption: an image has one, so that it needs no key."""
     return Answer(line.image_id, line.caption, file=line.file_name)
 
 
-def of_a_question(line: Line) -> Answer:
+def of_a_question(line: AnswerLine) -> Answer:
     """An answer to one of several questions about an image."""
     return Answer(line.image_id, line.caption, line.key, line.file_name)
 
@@ -33,7 +33,7 @@ class Evaluation:
     """
 
     metric: Metric
-    answer: Callable[[Line], Answer] = of_an_image
+    answer: Callable[[AnswerLine], Answer] = of_an_image
     counts: Callable[[int], bool] = lambda image_id: True
     is_caption: Callable[[str], bool] = lambda key: True
     origin: Mapping[str, Any] = field(default_factory=dict)

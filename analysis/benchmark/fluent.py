@@ -12,7 +12,7 @@ import numpy as np
 from analysis.benchmark.evaluation import Evaluation, of_an_image
 from analysis.benchmark.names import BASELINE
 from analysis.benchmark.planning import BenchmarkRun, usable
-from analysis.benchmark.store import Line
+from analysis.benchmark.store import AnswerLine
 from analysis.metrics.metric import Record
 from analysis.stats.rows import Row
 from probes.command.cli import BadInput, Notice, one_line
@@ -44,7 +44,7 @@ class Fluent:
     about: Mapping[str, Any] | None = None
     notes: Sequence[str] = ()
 
-    def beside(self, method: str, lines: Sequence[Line], records: Sequence[Record]) -> list[Record]:
+    def beside(self, method: str, lines: Sequence[AnswerLine], records: Sequence[Record]) -> list[Record]:
         """The benchmark's records of these answers, each with what the language model found of it, where it was read."""
         read = self.records.get(method, {})
         return [Beside(one, read[line.key]) if line.key in read else one for line, one in zip(lines, records, strict=True)]
@@ -108,7 +108,7 @@ def cost(run: BenchmarkRun, keys: Sequence[str], home: Path) -> str:
     return f"{told}: {len(keys) * (len(run.methods) + 1):,} texts of at most {LONGEST} tokens, on the CPU{kept}"
 
 
-def judged(run: BenchmarkRun, keys: Sequence[str], answered: Mapping[str, Sequence[Line]], read: "Reader") -> Fluent:
+def judged(run: BenchmarkRun, keys: Sequence[str], answered: Mapping[str, Sequence[AnswerLine]], read: "Reader") -> Fluent:
     """NLL and broken of the captions with these keys, and their paired changes from the baseline, corrected over themselves alone.
 
     Parameters

@@ -9,9 +9,9 @@ from typing import Any
 
 from analysis.answering.query import Query
 from analysis.benchmark.images import Source, checksum
-from analysis.benchmark.methods import Method
+from analysis.benchmark.methods import BenchmarkMethod
 from analysis.benchmark.plan import Plan, PlanItem
-from analysis.benchmark.store import Captions, Line
+from analysis.benchmark.store import AnswerLine, AnswerStore
 from analysis.engine.batch import Batch, Engine, Maker, Outcome
 from probes.command.cli import BadInput, Notice
 
@@ -32,8 +32,8 @@ class Generation:
     """
 
     plan: Plan
-    method: Method
-    captions: Captions
+    method: BenchmarkMethod
+    captions: AnswerStore
     retry: bool = False
 
     def missing(self) -> list[tuple[PlanItem, ...]]:
@@ -72,7 +72,7 @@ class Generation:
                 elif len(failed) >= min(HOPELESS * len(batches[0]), questions):  # an engine gives a failed batch item by item
                     raise BadInput(f"{self.method.name}: the first {len(failed)} questions all failed; the first: {failed[0].error}")
 
-    def _there(self) -> dict[str, Line]:
+    def _there(self) -> dict[str, AnswerLine]:
         return {key: line for key, line in self.captions.read().items() if not (line.error and self.retry)}
 
     def payloads(self, batches: Sequence[tuple[PlanItem, ...]], source: Source) -> Iterator[Batch]:
@@ -86,7 +86,7 @@ class Generation:
             yield Batch(tuple(item.key for item in batch), tuple(_query(item, source) for item in batch))
 
 
-def tell_set_aside(plan: Plan, lines: Mapping[str, Mapping[str, Line]]) -> list[dict[str, Any]]:
+def tell_set_aside(plan: Plan, lines: Mapping[str, Mapping[str, AnswerLine]]) -> list[dict[str, Any]]:
     """What was not answered, with the reasons, and one Notice of it."""
     aside = [{"method": "", "key": item.key, "image_id": item.image_id, "error": item.error} for item in plan.items if item.error]
     for method, found in lines.items():
@@ -109,9 +109,9 @@ def _query(item: PlanItem, source: Source) -> Query:
     return Query(item.key, item.image_id, image, item.prompt)
 
 
-def _line(item: PlanItem, outcome: Outcome) -> Line:
+def _line(item: PlanItem, outcome: Outcome) -> AnswerLine:
     if outcome.error:
-        return Line(item.key, item.image_id, item.prompt, batch=outcome.batch, error=outcome.error, file_name=item.file)
+        return AnswerLine(item.key, item.image_id, item.prompt, batch=outcome.batch, error=outcome.error, file_name=item.file)
     said = outcome.result
     rate = None if said.report is None else said.report.get("lambda_mean")
-    return Line(item.key, item.image_id, item.prompt, said.text, said.tokens, said.seconds, outcome.batch, rate, file_name=item.file)
+    return AnswerLine(item.key, item.image_id, item.prompt, said.text, said.tokens, said.seconds, outcome.batch, rate, file_name=item.file)

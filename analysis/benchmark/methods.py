@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Method:
+class BenchmarkMethod:
     """A method of the table.
 
     Attributes
@@ -45,7 +45,7 @@ class Method:
         return None if self.options is None else self.options.describe()
 
 
-def methods(specifications: Iterable[str]) -> list[Method]:
+def methods(specifications: Iterable[str]) -> list[BenchmarkMethod]:
     """The methods of a table, in its order.
 
     Raises
@@ -61,7 +61,7 @@ def methods(specifications: Iterable[str]) -> list[Method]:
     return found
 
 
-def method(specification: str) -> Method:
+def method(specification: str) -> BenchmarkMethod:
     """The method of one specification."""
     name, _, behind = specification.strip().partition(":")
     maker = METHODS.get(name) or _of_others(name)
@@ -77,7 +77,7 @@ def method(specification: str) -> Method:
         made = maker(dict(options))
     except (ValueError, TypeError) as error:
         raise BadInput(f"--methods {specification}: {one_line(error)}") from error
-    return Method(":".join(filter(None, (name, ",".join(f"{option}={value}" for option, value in options.items())))), made)
+    return BenchmarkMethod(":".join(filter(None, (name, ",".join(f"{option}={value}" for option, value in options.items())))), made)
 
 
 def _baseline(options: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.benchmark.names import BASELINE
-from analysis.benchmark.store import Line
+from analysis.benchmark.store import AnswerLine
 from analysis.metrics.metric import Metric, Record
 from analysis.stats.rows import Row
 
@@ -14,7 +14,7 @@ FEWEST = 2
 
 
 def beyond_omission(
-    metric: Metric, answers: Mapping[str, Sequence[Line]], records: Mapping[str, Sequence[Record]], *, level: float, seed: int
+    metric: Metric, answers: Mapping[str, Sequence[AnswerLine]], records: Mapping[str, Sequence[Record]], *, level: float, seed: int
 ) -> tuple[list[Row], list[str]]:
     """Rows "<method>/beyond every line/<measure>" and "<method>/beyond <rule> <unit>/<measure>", and what a reader must be told.
 

@@ -10,7 +10,7 @@ from analysis.benchmark.benchmark import Benchmark
 from analysis.benchmark.benchmarks import benchmark_class
 from analysis.benchmark.config import DECODING, FROM_PLAN, BenchmarkConfig
 from analysis.benchmark.images import Source, checksum
-from analysis.benchmark.methods import Method, methods
+from analysis.benchmark.methods import BenchmarkMethod, methods
 from analysis.benchmark.plan import Plan, PlanItem, read_plan
 from probes.command.cli import BadInput, one_line
 from probes.subjects.item import Item
@@ -32,7 +32,7 @@ class BenchmarkRun:
     config: BenchmarkConfig
     plan: Plan
     benchmark: Benchmark
-    methods: tuple[Method, ...]
+    methods: tuple[BenchmarkMethod, ...]
     new: bool = False
 
 

@@ -12,7 +12,7 @@ from analysis.benchmark.names import BASELINE
 from analysis.benchmark.omission import beyond_omission
 from analysis.benchmark.plan import Plan
 from analysis.benchmark.planning import BenchmarkRun, usable
-from analysis.benchmark.store import Line
+from analysis.benchmark.store import AnswerLine
 from analysis.metrics.metric import Record
 from analysis.stats.rows import Row
 from probes.command.cli import BadInput
@@ -32,7 +32,7 @@ def evaluation_of(run: BenchmarkRun) -> Evaluation:
 def scored(
     run: BenchmarkRun,
     measured: Evaluation,
-    lines: Mapping[str, Mapping[str, Line]],
+    lines: Mapping[str, Mapping[str, AnswerLine]],
     aside: Sequence[Mapping[str, Any]],
     home: Path,
     fluent: Sequence[str] = (),
@@ -109,7 +109,7 @@ def scored(
     return read_results(path)
 
 
-def _records(name: str, measured: Evaluation, lines: Sequence[Line]) -> tuple[Sequence[Record], list[str]]:
+def _records(name: str, measured: Evaluation, lines: Sequence[AnswerLine]) -> tuple[Sequence[Record], list[str]]:
     """A method's records, and what was told of its answers."""
     from analysis.score.notes import noted
 
@@ -120,7 +120,7 @@ def _records(name: str, measured: Evaluation, lines: Sequence[Line]) -> tuple[Se
             raise BadInput(f"{name}: {error}") from error
 
 
-def _in_order(plan: Plan, lines: Mapping[str, Line]) -> list[Line]:
+def _in_order(plan: Plan, lines: Mapping[str, AnswerLine]) -> list[AnswerLine]:
     return [lines[item.key] for item in plan.items if item.key in lines]
 
 
@@ -134,7 +134,7 @@ def _alone(measured: Evaluation, records: Mapping[str, Sequence[Record]], config
     return rows
 
 
-def _method(run: BenchmarkRun, name: str, lines: Mapping[str, Line], records: Sequence[Record]) -> dict[str, Any]:
+def _method(run: BenchmarkRun, name: str, lines: Mapping[str, AnswerLine], records: Sequence[Record]) -> dict[str, Any]:
     """How a method's answers came about: how many, how long, how fast, how strong."""
     good = [line for line in lines.values() if not line.error]
     rates = [line.rate for line in good if line.rate is not None]

@@ -15,7 +15,7 @@ from probes.command.strict_json import json_text
 
 
 @dataclass(frozen=True)
-class Line:
+class AnswerLine:
     """What came of one question.
 
     Attributes
@@ -50,12 +50,12 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class Captions:
+class AnswerStore:
     """The answers of one method."""
 
     path: Path
 
-    def read(self) -> dict[str, Line]:
+    def read(self) -> dict[str, AnswerLine]:
         """By key, the last line of each; what is behind the last line break is no line.
 
         Raises
@@ -66,10 +66,10 @@ class Captions:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return {}
-        found: dict[str, Line] = {}
+        found: dict[str, AnswerLine] = {}
         for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
             try:
-                made = Line(**json.loads(line))
+                made = AnswerLine(**json.loads(line))
                 if not all(isinstance(getattr(made, name), kind) for name, kind in TYPES.items()):
                     raise TypeError
             except (ValueError, TypeError, RecursionError) as error:
@@ -77,7 +77,7 @@ class Captions:
             found[made.key] = made
         return found
 
-    def append(self, lines: Iterable[Line]) -> None:
+    def append(self, lines: Iterable[AnswerLine]) -> None:
         """Write lines behind the others, on the disk when this returns; a part of a line that a killed run left is removed first."""
         text = "".join(json_text(_told(line), ensure_ascii=False) + "\n" for line in lines)
         if not text:
@@ -108,7 +108,7 @@ def alone(folder: Path) -> Iterator[None]:
         raise BadInput(f"{folder}: another run writes here; wait for it, or choose another --out.") from None
 
 
-def _told(line: Line) -> dict[str, Any]:
+def _told(line: AnswerLine) -> dict[str, Any]:
     told = asdict(line)
     told["seconds"] = round(line.seconds, 4)
     left_out = {"error": "", "rate": None, "file_name": ""}

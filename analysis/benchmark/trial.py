@@ -9,14 +9,14 @@ from typing import Any
 
 from analysis.answering.answering import Answerer
 from analysis.answering.query import Query
-from analysis.benchmark.methods import Method
+from analysis.benchmark.methods import BenchmarkMethod
 from analysis.engine.attempts import error_line
 from analysis.engine.batch import Batch, Engine
 from kvsmooth import Unsupported
 from probes.command.cli import BadInput
 
 
-def refuse_without_weights(subject: str, dtype: str, methods: Sequence[Method]) -> None:
+def refuse_without_weights(subject: str, dtype: str, methods: Sequence[BenchmarkMethod]) -> None:
     """Open each method on the subject's model without weights: whatever can be refused without a forward pass is refused here.
 
     Raises
@@ -80,7 +80,7 @@ class Trying:
         return ""
 
 
-def try_a_step(methods: Sequence[Method], answering: Callable[[], Answerer], engine: Engine, batch: Batch) -> None:
+def try_a_step(methods: Sequence[BenchmarkMethod], answering: Callable[[], Answerer], engine: Engine, batch: Batch) -> None:
     """Take one step of each method, where answers will come from.
 
     Parameters

@@ -13,7 +13,7 @@ from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.fluent import FIRST, judged, to_read
 from analysis.benchmark.planning import planned
 from analysis.benchmark.scoring import evaluation_of
-from analysis.benchmark.store import Line
+from analysis.benchmark.store import AnswerLine
 from analysis.benchmark.table import fluency_told
 from analysis.language.fluency import fluency, shuffled
 from analysis.language.models import language_model
@@ -39,7 +39,7 @@ def run_of(out, **options):
 
 def said(run, captions):
     return {
-        name: [Line(item.key, item.image_id, item.prompt, text) for item, text in zip(run.plan.items, texts, strict=False)]
+        name: [AnswerLine(item.key, item.image_id, item.prompt, text) for item, text in zip(run.plan.items, texts, strict=False)]
         for name, texts in captions.items()
     }
 

@@ -10,7 +10,7 @@ from analysis.benchmark.generation import Generation
 from analysis.benchmark.images import EnclosedImages, checksum
 from analysis.benchmark.methods import method
 from analysis.benchmark.plan import Plan, PlanItem
-from analysis.benchmark.store import Captions
+from analysis.benchmark.store import AnswerStore
 from analysis.engine.local import LocalEngine
 from probes.command.cli import BadInput
 
@@ -40,7 +40,7 @@ class Talker:
 
 @pytest.fixture
 def asking(tmp_path):
-    return Generation(PLAN, method("baseline"), Captions(tmp_path / "baseline.jsonl"))
+    return Generation(PLAN, method("baseline"), AnswerStore(tmp_path / "baseline.jsonl"))
 
 
 def told(asking):

@@ -11,7 +11,7 @@ from analysis.benchmark.omission import beyond_omission
 from analysis.benchmark.omission_told import HEAD, omission_told
 from analysis.benchmark.planning import planned
 from analysis.benchmark.scoring import evaluation_of, scored
-from analysis.benchmark.store import Line
+from analysis.benchmark.store import AnswerLine
 from analysis.benchmark.table import markdown
 from analysis.metrics.aggregate import compare
 from analysis.omission.line import SHARES
@@ -53,7 +53,7 @@ def answers(run, measured):
             better.append(sentences[-1] if draw.random() < 0.2 else f"{right}.")
         better = better[:2] if draw.random() < 0.2 else better
         for name, kept in (("baseline", sentences), (LESS, sentences[:2]), (SEES, better)):
-            said[name].append(Line(item.key, item.image_id, item.prompt, " ".join(kept)))
+            said[name].append(AnswerLine(item.key, item.image_id, item.prompt, " ".join(kept)))
     return said
 
 
@@ -152,7 +152,7 @@ def test_there_is_none_without_a_baseline_another_method_or_chair(run, measured,
 
 @pytest.mark.parametrize("caption", ["Nothing at all.", "", "There is a dog."])
 def test_captions_that_all_say_one_thing_are_no_trouble(measured, answers, caption):
-    plain = {name: [Line(line.key, line.image_id, "", caption) for line in answers[name][:6]] for name in ("baseline", LESS)}
+    plain = {name: [AnswerLine(line.key, line.image_id, "", caption) for line in answers[name][:6]] for name in ("baseline", LESS)}
     found, _ = rows_of(measured, plain)
     assert found[f"{LESS}/{NEAREST}/chair_s"].estimate == 0
     assert not found[f"{LESS}/{NEAREST}/chair_s"].p_adjusted < 0.05

@@ -11,7 +11,7 @@ from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Scenes
 from analysis.benchmark.plan import Plan, PlanItem, read_plan
 from analysis.benchmark.planning import looked_at, plan_file, planned
-from analysis.benchmark.store import Captions, Line
+from analysis.benchmark.store import AnswerLine, AnswerStore
 from probes.command.cli import BadInput
 
 ITEMS = tuple(PlanItem(str(i), i, f"test/{i}", "What?", "ab", "damaged" if i == 3 else "") for i in range(8))
@@ -70,7 +70,7 @@ def test_a_plan_without_answers_binds_nobody_and_answers_without_a_plan_are_refu
     asked(device="cuda:7").plan.write(plan_file(tmp_path))  # a machine that has no such device gives no answer
     assert asked().new
     asked().plan.write(plan_file(tmp_path))
-    Captions(tmp_path / "captions" / "baseline.jsonl").append([Line("1", 1, "What?", "A dog.")])
+    AnswerStore(tmp_path / "captions" / "baseline.jsonl").append([AnswerLine("1", 1, "What?", "A dog.")])
     assert not asked().new
     with pytest.raises(BadInput, match="another run"):
         asked(device="cuda")

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.benchmark.store import Captions, Line, alone
+from analysis.benchmark.store import AnswerLine, AnswerStore, alone
 from probes.command.cli import BadInput
 
-LINES = [Line("1", 1, "What?", "A dog.\u2028 A “cat”.", 7, 0.5, 2, 0.625), Line("2", 2, "What?", error="too large")]
+LINES = [AnswerLine("1", 1, "What?", "A dog.\u2028 A “cat”.", 7, 0.5, 2, 0.625), AnswerLine("2", 2, "What?", error="too large")]
 
 
 def test_lines_come_back_as_they_were_written(tmp_path):
-    captions = Captions(tmp_path / "captions" / "a.jsonl")
+    captions = AnswerStore(tmp_path / "captions" / "a.jsonl")
     assert captions.read() == {}
     captions.append(LINES[:1])
     captions.append([])
@@ -25,21 +25,21 @@ def test_lines_come_back_as_they_were_written(tmp_path):
 @pytest.mark.slow
 @given(cut=st.integers(min_value=0))
 def test_a_line_that_was_cut_off_is_none_and_the_next_ones_stand_alone(cut, tmp_path_factory):
-    captions = Captions(tmp_path_factory.mktemp("cut") / "a.jsonl")
+    captions = AnswerStore(tmp_path_factory.mktemp("cut") / "a.jsonl")
     captions.append(LINES)
     content = captions.path.read_bytes()
     kept = content[: cut % (len(content) + 1)]
     captions.path.write_bytes(kept)
     whole = kept.count(b"\n")
     assert list(captions.read()) == ["1", "2"][:whole]
-    captions.append([Line("3", 3, "What?", "A bird.")])
+    captions.append([AnswerLine("3", 3, "What?", "A bird.")])
     assert list(captions.read()) == [*["1", "2"][:whole], "3"]
     assert all(json.loads(line) for line in captions.path.read_bytes().splitlines())
 
 
 def test_the_last_line_of_a_key_is_the_one_that_counts(tmp_path):
-    captions = Captions(tmp_path / "a.jsonl")
-    captions.append([LINES[1], Line("2", 2, "What?", "A dog.")])
+    captions = AnswerStore(tmp_path / "a.jsonl")
+    captions.append([LINES[1], AnswerLine("2", 2, "What?", "A dog.")])
     assert captions.read()["2"].caption == "A dog."
 
 
@@ -55,7 +55,7 @@ def test_the_last_line_of_a_key_is_the_one_that_counts(tmp_path):
     ],
 )
 def test_a_damaged_line_is_told_with_its_number(tmp_path, line):
-    captions = Captions(tmp_path / "a.jsonl")
+    captions = AnswerStore(tmp_path / "a.jsonl")
     captions.append(LINES)
     captions.path.write_bytes(captions.path.read_bytes() + line + b"\n")
     with pytest.raises(BadInput, match="line 3: is no answer"):
