@@ -77,6 +77,7 @@ def test_a_class_name_is_one_thing():
     assert not {name: where for name, where in homes.items() if len(where) > 1}
 
 
+@pytest.mark.slow
 def test_public_functions_and_classes_say_what_they_are():
     offenders = []
     for path in SOURCES:

@@ -126,7 +126,8 @@ def judged(run: BenchmarkRun, keys: Sequence[str], answered: Mapping[str, Sequen
     plain = [line.caption for line in lines.get(BASELINE, ())]
     nll = read(plain, BASELINE) if plain else {}
     if not np.isfinite([*nll.values()]).any():
-        return Fluent(notes=[f"NLL and broken captions are left out: {BASELINE} has no caption of two tokens"] if keys else [])
+        why = "no caption of two tokens" if plain else "no answer yet"
+        return Fluent(notes=[f"NLL and broken captions are left out: {BASELINE} has {why}"] if keys else [])
     for name, found in lines.items():
         nll |= read([line.caption for line in found], name)
     other = shuffled(plain, config.seed)
@@ -138,7 +139,7 @@ def judged(run: BenchmarkRun, keys: Sequence[str], answered: Mapping[str, Sequen
     about = {"model": PACKAGED, "captions": len(keys), "longest": LONGEST, **rule}
     named = {name: [line.key for line in found] for name, found in lines.items()}
     by_key = {name: dict(zip(named[name], found, strict=True)) for name, found in records.items()}
-    return Fluent(_compared(metric, records, named, run), by_key, measures, about, _unread(records))
+    return Fluent(_compared(metric, records, named, run), by_key, measures, about, [*_fewer(records, len(keys)), *_unread(records)])
 
 
 def _compared(metric: Any, records: Mapping[str, Sequence[Record]], keys: Mapping[str, Sequence[str]], run: BenchmarkRun) -> list[Row]:
@@ -148,6 +149,14 @@ def _compared(metric: Any, records: Mapping[str, Sequence[Record]], keys: Mappin
     rows = compare(metric, records, BASELINE, keys=keys, level=run.config.level, seed=run.config.seed)
     tested = np.array([row.p for row in rows if row.test], dtype=float)
     return [replace(row, adjustment=f"Holm over {family_size(tested)} tests of fluency") if row.test else row for row in rows]
+
+
+def _fewer(records: "Mapping[str, Sequence[FluencyRecord]]", asked: int) -> list[str]:
+    return [
+        f"{name}: {len(found)} of the first {asked} captions are there and were read"
+        for name, found in records.items()
+        if len(found) < asked
+    ]
 
 
 def _unread(records: "Mapping[str, Sequence[FluencyRecord]]") -> list[str]:

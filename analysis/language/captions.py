@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from analysis.language.texts import CAPTIONS
-from probes.command.cli import quiet, run_cli
+from probes.command.cli import BadInput, quiet, run_cli
 from probes.command.files import write_bytes
 from probes.command.terminal import say
 from probes.options import check_positive
@@ -30,6 +30,8 @@ class OwnCaptionsConfig:
 
     def __post_init__(self):
         check_positive(self, "images", "max_new_tokens")
+        if self.out == CAPTIONS and (self.images, self.max_new_tokens) != (20, 160):
+            raise BadInput(f"--out {CAPTIONS}: is made of 20 scenes and 160 tokens; give another file for what is made otherwise.")
 
 
 def main(config: OwnCaptionsConfig) -> None:

@@ -12,7 +12,7 @@ from analysis.question.question import Question
 from probes.command.cli import BadInput
 from probes.command.strict_json import as_json, as_plain
 
-SAME = ("images", "validation", "strengths", "beams", "prompt", "max_new_tokens", "fluent", "seed")
+SAME = ("subject", "images", "validation", "strengths", "beams", "prompt", "max_new_tokens", "fluent", "seed")
 """Options that both results must have been made with."""
 SCENES = ("model_id", "model_revision", "data_hash", "validation_hash")
 """What says, of a result, who described which scenes."""
@@ -65,6 +65,8 @@ def joined(before: xr.Dataset, new: xr.Dataset) -> xr.Dataset:
     arms = _put_together(*(_wide(one.drop_dims("setting"), width) for one in (before, new)), along="arm")
     settings = _put_together(before[["validation"]], new[["validation"]], along="setting")
     lists = {name: as_json({**json.loads(before.attrs[name]), **json.loads(new.attrs[name])}) for name in LISTS}
+    there = {*json.loads(before.attrs["chosen"]), *json.loads(new.attrs["chosen"]), *map(str, arms["arm"].values)}
+    lists["aside"] = as_json({name: why for name, why in json.loads(lists["aside"]).items() if name not in there})
     methods = [*json.loads(before.attrs["chosen"]), *now["config"]["methods"]]
     older = then.get("beside", [])
     own = [name for name in json.loads(before.attrs["chosen"]) if not any(name in one["methods"] for one in older)]

@@ -1,5 +1,6 @@
 """What methods.json says, in words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -94,6 +95,8 @@ def summary(rows: Rows, found: Mapping[str, Any]) -> str:
 
 def _level(rows: Rows, arm: str, name: str) -> str:
     row = rows[f"{arm}/{name}"]
+    if not math.isfinite(row["estimate"]):
+        return "–"
     value = f"{100 * row['estimate']:.1f}" if name in SHARES else f"{row['estimate']:.0f}"
     change = rows.get(f"{arm} - {NONE}/{name}")
     if change is None or name not in CHANGED:

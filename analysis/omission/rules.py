@@ -69,8 +69,6 @@ ORDERS: Mapping[str, Callable[[Mentions, Unit], Score]] = {
 }
 """By rule, a score a unit: the highest of all captions is dropped first. "random" needs none."""
 RULES = ("random", *ORDERS)
-BLIND = ("random", "late", "background")
-"""Rules that do not know the image."""
 LINES = (
     ("random", "mention"),
     ("random", "sentence"),

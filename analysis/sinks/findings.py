@@ -19,7 +19,6 @@ _GETS = {
 }
 _COSINE = {-1: "lies below what random order gives", 0: "is what random order gives", 1: "lies above what random order gives"}
 _HOLDS = {0: "is not seen", 1: "is half seen", 2: "is seen"}
-_WITHOUT = {-1: "turns round", 0: "is gone", 1: "is there"}
 
 
 def verdict(rows: Rows, window: int) -> str:
@@ -31,7 +30,8 @@ def verdict(rows: Rows, window: int) -> str:
     cosine, ranks = (_against_order(rows, OBSERVATION, relation) for relation in ("cosine", "spearman"))
     alone = f"{WITHOUT_FIRST}/{RECEIVED}/spearman/observed" in rows
     without = _against_order(rows, WITHOUT_FIRST, "spearman") if alone else ranks
-    first = f"; with the first token left out of the entropy their rank correlation {_WITHOUT[without]}" if without != ranks else ""
+    now = "is gone" if not without else "turns round" if ranks else f"is there, {'above' if without > 0 else 'below'} random order"
+    first = f"; with the first token left out of the entropy their rank correlation {now}" if without != ranks else ""
     return (
         f"{_GETS[gets]}, and the paper's cosine of row entropies and column sums {_COSINE[cosine]}: the second observation "
         f"{_HOLDS[(gets == 1) + (ranks == 1)]}{first}."

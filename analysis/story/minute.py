@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from analysis.cells.names import PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.mechanism.findings import has_signature
-from analysis.published.verdict import BETTER, NOT_LOWERING
 from analysis.story.results import StorySources, SubjectResults
 from analysis.story.sentences import in_numbers
-from analysis.story.signs import beyond_omission, controls_of, form_alike, with_signature
+from analysis.story.signs import SIZES, controls_of, form_alike, form_beyond, is_beyond_omission, judged, with_signature
 from analysis.telling.wording import brief, direction, listed
 
 Subjects = Sequence[SubjectResults]
@@ -55,16 +54,18 @@ def fair(subjects: Subjects) -> str:
 
 def rivals(subjects: Subjects) -> str:
     """Whether the published dose gives more than leaving out does, and whether what it chooses is its own."""
-    beyond, less = _parted(subjects, lambda one: beyond_omission(one, PUBLISHED))
+    beyond, less = _parted(subjects, lambda one: is_beyond_omission(one, PUBLISHED))
     against = "leaving out mentions or sentences at the same recall"
     said = [f"the published dose lowers CHAIR_s further than {against} on {_names(beyond)}"] if beyond else []
-    said += [f"the published dose does not lower CHAIR_s further than {against} on {_names(less)}"] if less else []
+    said += [f"the published dose is not shown to lower CHAIR_s further than {against} on {_names(less)}"] if less else []
     asked = [one for one in subjects if one.form]
     fewer = [one for one in asked if direction(one.form[f"absent/{PAPER} - {NONE}"]) < 0]
     if fewer:
         alike = all(len(form_alike(one)) == len(controls_of(one)) > 0 for one in fewer)
         also = ", and so it does under every control" if alike else ""
-        said.append(f"with the sentences fixed, its choice of objects holds fewer absent ones on {_names(fewer)}{also}")
+        past = [one for one in fewer if form_beyond(one)]
+        more = f"beyond leaving out on {_names(past)}" if past else "not shown to be beyond leaving out"
+        said.append(f"with the sentences fixed, its choice of objects holds fewer absent ones on {_names(fewer)}, {more}{also}")
     return _sentence("; ".join(said))
 
 
@@ -84,14 +85,12 @@ def mechanism(subjects: Subjects) -> list[str]:
 
 def open_question(told: StorySources) -> str:
     """What none of this can say, and what real captions say of other methods."""
-    judged = [log for log in told.logs if log.verdict]
-    better = [log for log in judged if log.verdict == BETTER]
-    lower = [log for log in judged if log.verdict not in NOT_LOWERING]
-    said = "What it does to a model of 7B parameters is open: the subjects here have 3 and 135 million"
-    if not judged:
+    compared, lower, better = judged(told.logs)
+    said = f"What it does to a model of 7B parameters is open: {SIZES}"
+    if not compared:
         return f"{said}."
     return (
-        f"{said}; of {len(judged)} logs of other methods on such models {len(lower)} lower CHAIR against greedy captions, "
+        f"{said}; of {len(compared)} logs of other methods on such models {len(lower)} lower CHAIR against greedy captions, "
         f"{len(better) or 'none'} by seeing better alone."
     )
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from analysis.cells.names import PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.mechanism.findings import NAMES, has_signature
-from analysis.published.verdict import BETTER, NOT_LOWERING
 from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
-from analysis.story.signs import beyond_omission, controls_of, form_alike, with_signature
+from analysis.story.signs import SIZES, controls_of, form_alike, form_beyond, is_beyond_omission, judged, with_signature
 from analysis.telling.wording import brief, direction, listed, p_value
 
 BOUND = 0.1
@@ -33,7 +32,7 @@ def in_numbers(told: StorySources) -> list[str]:
 
 def open_end(claimed: Sequence[str]) -> str:
     """What none of this can say, beside the nearest evidence that there is: the published rows."""
-    said = "**Open**: what KVSmooth does to a model of 7B parameters. These subjects have 3 and 135 million, and their images are drawn"
+    said = f"**Open**: what KVSmooth does to a model of 7B parameters; {SIZES}, and their images are drawn"
     if not claimed:
         return f"{said}."
     return (
@@ -112,7 +111,7 @@ def omission(subjects: Sequence[SubjectResults]) -> str:
         for arm, name in ((CHOSEN, "the fair dose"), (PUBLISHED, "the published dose")):
             row = subject.dose.get(f"{arm}/beyond every line/chair_s")
             if row is not None:
-                is_beyond = "" if beyond_omission(subject, arm) else "not "
+                is_beyond = "" if is_beyond_omission(subject, arm) else "not "
                 parts.append(f"{name} on {subject.name} is {is_beyond}beyond it ({100 * row['estimate']:+.1f} points)")
     return (
         f"**Saying less** lowers CHAIR_s too; against what leaving out mentions or sentences would give at equal recall, {listed(parts)}."
@@ -142,7 +141,7 @@ def form(subjects: Sequence[SubjectResults]) -> str:
             told = {-1: "fewer", 0: "not clearly fewer or more", 1: "more"}[way]
             recall = " against ".join(_percent(subject.form, f"recall/{arm}") for arm in (PAPER, NONE))
             beyond = subject.form.get(f"{PAPER}/beyond every line/precision")
-            past = "" if beyond is None else f", {'' if direction(beyond) > 0 else 'not '}beyond what leaving out gives"
+            past = "" if beyond is None else f", {'' if form_beyond(subject) else 'not '}beyond what leaving out gives"
             also = f"; so it is under {len(alike)} of {len(controls)} controls" if controls else ""
             parts.append(
                 f"on {subject.name} {told} of the different objects that KVSmooth chooses are absent ({100 * share[0]:.1f} % against "
@@ -169,13 +168,11 @@ def mechanism(subjects: Sequence[SubjectResults]) -> str:
 
 def real(logs: Sequence[RealLog]) -> str:
     """What others' methods do to the captions of large models, of which one at least was compared with a greedy log."""
-    judged = [log for log in logs if log.verdict]
-    lower = [log for log in judged if log.verdict not in NOT_LOWERING]
-    better = [log for log in lower if log.verdict == BETTER]
+    compared, lower, better = judged(logs)
     greedy = max(log.looping for log in logs if log.method == "greedy")
-    most = max(judged, key=lambda log: log.looping)
+    most = max(compared, key=lambda log: log.looping)
     return (
-        f"**Real captions** of 7B models under other methods: {len(lower)} of {len(judged)} logs lower CHAIR against greedy ones, "
+        f"**Real captions** of 7B models under other methods: {len(lower)} of {len(compared)} logs lower CHAIR against greedy ones, "
         f"{len(better) or 'none'} by seeing better alone; up to {100 * most.looping:.0f} % of the captions loop ({most.method} on "
         f"{most.model}), greedily at most {100 * greedy:.1f} %."
     )

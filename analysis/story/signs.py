@@ -1,13 +1,26 @@
 """What the signs of corrected tests say of a subject: beyond omission or not, and which controls do as KVSmooth does."""
 
+from collections.abc import Sequence
+
 from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import NONE
 from analysis.mechanism.findings import has_signature
-from analysis.story.results import SubjectResults
+from analysis.published.verdict import BETTER, NOT_LOWERING
+from analysis.story.results import RealLog, SubjectResults
 from analysis.telling.wording import direction
 
+SIZES = "the subjects here have 3 and 135 million"
+"""Parameters; the subjects' cards tell them (docs/subject.md, docs/subjects/smollm2.md)."""
 
-def beyond_omission(subject: SubjectResults, arm: str) -> bool:
+
+def judged(logs: Sequence[RealLog]) -> tuple[list[RealLog], list[RealLog], list[RealLog]]:
+    """Logs of methods that were compared with a greedy one; of these, those that lower CHAIR; of these, those that see better alone."""
+    compared = [log for log in logs if log.verdict]
+    lower = [log for log in compared if log.verdict not in NOT_LOWERING]
+    return compared, lower, [log for log in lower if log.verdict == BETTER]
+
+
+def is_beyond_omission(subject: SubjectResults, arm: str) -> bool:
     """Whether an arm of the dose question lies below every omission line in CHAIR_s, by its corrected test."""
     return direction(subject.dose.get(f"{arm}/beyond every line/chair_s")) < 0
 
@@ -16,6 +29,11 @@ def controls_of(subject: SubjectResults) -> list[str]:
     """Controls where the sentences are given: every arm but KVSmooth at any dose."""
     treated = [row["where"]["treated"] for name, row in subject.form.items() if name.startswith("absent/") and "treated" in row["where"]]
     return [arm for arm in treated if arm != PAPER and not arm.startswith(f"{PAPER}:lambda_ref")]
+
+
+def form_beyond(subject: SubjectResults) -> bool:
+    """Whether KVSmooth's choice of objects lies beyond every omission line in precision, where the sentences are given."""
+    return direction(subject.form.get(f"{PAPER}/beyond every line/precision")) > 0
 
 
 def form_alike(subject: SubjectResults) -> list[str]:

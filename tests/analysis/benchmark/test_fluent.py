@@ -82,7 +82,10 @@ def test_the_first_captions_of_each_method_are_read_and_pairs_are_of_those_that_
     assert PLAIN[3] not in asked
     rows = {row.name: row for row in found.rows}
     assert (rows["chair/broken/baseline"].n, rows["chair/broken/kvsmooth"].n, rows["chair/nll/kvsmooth - baseline"].n) == (3, 2, 2)
-    assert found.notes == ["kvsmooth: 1 of 2 captions have fewer than two tokens and no NLL"]
+    assert found.notes == [
+        "kvsmooth: 2 of the first 3 captions are there and were read",
+        "kvsmooth: 1 of 2 captions have fewer than two tokens and no NLL",
+    ]
     records = [score_caption(line.caption, (), line.image_id) for line in answers["kvsmooth"]]
     told = [one.as_dict() for one in found.beside("kvsmooth", answers["kvsmooth"], records)]
     assert told[1] == records[1].as_dict() | {"fluency": {"nll": pytest.approx(tiny([LOOP], "")[LOOP]), "broken": True}}
@@ -92,10 +95,10 @@ def test_the_first_captions_of_each_method_are_read_and_pairs_are_of_those_that_
 def test_where_no_caption_of_the_baseline_can_be_read_that_is_told(tiny, tmp_path):
     run = run_of(tmp_path)
     keys = to_read(run, evaluation_of(run))
-    for captions in ({"baseline": ("dog", "")}, {"kvsmooth": PLAIN}):
+    for captions, why in (({"baseline": ("dog", "")}, "no caption of two tokens"), ({"kvsmooth": PLAIN}, "no answer yet")):
         found = judged(run, keys, said(run, captions), tiny)
         assert (found.rows, found.about) == ((), None)
-        assert found.notes == ["NLL and broken captions are left out: baseline has no caption of two tokens"]
+        assert found.notes == [f"NLL and broken captions are left out: baseline has {why}"]
 
 
 @pytest.mark.parametrize(

@@ -20,16 +20,26 @@ def test_the_project_brings_sixty_texts_of_its_own():
     assert all(text.isascii() or "é" in text for text in texts)
 
 
-def test_captions_of_the_bundled_subjects_are_what_they_say(tmp_path):
+def test_captions_and_paragraphs_are_brought_by_their_names():
     texts = read_texts(Path("captions"))
     assert texts == read_texts(CAPTIONS)
     assert read_texts(Path("paragraphs")) == read_texts(OWN)
     assert len(texts) == len(set(texts)) == 40
-    main(OwnCaptionsConfig(images=2, out=tmp_path / "captions.txt"))
+
+
+@pytest.mark.slow
+def test_captions_of_the_bundled_subjects_are_what_they_say(tmp_path):
+    texts = read_texts(CAPTIONS)
+    main(OwnCaptionsConfig(images=2, max_new_tokens=24, out=tmp_path / "captions.txt"))
     said = read_texts(tmp_path / "captions.txt")
     # another processor may say another word late in a caption
     for text, own in zip(said, [*texts[:2], *texts[20:22]], strict=True):
         assert text.split()[:12] == own.split()[:12]
+
+
+def test_captions_of_other_settings_do_not_take_the_place_of_those_that_ship():
+    with pytest.raises(BadInput, match="is made of 20 scenes and 160 tokens; give another file"):
+        OwnCaptionsConfig(images=5)
 
 
 def test_paragraphs_and_json_lines(tmp_path):

@@ -19,13 +19,13 @@ from tests.analysis.methods.planted import planted, reduced_planted
 OPTIONS = {"images": 8, "validation": 8, "strengths": (1.0,), "fluent": 0}
 
 
-def told(reduced, methods, commit, revision="r"):
-    """With the attributes of a run of these methods."""
+def told(reduced, methods, commit, revision="r", **aside):
+    """With the attributes of a run of these methods, others put aside with a reason."""
     config = {**{name: field.default for name, field in MethodsConfig.__dataclass_fields__.items()}, **OPTIONS, "methods": methods}
     origin = {"config": as_plain(config), "git_commit": commit, "model_id": "emoji", "model_revision": revision, "n": 8}
     origin |= {"data_hash": "d", "validation_hash": "v"}
     lists = {name: json.dumps({f"{one} x1" if name == "reports" else one: 1.0 for one in methods}) for name in LISTS}
-    lists |= {name: json.dumps({}) for name in ("given", "aside")}
+    lists |= {"given": json.dumps({}), "aside": json.dumps(aside)}
     return reduced.assign_attrs({"analysis": json.dumps(origin), **lists})
 
 
@@ -53,6 +53,13 @@ def test_joined_equals_one_run_of_all_and_tells_whose_the_arms_are():
     assert "Arms of pai and kvsmooth are of an earlier run, at commit aaaaaaa." in paragraph(by_name(found["results"]), found)
 
 
+def test_what_was_put_aside_and_has_now_been_run_is_aside_no_more():
+    _, before, second = parts()
+    first = told(before, ["pai", "kvsmooth"], "a" * 40, eos_bias="it was not supported", vcd="nor this")
+    made = joined(first, told(second, ["eos_bias"], "b" * 40))
+    assert json.loads(made.attrs["aside"]) == {"vcd": "nor this"}
+
+
 def test_a_third_run_tells_of_both_before_it():
     _, before, second = parts()
     made = joined(before, told(second, ["eos_bias"], "b" * 40))
@@ -74,6 +81,7 @@ def test_another_subject_and_other_captions_without_a_method_are_refused():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"subject": "smollm2"}, "was made with --subject emoji, this run has smollm2"),
         ({"strengths": (0.5, 1.0)}, "was made with --strengths 1.0, this run has 0.5 1.0; they must be the same"),
         ({"beams": 5}, "was made with --beams 1, this run has 5"),
         ({"methods": ("pai", "vcd")}, "pai stands there already; leave it out of --methods"),

@@ -162,20 +162,27 @@ def test_the_sentence_is_told_where_there_are_rows(made):
 
 
 @pytest.mark.parametrize(
-    ("without", "p", "told"),
+    ("whole", "without", "p", "told"),
     [
-        (0.2, 0.001, "is seen."),
-        (0.2, 0.5, "is seen; with the first token left out of the entropy their rank correlation is gone."),
-        (-0.2, 0.001, "is seen; with the first token left out of the entropy their rank correlation turns round."),
-        (None, None, "is seen."),
+        (0.3, 0.2, 0.001, "is seen."),
+        (0.3, 0.2, 0.5, "is seen; with the first token left out of the entropy their rank correlation is gone."),
+        (0.3, -0.2, 0.001, "is seen; with the first token left out of the entropy their rank correlation turns round."),
+        (-0.3, 0.2, 0.001, "is half seen; with the first token left out of the entropy their rank correlation turns round."),
+        (
+            0.0,
+            -0.2,
+            0.001,
+            "is half seen; with the first token left out of the entropy their rank correlation is there, below random order.",
+        ),
+        (0.3, None, None, "is seen."),
     ],
 )
-def test_the_verdict_says_where_the_first_token_is_what_is_seen(without, p, told):
+def test_the_verdict_says_where_the_first_token_is_what_is_seen(whole, without, p, told):
     def row(estimate, p=0.001):
         return {"estimate": estimate, "p_adjusted": p}
 
     rows = {"prediction/within/row_entropy/w16": row(0.7)}
-    for question, estimate, chance in ((OBSERVATION, 0.3, 0.001), (WITHOUT_FIRST, without, p)):
+    for question, estimate, chance in ((OBSERVATION, whole, 0.001 if whole else 0.5), (WITHOUT_FIRST, without, p)):
         if estimate is not None:
             rows |= {f"{question}/column_sum/{relation}/permuted": row(0.0) for relation in ("cosine", "spearman")}
             rows |= {f"{question}/column_sum/{relation}/observed": row(estimate, chance) for relation in ("cosine", "spearman")}

@@ -52,11 +52,15 @@ def test_saying_less_and_the_controls_of_fixed_sentences_are_set_against_it():
     one = told(subject((0.3, 0.1), chosen=0.0), **{line: (0.1, False)})
     other = told(subject((0.3, 0.1), "smollm2", 0.0), **{line: (-0.1, True)})
     against = "leaving out mentions or sentences at the same recall"
-    assert rivals([one]) == f"The published dose does not lower CHAIR_s further than {against} on emoji."
+    assert rivals([one]) == f"The published dose is not shown to lower CHAIR_s further than {against} on emoji."
     assert rivals([one, other]).startswith(f"The published dose lowers CHAIR_s further than {against} on smollm2; ")
     alike = replace(one, form=form_rows({"constant:rate=0.6": -0.08}))
-    said = "with the sentences fixed, its choice of objects holds fewer absent ones on emoji"
+    said = "with the sentences fixed, its choice of objects holds fewer absent ones on emoji, not shown to be beyond leaving out"
     assert rivals([alike]).endswith(f"{said}, and so it does under every control.")
+    beyond = {"kvsmooth/beyond every line/precision": {"estimate": 0.1, "p_adjusted": 0.001}}
+    assert "absent ones on emoji, beyond leaving out on emoji, and so" in rivals([replace(alike, form=alike.form | beyond)])
+    below = told(one, **{line: (-0.1, False)})
+    assert rivals([below]) == f"The published dose is not shown to lower CHAIR_s further than {against} on emoji."
     apart = replace(one, form=form_rows({"constant:rate=0.6": -0.08, "image_bias:strength=1": 0.0}))
     assert rivals([apart]).endswith(f"{said}.")
     assert "with the sentences fixed" not in rivals([replace(one, form=form_rows({}, paper=0.0))])

@@ -104,7 +104,7 @@ def test_sentences_follow_signs_and_corrected_tests():
     assert "end before the bound" not in broken([better])
     cut = {f"test/ended/{arm}": {"estimate": share} for arm, share in (("none", 1.0), ("published", 0.06))}
     assert "80 words become 80, as 6 % end before the bound on tokens, 100 % without" in broken([replace(better, dose=better.dose | cut)])
-    assert open_end([]).endswith("their images are drawn.")
+    assert open_end([]).endswith("and their images are drawn.")
     assert "the published rows of A and B lie beyond" in open_end(["A", "B"])
 
 
