@@ -46,7 +46,7 @@ def curve(ax: Axes, rows: Rows, measure: str, doses: Sequence[float], admitted: 
         ax.vlines(value, *row["interval"], color=colour, lw=0.9)
         mark, size = ("*", 8) if value == dose else ("o", 3.2)
         colour = COLOURS[CHOSEN if dose else NONE] if value == dose else colour
-        ax.plot(value, row["estimate"], mark, color=colour, markersize=size, zorder=3)
+        ax.plot(value, row["estimate"], mark, color=colour, markersize=size, zorder=3, clip_on=False)
     ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
     ax.set_xlabel("lambda_ref")
 
@@ -59,7 +59,7 @@ def bars(ax: Axes, rows: Rows, measure: str) -> None:
         ax.vlines(place, *row["interval"], color=colour, lw=1.2)
         change = rows.get(f"test/{measure}/{arm} - {NONE}")
         face = colour if change is None or change["p_adjusted"] < 0.05 else "white"
-        ax.plot(place, row["estimate"], "o", color=colour, markerfacecolor=face, markersize=4.5)
+        ax.plot(place, row["estimate"], "o", color=colour, markerfacecolor=face, markersize=4.5, zorder=3, clip_on=False)
     ax.set_xticks(range(len(arms)), [named(arm) for arm in arms], rotation=60, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.5, len(arms) - 0.5)
     ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
