@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.language.findings import told
-from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, PAGE, figure, letter
+from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, PAGE, figure, legend_below, letter
 
 Rows = Mapping[str, Mapping[str, Any]]
 NOTE = (
@@ -88,7 +88,7 @@ def parts(ax: Axes, rows: Rows) -> None:
     ax.set_yticks(range(len(names)), [name.replace("distance/", "since sentence end: ").replace("kind/", "") for name in reversed(names)])
     ax.set(xlabel="perplexity ×", xscale="log")
     _plain(ax, "x")
-    ax.legend(frameon=False)
+    legend_below(ax)
 
 
 def _plain(ax: Axes, which: str) -> None:
@@ -96,7 +96,8 @@ def _plain(ax: Axes, which: str) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axis = getattr(ax, f"{which}axis")
-    axis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 5, 7)))
+    low, high = sorted(axis.get_view_interval())
+    axis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
 
