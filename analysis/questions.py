@@ -26,6 +26,7 @@ class QuestionCommand:
     plan : whether it has the option of that name
     shared : what it shares with others, as in `analysis.regenerate.lanes.Job`
     trial : options that it is given where a run is not a subject's whole one, so that it takes minutes
+    trial_part : of the images, which it looks at there
     """
 
     recordings: bool = False
@@ -36,19 +37,20 @@ class QuestionCommand:
     plan: bool = False
     shared: str = ""
     trial: Mapping[str, str] = field(default_factory=dict)
+    trial_part: float = 1.0
 
 
 RECORDED: dict[str, Any] = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
     "drift": QuestionCommand(**RECORDED, page="findings.md"),
     "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
-    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200),
+    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200, trial_part=1 / 3),
     "logits": QuestionCommand(**RECORDED, page="findings.md"),
     "coupling": QuestionCommand(**RECORDED, page="findings.md"),
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
     "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
-    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells", trial={"--fluent": "10"}),
+    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5"}),
     "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""

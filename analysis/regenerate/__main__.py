@@ -176,7 +176,8 @@ def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
     if stated is not None and (config.images, config.plan, config.batch_size) == (stated.images, stated.plan, stated.batch_size):
         options |= stated.own.get(name, {})
     else:
-        options |= asked.trial
+        some = max(1, round(asked.trial_part * config.images))
+        options |= {"--images": str(min(some, asked.most)), **asked.trial}
     words += [word for option in options.items() for word in option]
     if asked.recordings:
         words += ["--recordings", str(config.recordings)]

@@ -227,7 +227,7 @@ def test_commands_have_the_options_that_their_questions_know(tmp_path, redraw):
         parsed = _parse(options_of(one.name), list(one.command[3:]), one.name)
         assert parsed.out == tmp_path / one.name
         assert parsed.redraw is redraw
-        assert redraw or parsed.images == (200 if one.name == "mediation" else 300)
+        assert redraw or parsed.images == (100 if one.name == "mediation" else 300)
 
 
 def test_a_question_fills_all_lanes_until_its_store_holds_something(tmp_path):

@@ -71,10 +71,16 @@ def test_the_plan_is_the_ablations(plan):
 
 def test_a_trial_reads_fewer_captions_than_a_whole_run():
     for config, asked in (
-        (RegenerateConfig(images=60, plan="ladder"), "10"),
+        (RegenerateConfig(images=60, plan="ladder"), "5"),
         (RegenerateConfig(), None),
         (placed(RegenerateConfig(subject="smollm2")), None),
     ):
         (dose,) = (one for one in jobs(config) if one.name == "dose")
         words = dict(pairwise(dose.command))
         assert words.get("--fluent") == asked
+
+
+@pytest.mark.parametrize(("images", "looked_at"), [(60, "20"), (1, "1"), (500, "200")])
+def test_a_trial_mediates_on_a_third_of_the_images_and_the_whole_on_as_many_as_are_stated(images, looked_at):
+    (one,) = (one for one in jobs(RegenerateConfig(images=images)) if one.name == "mediation")
+    assert dict(pairwise(one.command))["--images"] == looked_at
