@@ -33,7 +33,7 @@ class MethodsConfig(ImageOptions):
         "--images 20 --validation 20 --methods pai eos_bias kvsmooth",
         "--subject smollm2 --images 100 --validation 40",
         "--beams 5 --methods opera kvsmooth eos_bias --images 100 --validation 40",
-        "--methods avisc --beside figures/emoji/methods",
+        "--images 20 --validation 20 --methods vcd --beside out/emoji-20/methods --out out/more",
         "--redraw",
     )
     subject: str = "emoji"
