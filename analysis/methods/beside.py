@@ -27,15 +27,17 @@ def earlier(question: Question, folder: Path, config: Any) -> xr.Dataset:
     ------
     BadInput : there are none, they were made with other options, or they hold a method that is asked for again
     """
-    found, _ = question.read(question.data(folder))
+    try:
+        found, _ = question.read(question.data(folder))
+    except BadInput as error:
+        name = question.data(folder).name
+        raise BadInput(f"--beside {folder}: holds no {name} that can be read; name the folder of an earlier result.") from error
     stated, default = origin_of(found)["config"], {name: field.default for name, field in type(config).__dataclass_fields__.items()}
     for name in SAME:
         there, here = stated.get(name, as_plain(default[name])), as_plain(getattr(config, name))
         if there != here:
             option = f"--{name.replace('_', '-')}"
-            raise BadInput(
-                f"--beside {folder}: was made with {option} {_plain(there)}, this run has {_plain(here)}; they must be the same."
-            )
+            raise BadInput(f"--beside {folder}: was made with {option} {_plain(there)}, this run has {_plain(here)}; give it the same.")
     twice = [name for name in config.methods if name in json.loads(found.attrs["chosen"])]
     if twice or not config.methods:
         which = f"{', '.join(twice)} stands there already; leave it out of --methods" if twice else "name by --methods what is added to it"

@@ -82,7 +82,7 @@ def test_another_subject_and_other_captions_without_a_method_are_refused():
     ("options", "said"),
     [
         ({"subject": "smollm2"}, "was made with --subject emoji, this run has smollm2"),
-        ({"strengths": (0.5, 1.0)}, "was made with --strengths 1.0, this run has 0.5 1.0; they must be the same"),
+        ({"strengths": (0.5, 1.0)}, "was made with --strengths 1.0, this run has 0.5 1.0; give it the same"),
         ({"beams": 5}, "was made with --beams 1, this run has 5"),
         ({"methods": ("pai", "vcd")}, "pai stands there already; leave it out of --methods"),
         ({"methods": ()}, "name by --methods what is added to it"),
@@ -94,6 +94,14 @@ def test_what_cannot_be_set_beside_it_is_told_before_a_model_is_loaded(options, 
     config = MethodsConfig(**{**OPTIONS, "methods": ("vcd",), **options}, beside=tmp_path)
     with pytest.raises(BadInput, match=said):
         earlier(QUESTION, tmp_path, config)
+
+
+def test_a_folder_without_a_result_or_with_a_damaged_one_is_told_as_such(tmp_path):
+    config = MethodsConfig(**OPTIONS, methods=("vcd",), beside=tmp_path)
+    for _ in range(2):  # no file, then a damaged one
+        with pytest.raises(BadInput, match=r"^--beside .*: holds no methods\.nc that can be read; name the folder of an earlier result\.$"):
+            earlier(QUESTION, tmp_path, config)
+        (tmp_path / "methods.nc").write_bytes(b"torn")
 
 
 def test_what_can_be_set_beside_it_is_read_as_it_was_written(tmp_path):
