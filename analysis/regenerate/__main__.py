@@ -167,17 +167,15 @@ def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
         words += ["--page", str(config.docs / asked.page)]
     if config.redraw:
         return Job(name, (*words, "--redraw"))
-    options = {"--subject": config.subject, "--images": str(min(config.images, asked.most))}
+    stated = WHOLE.get(config.subject)
+    whole = stated is not None and (config.images, config.plan, config.batch_size) == (stated.images, stated.plan, stated.batch_size)
+    images = config.images if whole else max(1, round(asked.trial_part * config.images))
+    options = {"--subject": config.subject, "--images": str(min(images, asked.most))}
     if config.batch_size is not None:
         options["--batch-size"] = str(config.batch_size)
     if asked.plan:
         options["--plan"] = config.plan
-    stated = WHOLE.get(config.subject)
-    if stated is not None and (config.images, config.plan, config.batch_size) == (stated.images, stated.plan, stated.batch_size):
-        options |= stated.own.get(name, {})
-    else:
-        some = max(1, round(asked.trial_part * config.images))
-        options |= {"--images": str(min(some, asked.most)), **asked.trial}
+    options |= stated.own.get(name, {}) if stated is not None and whole else asked.trial
     words += [word for option in options.items() for word in option]
     if asked.recordings:
         words += ["--recordings", str(config.recordings)]
