@@ -25,7 +25,7 @@ class BenchmarkRun:
     config : the options, those of the plan where it was given
     plan : what is asked
     benchmark : that asks and scores
-    methods : asked for now, in the order of the table
+    methods : that this run asks, in the order of the table
     new : whether nothing was answered to the plan in this folder, so that its images are to be looked at
     """
 
