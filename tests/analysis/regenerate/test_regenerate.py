@@ -230,6 +230,17 @@ def test_commands_have_the_options_that_their_questions_know(tmp_path, redraw):
         assert redraw or parsed.images == (100 if one.name == "mediation" else 300)
 
 
+def test_a_trial_asks_of_fewer_doses_and_sensitivity_of_cells_that_are_there():
+    """The cells of the doses lie in the same store, and are decoded once for both."""
+    asked = {}
+    for images in (60, 500):
+        found = {one.name: _parse(options_of(one.name), list(one.command[3:]), one.name) for one in jobs(RegenerateConfig(images=images))}
+        asked[images] = {*found["dose"].doses}, {*found["sensitivity"].lambdas}
+    (few, centres), (all_doses, all_centres) = asked[60], asked[500]
+    assert {0.7} < centres < few < all_doses
+    assert centres < all_centres
+
+
 def test_a_question_fills_all_lanes_until_its_store_holds_something(tmp_path):
     config = RegenerateConfig(only=("ablation", "sensitivity", "drift"), recordings=tmp_path, workers=3)
     assert {one.name: one.lanes for one in jobs(config)} == {"drift": 1, "ablation": 3, "sensitivity": 3}
