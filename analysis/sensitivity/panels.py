@@ -92,7 +92,10 @@ def off_curve(rows: Rows, option: str, cell: str, measure: str) -> Mapping[str, 
 def plane(
     ax: Axes, rows: Rows, x: str, y: str, paths: Mapping[str, Sequence[str]], spreads: Mapping[str, Any], colours: ScalarMappable
 ) -> None:
-    """Cells in the plane of two measures, each with its 95 % ellipse and the length of its captions as colour; paths join settings."""
+    """Cells in the plane of two measures, with the length of their captions as colour; paths join settings.
+
+    The default, no smoothing and the bands of layers have their 95 % ellipse; with all of them none could be told from another.
+    """
     for option, cells in paths.items():
         if option in ("lambda_ref", "constant"):  # the two with an order that one can follow by eye
             told = {"lambda_ref": ("0.35", "-"), "constant": (CONSTANT_COLOUR, "--")}[option]
@@ -103,7 +106,7 @@ def plane(
             at = [rows[f"{cell}/{measure}"]["estimate"] for measure in (x, y)]
             colour = colours.to_rgba(rows[f"{cell}/length"]["estimate"])
             covariance = np.array(spreads[cell], dtype=float)
-            if np.isfinite([*at, *covariance.flat]).all():
+            if (option in ("layers", BASELINE) or cell == PAPER) and np.isfinite([*at, *covariance.flat]).all():
                 ax.add_patch(ellipse(at, covariance, colour))
             edge = ARM_COLOURS["kvsmooth"] if cell == PAPER else "0.15"
             size: dict[str, Any] = {"markersize": 8 if option == BASELINE else 4.2, "markeredgewidth": 1.2 if cell == PAPER else 0.5}
@@ -120,7 +123,7 @@ def ellipse(at: Sequence[float], covariance: np.ndarray, colour: Any) -> Ellipse
     variances, axes = np.linalg.eigh(covariance)
     width, height = 2 * REACH * np.sqrt(np.maximum(variances[::-1], 0))
     angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1]))
-    return Ellipse((x, y), width, height, angle=angle, facecolor=colour, edgecolor=colour, alpha=0.13, linewidth=0.4, zorder=2)
+    return Ellipse((x, y), width, height, angle=angle, facecolor="none", edgecolor=colour, alpha=0.45, linewidth=0.6, zorder=2)
 
 
 def iso_f1(ax: Axes, levels: Sequence[float]) -> None:
