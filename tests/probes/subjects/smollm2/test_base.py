@@ -6,6 +6,7 @@ import pytest
 import torch
 from gguf import GGUFReader
 from gguf.quants import dequantize
+from transformers.initialization import no_init_weights
 
 from probes.command.cli import BadInput
 from probes.subjects.smollm2 import base
@@ -22,6 +23,19 @@ def weights():
     return base.base_weights()
 
 
+@pytest.fixture(scope="module")
+def file():
+    """As the package gguf reads it; once, which takes it seconds."""
+    return GGUFReader(base.gguf_file())
+
+
+@pytest.fixture(scope="module")
+def held(file):
+    """A tensor of the file by its name there."""
+    tensors = {tensor.name.removesuffix(".weight"): tensor for tensor in file.tensors}
+    return lambda name: torch.from_numpy(dequantize(tensors[name].data, tensors[name].tensor_type).copy())
+
+
 @pytest.mark.slow
 def test_text_comes_back_and_special_tokens_stay_whole(tokenizer):
     text = prompt_text("Please describe this image: 12 cats, naïve — isn't it?\n\n  x\ty")
@@ -33,10 +47,11 @@ def test_text_comes_back_and_special_tokens_stay_whole(tokenizer):
 
 
 @pytest.mark.slow
-def test_the_tokenizer_is_the_one_that_transformers_reads_from_the_file(tokenizer):
+def test_the_tokenizer_is_the_one_that_transformers_reads_from_the_file(tokenizer, file, monkeypatch):
     from transformers import AutoTokenizer
 
     path = base.gguf_file()
+    monkeypatch.setattr("gguf.GGUFReader", lambda again: file)
     reference = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     texts = ["A dog, two cats' and 3,456 skis.", " leading", "<|im_start|>user\nHi<|im_end|>\n", "Ünïcödé 漢字 🙂"]
     assert [tokenizer(text)["input_ids"] for text in texts] == [reference(text)["input_ids"] for text in texts]
@@ -50,17 +65,9 @@ def test_the_chat_template_writes_the_prompt_that_was_trained():
 
 
 @pytest.mark.slow
-def test_scores_of_rotated_queries_and_keys_are_those_of_the_file(weights):
+def test_scores_of_rotated_queries_and_keys_are_those_of_the_file(weights, held):
     """llama.cpp turns neighbouring pairs of channels, transformers the two halves of a head: the products must agree."""
-    held = {
-        tensor.name: tensor
-        for tensor in GGUFReader(base.gguf_file()).tensors
-        if tensor.name in ("blk.3.attn_q.weight", "blk.3.attn_k.weight")
-    }
-    q, k = (
-        torch.from_numpy(dequantize(held[f"blk.3.attn_{part}.weight"].data, held[f"blk.3.attn_{part}.weight"].tensor_type).copy())
-        for part in "qk"
-    )
+    q, k = (held(f"blk.3.attn_{part}") for part in "qk")
     x = torch.randn(576, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     angles = 7 * 100000.0 ** (-torch.arange(32, dtype=torch.float64) / 32)
 
@@ -81,10 +88,19 @@ def test_scores_of_rotated_queries_and_keys_are_those_of_the_file(weights):
 
 
 @pytest.mark.slow
+def test_the_weights_are_those_that_the_package_reads(weights, held):
+    """It cuts them out of a memory map and takes a few rows at a time: an embedding, a matrix, a norm."""
+    names = ("token_embd", "embed_tokens"), ("blk.7.ffn_down", "layers.7.mlp.down_proj"), ("output_norm", "norm")
+    for theirs, ours in names:
+        assert torch.equal(weights[f"{ours}.weight"], held(theirs)), theirs
+
+
+@pytest.mark.slow
 def test_it_speaks(tokenizer, weights):
     from transformers import LlamaForCausalLM
 
-    model = LlamaForCausalLM(base.text_config()).eval()
+    with no_init_weights():
+        model = LlamaForCausalLM(base.text_config()).eval()
     model.model.load_state_dict(weights)
     model.tie_weights()
     ids = tokenizer("<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n", return_tensors="pt")
