@@ -5,14 +5,12 @@ a round, arms in turn. Memory is that of a fresh process a length and arm: what 
 is made beforehand and costs it neither time nor memory.
 """
 
-import multiprocessing
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 import torch
@@ -21,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers.models.llama.modeling_llama import eager_attention_forward
 
+from analysis.efficiency.fresh import in_fresh_process, own_peak
 from analysis.efficiency.lengths import LENGTHS
 from kvsmooth.flash_entropy import flash_entropy
 from kvsmooth.map_statistics import map_statistics
@@ -126,38 +125,26 @@ def available_memory() -> int | None:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if "SC_AVPHYS_PAGES" in names else None
 
 
-def _peak() -> int:
-    import resource  # of POSIX alone
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _rise_of(name: str, tokens: int, threads: int, queue: SimpleQueue) -> None:
+def _rise_of(name: str, tokens: int, threads: int) -> int:
     torch.set_num_threads(threads)
     with torch.no_grad():
         for every in ARMS.values():
             every(layer(16, mask=True))
         given = layer(tokens, mask=name == "eager_maps")
         # the peak of a process stands where its imports left it: fill up to there, or the arm's first megabytes would not show
-        before, ballast = _peak(), []
-        while _peak() == before:
+        before, ballast = own_peak(), []
+        while own_peak() == before:
             ballast.append(b"\1" * 2**18)
-        before = _peak()
+        before = own_peak()
         kept = ARMS[name](given)
-        queue.put(_peak() - before)
+        rise = own_peak() - before
     del kept, ballast
+    return rise
 
 
 def peak_rise(name: str, tokens: int, threads: int = 1) -> int:
     """Bytes by which one call of an arm raises the peak of a fresh process that holds its inputs, outputs included."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
-    process = context.Process(target=_rise_of, args=(name, tokens, threads, queue))
-    process.start()
-    process.join()
-    if process.exitcode != 0:
-        raise RuntimeError(f"the memory run of arm '{name}' at {tokens} tokens ended with status {process.exitcode}")
-    return queue.get()
+    return in_fresh_process(_rise_of, name, tokens, threads, told=f"arm '{name}' at {tokens} tokens")
 
 
 @torch.no_grad()

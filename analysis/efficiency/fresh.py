@@ -1,0 +1,46 @@
+"""A process of its own for a measurement of peak memory; the imports alone are shared, and take longer than the measurement."""
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from typing import Any
+
+MEASURE = ["analysis.efficiency.memory", "analysis.efficiency.prompt"]
+"""Modules whose functions are run so."""
+
+
+def in_fresh_process(work: Callable[..., int], *given: Any, told: str) -> int:
+    """What `work(*given)` returns in a process that has imported this room and done nothing else.
+
+    It is forked from a server which has only the imports behind it, so that neither this process's peak nor that of an earlier
+    measurement is in it. On a Mac, whose libraries do not bear a fork, it imports for itself.
+
+    Parameters
+    ----------
+    told : what the error calls it
+
+    Raises
+    ------
+    RuntimeError : the process did not end well
+    """
+    context: Any = multiprocessing.get_context("spawn" if sys.platform == "darwin" else "forkserver")
+    if sys.platform != "darwin":
+        context.set_forkserver_preload(MEASURE)
+    queue = context.SimpleQueue()
+    process = context.Process(target=_put, args=(queue, work, given))
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        raise RuntimeError(f"the memory run of {told} ended with status {process.exitcode}")
+    return queue.get()
+
+
+def own_peak() -> int:
+    """Bytes that this process has held at most."""
+    import resource  # of POSIX alone
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _put(queue: Any, work: Callable[..., int], given: tuple) -> None:
+    queue.put(work(*given))

@@ -1,0 +1,26 @@
+"""A process of its own: no peak but its own in it, its failure is told."""
+
+import os
+
+import pytest
+
+from analysis.efficiency.fresh import in_fresh_process, own_peak
+
+MUCH = 2**28
+
+
+def hold(size):
+    before, held = own_peak(), b"\1" * size
+    return own_peak() - before + 0 * len(held)
+
+
+@pytest.mark.slow
+def test_each_process_tells_its_own_peak_and_how_it_failed():
+    held = b"\1" * MUCH  # by this process, and by an earlier one
+    assert in_fresh_process(hold, MUCH, told="much") > 0.9 * MUCH
+    assert in_fresh_process(hold, 0, told="nothing") < 0.1 * MUCH
+    assert in_fresh_process(os.getpid, told="its number") != os.getpid()
+    assert in_fresh_process(own_peak, told="what imports take") < own_peak()
+    with pytest.raises(RuntimeError, match="the memory run of an arm ended with status 3"):
+        in_fresh_process(os._exit, 3, told="an arm")
+    del held
