@@ -1,6 +1,5 @@
 """Runs cells in several processes of one torch thread each; a failing cell loses no other, and an interrupt keeps what is finished."""
 
-import multiprocessing
 import os
 import signal
 import traceback
@@ -17,6 +16,7 @@ from analysis.cells.cells import Cell
 from analysis.cells.run import AppliedRates, Bench, CellsJob
 from analysis.cells.store import Place, read_applied, write_result
 from probes.command.cli import one_line, quiet
+from probes.command.processes import imported
 from probes.subjects import Subject
 
 
@@ -73,7 +73,7 @@ def _alone(bench: Bench, tasks: Sequence[Task], bar: tqdm, debug: bool) -> dict[
 
 
 def _together(job: CellsJob, tasks: Sequence[Task], workers: int, bar: tqdm, debug: bool) -> dict[str, str]:
-    context = multiprocessing.get_context("spawn")  # a forked torch can wait for ever on locks of threads that it did not take along
+    context = imported()
     processes: dict[Connection, BaseProcess] = {}
     # torch reads the number of threads as it is imported, which happens before any code of ours runs in the process
     threads, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), "1"

@@ -1,19 +1,14 @@
 """A process of its own for a measurement of peak memory; the imports alone are shared, and take longer than the measurement."""
 
-import multiprocessing
 import sys
 from collections.abc import Callable
 from typing import Any
 
-MEASURE = ["analysis.efficiency.memory", "analysis.efficiency.prompt"]
-"""Modules whose functions are run so."""
+from probes.command.processes import imported
 
 
 def in_fresh_process(work: Callable[..., int], *given: Any, told: str) -> int:
-    """What `work(*given)` returns in a process that has imported this room and done nothing else.
-
-    It is forked from a server which has only the imports behind it, so that neither this process's peak nor that of an earlier
-    measurement is in it. On a Mac, whose libraries do not bear a fork, it imports for itself.
+    """What `work(*given)` returns in a process that has imported, and done nothing else: no peak but its own is in it.
 
     Parameters
     ----------
@@ -23,9 +18,7 @@ def in_fresh_process(work: Callable[..., int], *given: Any, told: str) -> int:
     ------
     RuntimeError : the process did not end well
     """
-    context: Any = multiprocessing.get_context("spawn" if sys.platform == "darwin" else "forkserver")
-    if sys.platform != "darwin":
-        context.set_forkserver_preload(MEASURE)
+    context = imported()
     queue = context.SimpleQueue()
     process = context.Process(target=_put, args=(queue, work, given))
     process.start()
