@@ -28,8 +28,8 @@ NOTES = {
         "Lower row: the mean rate over all layers of the decoder, 0 where a layer is not smoothed; named: settings off the curve."
     ),
     "plane": (
-        "Points: ratios of sums over images; ellipses: 95 % of the cluster bootstrap's joint normal, of the default, no smoothing and smoothed "
-        "layers.\nGrey lines in a: equal F1. The line joins rising λ_ref (numbers), the dashed one rising constant rates."
+        "Points: ratios of sums over images; ellipses: 95 % of the cluster bootstrap's joint normal, of the default, no smoothing and "
+        "smoothed layers.\nGrey lines in a: equal F1. The line joins rising λ_ref (numbers), the dashed one rising constant rates."
     ),
 }
 

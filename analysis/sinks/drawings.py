@@ -101,9 +101,14 @@ def _once(ax: Axes, kind: str) -> str | None:
 
 
 def histogram(ax: Axes, data: xr.Dataset, relation: str, received: str) -> None:
-    """Over captions: the relation as observed, in random order, turned round the caption; its value under uniform attention."""
+    """Over captions: the relation as observed, in random order, turned round the caption; its value under uniform attention.
+
+    Correlations also without the first token in the row entropies. Not a cosine, whose values in random order are others there.
+    """
     values = data["observed"].sel(relation=relation, received=received)
     shown = {name: values.sel(variant=name).values for name in ("permuted", "shifted", "observed")}
+    if relation != "cosine" and "observed_without_first" in data:
+        shown["without"] = data["observed_without_first"].sel(relation=relation, received=received, variant="observed").values
     shown = {name: found[np.isfinite(found)] for name, found in shown.items()}
     every = np.concatenate(list(shown.values()))
     low, high = (every.min(), every.max()) if every.size else (0.0, 1.0)
@@ -112,6 +117,9 @@ def histogram(ax: Axes, data: xr.Dataset, relation: str, received: str) -> None:
     ax.hist(shown["permuted"], bins=bins, color=NULL_COLOUR, alpha=0.6, label="random order")
     ax.hist(shown["shifted"], bins=bins, histtype="step", color="k", linewidth=0.7, label="turned")
     ax.hist(shown["observed"], bins=bins, color=ARM_COLOURS["baseline"], alpha=0.75, label="observed")
+    if "without" in shown:
+        look: dict[str, Any] = {"histtype": "step", "color": ARM_COLOURS["baseline"], "linewidth": 1.2}
+        ax.hist(shown["without"], bins=bins, label="observed, first token left out of the row", **look)
     ax.set_xlim(low - pad, high + pad)
     uniform = values.sel(variant="uniform").values
     if np.isfinite(uniform).any():

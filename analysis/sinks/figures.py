@@ -25,7 +25,7 @@ NOTES = {
     "prediction_layers": f"Bars: {BARS}. Target and colours of names as in the figure against w. Grey | and ×: labels in random order and\n"
     "turned round the caption. Stratified: pairs at the same step. Same token: pairs of one token id.",
     "observation2": "Each caption counts once: mean over layers and heads. Turned: row entropies shifted round the caption.\n"
-    "Arrow: value under exactly uniform attention of the same lengths.",
+    "Arrow: value under exactly uniform attention of the same lengths. Both nulls and the arrow are of whole rows.",
     "prevalence": f"Thresholds as published, but for φ: energy share of one channel above 0.1. Bars: {BARS}. Sinks: tokens that some\n"
     "head gives more than 0.3, on average over the queries from the token on; mean received is the criterion itself.",
     "anatomy": NOTE,
@@ -127,8 +127,8 @@ def observation2(data: xr.Dataset) -> Figure:
             histogram(ax, data, relation, received)
             letter(ax, "abcdefgh"[4 * line + column], _SIGNS[relation])
             ax.set_ylabel(f"{names[received]}\ncaptions" if column == 0 else "")
-    handles, told = axes[0, 0].get_legend_handles_labels()
-    top.legend(handles, told, loc="outside lower center", ncols=3)
+    handles, told = axes[0, -1].get_legend_handles_labels()
+    top.legend(handles, told, loc="outside lower center", ncols=4)
     axes = bottom.subplots(1, 2, sharey=True)
     for number, (ax, received) in enumerate(zip(axes, RECEIVED, strict=True)):
         mesh = heads(ax, data, received)

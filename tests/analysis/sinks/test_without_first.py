@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis.sinks import results
+from analysis.sinks.drawings import histogram
 from analysis.sinks.findings import _without_first, verdict
 from analysis.sinks.names import OBSERVATION, WITHOUT_FIRST
 from analysis.sinks.observation import RECEIVED, RELATIONS, VARIANTS
@@ -187,3 +189,19 @@ def test_the_verdict_says_where_the_first_token_is_what_is_seen(whole, without, 
             rows |= {f"{question}/column_sum/{relation}/permuted": row(0.0) for relation in ("cosine", "spearman")}
             rows |= {f"{question}/column_sum/{relation}/observed": row(estimate, chance) for relation in ("cosine", "spearman")}
     assert verdict(rows, 16).endswith(told)
+
+
+def test_the_figure_draws_correlations_without_it_and_older_data_still_draw():
+    data = xr.load_dataset("figures/emoji/sinks/sinks.nc")
+    few = data[["observed", "observed_without_first"]].isel(image=slice(0, 7))
+    drawn = few["observed_without_first"].sel(relation="spearman", received="column_sum", variant="observed")
+    drawn[dict(image=0)] = np.nan  # a caption too short to tell
+    for found, relation, outlined in ((few, "spearman", 1), (few, "cosine", 0), (few.drop_vars("observed_without_first"), "spearman", 0)):
+        ax = Figure().add_subplot()
+        histogram(ax, found, relation, "column_sum")
+        outlines = [patch for patch in ax.patches if patch.get_label().startswith("observed, first token left out")]
+        assert len(outlines) == outlined
+        if outlines:
+            edges, heights = np.unique(outlines[0].get_xy()[:, 0]), outlines[0].get_xy()[1:-1:2, 1]
+            counts, _ = np.histogram(drawn.values[1:], bins=edges)
+            np.testing.assert_array_equal(heights, counts)
