@@ -53,7 +53,9 @@ def itself(rows: Rows, ladder: Sequence[str]) -> str:
     own = _minus(rows, PAPER)
     if "chair_i" not in own:
         return ""
-    told = [f"{LABELS[name]} {bracketed(own[name])}" for name in ("chair_i", "chair_s", "chair_i_matched", "length") if name in own]
+    told = [
+        f"{LABELS[name]} {bracketed(own[name])}" for name in ("chair_i", "chair_s", "chair_i_matched", "length", "looping") if name in own
+    ]
     text = f"Minus no smoothing: {'; '.join(told)}."
     others = [_minus(rows, name).get("chair_i") for name in ladder if name != PAPER]
     tested = [row for row in others if row is not None]
@@ -118,20 +120,24 @@ def _ends(group: Rows, of: int, numbers: bool) -> str:
 
 
 def _price(rows: Rows, cells: Sequence[str]) -> str:
-    """Of the cells that lower CHAIR: whether recall falls as well, and what the one does that lowers CHAIR_s furthest."""
+    """Of the cells that lower CHAIR: whether recall falls as well and captions loop, and what the one does that lowers CHAIR_s furthest."""
     lower = {name: own for name in cells if any(direction((own := _minus(rows, name)).get(measure)) == -1 for measure in _CHAIR)}
     if not lower:
         return ""
     name, own = min(lower.items(), key=lambda item: item[1]["chair_s"]["estimate"])
     does = []
-    for way, word, measures in ((-1, "lowers", (*_CHAIR, "recall")), (1, "raises", (*_CHAIR, "repeated_mentions"))):
-        if chosen := [f"{LABELS[measure]} ({bracketed(own[measure])})" for measure in measures if direction(own[measure]) == way]:
+    for way, word, measures in ((-1, "lowers", (*_CHAIR, "recall")), (1, "raises", (*_CHAIR, "repeated_mentions", "looping"))):
+        if chosen := [f"{LABELS[measure]} ({bracketed(own[measure])})" for measure in measures if direction(own.get(measure)) == way]:
             does.append(f"{word} {listed(chosen)}")
     told = f"`{name}` {' and '.join(does)}."
     if len(lower) == 1:
         return told
-    lost = sum(direction(other["recall"]) == -1 for other in lower.values())
-    return f"{len(lower)} lower CHAIR_i or CHAIR_s, {'all' if lost == len(lower) else lost} of them recall too: {told}"
+    lost, loop = (
+        sum(direction(other.get(measure)) == way for other in lower.values()) for measure, way in (("recall", -1), ("looping", 1))
+    )
+    counts = [str(count) if count < len(lower) else "all" for count in (lost, loop)]
+    text = f", and {counts[1]} make more captions loop" if loop else ""
+    return f"{len(lower)} lower CHAIR_i or CHAIR_s, {counts[0]} of them recall too{text}: {told}"
 
 
 def _interaction(rows: Rows) -> str:

@@ -1,7 +1,7 @@
 """One-sentence conclusion from ablation.json: does KVSmooth lower hallucination, and is guidance by entropy the cause?"""
 
 from analysis.cells.names import BASELINE, PAPER
-from analysis.telling.wording import Rows, direction
+from analysis.telling.wording import Rows, direction, while_looping
 
 GUIDED = ("mean", "permuted", "shifted", "swapped", "inverse", "random", "position", "token_class", "permuted together", "shifted together")
 """Controls of which rate a token gets, at about the paper's mean rate; guidance must be told from each."""
@@ -13,6 +13,7 @@ def verdict(rows: Rows) -> str:
     if f"{PAPER}/chair_i" not in rows:
         return "The paper's cell is not among these: nothing is said of KVSmooth itself."
     changes = _changes(*(direction(rows.get(f"{PAPER} - {BASELINE}/{name}")) for name in ("chair_i", "chair_s", "f1")))
+    changes += while_looping(*(rows.get(name) for name in (f"{PAPER} - {BASELINE}/looping", f"{BASELINE}/looping", f"{PAPER}/looping")))
     against = {name: rows.get(f"{PAPER} - {name}/chair_i") for name in GUIDED}
     against = {name: row for name, row in against.items() if row is not None}
     if not against:

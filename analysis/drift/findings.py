@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.question.arms import BAND, CONTRAST, CONTROL, TREATED
-from analysis.telling.wording import NO_P, Rows, bracketed, direction, listed, p_value, page, sentence, signed, table, was_tested
+from analysis.telling.wording import (
+    NO_P,
+    Rows,
+    bracketed,
+    direction,
+    listed,
+    p_value,
+    page,
+    sentence,
+    signed,
+    table,
+    was_tested,
+    while_looping,
+)
 
 PRIMARY = tuple(f"replay/{name}/{CONTRAST}/{BAND}" for name in ("entropy/mean", "excess_image/slope", "drift_image/mean"))
 """As they stand in the results: row entropy, the course of visual mass beyond dilution, the angle to the image."""
@@ -121,16 +134,8 @@ def _chair(rows: Rows, seen: bool) -> str:
     groups = {way: [label for label in ways if ways[label] == way] for way in ways.values()}
     told = ", ".join(f"{listed(labels)} {'is' if len(labels) == 1 else 'are'} {_LEVELS[way]}" for way, labels in groups.items())
     same = " all the same" if seen and set(groups) == {1} else ""
-    return f", and in free captions {told}{same}{_text(rows, known)}" if told else ""
-
-
-def _text(rows: Rows, known: Rows) -> str:
-    """What becomes of the text, which CHAIR cannot see, as a clause; nothing where captions loop no more and no less often."""
-    way = direction(known.get("looping"))
-    if not way:
-        return ""
-    plain, smoothed = (f"{100 * rows[f'free/looping/{arm}']['estimate']:.3g} %" for arm in (CONTROL, TREATED))
-    return f", while {smoothed} of the captions loop, {plain} without KVSmooth"
+    text = while_looping(known.get("looping"), *(rows.get(f"free/looping/{arm}") for arm in (CONTROL, TREATED)))
+    return f", and in free captions {told}{same}{text}" if told else ""
 
 
 def captions(rows: Rows) -> dict[str, Mapping[str, Any]]:

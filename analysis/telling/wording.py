@@ -22,6 +22,17 @@ def was_tested(row: Row | None) -> bool:
     return row is not None and math.isfinite(row["p_adjusted"])
 
 
+def while_looping(change: Row | None, plain: Row | None, smoothed: Row | None) -> str:
+    """What becomes of the text, which CHAIR cannot see, as a clause; nothing where captions loop no more and no less often.
+
+    `change` is the tested difference, the others are the levels without smoothing and with KVSmooth.
+    """
+    if not direction(change) or plain is None or smoothed is None:
+        return ""
+    without, with_it = (f"{100 * row['estimate']:.3g} %" for row in (plain, smoothed))
+    return f", while {with_it} of the captions loop, {without} without KVSmooth"
+
+
 def sentence(clauses: Sequence[str]) -> str:
     """One sentence of the clauses that are not empty; where there is none, that nothing was tested."""
     said = "; ".join(clause for clause in clauses if clause)

@@ -83,6 +83,17 @@ def test_what_lowers_chair_is_told_with_what_it_costs(recall, words):
     assert f"2 lower CHAIR_i or CHAIR_s, {words} of them recall too: `b` lowers CHAIR_i" in said
 
 
+@pytest.mark.parametrize(
+    ("signs", "words"), [((1, 1), ", and all make more captions loop"), ((0, 1), ", and 1 make more captions loop"), ((0, -1), "")]
+)
+def test_what_lowers_chair_is_told_with_the_loops_that_it_writes(signs, words):
+    rows = minus_nothing({"a": (0, -1, 0), "b": (-1, -1, 0)})
+    rows |= {name: row(name, sign) for cell, sign in zip("ab", signs, strict=True) for name in [f"{cell} - {BASELINE}/looping"]}
+    said = moved(rows, ["a", "b"])
+    assert f"0 of them recall too{words}: `b` lowers CHAIR_i" in said
+    assert ("looping captions (" in said) == (signs[1] == 1)
+
+
 def found(centre, rows, families):
     told = {"n": 9, "git_commit": "0123456789abc", "base": {"lambda_ref": centre}, "config": {"level": 0.95}}
     told |= {"wall": {"cells_of_this_run": 0, "this_run_seconds": 0.0, "workers": 1, "all_cells_seconds": 60.0}}
