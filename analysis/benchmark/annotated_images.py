@@ -46,7 +46,9 @@ class AnnotatedImages:
 def bundled(config: BenchmarkConfig) -> bool:
     """Whether the images are the bundled scenes."""
     if config.annotations is None and config.subject != "emoji":
-        raise BadInput(f"--subject {config.subject} brings no images: give --annotations and --image-folder.")
+        raise BadInput(
+            f"--subject {config.subject} brings no images to a benchmark, as emoji alone does: give --annotations and --image-folder."
+        )
     return config.annotations is None
 
 

@@ -36,7 +36,7 @@ class ClaimsConfig:
 
 def main(config: ClaimsConfig) -> None:
     """Read, compare, write."""
-    found = {name: rows for name in BUNDLED if (rows := results(config.figures / name))}
+    found = {name: rows for name in BUNDLED if (rows := results(config.figures / name, name))}
     if not found:
         raise BadInput(f"--figures {config.figures}: no results of a bundled subject there ({', '.join(BUNDLED)}); run a question first.")
     if config.page.resolve() == PAGE.resolve() and config.figures.resolve() != ClaimsConfig.figures.resolve():
@@ -51,13 +51,18 @@ def main(config: ClaimsConfig) -> None:
     say(text)
 
 
-def results(folder: Path) -> dict[str, Rows]:
-    """By question, the rows of its results file by name."""
+def results(folder: Path, subject: str | None = None) -> dict[str, Rows]:
+    """By question, the rows of its results file by name.
+
+    Raises
+    ------
+    BadInput : a file is damaged, or of another subject than the named one
+    """
     found: dict[str, Rows] = {}
     asked = [question for part in PARTS.values() for claim in part for question in (claim.question, claim.beyond[0]) if question]
     for question in dict.fromkeys(asked):
         path = folder / question / f"{question}.json"
-        if rows := stored_rows(path):
+        if rows := stored_rows(path, subject):
             found[question] = rows | (_corrected(rows, path) if question == "drift" else {})
     return found
 

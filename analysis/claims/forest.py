@@ -81,15 +81,15 @@ def effects(figures: Path) -> list[ForestMark]:
 
     Raises
     ------
-    BadInput : a file is damaged
+    BadInput : a file is damaged, or of another subject
     """
     found = []
-    ablation = stored_rows(figures / "emoji" / "ablation" / "ablation.json")
+    ablation = stored_rows(figures / "emoji" / "ablation" / "ablation.json", "emoji")
     for dose in DOSES:
         cell = "kvsmooth" if dose == 0.7 else f"lambda_ref {dose:g}"
         found += _of(ablation, {name: f"{cell} - baseline/{name}" for name in SHOWN}, "emoji", dose)
     for subject, question, left in (("emoji", "grounding_anew", ("last",)), ("smollm2", "grounding_three", ())):
-        grounding = stored_rows(figures / subject / question / "grounding.json")
+        grounding = stored_rows(figures / subject / question / "grounding.json", subject)
         points = dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"])
         for point in points:
             for dose in DOSES if point not in left else ():

@@ -90,6 +90,10 @@ def measure(config: LanguageConfig) -> xr.Dataset:
 
     quiet()
     texts = read_texts(config.texts or OWN)  # first: told at once, where a model takes its time to load
+    if len(texts) < 2:
+        raise BadInput(
+            f"--texts {config.texts}: holds one text; intervals and tests are over texts, give two or more, a blank line between."
+        )
     read = language_model(config.model, config.device, config.dtype)
     chosen = tokenized(texts, read.tokenizer, config.longest, config.prefix + 2)
     if len(chosen) < 2:

@@ -43,7 +43,8 @@ def dose(ax: Axes, rows: Rows) -> None:
         ("constant", "constant rate", CONSTANT_COLOUR, "s"),
     ):
         arms = _arms(rows, family) + ([PAPER] if family == "dose" else [])
-        at = sorted((rows[f"{arm}/rate"]["estimate"], rows[f"{arm} - {BASELINE}/nll"]) for arm in arms if f"{arm}/rate" in rows)
+        points = [(rows[f"{arm}/rate"]["estimate"], rows[f"{arm} - {BASELINE}/nll"]) for arm in arms if f"{arm}/rate" in rows]
+        at = sorted(points, key=lambda point: point[0])  # by rate alone: in short texts two arms may have the same
         if not at:
             continue
         x, found = [rate for rate, _ in at], [row for _, row in at]

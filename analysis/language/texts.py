@@ -1,6 +1,7 @@
 """The texts that are read, and their tokens: those that the project brings, or a file of the user's."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from analysis.cells.classes import CLASSES, kind
 from analysis.datasets.files import json_objects, text_of
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 
 DATA = Path(__file__).parent / "data"
 OWN, CAPTIONS = DATA / "paragraphs.txt", DATA / "captions.txt"
@@ -26,7 +27,7 @@ JSON = (".jsonl", ".json")
 
 
 def read_texts(path: Path) -> list[str]:
-    """The texts of a file, or of a name in `BROUGHT`.
+    """The texts of a file, or of a name in `BROUGHT`; one that stands there again is left out, which a `Notice` tells.
 
     A file holds JSON lines or a JSON list with "caption" or "text", by its ending; or paragraphs that blank lines part.
 
@@ -46,7 +47,11 @@ def read_texts(path: Path) -> list[str]:
             ) from error
     if not (texts := [text for part in found if (text := " ".join(part.split()))]):
         raise BadInput(f"--texts {path}: holds no text; give paragraphs that blank lines part, or JSON lines with a caption each.")
-    return texts
+    apart = list(dict.fromkeys(texts))
+    if again := len(texts) - len(apart):
+        told = f"--texts {path}: {again} of {len(texts)} texts stand there before; each is read once, as texts count as independent."
+        warnings.warn(told, Notice, stacklevel=2)
+    return apart
 
 
 def _said(line: dict[str, Any], where: str) -> str:

@@ -86,12 +86,13 @@ def main(config: MethodsConfig) -> None:
 
 def measure(config: MethodsConfig) -> "xr.Dataset":
     """Every strength on validation scenes, the choice, and the arms on test scenes; joined with an earlier result, where one is named."""
-    from analysis.methods.beside import earlier, joined
+    from analysis.methods.beside import comparable, earlier, joined
     from analysis.methods.trial import trial
 
-    before = None if config.beside is None else earlier(QUESTION, config.beside, config)
-    made = trial(config, made_by(config))
-    return made if before is None else joined(before, made)
+    if config.beside is None:
+        return trial(config, made_by(config))
+    before = earlier(QUESTION, config.beside, config)
+    return joined(before, trial(config, made_by(config), lambda plain: comparable(before, plain)))
 
 
 def test(reduced: "xr.Dataset", config: MethodsConfig, checksum: str) -> str:

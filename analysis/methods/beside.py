@@ -32,6 +32,8 @@ def earlier(question: Question, folder: Path, config: Any) -> xr.Dataset:
     except BadInput as error:
         name = question.data(folder).name
         raise BadInput(f"--beside {folder}: holds no {name} that can be read; name the folder of an earlier result.") from error
+    if missing := sorted({"analysis", "objects", *LISTS} - {"given"} - found.attrs.keys()):
+        raise BadInput(f"--beside {folder}: its {question.data(folder).name} has no {missing[0]!r}, as every result of this question has.")
     stated, default = origin_of(found)["config"], {name: field.default for name, field in type(config).__dataclass_fields__.items()}
     for name in SAME:
         there, here = stated.get(name, as_plain(default[name])), as_plain(getattr(config, name))
@@ -45,17 +47,23 @@ def earlier(question: Question, folder: Path, config: Any) -> xr.Dataset:
     return found
 
 
-def joined(before: xr.Dataset, new: xr.Dataset) -> xr.Dataset:
-    """The reduced data of both, as of one run, which tells of the other in its origin.
+def comparable(before: xr.Dataset, new: xr.Dataset) -> None:
+    """Refuse an earlier result beside which new arms cannot be set; of these only what is said without a method need be there yet.
 
     Raises
     ------
-    BadInput : they are not of the same subject and scenes, or without a method something else was said
+    BadInput : they are not of the same subject and scenes, count otherwise, or without a method something else was said
     """
     then, now = origin_of(before), origin_of(new)
     for name in SCENES:
         if then.get(name) != now[name]:
             raise BadInput(f"--beside: its {name} is {then.get(name)}, that of this run {now[name]}; they cannot be set beside each other.")
+    for name, a, b in (
+        ("objects", json.loads(before.attrs["objects"]), json.loads(new.attrs["objects"])),
+        *((name, before[name].values.tolist(), new[name].values.tolist()) for name in ("count", "column")),
+    ):
+        if a != b:
+            raise BadInput(f"--beside: its list of {name} is that of another version; run all methods anew.")
     for name, along in (("validation", "setting"), ("test", "arm")):
         a, b = (one[name].sel({along: NONE}).values for one in (before, new))
         if apart := int((a != b).any(axis=-1).sum()):
@@ -63,10 +71,22 @@ def joined(before: xr.Dataset, new: xr.Dataset) -> xr.Dataset:
                 f"--beside: without a method {apart} of {len(a)} {name} captions come to something else than then, by another processor "
                 "or another version of a library; run all methods anew."
             )
+
+
+def joined(before: xr.Dataset, new: xr.Dataset) -> xr.Dataset:
+    """The reduced data of both, as of one run, which tells of the other in its origin.
+
+    Raises
+    ------
+    BadInput : as of `comparable`
+    """
+    comparable(before, new)
+    then, now = origin_of(before), origin_of(new)
     width = max(one.sizes["mention"] for one in (before, new))
     arms = _put_together(*(_wide(one.drop_dims("setting"), width) for one in (before, new)), along="arm")
     settings = _put_together(before[["validation"]], new[["validation"]], along="setting")
-    lists = {name: as_json({**json.loads(before.attrs[name]), **json.loads(new.attrs[name])}) for name in LISTS}
+    # data of before methods were given anything do not tell of it
+    lists = {name: as_json({**json.loads(before.attrs.get(name, "{}")), **json.loads(new.attrs[name])}) for name in LISTS}
     there = {*json.loads(before.attrs["chosen"]), *json.loads(new.attrs["chosen"]), *map(str, arms["arm"].values)}
     lists["aside"] = as_json({name: why for name, why in json.loads(lists["aside"]).items() if name not in there})
     methods = [*json.loads(before.attrs["chosen"]), *now["config"]["methods"]]

@@ -35,11 +35,13 @@ def headline(found: Mapping[str, Any]) -> str:
     own = [named(method, 1.0) for method in found["chosen"]]
     fell, better = lowered(found), [one["arm"] for one in found["verdicts"] if one["verdict"] == BETTER]
     raised = [one["arm"] for one in found["verdicts"] if one["verdict"] == RAISES]
-    rise = f"It is raised by {_several(raised, tuned)} and {_several(raised, own)} of them." if raised else "None raises it for certain."
+    rise = f"CHAIR is raised by {_several(raised, tuned)} of the chosen strengths and {_several(raised, own)} of the sources' own settings."
+    rise = rise if raised else "None raises it for certain."
     named_ones = f", {listed(fell)}" if 0 < len(fell) <= 4 else ""
     return (
-        f"Of {len(found['chosen'])} methods and controls, {len(tuned)} {'has' if len(tuned) == 1 else 'have'} a strength that the rule "
-        f"admits on validation scenes. On test scenes {_several(fell, tuned)} of these and {_several(fell, own)} of the sources' own "
+        f"Of {len(found['chosen'])} methods and controls, {len(tuned) or 'none'} {'have' if len(tuned) > 1 else 'has'} a strength that "
+        f"lowers CHAIR_i on validation scenes within the rule. On test scenes {_several(fell, tuned)} of these and "
+        f"{_several(fell, own)} of the sources' own "
         f"settings lower CHAIR{named_ones}; by seeing better alone {_several(better, [*tuned, *own])}. {rise}"
     )
 
@@ -79,9 +81,9 @@ def table(rows: Rows, found: Mapping[str, Any]) -> str:
 
 
 def aside(found: Mapping[str, Any]) -> str:
-    """Which methods have no admitted strength, which were given what, and which were not tried, with the reasons."""
+    """Of which methods the rule chooses no strength, which were given what, and which were not tried, with the reasons."""
     none = [method for method, strength in found["chosen"].items() if not strength]
-    parts = [f"No strength was admitted of {listed(none)}."] if none else []
+    parts = [f"Of {listed(none)} no strength within the rule lowers CHAIR_i on validation scenes."] if none else []
     given = [f"{name}, {what}" for name, what in found.get("given", {}).items()]
     parts += [f"Given beforehand: {'; '.join(given)}."] if given else []
     parts += [f"Not in the table: {name}, {why.rstrip('.')}." for name, why in found["aside"].items()]

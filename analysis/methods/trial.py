@@ -1,6 +1,6 @@
 """Every strength on validation scenes, the choice of one for each method, and on test scenes what was chosen beside the source's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,16 @@ EXAMPLES = 3
 """Captions of each arm that are kept: those of the first test scenes."""
 
 
-def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
+def trial(config: Any, origin: Mapping[str, Any], check: Callable[[xr.Dataset], None] | None = None) -> xr.Dataset:
     """The reduced data.
+
+    Parameters
+    ----------
+    check : sees the reduced data of what is said without a method before any method speaks
 
     Raises
     ------
-    BadInput : the subject brings no scenes, a method is not known, or the subject cannot be loaded
+    BadInput : the subject brings no scenes, a method is not known, or the subject cannot be loaded; and what `check` raises
     """
     from probes.subjects import load_subject
     from probes.subjects.bundled import BUNDLED, bundled
@@ -46,6 +50,12 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
         split: Speaker(subject, one.items, config.batch_size, config.max_new_tokens, config.store / split, beams=config.beams)
         for split, one in seen.items()
     }
+    told = {"model_id": config.subject, "model_revision": subject.revision, "n": len(seen["test"].items)}
+    told |= {"data_hash": speakers["test"].identity["images"], "validation_hash": speakers["validation"].identity["images"]}
+    if check is not None:
+        plain = {split: _ask(speaker, split, [(NONE, None)], {}) for split, speaker in speakers.items()}
+        levels = {NONE: _counts(plain["validation"][NONE], seen["validation"])}
+        check(reduced_of(levels, plain["test"], seen["test"], 0, config.seed).assign_attrs(analysis=as_json({**origin, **told})))
     aside = {name: why for name, why in {**LEFT_OUT, **SEARCHES}.items() if not config.methods and name not in chosen}
     made = made_beforehand(chosen, subject, aside, config.store / "given")
     every = opened([one for method in made for one in settings(method, config.strengths, made[method].options)], subject.model, aside)
@@ -58,8 +68,6 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
         arms += [(named(method, one), at(method, one, made[method].options)) for one in tested if named(method, one) not in aside]
     said = _ask(speakers["test"], "test", arms, aside)
     reduced = reduced_of(levels, said, seen["test"], config.fluent, config.seed)
-    told = {"model_id": config.subject, "model_revision": subject.revision, "n": len(seen["test"].items)}
-    told |= {"data_hash": speakers["test"].identity["images"], "validation_hash": speakers["validation"].identity["images"]}
     return reduced.assign_attrs(
         analysis=as_json({**origin, **told}),
         chosen=as_json({method: strength for method, strength in choice.items() if named(method, 1.0) not in aside}),

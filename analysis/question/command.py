@@ -10,6 +10,7 @@ import xarray as xr
 from analysis.question.destination import placed
 from analysis.question.question import Question, by_name, under_figures
 from analysis.telling.pages import check_marks, tell
+from probes.command.cli import BadInput
 from probes.command.terminal import say
 
 if TYPE_CHECKING:
@@ -71,7 +72,30 @@ def run_question(
     figures : by file name, each figure with the note under it
     words : the paragraph for the page, and what the command says at its end
     about : the origin that stands in and under each figure
+
+    Raises
+    ------
+    BadInput : an option cannot be followed, or a redraw finds files that lack a part
     """
+    try:
+        _run(question, config, measure, test, figures, words, about)
+    except KeyError as error:
+        if not config.redraw:
+            raise
+        why = str(error.args[0]).partition(". ")[0] if error.args else ""
+        said = f"its files there lack a part that is drawn or told ({why}), as those of another version may; run it without --redraw."
+        raise BadInput(f"--redraw of {question.command}: {said}") from error
+
+
+def _run(
+    question: Question,
+    config: Any,
+    measure: Callable[[Any], xr.Dataset],
+    test: Callable[[xr.Dataset, Any, str], str],
+    figures: Callable[[QuestionOutcome], "Mapping[str, tuple[Figure, str]]"],
+    words: Callable[[QuestionOutcome], tuple[str, str]],
+    about: Callable[[QuestionOutcome], Mapping[str, Any]],
+) -> None:
     config = placed(question, config)
     check_marks(question.name, config.page, config.out)
     answer = QuestionOutcome(*question.answer(config, measure, test))

@@ -181,19 +181,27 @@ def read_results(path: Path) -> dict[str, Any]:
     return found
 
 
-def stored_rows(path: Path) -> dict[str, dict[str, Any]]:
+def stored_rows(path: Path, subject: str | None = None) -> dict[str, dict[str, Any]]:
     """Rows of another question's results file by their names; none where there is no file.
+
+    Parameters
+    ----------
+    subject : whose results they must be, where the file says so; None: anybody's
 
     Raises
     ------
-    BadInput : the file is damaged
+    BadInput : the file is damaged, or another subject's
     """
     try:
-        return by_name(json.loads(path.read_text(encoding="utf-8"))["results"])
+        found = json.loads(path.read_text(encoding="utf-8"))
+        rows, whose = by_name(found["results"]), found.get("provenance", {}).get("config", {}).get("subject")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run its question again.") from error
+    if None not in (subject, whose) and whose != subject:
+        raise BadInput(f"{path}: holds results of {whose}, not of {subject}; put each subject's into a folder of its own name.")
+    return rows
 
 
 def by_name(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

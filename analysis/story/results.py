@@ -1,5 +1,7 @@
 """What the story reads: of each subject its dose question and those about how smoothing acts; across subjects language and published."""
 
+import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,7 +123,7 @@ def read(figures: Path) -> list[SubjectResults]:
 
     Raises
     ------
-    BadInput : none was, or a file cannot be read
+    BadInput : none was, or a file cannot be read, is of another subject, or does not belong to the data beside it
     """
     found = [_subject(name, figures / name) for name in BUNDLED if (figures / name / "dose" / "dose.json").is_file()]
     if not found:
@@ -133,8 +135,11 @@ def _subject(name: str, folder: Path) -> SubjectResults:
     path = folder / "dose" / "dose.json"
     try:
         origin = json.loads(path.read_text(encoding="utf-8"))["provenance"]
-        reduced = xr.load_dataset(path.with_suffix(".nc"), engine="h5netcdf")
+        content = path.with_suffix(".nc").read_bytes()
+        reduced = xr.load_dataset(io.BytesIO(content), engine="h5netcdf")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
-    further = [stored_rows(folder / question / f"{question}.json") for question in ("mechanism", "form", "mediation")]
-    return SubjectResults(name, stored_rows(path), reduced, origin, *further)
+    if origin.get("dose_nc_sha256", made := hashlib.sha256(content).hexdigest()) != made:
+        raise BadInput(f"{path}: was made of other data than {path.with_suffix('.nc').name} beside it; run python -m analysis.dose again.")
+    further = [stored_rows(folder / question / f"{question}.json", name) for question in ("mechanism", "form", "mediation")]
+    return SubjectResults(name, stored_rows(path, name), reduced, origin, *further)

@@ -158,3 +158,11 @@ def test_figures_of_ones_own_do_not_go_to_the_project_s_page(tmp_path):
     with pytest.raises(BadInput, match="tells of figures alone"):
         main(ClaimsConfig(figures=tmp_path, page=Path("docs/findings.md").resolve()))
     assert Path("docs/findings.md").read_text() == before
+
+
+def test_results_of_another_subject_are_refused(tmp_path):
+    asked_of_logits(tmp_path)
+    path = tmp_path / "smollm2" / "logits" / "logits.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"provenance": {"config": {"subject": "emoji"}}}))
+    with pytest.raises(BadInput, match=r"logits\.json: holds results of emoji, not of smollm2"):
+        main(ClaimsConfig(figures=tmp_path, page=tmp_path / "page.md"))

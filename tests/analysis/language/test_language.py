@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.cells.plan_setting import PlanSetting
 from analysis.language.__main__ import LanguageConfig, main
+from analysis.language.figures import dose
 from analysis.language.findings import paragraph, times, verdict
 from analysis.language.plan import DOSES, GUIDES, arms
 from analysis.language.results import results
@@ -69,6 +71,16 @@ def test_the_verdict_says_which_rates_guidance_beats(planted):
     assert said.endswith("guidance by entropy costs less than the same mean rate given by its own mean alone.")
     other = {name: {**row, "p_adjusted": 0.5} for name, row in rows.items()}
     assert "spares no more of the text than any other rate of the same mean" in verdict(other, 0.7)
+
+
+def test_doses_of_the_same_mean_rate_are_drawn(planted):
+    """As in short texts, in which two doses may have the rates of the clip alone."""
+    families = {BASELINE: "reference", PAPER: "reference", "lambda_ref 0.1": "dose", "lambda_ref 0.2": "dose"}
+    reduced = planted.assign_coords(arm=list(families)).assign_attrs(families=json.dumps(families))
+    rows = by_name(json.loads(as_json(results(reduced), {}))["results"])
+    ax = Figure().subplots()
+    dose(ax, rows)
+    assert [list(line.get_xdata()) for line in ax.lines] == [[0, *[pytest.approx(0.6)] * 3]]
 
 
 def test_every_arm_of_equal_mean_is_a_control_and_names_are_unique():
@@ -137,8 +149,11 @@ def test_options_that_make_no_sense(options, told):
 
 def test_what_cannot_be_read_is_refused_before_anything_runs(ran, tmp_path):
     (tmp_path / "one.txt").write_text(WORDS, encoding="utf-8")
-    with pytest.raises(BadInput, match="1 texts have 5 tokens or more; two are needed"):
-        main(replace(ran, texts=tmp_path / "one.txt", out=tmp_path / "out"))
+    with pytest.raises(BadInput, match="holds one text; intervals and tests are over texts"):
+        main(replace(ran, texts=tmp_path / "one.txt", model=str(tmp_path / "nothing"), out=tmp_path / "out"))
+    (tmp_path / "short.txt").write_text(f"{WORDS}\n\na dog .", encoding="utf-8")
+    with pytest.raises(BadInput, match="1 of 2 texts have 5 tokens or more; two are needed"):
+        main(replace(ran, texts=tmp_path / "short.txt", out=tmp_path / "out"))
     with pytest.raises(BadInput, match="there is no such folder"):
         main(replace(ran, model=str(tmp_path / "nothing"), out=tmp_path / "out"))
     saved_model(tmp_path / "short", WORDS, layers=4)

@@ -7,7 +7,7 @@ import pytest
 from analysis.cells.classes import CLASSES
 from analysis.language.captions import OwnCaptionsConfig, main
 from analysis.language.texts import CAPTIONS, DISTANCES, OWN, distances, kinds, read_texts, tokenized
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 from tests.analysis.language.words import word_tokenizer
 
 TOKENIZER = word_tokenizer("a dog sees the cat . it runs")
@@ -47,6 +47,12 @@ def test_paragraphs_and_json_lines(tmp_path):
     assert read_texts(tmp_path / "a.txt") == ["One two. Three.", "Four."]
     (tmp_path / "b.jsonl").write_text('{"caption": "A dog.", "image_id": 1}\n\n{"text": "A  cat."}\n', encoding="utf-8")
     assert read_texts(tmp_path / "b.jsonl") == ["A dog.", "A cat."]
+
+
+def test_a_text_that_stands_there_again_is_read_once(tmp_path):
+    (tmp_path / "a.txt").write_text("One two.\n\nThree.\n\nOne\ntwo.\n\nOne two.\n", encoding="utf-8")
+    with pytest.warns(Notice, match="2 of 4 texts stand there before; each is read once"):
+        assert read_texts(tmp_path / "a.txt") == ["One two.", "Three."]
 
 
 def test_what_editors_and_writers_of_json_leave_in_files(tmp_path):

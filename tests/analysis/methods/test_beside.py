@@ -5,12 +5,12 @@ import json
 import pytest
 import xarray as xr
 
-from analysis.methods.__main__ import QUESTION, MethodsConfig
+from analysis.methods.__main__ import QUESTION, MethodsConfig, measure
 from analysis.methods.beside import LISTS, earlier, joined
 from analysis.methods.findings import paragraph
 from analysis.methods.results import results
-from analysis.methods.trial import NONE
-from analysis.question.question import by_name
+from analysis.methods.trial import NONE, trial
+from analysis.question.question import by_name, made_by
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
 from probes.command.strict_json import as_plain
@@ -110,3 +110,42 @@ def test_what_can_be_set_beside_it_is_read_as_it_was_written(tmp_path):
     read = earlier(QUESTION, tmp_path, MethodsConfig(**OPTIONS, methods=("eos_bias",), beside=tmp_path))
     new = told(second, ["eos_bias"], "b" * 40)
     xr.testing.assert_identical(joined(read, new), joined(before, new))
+
+
+@pytest.mark.parametrize("missing", ["analysis", "chosen", "objects"])
+def test_another_file_of_that_name_is_refused_before_a_model_is_loaded(missing, tmp_path):
+    _, before, _ = parts()
+    del before.attrs[missing]
+    QUESTION.write(before, QUESTION.data(tmp_path))
+    with pytest.raises(BadInput, match=f"its methods.nc has no '{missing}', as every result of this question has"):
+        earlier(QUESTION, tmp_path, MethodsConfig(**OPTIONS, methods=("vcd",), beside=tmp_path))
+
+
+def test_a_result_of_before_methods_were_given_anything_takes_new_arms(tmp_path):
+    _, before, second = parts()
+    del before.attrs["given"]
+    QUESTION.write(before, QUESTION.data(tmp_path))
+    read = earlier(QUESTION, tmp_path, MethodsConfig(**OPTIONS, methods=("eos_bias",), beside=tmp_path))
+    assert json.loads(joined(read, told(second, ["eos_bias"], "b" * 40)).attrs["given"]) == {}
+
+
+def test_objects_that_were_numbered_otherwise_are_refused():
+    _, before, second = parts()
+    names = json.loads(before.attrs["objects"])
+    before.attrs["objects"] = json.dumps([*names[1:], names[0]])
+    with pytest.raises(BadInput, match="its list of objects is that of another version; run all methods anew"):
+        joined(before, told(second, ["eos_bias"], "b" * 40))
+
+
+def test_captions_that_differ_without_a_method_are_told_before_a_method_speaks(tmp_path):
+    options = {**OPTIONS, "images": 3, "validation": 2, "batch_size": 3, "max_new_tokens": 20, "store": tmp_path / "store"}
+    first = MethodsConfig(**options, methods=("eos_bias",), out=tmp_path / "first", page=tmp_path / "page.md")
+    before = trial(first, made_by(first))
+    before["test"].loc[{"arm": NONE, "image": before["image"][0]}] += 1
+    QUESTION.write(before, QUESTION.data(first.out))
+    for done in (tmp_path / "store").rglob("eos_bias*.json"):
+        done.unlink()
+    second = MethodsConfig(**options, methods=("image_bias",), beside=first.out, out=tmp_path / "out", page=tmp_path / "page.md")
+    with pytest.raises(BadInput, match="without a method 1 of 3 test captions come to something else than then"):
+        measure(second)
+    assert not [*(tmp_path / "store").rglob("image_bias*.json")]

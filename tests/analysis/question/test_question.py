@@ -15,7 +15,8 @@ import xarray as xr
 from analysis.ablation.config import AblationConfig
 from analysis.drift.__main__ import DriftConfig
 from analysis.mediation.config import MediationConfig
-from analysis.question.question import FREE, Question, compressed, read_results
+from analysis.question.command import run_question
+from analysis.question.question import FREE, Question, compressed, read_results, stored_rows
 from analysis.sinks.__main__ import SinksConfig
 from probes.command.cli import BadInput
 from probes.command.strict_json import as_json
@@ -28,6 +29,11 @@ class ToyConfig:
     redraw: bool = False
     batch_size: int = 4
     level: float = 0.95
+
+
+@dataclass(frozen=True)
+class PagedConfig(ToyConfig):
+    page: Path = Path("page.md")
 
 
 TOY = Question("toy", kept=("level",), encoding=compressed)
@@ -133,3 +139,28 @@ def test_the_commands_are_there_without_the_libraries_of_a_model():
     code = f"import sys, {modules}; assert not {{'torch', 'transformers', 'nnsight', 'matplotlib'}} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_redraw_from_data_that_lack_a_part_is_one_line_and_a_fault_of_a_run_is_not(config):
+    def words(answer):
+        return answer.reduced["born"], ""
+
+    page = config.out / "page.md"
+    page.write_text("<!-- toy -->\n<!-- /toy -->\n", encoding="utf-8")
+    asked = PagedConfig(out=config.out, page=page, redraw=True)
+    with pytest.raises(
+        BadInput, match=r"^--redraw of python -m analysis\.toy: its files there lack a part .*born.*; run it without --redraw\.$"
+    ):
+        run_question(TOY, asked, measure, test, lambda answer: {}, words)
+    with pytest.raises(KeyError):
+        run_question(TOY, dataclasses.replace(asked, redraw=False), measure, test, lambda answer: {}, words)
+
+
+def test_rows_of_another_subject_are_refused_where_the_file_says_so(tmp_path):
+    row = {"name": "mean", "estimate": 1.0, "p": None, "p_adjusted": None, "interval": [None, None]}
+    for name, told in (("said", {"provenance": {"config": {"subject": "mine"}}}), ("unsaid", {})):
+        (tmp_path / name).write_text(json.dumps({"results": [row], **told}))
+        assert stored_rows(tmp_path / name).keys() == stored_rows(tmp_path / name, "mine").keys() == {"mean"}
+    assert stored_rows(tmp_path / "unsaid", "yours").keys() == {"mean"}
+    with pytest.raises(BadInput, match="said: holds results of mine, not of yours"):
+        stored_rows(tmp_path / "said", "yours")

@@ -1,6 +1,7 @@
 """The story: marks of captions by hand, sentences of planted results, the whole command on invented files."""
 
 import functools
+import hashlib
 import json
 import math
 from dataclasses import replace
@@ -228,6 +229,31 @@ def test_the_command_reads_files_alone(tmp_path):
     (folder / "dose.json").write_text("{}", encoding="utf-8")
     with pytest.raises(BadInput, match=r"dose\.json: cannot be read"):
         main(StoryConfig(figures=tmp_path, page=page))
+
+
+def test_files_of_another_subject_and_data_that_do_not_belong_together_are_refused(tmp_path):
+    made = subject((0.3, 0.1, 0.5))
+    folder = tmp_path / "emoji" / "dose"
+    folder.mkdir(parents=True)
+    made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
+    checksum = hashlib.sha256((folder / "dose.nc").read_bytes()).hexdigest()
+    whole = {**made.origin, "config": {**made.origin["config"], "subject": "emoji"}, "dose_nc_sha256": checksum}
+
+    def with_origin(**other):
+        (folder / "dose.json").write_text(as_json(results(made.reduced), {**whole, **other}), encoding="utf-8")
+        return sources(tmp_path)
+
+    assert with_origin().subjects[0].name == "emoji"
+    with pytest.raises(BadInput, match=r"dose\.json: was made of other data than dose\.nc beside it"):
+        with_origin(dose_nc_sha256="0" * 64)
+    with pytest.raises(BadInput, match=r"dose\.json: holds results of smollm2, not of emoji"):
+        with_origin(config={**whole["config"], "subject": "smollm2"})
+    with_origin()
+    (tmp_path / "emoji" / "mechanism").mkdir()
+    held = {"results": [], "provenance": {"config": {"subject": "smollm2"}}}
+    (tmp_path / "emoji" / "mechanism" / "mechanism.json").write_text(json.dumps(held), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"mechanism\.json: holds results of smollm2, not of emoji"):
+        sources(tmp_path)
 
 
 def test_what_another_command_writes_meanwhile_stays(tmp_path, monkeypatch):
