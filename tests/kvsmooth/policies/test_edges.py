@@ -130,6 +130,7 @@ def test_token_classes_are_equal_where_all_their_parts_are():
 
     assert made() == made()
     assert hash(made()) == hash(made())
+    assert len({hash(one) for one in (made(), made(token=1), made(kind=1), made(FirstPass(1 - RATES, STEPS)))}) > 1
     for other in (made(FirstPass(1 - RATES, STEPS)), made(token=1), made(kind=1), FIRST):
         assert made() != other
 

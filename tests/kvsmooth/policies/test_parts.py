@@ -61,7 +61,10 @@ def test_a_class_that_was_written_once_takes_its_own_rate():
 
 
 def test_the_top_may_begin_where_percentiles_end():
-    assert Top(0.25, 0.5).start(PolicySetting((1, 1), window=4)).push(torch.zeros(1, 1)).shape == (1, 1)
+    state = Top(0.25, 0.5).start(PolicySetting((1, 1), window=4))
+    pushed = state.push(torch.zeros(1, 1, dtype=torch.float64))
+    assert pushed.shape == (1, 1)
+    assert pushed.dtype == torch.float64, "rates have the type of the scores, whatever torch's default is"
 
 
 def test_what_is_turned_round_is_a_policy():
