@@ -1,11 +1,23 @@
 """The edges of detectors and of what they stand on: channels, counted keys, masks together, thresholds, and rows without logits."""
 
+import itertools
 import math
 
 import pytest
 import torch
 
-from kvsmooth.sinks import FirstTokens, MassiveActivation, Punctuation, RowEntropy, SinkHead, ValueDrain, View, VisualSink
+from kvsmooth.sinks import (
+    FirstTokens,
+    KeyNorm,
+    MassiveActivation,
+    Punctuation,
+    RowEntropy,
+    SinkHead,
+    TagVariance,
+    ValueDrain,
+    View,
+    VisualSink,
+)
 from kvsmooth.sinks.channels import massive_channels, strongest
 from kvsmooth.sinks.needs import needs_of
 from kvsmooth.sinks.toy import planted
@@ -97,6 +109,46 @@ def test_scaling_softcap_and_grouped_heads_are_those_of_the_formula():
         torch.testing.assert_close(seen.logits[0, 0, head][~hidden], logits[~hidden])
         assert seen.logits[0, 0, head][hidden].isneginf().all()
     assert seen.hidden is seen.prompt is seen.tokens is seen.visible is None
+
+
+def test_what_an_additive_mask_adds_is_added():
+    """Such as a slope by distance, and minus infinity where nothing is seen."""
+    draw = torch.Generator().manual_seed(2)
+    query, key = torch.randn(1, 2, 5, 8, generator=draw), torch.randn(1, 2, 5, 8, generator=draw)
+    slope = -0.3 * (torch.arange(5)[:, None] - torch.arange(5)).float()
+    mask = slope.masked_fill(torch.ones(5, 5).triu(1).bool(), torch.finfo(torch.float32).min)[None, None]
+    seen = whole(query, key, key, mask=mask)
+    for head, i in itertools.product(range(2), range(5)):
+        expected = [float(query[0, head, i] @ key[0, head, j]) / math.sqrt(8) - 0.3 * (i - j) for j in range(i + 1)]
+        assert seen.logits[0, 0, head, i, : i + 1].tolist() == pytest.approx(expected, abs=1e-5)
+        assert seen.logits[0, 0, head, i, i + 1 :].isneginf().all()
+
+
+def test_one_row_that_stands_for_all_heads_is_spread_over_them_text_by_text():
+    draw = torch.Generator().manual_seed(3)
+    query, key, value = (torch.randn(2, 4, 6, 8, generator=draw) for _ in range(3))
+
+    def tagged(row):
+        seen = whole(query[row], key[row], value[row])
+        return TagVariance()(View(probabilities=seen.probabilities.mean(2, keepdim=True), logits=seen.logits, values=seen.values))
+
+    together = tagged(slice(None))
+    assert together.shape == (1, 2, 4, 6)
+    for row in range(2):
+        torch.testing.assert_close(together[:, row], tagged(slice(row, row + 1))[:, 0])
+
+
+def test_a_token_at_the_threshold_is_no_sink():
+    seen = planted()
+    scores = KeyNorm()(seen)
+    at = float(scores[0, 0, 0, 3])
+    assert 0 < (scores > at).sum() < scores.numel()
+
+    class Sharp(KeyNorm):
+        threshold = at
+
+    assert torch.equal(Sharp().fires(seen), scores > at)
+    assert not Sharp().fires(seen)[0, 0, 0, 3]
 
 
 def test_entropy_is_normalised_alike_with_and_without_logits():
