@@ -52,7 +52,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     n, prefix = rows[f"{PAPER} - {BASELINE}/nll"]["n"], origin["config"]["prefix"]
     asked = (
         f"Asked: how much smoothing does `{origin['model_id']}` bear, without any image? {n} texts are fed to it token by token; each "
-        f"token behind the first {prefix} is predicted by a smoothed step. Without smoothing a token costs "
+        f"token behind the first {prefix + 1} is predicted by a smoothed step. Without smoothing a token costs "
         f"{rows[f'{BASELINE}/nll']['estimate']:.3f} nat. Perplexity as a multiple of that without smoothing:"
     )
     lines = ["| arm | mean rate | perplexity × | change, nat a token | corrected p |", "|---|---|---|---|---|"]

@@ -123,8 +123,10 @@ def plane(ax: Axes, rows: Rows, found: Mapping[str, Any], measure: str, label: s
         x, y = (rows[f"{arm}/{name}"] for name in ("recall", measure))
         place = 100 * x["estimate"], 100 * y["estimate"]
         ends = [[[abs(100 * (end - row["estimate"]))] for end in row["interval"]] for row in (x, y)]
-        look: dict[str, Any] = {"ms": 4.2, "mec": "0.3", "mew": 0.5, "ecolor": "0.85", "elinewidth": 0.5, "zorder": 3}
-        mark = "*" if arm == NONE else "o" if arm in tuned else "s"
+        plain = arm == NONE  # above all others, which crowd round it
+        look: dict[str, Any] = {"ms": 9 if plain else 4.2, "mec": "white" if plain else "0.3", "mew": 0.5}
+        look |= {"ecolor": "0.85", "elinewidth": 0.5, "zorder": 5 if plain else 3}
+        mark = "*" if plain else "o" if arm in tuned else "s"
         ax.errorbar(*place, xerr=ends[0], yerr=ends[1], fmt=mark, color=colour.get(arm, "#222222"), **look)
         spots.append((arm.removesuffix(" x1").replace(" x", " ×").replace("_", " "), place))
     if measure == "precision":

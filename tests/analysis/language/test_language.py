@@ -124,6 +124,9 @@ def test_the_command_reads_every_arm_and_writes_all(ran):
     page = ran.page.read_text(encoding="utf-8")
     assert paragraph(rows, found) in page
     assert "3 texts are fed to it" in page
+    # the first behind the prefix is predicted by the prefix itself, which nothing smooths
+    first = int(np.isfinite(xr.load_dataset(ran.out / "language.nc")["nll"].values).all((0, 1)).argmax())
+    assert f"each token behind the first {first} is predicted by a smoothed step" in page
 
 
 @pytest.mark.slow
