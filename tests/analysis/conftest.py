@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.analysis.resamples import few
+
 BESIDE = Path(__file__).parents[2].parent / "shared" / "data" / "nltk_data"
 RESOURCES = ("tokenizers/punkt_tab/english/", "taggers/averaged_perceptron_tagger_eng/")
 
@@ -25,16 +27,10 @@ def undrawn(monkeypatch):
 
 
 @pytest.fixture
-def few_resamples(monkeypatch):
+def few_resamples():
     """Intervals of a few resamples: for tests of a command that look at none."""
-    from analysis.stats import bootstrap
-
-    usual = bootstrap._bca
-    monkeypatch.setattr(
-        bootstrap,
-        "_bca",
-        lambda name, statistic, groups, level, resamples, seed: usual(name, statistic, groups, level, min(resamples, 199), seed),
-    )
+    with few():
+        yield
 
 
 @pytest.fixture(scope="session")

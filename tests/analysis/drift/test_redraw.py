@@ -16,6 +16,7 @@ from analysis.question.question import read_results
 from probes.command.cli import BadInput
 from probes.command.provenance import provenance
 from probes.command.strict_json import as_json
+from tests.analysis.resamples import few
 from tests.analysis.synthetic import recording
 from tests.processes import PATIENCE
 
@@ -35,7 +36,8 @@ def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
     (folder / "page.md").write_text(PAGE)
     QUESTION.write(reduce({"replay": recording(8, 24), "free": recording(8, 24, regime="free")}), folder / "drift.nc")
-    drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))
+    with few():
+        drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))
     return folder
 
 
