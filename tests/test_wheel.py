@@ -15,8 +15,8 @@ from tests.rooms import FLOORS, ROOT
 
 pytestmark = pytest.mark.slow
 COMMANDS = (
-    "probes.record --images 2 --max-new-tokens 24 --out recorded",
-    "analysis.drift --images 2 --max-new-tokens 24",
+    "probes.record --images 2 --max-new-tokens 8 --out recorded",
+    "analysis.drift --images 2 --max-new-tokens 8",
     "analysis.score chair --captions captions.jsonl --annotations coco --cache cache --mode bundled --json scored.json",
 )
 RUNNER = """

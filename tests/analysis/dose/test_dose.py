@@ -229,8 +229,8 @@ def test_the_words_follow_the_rows():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_resamples")
-def test_the_command_chooses_tests_and_redraws(tmp_path):
-    few = {"images": 4, "validation": 3, "doses": (0.0, 0.5), "max_new_tokens": 40, "workers": 1, "fluent": 2}
+def test_the_command_chooses_tests_and_redraws(tmp_path, monkeypatch):
+    few = {"images": 4, "validation": 3, "doses": (0.0, 0.5), "max_new_tokens": 24, "workers": 1, "fluent": 2}
     config = DoseConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     files = [tmp_path / "out" / name for name in ("dose.json", "dose.svg", "dose.png")]
@@ -245,6 +245,7 @@ def test_the_command_chooses_tests_and_redraws(tmp_path):
     cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
     main(replace(config, redraw=True))
     assert files[0].read_bytes() == before
+    monkeypatch.setattr("analysis.plots.style.save", lambda *given: None)  # drawn already
     main(replace(config, fluent=0))  # loops alone, so that no language model is loaded again
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")} == cells
     again, rows = (by_name(json.loads(content)["results"]) for content in (files[0].read_bytes(), before))
