@@ -11,6 +11,7 @@ from analysis.entropy.reduce import reduce
 from analysis.telling.wording import bracketed
 from probes.command.cli import BadInput
 from tests.analysis.entropy.planted import planted
+from tests.analysis.resamples import few
 from tests.processes import PATIENCE
 
 
@@ -20,7 +21,8 @@ def folder(tmp_path_factory):
     small = {"images": 10, "steps": 45, "layers": 4, "channels": 4}
     QUESTION.write(reduce({"free": planted(regime="free", **small), "replay": planted(**small)}), folder / "entropy.nc")
     (folder / "page.md").write_text("# Findings\n<!-- entropy -->\n<!-- /entropy -->\n")
-    main(EntropyConfig(out=folder, page=folder / "page.md", redraw=True))
+    with few():
+        main(EntropyConfig(out=folder, page=folder / "page.md", redraw=True))
     return folder
 
 

@@ -166,11 +166,14 @@ def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tm
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_resamples")
 def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(models, "language_model", cache(models.language_model))  # both runs read by it, and to load it takes seconds
     few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 30, "fluent": 2}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
+    assert (tmp_path / "out" / "methods.svg").is_file()
+    monkeypatch.setattr("analysis.plots.style.save", lambda *given: None)  # drawn already
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
     assert len(finished) >= 5 + 3, "nothing and two methods at two strengths, then nothing and the sources' own settings"
     found = json.loads((tmp_path / "out" / "methods.json").read_text())
@@ -190,6 +193,7 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_with_beams_every_arm_is_a_search_and_opera_is_among_them(tmp_path):
     few = {"images": 2, "validation": 1, "methods": ("opera", "eos_bias"), "strengths": (1.0,), "max_new_tokens": 24, "fluent": 0}
     config = MethodsConfig(**few, beams=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")

@@ -11,6 +11,7 @@ from analysis.onset.reduce import reduce
 from analysis.telling.wording import bracketed
 from probes.command.cli import BadInput
 from tests.analysis.onset.planted import planted
+from tests.analysis.resamples import few
 from tests.processes import PATIENCE
 
 
@@ -20,7 +21,8 @@ def folder(tmp_path_factory):
     small = {"images": 30, "layers": 4}
     QUESTION.write(reduce(*planted(**small)), folder / "onset.nc")
     (folder / "page.md").write_text("# Findings\n<!-- onset -->\n<!-- /onset -->\n")
-    main(OnsetConfig(out=folder, page=folder / "page.md", redraw=True))
+    with few():
+        main(OnsetConfig(out=folder, page=folder / "page.md", redraw=True))
     return folder
 
 

@@ -21,6 +21,7 @@ from analysis.sensitivity import command
 from analysis.sensitivity.config import SensitivityConfig
 from probes.command.cli import BadInput
 from probes.subjects import load_subject
+from tests.analysis.resamples import few
 
 SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 12, "workers": 1}
 PAGE = "before\n<!-- sensitivity -->\n<!-- /sensitivity -->\nafter\n"
@@ -69,7 +70,7 @@ def finished(subject, tmp_path_factory):
     """A whole run after one of the ablation's: its options, the cells that each of the two ran, and what it printed."""
     config, said = config_in(tmp_path_factory.mktemp("sensitivity")), io.StringIO()
     ablation = AblationConfig(store=config.store, **SMALL)
-    with mock.patch.object(planning, "load_subject", return_value=subject), contextlib.redirect_stdout(said):
+    with few(), mock.patch.object(planning, "load_subject", return_value=subject), contextlib.redirect_stdout(said):
         with counted() as before:
             gathered(
                 ablation, lambda setting: planned("dose", setting) + [c for c in planned("options", setting) if c.name == "margin 0.3"]
@@ -109,6 +110,7 @@ REDRAW = (
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_a_failing_cell_is_left_out_and_named(finished, tmp_path, monkeypatch):
     config = config_in(tmp_path)
     shutil.copytree(finished[0].store, config.store)
