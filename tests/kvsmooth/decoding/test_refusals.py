@@ -163,7 +163,7 @@ def test_nesting():
         ({"cache_implementation": "offloaded_static"}, "cannot edit a cache of cache_implementation='offloaded_static'"),
         ({"generation_config": hf.GenerationConfig(prompt_lookup_num_tokens=2)}, "cannot follow assisted generation"),
     ],
-    ids=str,
+    ids=["no cache", "assisted", "quantized", "offloaded", "offloaded static", "assisted by configuration"],
 )
 def test_kinds_of_generation(generation, message):
     model, inputs = zoo.build("llama")
