@@ -50,7 +50,7 @@ def test_listed_tests_exist_and_are_marked():
     """Only a listed test bears the mark: asked of pytest itself, for one file that has some."""
     listed = sorted(lasting.lasting())
     assert listed
-    path = listed[0].partition("::")[0]
+    path = min((node.partition("::")[0] for node in listed), key=lambda path: path.count("/"))  # its collection loads no torch, twice
     found = [lasting.collected(tier, path) for tier in ("lasting", "not lasting")]
     assert found[0] == {node for node in listed if node.startswith(f"{path}::")}
     assert not found[1] & set(listed)

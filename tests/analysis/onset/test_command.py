@@ -18,7 +18,7 @@ from tests.processes import PATIENCE
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("onset")
-    small = {"images": 30, "layers": 4}
+    small = {"images": 16, "layers": 4}
     QUESTION.write(reduce(*planted(**small)), folder / "onset.nc")
     (folder / "page.md").write_text("# Findings\n<!-- onset -->\n<!-- /onset -->\n")
     with few():

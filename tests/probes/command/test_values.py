@@ -1,8 +1,7 @@
 """What callers give: whole numbers of any kind, and nothing else for them."""
 
-import subprocess
-import sys
-from pathlib import Path
+import contextlib
+import io
 
 import numpy as np
 import pytest
@@ -10,8 +9,6 @@ import torch
 
 from probes.command.cli import BadInput
 from probes.command.values import LARGEST, check_temperature, check_text, whole
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("value", [5, np.int64(5), np.uint8(5), np.array(5), torch.tensor(5)], ids=lambda value: type(value).__name__)
@@ -113,13 +110,25 @@ Answering.seed must be an integer from 0 on; got 0.5.
 """
 
 
+def called(connection):
+    """Sends what `CALLS` say."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(CALLS, {})
+    connection.send(said.getvalue())
+
+
 @pytest.mark.slow
 def test_the_api_refuses_what_is_no_whole_number_and_takes_those_of_numpy():
     """In a process of its own: here types would be checked before any line of ours runs."""
+    from probes.command.processes import imported
     from probes.subjects.emoji import scenes
 
-    done = subprocess.run([sys.executable, "-c", CALLS], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
-    *told, taken = done.stdout.splitlines()
+    ours, theirs = imported().Pipe()
+    process = imported().Process(target=called, args=(theirs,))
+    process.start()
+    theirs.close()
+    *told, taken = ours.recv().splitlines()
+    process.join()
     image = scenes(1)[0].image_id
-    assert told == [f"BadInput: {line.format(image)}" for line in TOLD.strip().splitlines()], done.stderr
+    assert told == [f"BadInput: {line.format(image)}" for line in TOLD.strip().splitlines()]
     assert taken == f"[[[7, 8]]] [{image}]"
