@@ -54,14 +54,19 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"Asked on {origin['model_id']}{_search(config)}: does a method lower CHAIR by seeing better, by saying less, or by repeating? "
         f"Each is tried at {listed([f'{one:g}' for one in config['strengths']])} times its source's setting on {config['validation']} "
         f"validation scenes. Chosen is the strength of the lowest CHAIR_i among those that lose at most {RECALL_LOSS:g} of recall "
-        f"and add at most {LOOPING_RISE:g} of looping captions; captions broken in another way are not looked for, as `analysis.dose` "
-        f"does. Then {n} test scenes judge what was chosen (bold), and the source's own setting (x1)."
+        f"and add at most {LOOPING_RISE:g} of looping captions; for captions broken in another way `analysis.dose` looks too, this rule "
+        f"does not. Then {n} test scenes judge what was chosen (bold), and the source's own setting (x1)."
     )
     note = (
         f"`{_command(config)}`. In percent but for words; brackets: {100 * config['level']:.4g} % cluster BCa intervals over images; "
         "asterisk: p below 0.05, exchange of the arms within images, Holm over all arms. Verdicts are those of the "
         "[real captions](published.md): seeing better is to lie beyond every omission line at the same recall."
     )
+    if (row := rows.get(f"test/broken/{NONE}")) is not None:
+        note += (
+            f" Broken: of the first {row['n']} test captions those that loop, or cost a language model that saw no image more than 99 in "
+            "100 of those without a method."
+        )
     return page(headline(found), asked, table(rows, found), aside(found), note + _earlier(origin))
 
 

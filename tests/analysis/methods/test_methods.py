@@ -180,6 +180,7 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkey
     assert {one["arm"] for one in found["verdicts"]} >= {named("eos_bias", 1.0), named("pai", 1.0)}
     assert found["options"]["pai x1"]["alpha"] == 0.2
     before = (tmp_path / "page.md").read_text()
+    assert "Broken: of the first 2 test captions" in before
     (tmp_path / "page.md").unlink()
     main(config)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")} == finished, "no arm is asked for again"
