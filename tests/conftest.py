@@ -44,6 +44,7 @@ def pytest_collection_finish():
     gc.enable()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5000, 10, 10)  # a figure or a model's copy is thousands of objects that live on: looked through seven times less often
 
 
 @pytest.fixture(autouse=True)

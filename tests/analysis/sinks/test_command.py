@@ -217,7 +217,7 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(results, "RESAMPLES", 199)
     page = page_of(tmp_path)
     config = SinksConfig(
-        images=3, out=tmp_path / "out", store=tmp_path / "store", recordings=tmp_path, page=page, max_new_tokens=70, batch_size=2
+        images=3, out=tmp_path / "out", store=tmp_path / "store", recordings=tmp_path, page=page, max_new_tokens=50, batch_size=2
     )
     main(config)
     told = capsys.readouterr().out
