@@ -95,7 +95,7 @@ def measure(config: LanguageConfig) -> xr.Dataset:
             f"--texts {config.texts}: holds one text; intervals and tests are over texts, give two or more, a blank line between."
         )
     read = language_model(config.model, config.device, config.dtype)
-    chosen = tokenized(texts, read.tokenizer, config.longest, config.prefix + 2)
+    chosen = tokenized([text for text, _ in texts], read.tokenizer, config.longest, config.prefix + 2)
     if len(chosen) < 2:
         least = config.prefix + 2
         raise BadInput(
@@ -108,7 +108,10 @@ def measure(config: LanguageConfig) -> xr.Dataset:
         raise BadInput(f"--model {config.model}: has {layers} layers; the paper's band needs {BAND} or more.")
     base = {"lambda_ref": config.lambda_ref, "exact": False}
     made = losses(read, chosen, arms(PlanSetting(config.lambda_ref, layers)), base, config.prefix, config.batch_size)
-    told = {"model_id": config.model, "model_revision": read.revision, "data_hash": digest(texts), "n": len(chosen)}
+    told = {"model_id": config.model, "model_revision": read.revision, "data_hash": digest(text for text, _ in texts), "n": len(chosen)}
+    images = [texts[one.number].image for one in chosen]
+    if any(image is not None for image in images):  # a text of no image is one for itself
+        made = made.assign_coords(image=("text", [image or f"of text {one.number}" for image, one in zip(images, chosen, strict=True)]))
     return made.assign_attrs(analysis=as_json({**made_by(config), **told, "texts_left_out": len(texts) - len(chosen)}))
 
 
@@ -123,8 +126,9 @@ def test(reduced: xr.Dataset, config: LanguageConfig, checksum: str) -> str:
 def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
     from analysis.language.figures import NOTE, draw_all
+    from analysis.language.results import unit
 
-    note = NOTE.format(level=answer.level, n=answer.reduced.sizes["text"])
+    note = NOTE.format(level=answer.level, n=answer.reduced.sizes["text"], unit=unit(answer.reduced))
     return {name: (made, note) for name, made in draw_all(answer.rows).items()}
 
 

@@ -10,15 +10,16 @@ from typing import ClassVar
 from analysis.language.texts import CAPTIONS
 from probes.command.cli import BadInput, quiet, run_cli
 from probes.command.files import write_bytes
+from probes.command.strict_json import json_text
 from probes.command.terminal import say
 from probes.options import check_positive
 
 
 @dataclass(frozen=True)
 class OwnCaptionsConfig:
-    """Captions of the bundled subjects without smoothing, a paragraph each."""
+    """Captions of the bundled subjects without smoothing, a line of JSON each, with the scene."""
 
-    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--images 60 --out captions.txt")
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--images 60 --out captions.jsonl")
     images: int = 20
     """test scenes of each subject, the first ones"""
     max_new_tokens: int = 160
@@ -43,15 +44,19 @@ def main(config: OwnCaptionsConfig) -> None:
     from probes.tracing.tokens import end_tokens, free_captions
 
     quiet()
-    texts: list[str] = []
+    lines: list[str] = []
     for name in BUNDLED:
         subject = load_subject(name)
-        inputs = subject.encode(subject.items(config.images))
+        scenes = subject.items(config.images)
+        inputs = subject.encode(scenes)
         with torch.inference_mode():
             said = free_captions(subject.model, inputs, end_tokens(subject.speaker), do_sample=False, max_new_tokens=config.max_new_tokens)
-        texts += map(subject.text, said)
-    write_bytes(config.out, ("\n\n".join(texts) + "\n").encode())
-    say(f"{len(texts)} captions")
+        told = (
+            {"image_id": scene.image_id, "subject": name, "caption": subject.text(one)} for scene, one in zip(scenes, said, strict=True)
+        )
+        lines += map(json_text, told)
+    write_bytes(config.out, ("\n".join(lines) + "\n").encode())
+    say(f"{len(lines)} captions")
 
 
 if __name__ == "__main__":

@@ -49,10 +49,11 @@ def told(arm: str) -> str:
 def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     """The question's part of the page; every number is read from the results."""
     origin = found["provenance"]
-    n, prefix = rows[f"{PAPER} - {BASELINE}/nll"]["n"], origin["config"]["prefix"]
+    n, units, prefix = origin["n"], rows[f"{PAPER} - {BASELINE}/nll"]["n"], origin["config"]["prefix"]
+    of_images, unit = (f" of {units} images", "images") if units < n else ("", "texts")
     asked = (
-        f"Asked: how much smoothing does `{origin['model_id']}` bear, without any image? {n} texts are fed to it token by token; each "
-        f"token behind the first {prefix + 1} is predicted by a smoothed step. Without smoothing a token costs "
+        f"Asked: how much smoothing does `{origin['model_id']}` bear, without any image? {n} texts{of_images} are fed to it token by "
+        f"token; each token behind the first {prefix + 1} is predicted by a smoothed step. Without smoothing a token costs "
         f"{rows[f'{BASELINE}/nll']['estimate']:.3f} nat. Perplexity as a multiple of that without smoothing:"
     )
     lines = ["| arm | mean rate | perplexity × | change, nat a token | corrected p |", "|---|---|---|---|---|"]
@@ -70,8 +71,8 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
             what = f"tokens since a sentence end: {value}" if kind == "distance" else f"kind of token: {value}"
             parts.append(f"| {what} | {times(row)} | {times(other) if other else ''} |")
     note = (
-        f"`python -m analysis.language`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals over texts; p: sign flip "
-        "over texts, max-T over the arms of a family."
+        f"`python -m analysis.language`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals over {unit}; p: sign flip "
+        f"over {unit}, max-T over the arms of a family."
     )
     return page(verdict(rows, origin["config"]["lambda_ref"]), asked, "\n".join(lines), "\n".join(parts), note)
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -16,7 +16,7 @@ from analysis.datasets.files import json_objects, text_of
 from probes.command.cli import BadInput, Notice
 
 DATA = Path(__file__).parent / "data"
-OWN, CAPTIONS = DATA / "paragraphs.txt", DATA / "captions.txt"
+OWN, CAPTIONS = DATA / "paragraphs.txt", DATA / "captions.jsonl"
 BROUGHT = {"paragraphs": OWN, "captions": CAPTIONS}
 """By the name that `--texts` takes: sixty paragraphs of the project's own, and captions of the bundled subjects without smoothing
 (`analysis.language.captions`)."""
@@ -26,10 +26,18 @@ _LIMITS = (5, 10, 20)
 JSON = (".jsonl", ".json")
 
 
-def read_texts(path: Path) -> list[str]:
+class GivenText(NamedTuple):
+    """A text, and the image that it is of, where it is known: texts of the same image are one unit of the statistics."""
+
+    text: str
+    image: str | None = None
+
+
+def read_texts(path: Path) -> list[GivenText]:
     """The texts of a file, or of a name in `BROUGHT`; one that stands there again is left out, which a `Notice` tells.
 
-    A file holds JSON lines or a JSON list with "caption" or "text", by its ending; or paragraphs that blank lines part.
+    A file holds JSON lines or a JSON list with "caption" or "text", and perhaps "image_id", by its ending; or paragraphs that blank lines
+    part.
 
     Raises
     ------
@@ -37,17 +45,20 @@ def read_texts(path: Path) -> list[str]:
     """
     path = BROUGHT.get(str(path), path)
     if path.suffix.lower() in JSON:
-        found = [_said(line, where) for where, line in json_objects(path)]
+        found = [GivenText(_said(line, where), _image(line)) for where, line in json_objects(path)]
     else:
         try:
-            found = re.split(r"\n\s*\n", path.read_text(encoding="utf-8-sig"))
+            found = [GivenText(part) for part in re.split(r"\n\s*\n", path.read_text(encoding="utf-8-sig"))]
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(
                 f"--texts {path}: cannot be read ({type(error).__name__}); give a file of paragraphs or of JSON lines."
             ) from error
-    if not (texts := [text for part in found if (text := " ".join(part.split()))]):
+    if not (texts := [one._replace(text=text) for one in found if (text := " ".join(one.text.split()))]):
         raise BadInput(f"--texts {path}: holds no text; give paragraphs that blank lines part, or JSON lines with a caption each.")
-    apart = list(dict.fromkeys(texts))
+    first: dict[str, GivenText] = {}
+    for one in texts:
+        first.setdefault(one.text, one)
+    apart = list(first.values())
     if again := len(texts) - len(apart):
         told = f"--texts {path}: {again} of {len(texts)} texts stand there before; each is read once, as texts count as independent."
         warnings.warn(told, Notice, stacklevel=2)
@@ -56,6 +67,10 @@ def read_texts(path: Path) -> list[str]:
 
 def _said(line: dict[str, Any], where: str) -> str:
     return whole(text_of(line, "text" if "text" in line and "caption" not in line else "caption", where))
+
+
+def _image(line: dict[str, Any]) -> str | None:
+    return None if line.get("image_id") is None else str(line["image_id"])
 
 
 def whole(text: str) -> str:

@@ -64,6 +64,26 @@ def test_changes_are_means_over_tokens_and_tests_flip_texts(planted):
     assert by_kind.estimate == pytest.approx(np.nanmean((nll[1] - nll[0])[at]))
 
 
+def test_texts_of_the_same_image_are_one_unit(planted):
+    images = [str(i // 2) for i in range(12)]
+    rows = {row.name: row for row in results(planted.assign_coords(image=("text", images)))}
+    alone = {row.name: row for row in results(planted)}
+    nll = planted["nll"].values
+    for name, arm, control in ((f"{PAPER} - {BASELINE}", 1, 0), (f"mean - {BASELINE}", 2, 0), (f"{PAPER} - mean", 1, 2)):
+        row = rows[f"{name}/nll"]
+        assert row.estimate == pytest.approx(alone[f"{name}/nll"].estimate)
+        sums = [np.nansum((nll[arm] - nll[control])[[2 * i, 2 * i + 1]]) for i in range(6)]
+        assert row.p == pytest.approx(sign_flip(np.array(sums)[:, None])[0][0])
+        assert row.p > alone[f"{name}/nll"].p
+        assert (row.n, row.test) == (6, "sign flip over images, two-sided, 9,999 draws")
+    assert rows[f"{PAPER}/rate"].estimate == pytest.approx(0.6)
+    # a caption twice is no more evidence than once
+    twice = xr.concat([planted, planted.assign_coords(text=range(12, 24))], "text", data_vars="minimal")
+    copied = {row.name: row for row in results(twice.assign_coords(image=("text", [f"{i:02}" for i in range(12)] * 2)))}
+    for name, row in alone.items():
+        assert copied[name].interval == pytest.approx(row.interval, nan_ok=True)
+
+
 def test_the_verdict_says_which_rates_guidance_beats(planted):
     rows = by_name(json.loads(as_json(results(planted), {}))["results"])
     said = verdict(rows, 0.7)

@@ -10,11 +10,16 @@ from analysis.language.texts import CAPTIONS, DISTANCES, OWN, distances, kinds, 
 from probes.command.cli import BadInput, Notice
 from tests.analysis.language.words import word_tokenizer
 
+
+def texts_of(path):
+    return [text for text, _ in read_texts(path)]
+
+
 TOKENIZER = word_tokenizer("a dog sees the cat . it runs")
 
 
 def test_the_project_brings_sixty_texts_of_its_own():
-    texts = read_texts(OWN)
+    texts = texts_of(OWN)
     assert len(texts) == len(set(texts)) == 60
     assert all(25 <= len(text.split()) <= 70 and text.endswith(".") for text in texts)
     assert all(text.isascii() or "é" in text for text in texts)
@@ -25,15 +30,17 @@ def test_captions_and_paragraphs_are_brought_by_their_names():
     assert texts == read_texts(CAPTIONS)
     assert read_texts(Path("paragraphs")) == read_texts(OWN)
     assert len(texts) == len(set(texts)) == 40
+    assert [image for _, image in texts] == [str(200_000_000 + scene) for scene in range(20)] * 2
 
 
 @pytest.mark.slow
 def test_captions_of_the_bundled_subjects_are_what_they_say(tmp_path):
     texts = read_texts(CAPTIONS)
-    main(OwnCaptionsConfig(images=2, max_new_tokens=24, out=tmp_path / "captions.txt"))
-    said = read_texts(tmp_path / "captions.txt")
+    main(OwnCaptionsConfig(images=2, max_new_tokens=24, out=tmp_path / "captions.jsonl"))
+    said = read_texts(tmp_path / "captions.jsonl")
     # another processor may say another word late in a caption
-    for text, own in zip(said, [*texts[:2], *texts[20:22]], strict=True):
+    for (text, image), (own, of) in zip(said, [*texts[:2], *texts[20:22]], strict=True):
+        assert image == of
         assert text.split()[:12] == own.split()[:12]
 
 
@@ -44,25 +51,25 @@ def test_captions_of_other_settings_do_not_take_the_place_of_those_that_ship():
 
 def test_paragraphs_and_json_lines(tmp_path):
     (tmp_path / "a.txt").write_text("One two.\nThree.\n\n\n\nFour.\n", encoding="utf-8")
-    assert read_texts(tmp_path / "a.txt") == ["One two. Three.", "Four."]
+    assert texts_of(tmp_path / "a.txt") == ["One two. Three.", "Four."]
     (tmp_path / "b.jsonl").write_text('{"caption": "A dog.", "image_id": 1}\n\n{"text": "A  cat."}\n', encoding="utf-8")
-    assert read_texts(tmp_path / "b.jsonl") == ["A dog.", "A cat."]
+    assert read_texts(tmp_path / "b.jsonl") == [("A dog.", "1"), ("A cat.", None)]
 
 
 def test_a_text_that_stands_there_again_is_read_once(tmp_path):
     (tmp_path / "a.txt").write_text("One two.\n\nThree.\n\nOne\ntwo.\n\nOne two.\n", encoding="utf-8")
     with pytest.warns(Notice, match="2 of 4 texts stand there before; each is read once"):
-        assert read_texts(tmp_path / "a.txt") == ["One two.", "Three."]
+        assert texts_of(tmp_path / "a.txt") == ["One two.", "Three."]
 
 
 def test_what_editors_and_writers_of_json_leave_in_files(tmp_path):
     """A mark of byte order, blank lines of spaces, Windows' ends of lines, U+2028 within a text, half a character, a list of JSON."""
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfOne.\r\n \t\r\nTwo\r\nthree.")
-    assert read_texts(tmp_path / "a.txt") == ["One.", "Two three."]
+    assert texts_of(tmp_path / "a.txt") == ["One.", "Two three."]
     (tmp_path / "b.jsonl").write_bytes(b'\xef\xbb\xbf{"caption": "A\xe2\x80\xa8dog."}\r\n{"caption": "a \\ud83d cat"}')
-    assert read_texts(tmp_path / "b.jsonl") == ["A dog.", "a \ufffd cat"]
+    assert texts_of(tmp_path / "b.jsonl") == ["A dog.", "a \ufffd cat"]
     (tmp_path / "c.JSON").write_text('[{"text": "A dog."}, {"caption": "A cat.", "text": "ignored"}]', encoding="utf-8")
-    assert read_texts(tmp_path / "c.JSON") == ["A dog.", "A cat."]
+    assert texts_of(tmp_path / "c.JSON") == ["A dog.", "A cat."]
     assert len(tokenized(["a \ud83d dog"], TOKENIZER, 9, 2)[0].ids) == 3
 
 
