@@ -140,7 +140,7 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             "dose",
             "confirmation/chair_i/chosen - none",
             -1,
-            lack="no dose is admitted",
+            lack="no dose was chosen",
         ),
         PaperClaim("where the sentences are given: fewer of the different objects chosen are absent", "form", "absent/kvsmooth - none", -1),
         PaperClaim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1, beyond=("ablation", "kvsmooth - mean/f1")),

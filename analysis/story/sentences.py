@@ -82,7 +82,7 @@ def fair(subjects: Sequence[SubjectResults]) -> str:
     for subject in subjects:
         dose = subject.origin["chosen"]
         if not dose:
-            parts.append(f"on {subject.name} no dose passes{_barred(subject.dose)}")
+            parts.append(f"on {subject.name} no dose that lowers CHAIR_i passes{_barred(subject.dose)}")
             continue
         row = subject.dose[f"confirmation/chair_i/{CHOSEN} - {NONE}"]
         way = {-1: "lowers", 0: "does not clearly change", 1: "raises"}[direction(row)]

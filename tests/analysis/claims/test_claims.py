@@ -78,8 +78,8 @@ def test_a_claim_of_sinks_is_not_tested_where_there_is_none_and_a_lone_interval_
     plain = PaperClaim("it falls", "drift", "x", -1)
     assert "p 0.200 (0.010 uncorrected)" in cell(plain, {"drift": {"x": row(-2.0, 0.2)}})
     assert "uncorrected" not in cell(plain, {"drift": {"x": row(-2.0, 0.02)}})
-    chosen = PaperClaim("at a dose", "dose", "x", -1, lack="no dose is admitted")
-    assert (cell(chosen, {"dose": {}}), cell(chosen, {})) == ("no dose is admitted", "–")
+    chosen = PaperClaim("at a dose", "dose", "x", -1, lack="no dose was chosen")
+    assert (cell(chosen, {"dose": {}}), cell(chosen, {})) == ("no dose was chosen", "–")
 
 
 @pytest.mark.slow

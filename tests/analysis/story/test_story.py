@@ -85,9 +85,9 @@ def test_sentences_follow_signs_and_corrected_tests():
     assert f"({100 * rows['test/chair_s/published']['estimate']:.1f} % against" in published([better])
     assert "0 % of the captions of emoji loop" in broken([better])
     barred = subject((0.1, 0.1), "smollm2", chosen=0.0)
-    assert fair([barred]).endswith("on smollm2 no dose passes.")
+    assert fair([barred]).endswith("on smollm2 no dose that lowers CHAIR_i passes.")
     read = {f"validation/broken/{dose}": {"estimate": share} for dose, share in (("0", 0.01), ("0.1", 0.2), ("0.05", 0.065))}
-    told = "no dose passes (at 0.05 6.5 % of the captions are broken, 1 % without smoothing)."
+    told = "no dose that lowers CHAIR_i passes (at 0.05 6.5 % of the captions are broken, 1 % without smoothing)."
     assert fair([replace(barred, dose=barred.dose | read)]).endswith(told)
     assert "the fair dose on smollm2 is not beyond it" in omission([worse])
     assert "(80 words become 80)" in broken([better])
