@@ -84,7 +84,6 @@ class Whole:
 SMOLLM2 = {
     "sinks": {"--images": "60"},
     "mediation": {"--images": "30", "--batch-size": "20"},
-    "ablation": {"--images": "100"},
     "sensitivity": {"--images": "100"},
 }
 """What of the pretrained subject is asked of fewer scenes, or fewer at once: a cell of a hundred takes a minute and a half of one core."""
