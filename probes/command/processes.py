@@ -1,7 +1,9 @@
 """Processes of one's own that share their imports: torch and transformers take each of them five seconds otherwise."""
 
+import atexit
 import multiprocessing
 import sys
+from functools import cache
 from typing import Any
 
 IMPORTED = ["probes.subjects", "probes.tracing.tracing", "xarray", "scipy.stats"]
@@ -18,4 +20,14 @@ def imported() -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
+    _waited_for()
     return context
+
+
+@cache
+def _waited_for() -> None:
+    """The server is ended with this process, and waited for: what its processes took of the processor would else be counted nowhere."""
+    from multiprocessing import forkserver
+
+    # has no public name; without a server it does nothing
+    atexit.register(forkserver._forkserver._stop)  # type: ignore[attr-defined]

@@ -1,7 +1,11 @@
 """Processes that share their imports."""
 
 import multiprocessing
+import os
+import resource
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -34,3 +38,29 @@ def test_elsewhere_each_imports_for_itself(lacking, monkeypatch):
     else:
         monkeypatch.setattr(sys, "platform", "darwin")
     assert imported().get_start_method() == "spawn"
+
+
+def spend(seconds):
+    while time.process_time() < seconds:
+        pass
+
+
+SPENDS = """
+if __name__ == "__main__":
+    from probes.command.processes import imported
+    from tests.probes.command.test_processes import spend
+
+    process = imported().Process(target=spend, args=(3.0,))
+    process.start()
+    process.join()
+"""
+
+
+@pytest.mark.slow
+def test_what_the_processes_took_is_counted_as_this_ones_children(tmp_path):
+    """As `python -m analysis.regenerate` and `make`'s own clock count it."""
+    (tmp_path / "spends.py").write_text(SPENDS)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, tmp_path / "spends.py"], check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime >= 3
