@@ -1,6 +1,7 @@
 """The command of every question: measure or read data, test, draw, and write the page; each step leaves its file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -77,33 +78,28 @@ def run_question(
     ------
     BadInput : an option cannot be followed, or a redraw finds files that lack a part
     """
+    with _files_are_whole(question, config.redraw):
+        config = placed(question, config)
+        check_marks(question.name, config.page, config.out)
+        answer = QuestionOutcome(*question.answer(config, measure, test))
+        from analysis.plots.style import house, save  # only now: a redraw that is refused need not wait for matplotlib
+
+        with house():
+            for name, (made, note) in figures(answer).items():
+                save(made, answer.config.out / name, about(answer), note)
+        paragraph, said = words(answer)
+        tell(question.name, paragraph, answer.config.page, answer.config.out)
+        say(said)
+
+
+@contextmanager
+def _files_are_whole(question: Question, redraw: bool) -> Iterator[None]:
+    """What a redraw does not find in its files is told in a line."""
     try:
-        _run(question, config, measure, test, figures, words, about)
+        yield
     except KeyError as error:
-        if not config.redraw:
+        if not redraw:
             raise
         why = str(error.args[0]).partition(". ")[0] if error.args else ""
         said = f"its files there lack a part that is drawn or told ({why}), as those of another version may; run it without --redraw."
         raise BadInput(f"--redraw of {question.command}: {said}") from error
-
-
-def _run(
-    question: Question,
-    config: Any,
-    measure: Callable[[Any], xr.Dataset],
-    test: Callable[[xr.Dataset, Any, str], str],
-    figures: Callable[[QuestionOutcome], "Mapping[str, tuple[Figure, str]]"],
-    words: Callable[[QuestionOutcome], tuple[str, str]],
-    about: Callable[[QuestionOutcome], Mapping[str, Any]],
-) -> None:
-    config = placed(question, config)
-    check_marks(question.name, config.page, config.out)
-    answer = QuestionOutcome(*question.answer(config, measure, test))
-    from analysis.plots.style import house, save  # only now: a redraw that is refused need not wait for matplotlib
-
-    with house():
-        for name, (made, note) in figures(answer).items():
-            save(made, answer.config.out / name, about(answer), note)
-    paragraph, said = words(answer)
-    tell(question.name, paragraph, answer.config.page, answer.config.out)
-    say(said)

@@ -1,7 +1,6 @@
 """The story: marks of captions by hand, sentences of planted results, the whole command on invented files."""
 
 import functools
-import hashlib
 import json
 import math
 from dataclasses import replace
@@ -231,31 +230,6 @@ def test_the_command_reads_files_alone(tmp_path):
         main(StoryConfig(figures=tmp_path, page=page))
 
 
-def test_files_of_another_subject_and_data_that_do_not_belong_together_are_refused(tmp_path):
-    made = subject((0.3, 0.1, 0.5))
-    folder = tmp_path / "emoji" / "dose"
-    folder.mkdir(parents=True)
-    made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
-    checksum = hashlib.sha256((folder / "dose.nc").read_bytes()).hexdigest()
-    whole = {**made.origin, "config": {**made.origin["config"], "subject": "emoji"}, "dose_nc_sha256": checksum}
-
-    def with_origin(**other):
-        (folder / "dose.json").write_text(as_json(results(made.reduced), {**whole, **other}), encoding="utf-8")
-        return sources(tmp_path)
-
-    assert with_origin().subjects[0].name == "emoji"
-    with pytest.raises(BadInput, match=r"dose\.json: was made of other data than dose\.nc beside it"):
-        with_origin(dose_nc_sha256="0" * 64)
-    with pytest.raises(BadInput, match=r"dose\.json: holds results of smollm2, not of emoji"):
-        with_origin(config={**whole["config"], "subject": "smollm2"})
-    with_origin()
-    (tmp_path / "emoji" / "mechanism").mkdir()
-    held = {"results": [], "provenance": {"config": {"subject": "smollm2"}}}
-    (tmp_path / "emoji" / "mechanism" / "mechanism.json").write_text(json.dumps(held), encoding="utf-8")
-    with pytest.raises(BadInput, match=r"mechanism\.json: holds results of smollm2, not of emoji"):
-        sources(tmp_path)
-
-
 def test_what_another_command_writes_meanwhile_stays(tmp_path, monkeypatch):
     made = subject((0.3, 0.1, 0.5))
     folder = tmp_path / "emoji" / "dose"
@@ -275,42 +249,8 @@ def test_what_another_command_writes_meanwhile_stays(tmp_path, monkeypatch):
     assert "<!-- other -->\nof another\n" in page.read_text(encoding="utf-8")
 
 
-def test_what_is_not_there_is_told_in_a_line(tmp_path):
-    (tmp_path / "page.md").write_text("<!-- story -->\n<!-- /story -->\n", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"no subject's dose question lies there; run python -m analysis\.dose"):
-        main(StoryConfig(figures=tmp_path, page=tmp_path / "page.md"))
-    with pytest.raises(BadInput, match="give a page of your own"):
-        main(StoryConfig(figures=tmp_path))
-    with pytest.raises(BadInput, match="give a page of your own"):
-        main(StoryConfig(figures=tmp_path, page=Path("docs/findings.md").resolve()))
-    with pytest.raises(BadInput, match="needs the marks"):
-        main(StoryConfig(figures=tmp_path, page=tmp_path / "none.md"))
-
-
 def test_the_page_s_sentences_are_those_of_the_committed_results():
     assert one_minute(sources(Path("figures"))) in Path("docs/findings.md").read_text(encoding="utf-8")
-
-
-def test_files_of_another_version_are_told_in_a_line(tmp_path):
-    made = subject((0.3, 0.1, 0.5))
-    folder = tmp_path / "emoji" / "dose"
-    folder.mkdir(parents=True)
-    page = tmp_path / "page.md"
-    page.write_text("<!-- story -->\n<!-- /story -->\n", encoding="utf-8")
-    made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
-    found = json.loads(as_json(results(made.reduced), made.origin))
-    found["results"] = [row for row in found["results"] if row["name"] != "test/recall/none"]
-    (folder / "dose.json").write_text(json.dumps(found), encoding="utf-8")
-    with pytest.raises(BadInput, match="lacks 'test/recall/none'"):
-        main(StoryConfig(figures=tmp_path, page=page))
-    (tmp_path / "published").mkdir()
-    (tmp_path / "published" / "published.json").write_text(json.dumps({"results": found["results"]}), encoding="utf-8")
-    with pytest.raises(BadInput, match=r"published\.json: lacks 'verdicts'"):
-        main(StoryConfig(figures=tmp_path, page=page))
-    (folder / "dose.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"dose\.json: cannot be read"):
-        main(StoryConfig(figures=tmp_path, page=page))
-    assert page.read_text(encoding="utf-8") == "<!-- story -->\n<!-- /story -->\n"
 
 
 def test_logs_that_were_not_compared_are_not_told():
