@@ -128,7 +128,9 @@ def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     from analysis.language.figures import NOTE, draw_all
     from analysis.language.results import unit
 
-    note = NOTE.format(level=answer.level, n=answer.reduced.sizes["text"], unit=unit(answer.reduced))
+    told, reduced = unit(answer.reduced), answer.reduced
+    of_images = f" of {len(set(reduced['image'].values))} images" if told == "images" else ""
+    note = NOTE.format(level=answer.level, n=reduced.sizes["text"], of_images=of_images, unit=told)
     return {name: (made, note) for name, made in draw_all(answer.rows).items()}
 
 

@@ -14,7 +14,8 @@ from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, PAGE, figure, leg
 
 Rows = Mapping[str, Mapping[str, Any]]
 NOTE = (
-    "{n} texts, teacher forced token by token; perplexity as a multiple of that without smoothing (logarithmic). Bars: {level:.4g} % "
+    "{n} texts{of_images}, teacher forced token by token; perplexity as a multiple of that without smoothing (logarithmic). Bars: "
+    "{level:.4g} % "
     "cluster BCa\nintervals over {unit}. Filled: differs from no smoothing (a, b, c), sign flip over {unit}, max-T over the arms of a "
     "family."
 )

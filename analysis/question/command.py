@@ -78,7 +78,7 @@ def run_question(
     ------
     BadInput : an option cannot be followed, or a redraw finds files that lack a part
     """
-    with _files_are_whole(question, config.redraw):
+    with _files_are_whole(config.redraw):
         config = placed(question, config)
         check_marks(question.name, config.page, config.out)
         answer = QuestionOutcome(*question.answer(config, measure, test))
@@ -93,7 +93,7 @@ def run_question(
 
 
 @contextmanager
-def _files_are_whole(question: Question, redraw: bool) -> Iterator[None]:
+def _files_are_whole(redraw: bool) -> Iterator[None]:
     """What a redraw does not find in its files is told in a line."""
     try:
         yield
@@ -101,5 +101,5 @@ def _files_are_whole(question: Question, redraw: bool) -> Iterator[None]:
         if not redraw:
             raise
         why = str(error.args[0]).partition(". ")[0] if error.args else ""
-        said = f"its files there lack a part that is drawn or told ({why}), as those of another version may; run it without --redraw."
-        raise BadInput(f"--redraw of {question.command}: {said}") from error
+        said = f"--redraw: the files lack a part that is drawn or told ({why}), as those of another version may; run it without --redraw."
+        raise BadInput(said) from error

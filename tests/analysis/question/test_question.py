@@ -148,9 +148,7 @@ def test_a_redraw_from_data_that_lack_a_part_is_one_line_and_a_fault_of_a_run_is
     page = config.out / "page.md"
     page.write_text("<!-- toy -->\n<!-- /toy -->\n", encoding="utf-8")
     asked = PagedConfig(out=config.out, page=page, redraw=True)
-    with pytest.raises(
-        BadInput, match=r"^--redraw of python -m analysis\.toy: its files there lack a part .*born.*; run it without --redraw\.$"
-    ):
+    with pytest.raises(BadInput, match=r"^--redraw: the files lack a part .*born.*; run it without --redraw\.$"):
         run_question(TOY, asked, measure, test, lambda answer: {}, words)
     with pytest.raises(KeyError):
         run_question(TOY, dataclasses.replace(asked, redraw=False), measure, test, lambda answer: {}, words)
