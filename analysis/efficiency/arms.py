@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from transformers import DynamicCache, StoppingCriteria, StoppingCriteriaList
 
+from analysis.efficiency.others import other
 from analysis.efficiency.shapes import smoothed_layers
 from kvsmooth import KVSmooth
-from probes.command.cli import BadInput, one_line
 from probes.regimes import record_inputs
 
 CLOCKS: dict[str, Callable[[], float]] = {"processor": time.process_time, "wall": time.perf_counter}
@@ -99,24 +99,9 @@ def arm(name: str) -> Callable[[Case, StepClock], None]:
 
     Raises
     ------
-    BadInput : no arm and no method of this name, or a method that needs an option
+    BadInput : no arm and no method of this name
     """
-    if name in ARMS:
-        return ARMS[name]
-    from kvsmooth.baselines import METHODS
-
-    if name not in METHODS:
-        raise BadInput(f"there is no arm {name[:40]!r}; choose from {', '.join((*ARMS, *METHODS))}.")
-    try:
-        method = METHODS[name]()
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"the arm {name} cannot be timed by its name alone: {one_line(error)}") from error
-
-    def inside(case: Case, clock: StepClock) -> None:
-        with method(case.model):
-            case.generate(clock)
-
-    return inside
+    return ARMS[name] if name in ARMS else other(name)
 
 
 @torch.no_grad()

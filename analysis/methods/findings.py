@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
+from analysis.methods import costs
 from analysis.methods.strengths import named
 from analysis.methods.trial import NONE
 from analysis.published.verdict import BETTER, NOT_LOWERING, RAISES, Verdict
@@ -67,19 +68,23 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
             f" Broken: of the first {row['n']} test captions those that loop, or cost a language model that saw no image more than 99 in "
             "100 of those without a method."
         )
+    beams = config.get("beams", 1)
+    note += costs.note(beams) if costs.costs(beams) else ""
     return page(headline(found), asked, table(rows, found), aside(found), note + _earlier(origin))
 
 
 def table(rows: Rows, found: Mapping[str, Any]) -> str:
-    """A line an arm: its level, for CHAIR and recall the change with its interval, broken captions and the verdict."""
+    """A line an arm: its level, for CHAIR and recall the change with its interval, broken captions, what it costs and the verdict."""
     said = {one["arm"]: Verdict(one["verdict"], tuple(one["parts"]), one["shares"]).words for one in found["verdicts"]}
     fluent = f"test/broken/{NONE}" in rows
-    head = [*SHOWN.values(), *(["broken"] if fluent else []), "verdict"]
+    spent = costs.costs(found["provenance"]["config"].get("beams", 1))
+    head = [*SHOWN.values(), *(["broken"] if fluent else []), *(["time"] if spent else []), "verdict"]
     lines = [f"| arm | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     tuned = {named(method, strength) for method, strength in found["chosen"].items() if strength}
     for arm in (NONE, *said):
         cells = [_level(rows, arm, name) for name in SHOWN]
         cells += [_broken(rows, arm)] if fluent else []
+        cells += [costs.cell(spent, arm)] if spent else []
         name = f"**{arm}**" if arm in tuned else arm
         lines.append(f"| {name} | {' | '.join([*cells, said.get(arm, '')])} |")
     return "\n".join(lines)

@@ -27,6 +27,7 @@ from probes import load_subject
 from probes.command.cli import BadInput
 from probes.subjects.bundled import own_scenes
 from tests.analysis.methods.planted import planted, reduced_planted
+from tests.analysis.methods.test_costs import measured_in
 
 STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
 
@@ -70,13 +71,18 @@ def test_the_choice_is_the_doses_rule():
     assert choose("pai", tried, levels | {"pai x0.5": level(3)}) == 0.0
 
 
-def found_of_planted():
+@cache
+def told_of_planted() -> str:
     reduced = reduced_planted(planted())
     told = {"chosen": {"pai": 1.0, "eos_bias": 0.0, "kvsmooth": 0.0}, "aside": {"vcd": "it is not served."}, "given": {"vti": "its own"}}
     reduced = reduced.assign_attrs({name: json.dumps(told.get(name, {})) for name in OWN if name != "objects"})
     rows, more = results(reduced)
     config = {"level": 0.95, "strengths": [1.0], "validation": 40, "subject": "emoji"}
-    return json.loads(as_json(rows, {"n": 40, "model_id": "emoji", "config": config}, **more))
+    return as_json(rows, {"n": 40, "model_id": "emoji", "config": config}, **more)
+
+
+def found_of_planted():
+    return json.loads(told_of_planted())
 
 
 @pytest.mark.slow
@@ -112,6 +118,18 @@ def test_the_page_has_a_line_an_arm_and_says_what_is_missing():
     assert "Not in the table: vcd, it is not served." in told
     del found["given"]  # as results of before anything was given
     assert "on validation scenes. Not in the table" in paragraph(by_name(found["results"]), found)
+
+
+@pytest.mark.slow
+def test_the_page_tells_costs_beside_the_verdict_and_nothing_where_none_were_measured(tmp_path, monkeypatch):
+    found = found_of_planted()
+    monkeypatch.chdir(tmp_path)
+    assert "| time |" not in paragraph(by_name(found["results"]), found)
+    measured_in(tmp_path)
+    told = paragraph(by_name(found["results"]), found)
+    (line,) = [line for line in told.splitlines() if line.startswith("| **pai x1** |")]
+    assert line.split(" | ")[-2] == "1.25"
+    assert "as a ratio to decoding without a method, of a random Llama of 98 M parameters" in told
 
 
 def test_the_forest_has_a_mark_for_each_setting_in_its_verdicts_colour():

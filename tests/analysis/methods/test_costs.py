@@ -1,0 +1,21 @@
+"""The column of costs: ratios of one measurement, to plain decoding or to beam search, and none where nothing was measured."""
+
+import json
+
+from analysis.methods.costs import COSTS, cell, costs
+
+MEASURED = {"parameters": 98_000_000, "ratios": {"plain": 1.0, "pai": 1.25, "beams": 4.0, "opera": 20.0}}
+
+
+def measured_in(folder):
+    (folder / COSTS.parent).mkdir(parents=True)
+    (folder / COSTS).write_text(json.dumps(MEASURED))
+
+
+def test_a_cost_is_a_ratio_to_what_the_arm_without_a_method_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert costs(1) == {}
+    measured_in(tmp_path)
+    assert costs(1)["pai"] == 1.25
+    assert costs(5) == {"none": 1.0, "plain": 0.25, "pai": 0.3125, "beams": 1.0, "opera": 5.0}
+    assert [cell(costs(1), arm) for arm in ("none", "pai x0.125", "vcd x1")] == ["1.00", "1.25", "–"]
