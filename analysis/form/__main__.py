@@ -36,7 +36,9 @@ class FormConfig(ImageOptions):
     """how many scenes; the unit of every test"""
     methods: tuple[str, ...] = (
         *(f"kvsmooth:lambda_ref={dose}" for dose in ("0.05", "0.2", "0.5")),
-        *("kvsmooth", "kvsmooth:lambda_ref=0.9", "constant:rate=0.6", "kvsmooth:mix=shrink_only", "image_bias:strength=1"),
+        *("kvsmooth", "kvsmooth:lambda_ref=0.9", "constant:rate=0.6", "inverse"),
+        *(f"kvsmooth:mix={mix}" for mix in ("shrink_only", "norm_preserving", "random_direction")),
+        "image_bias:strength=1",
     )
     """as of `python -m analysis.benchmark`, each compared with none"""
     batch_size: int = 50
