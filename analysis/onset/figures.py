@@ -24,9 +24,9 @@ LEVEL = 0.05
 FORM_LABELS = {"pooled": "any two mentions", "within": "same image", "stratified": "same position"}
 NOTES = {
     "onset_aligned": "First mentions. Upper: means at hallucinated ones (solid) and at true ones weighted to the same positions (dashed). "
-    "Lower: difference, means of step and caption taken off; bands {level:.4g} %\ncluster BCa interval; grey, dotted: whole curves stay "
-    "there in {level:.4g} % of permutations of labels within positions. Dots: corrected p < 0.05 (sign flip over images, max-T over "
-    "offsets).",
+    "Lower: difference, means of step and caption taken off; grey, dotted:\nwhole curves stay there in {level:.4g} % of permutations of "
+    "labels within positions. Dots: corrected p < 0.05 (sign flip over images, max-T over offsets), with {level:.4g} % intervals "
+    "(cluster BCa).",
     "onset_auroc": "First mentions. Above 0.5: in the direction that was expected of the score (+, −: higher, lower at hallucinated "
     "ones).\n"
     "Bars: {level:.4g} % cluster BCa interval over images. Filled: p < 0.05 (clustered DeLong, Holm over scores or layers). "
@@ -101,9 +101,11 @@ def _difference(ax: Axes, data: xr.Dataset, rows: Rows, arm: str, name: str) -> 
     ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
     ax.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     ax.plot(offsets, estimate, color=ARM_COLOURS[arm], linewidth=1.0)
-    ax.fill_between(offsets, low, high, color=ARM_COLOURS[arm], alpha=0.22, linewidth=0)
-    passed = np.array([row["p_adjusted"] < LEVEL for row in found])
-    ax.plot(offsets[passed], estimate[passed], "o", color=ARM_COLOURS[arm], markersize=2.2)
+    passed = np.array(
+        [row["p_adjusted"] < LEVEL for row in found]
+    )  # the intervals of all others lie in the file: drawn, they hid the curves
+    ax.vlines(offsets[passed], low[passed], high[passed], color=ARM_COLOURS[arm], linewidth=0.9)
+    ax.plot(offsets[passed], estimate[passed], "o", color=ARM_COLOURS[arm], markersize=2.6)
 
 
 def triple(data: xr.Dataset, rows: Rows) -> Figure:

@@ -98,6 +98,8 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
     """CHAIR_s against recall on test scenes: arms, controls and what leaving out would give."""
     arms = {arm: subject.dose.get(f"test/recall/{arm}") for arm in ARMS}
     least = 100 * min(row["estimate"] for row in arms.values() if row is not None) - 14
+    controls = [subject.dose.get(f"test/recall/{name}") for name in MARKS]
+    least = min([least, *(100 * row["interval"][0] - 1 for row in controls if row is not None)])
     for name, marker in MARKS.items():
         point(ax, subject.dose, f"test/{{}}/{name}", "#222222", marker, CONTROLS[name])
     left_out = lines_of(subject.reduced)
@@ -108,6 +110,8 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
         if arms[arm] is not None:
             point(ax, subject.dose, f"test/{{}}/{arm}", COLOURS[arm], "o", "")
             x, y = (100 * subject.dose[f"test/{name}/{arm}"]["estimate"] for name in ("recall", "chair_s"))
+            if arm == PUBLISHED and y < 100 * subject.dose[f"test/chair_s/{NONE}"]["estimate"]:
+                at = (-7, -9)  # away from the dashed line
             side = "left" if at[0] > 0 else "right"
             written = ax.annotate(label, (x, y), at, textcoords="offset points", fontsize=FONT, color=COLOURS[arm], ha=side, zorder=6)
             written.set_path_effects([withStroke(linewidth=1.6, foreground="white")])

@@ -12,7 +12,7 @@ from matplotlib.legend import Legend
 
 from analysis.dose.controls import CONTROLS
 from analysis.dose.results import results
-from analysis.plots.style import house
+from analysis.plots.style import PAGE, figure, house
 from analysis.published.verdict import BETTER, NOT_LOWER
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
@@ -20,6 +20,7 @@ from analysis.story.__main__ import StoryConfig, main
 from analysis.story.captions import lines, marked, repeated_spans
 from analysis.story.figure import story
 from analysis.story.minute import one_minute
+from analysis.story.panels import plane
 from analysis.story.results import RealLog, StorySources, SubjectResults, sources
 from analysis.story.sentences import broken, fair, form, in_numbers, language, mechanism, omission, open_end, published, real
 from analysis.telling.pages import tell
@@ -48,6 +49,14 @@ def text_row(estimate, p):
 
 
 TEXTS = {"kvsmooth - baseline/nll": text_row(0.5, 0.001), "kvsmooth - mean/nll": text_row(-0.05, 0.001)}
+
+
+def test_a_control_that_names_far_less_is_not_cut_off_the_plane():
+    told, control = subject((0.3, 0.1, 0.5)), next(iter(CONTROLS))
+    far = {f"test/{measure}/{control}": text_row(0.3, 1.0) for measure in ("recall", "chair_s")}
+    ax = figure(PAGE, 3.0).add_subplot()
+    plane(ax, replace(told, dose=told.dose | far))
+    assert ax.get_xlim()[0] < 100 * far[f"test/recall/{control}"]["interval"][0]
 
 
 def test_words_are_marked_by_absence_first_then_by_repetition():
