@@ -22,8 +22,7 @@ def verdict(arms: Sequence[str], rows: Rows) -> str:
     way = direction(change["absent"])
     recall = {-1: "falls", 0: "does not clearly change", 1: "rises"}[direction(change["recall"])]
     alike = [arm for arm in others if arm != paper and direction(rows[f"absent/{arm} - {none}"]) == way]
-    others_do = f"; so {'does' if len(alike) == 1 else 'do'} {listed([named(arm) for arm in alike])}" if alike else ""
-    same = "; so does every other arm, whatever it guides by" if 1 < len(alike) == len(others) - 1 else others_do
+    same = _same([named(arm) for arm in alike], [named(arm) for arm in others if arm not in (paper, *alike)])
     near = rows[f"{paper}/beyond every line/precision"]
     further = ", beyond what leaving out gives" if direction(near) > 0 else ", not beyond what leaving out gives" if way < 0 else ""
     filled = 100 * rows[f"changed/{paper}"]["estimate"]
@@ -31,6 +30,13 @@ def verdict(arms: Sequence[str], rows: Rows) -> str:
         f"With the sentences fixed, {paper} fills {filled:.0f} % of the places otherwise, with {_WAY[way]} absent objects "
         f"among the different ones ({bracketed(change['absent'])}){further}, and recall {recall} ({bracketed(change['recall'])}){same}."
     )
+
+
+def _same(alike: Sequence[str], apart: Sequence[str]) -> str:
+    """Which other arms do as the published dose does, by those that do not where these are few."""
+    if len(alike) > 1 and len(apart) < 3:
+        return f"; so does every other arm{f' but {listed(apart)}' if apart else ''}, whatever it guides by"
+    return f"; so {'does' if len(alike) == 1 else 'do'} {listed(alike)}" if alike else ""
 
 
 def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:

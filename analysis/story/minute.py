@@ -61,8 +61,8 @@ def rivals(subjects: Subjects) -> str:
     asked = [one for one in subjects if one.form]
     fewer = [one for one in asked if direction(one.form[f"absent/{PAPER} - {NONE}"]) < 0]
     if fewer:
-        alike = all(len(form_alike(one)) == len(controls_of(one)) > 0 for one in fewer)
-        also = ", and so it does under every control" if alike else ""
+        beside = [(one.name, len(form_alike(one)), len(controls_of(one))) for one in fewer if controls_of(one)]
+        also = f", and so it does under {_several(beside)}" if beside else ""
         past = [one for one in fewer if form_beyond(one)]
         more = f"beyond leaving out on {_names(past)}" if past else "not shown to be beyond leaving out"
         said.append(f"with the sentences fixed, its choice of objects holds fewer absent ones on {_names(fewer)}, {more}{also}")
@@ -93,6 +93,13 @@ def open_question(told: StorySources) -> str:
         f"{said}; of {len(compared)} logs of other methods on such models {len(lower)} lower CHAIR against greedy captions, "
         f"{len(better) or 'none'} by seeing better alone."
     )
+
+
+def _several(beside: Sequence[tuple[str, int, int]]) -> str:
+    """Of subjects, how many of how many controls."""
+    if all(alike == controls for _, alike, controls in beside):
+        return "every control"
+    return listed([f"{alike} of {controls} controls on {name}" for name, alike, controls in beside])
 
 
 def _of(subject: SubjectResults, measure: str, arm: str) -> str:

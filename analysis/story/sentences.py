@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from analysis.cells.names import PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+from analysis.form.findings import named
 from analysis.mechanism.findings import NAMES, has_signature
 from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
 from analysis.story.signs import SIZES, controls_of, form_alike, form_beyond, is_beyond_omission, judged, with_signature
@@ -143,6 +144,8 @@ def form(subjects: Sequence[SubjectResults]) -> str:
             beyond = subject.form.get(f"{PAPER}/beyond every line/precision")
             past = "" if beyond is None else f", {'' if form_beyond(subject) else 'not '}beyond what leaving out gives"
             also = f"; so it is under {len(alike)} of {len(controls)} controls" if controls else ""
+            further = [named(arm) for arm in controls if form_beyond(subject, arm)]
+            also += f", beyond what leaving out gives under {listed(further)}" if further else ""
             parts.append(
                 f"on {subject.name} {told} of the different objects that KVSmooth chooses are absent ({100 * share[0]:.1f} % against "
                 f"{100 * share[1]:.1f} %; recall {recall}){past}{also}"

@@ -31,9 +31,9 @@ def controls_of(subject: SubjectResults) -> list[str]:
     return [arm for arm in treated if arm != PAPER and not arm.startswith(f"{PAPER}:lambda_ref")]
 
 
-def form_beyond(subject: SubjectResults) -> bool:
-    """Whether KVSmooth's choice of objects lies beyond every omission line in precision, where the sentences are given."""
-    return direction(subject.form.get(f"{PAPER}/beyond every line/precision")) > 0
+def form_beyond(subject: SubjectResults, arm: str = PAPER) -> bool:
+    """Whether an arm's choice of objects lies beyond every omission line in precision, where the sentences are given."""
+    return direction(subject.form.get(f"{arm}/beyond every line/precision")) > 0
 
 
 def form_alike(subject: SubjectResults) -> list[str]:

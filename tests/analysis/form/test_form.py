@@ -161,6 +161,20 @@ def test_a_planted_arm_that_leaves_absent_objects_out_is_found_and_one_that_chan
     assert not nothing["absent/kvsmooth - none"].p_adjusted < 0.05
 
 
+def test_the_verdict_names_those_arms_that_do_the_same_or_the_few_that_do_not():
+    effects = {"kvsmooth": 20, "inverse": 20, "constant:rate=0.6": 20, "kvsmooth:mix=random_direction": 0}
+    rows = {}
+    for arm, places in effects.items():
+        found = by_name(json.loads(as_json(rows_of(places), {}))["results"])
+        rows |= {name.replace("kvsmooth", arm): row for name, row in found.items()}
+    assert verdict(["none", *effects], rows).endswith("; so does every other arm but a random direction, whatever it guides by.")
+    assert verdict(["none", "kvsmooth", "inverse"], rows).endswith("; so does inverse.")
+    apart = {f"absent/other {i} - none": rows["absent/kvsmooth:mix=random_direction - none"] for i in range(3)}
+    assert verdict(["none", "kvsmooth", "inverse", "constant:rate=0.6", "other 0", "other 1", "other 2"], rows | apart).endswith(
+        "; so do inverse and constant:rate=0.6."
+    )
+
+
 def test_the_page_has_a_line_an_arm():
     found = json.loads(as_json(rows_of(20), {"n": 30, "config": {"level": 0.95}}, examples={"none": ["A dog."], "kvsmooth": ["A cat."]}))
     told = paragraph(["none", "kvsmooth"], by_name(found["results"]), found)
