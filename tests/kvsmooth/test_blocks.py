@@ -1,6 +1,4 @@
-"""What people do with a block: enter it twice, hand it a wrapper, pad on the wrong side, generate in threads, mistype an option."""
-
-import threading
+"""What people do with a block: enter it twice, hand it a wrapper, mistype an option."""
 
 import pytest
 import torch
@@ -9,7 +7,6 @@ from kvsmooth import KVSmooth, Unsupported
 from tests import zoo
 
 METHOD = KVSmooth(layers=(0, 1, 2))
-PATIENCE = 60.0  # seconds; a thread that works ends in a fraction of one
 
 
 def test_a_block_kept_under_a_name_serves_again_with_a_run_of_its_own():
@@ -72,95 +69,6 @@ def test_a_wrapper_is_told_where_its_model_is(held_as, way_out):
         pytest.fail("the block was entered")
 
 
-def right_padded(inputs):
-    """The batch with each row's padding behind its tokens."""
-    order = (1 - inputs["attention_mask"]).argsort(dim=1, stable=True)
-    return {name: inputs[name].gather(1, order) for name in ("input_ids", "attention_mask")}
-
-
-@pytest.mark.parametrize("masked", [True, False])
-def test_prompts_padded_on_the_right_are_refused(masked):
-    model, inputs = zoo.build("llama", batch=2)
-    wrong = right_padded(inputs)
-    assert not wrong["attention_mask"][1, -1]
-    given = wrong if masked else {"input_ids": wrong["input_ids"]}
-    with METHOD(model), pytest.raises(Unsupported, match=r'which is padding in row 1; pad with padding_side="left"'):
-        model.generate(**given, max_new_tokens=3)
-
-
-def test_and_so_they_are_in_a_loop_of_one_s_own():
-    model, inputs = zoo.build("llama", batch=2)
-    wrong = right_padded(inputs)
-    mask = torch.nn.functional.pad(wrong["attention_mask"], (0, 1), value=1)
-    with METHOD(model), torch.no_grad():
-        cache = model(**wrong, use_cache=True).past_key_values
-        with pytest.raises(Unsupported, match="which is padding in row 1"):
-            model(input_ids=torch.tensor([[7], [7]]), attention_mask=mask, past_key_values=cache)
-
-
-def test_paged_generation_is_refused():
-    model, inputs = zoo.build("llama")
-    with METHOD(model), pytest.raises(Unsupported, match="cannot edit a cache of cache_implementation='paged'"):
-        model.generate(**inputs, max_new_tokens=3, cache_implementation="paged")
-
-
-class Held:
-    """A generation in a thread of its own, which stands still in its first step until it is let go."""
-
-    def __init__(self, model, inputs):
-        self.begun, self.let_go, self.error = threading.Event(), threading.Event(), None
-        self._thread = threading.Thread(target=self._run, args=(model.generate, inputs), daemon=True)
-        self._thread.start()
-        assert self.begun.wait(PATIENCE)
-
-    def _run(self, generate, inputs):
-        generate(**inputs, max_new_tokens=3, logits_processor=[self._stand])
-
-    def _stand(self, ids, scores):
-        self.begun.set()
-        self.let_go.wait(PATIENCE)
-        return scores
-
-    def end(self):
-        self.let_go.set()
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive()
-
-
-def test_a_thread_that_outlives_the_block_is_told():
-    model, inputs = zoo.build("llama")
-    with pytest.raises(Unsupported, match="ended while generate was running in another thread"), METHOD(model):
-        held = Held(model, inputs)
-    held.end()
-    assert model.config._attn_implementation == "sdpa"
-    assert "generate" not in vars(model)
-
-
-def test_a_thread_joined_within_the_block_is_smoothed():
-    model, inputs = zoo.build("llama")
-    with METHOD(model) as run:
-        Held(model, inputs).end()
-    assert run.rates.shape == (2, 3, 1)
-
-
-def test_two_threads_at_once_are_refused():
-    model, inputs = zoo.build("llama")
-    with METHOD(model) as run:
-        held = Held(model, inputs)
-        with pytest.raises(Unsupported, match="follows one generate at a time and another thread's is running"):
-            model.generate(**inputs, max_new_tokens=3)
-        held.end()
-    assert run.rates.shape == (2, 3, 1)
-
-
-def test_a_generate_taken_from_a_block_that_has_ended_is_refused():
-    model, inputs = zoo.build("llama")
-    with METHOD(model):
-        taken = model.generate
-    with pytest.raises(Unsupported, match="a generate that was taken from the model inside a `with` that has ended"):
-        taken(**inputs, max_new_tokens=3)
-
-
 def checked(**options):
     """The options' own laws alone: types are checked before them under pytest, and nowhere else."""
     method = KVSmooth()
@@ -193,24 +101,3 @@ def test_options_of_another_type_name_their_law(options, law):
 
 def test_one_layer_may_be_named_by_its_number():
     assert checked(layers=5) == KVSmooth(layers=[5])
-
-
-@pytest.mark.parametrize("steps", [0, 3])
-@pytest.mark.parametrize("name", ["llama", "llava"])
-def test_a_text_goes_on_where_torch_stops_compiling(monkeypatch, name, steps):
-    """After too many compilations torch runs a model as it is, in the middle of a text: the queue and the record go on."""
-    model, inputs = zoo.build(name)
-    method = KVSmooth(layers=(0, 1, 2), lambda_ref=0.5, margin=0.5, window=4)
-    with method(model) as expected:
-        model.generate(**inputs, max_new_tokens=8)
-    passes = iter([True] * (steps + 1))  # the prompt's, and so many decode steps
-
-    def compiling(decoder, args, kwargs):
-        now = next(passes, False)
-        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: now)
-
-    hook = zoo.decoder_of(model).register_forward_pre_hook(compiling, with_kwargs=True)
-    with method(model) as run:
-        model.generate(**inputs, max_new_tokens=8)
-    hook.remove()
-    assert torch.equal(run.rates, expected.rates)

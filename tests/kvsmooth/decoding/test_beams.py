@@ -2,8 +2,9 @@
 
 import pytest
 
+from kvsmooth import KVSmooth
 from tests import zoo
-from tests.kvsmooth.cases import METHOD, RICH, assert_beams_equal_beams_by_hand
+from tests.kvsmooth.cases import METHOD, MOVING, RICH, assert_beams_equal_beams_by_hand
 
 SLOW_FAMILIES = [pytest.param(name, marks=() if name == "llava" else pytest.mark.slow) for name in zoo.FAMILIES]
 
@@ -11,6 +12,13 @@ SLOW_FAMILIES = [pytest.param(name, marks=() if name == "llava" else pytest.mark
 @pytest.mark.parametrize("name", SLOW_FAMILIES)
 def test_beam_search_equals_beams_by_hand(name):
     assert_beams_equal_beams_by_hand(name, METHOD, None, 2)
+
+
+@pytest.mark.parametrize(
+    "method", [KVSmooth(**MOVING, output=True), KVSmooth(**MOVING, previous="raw", mix="running_mean")], ids=["output", "raw mean"]
+)
+def test_outputs_raw_states_and_means_follow_their_hypotheses(method):
+    assert_beams_equal_beams_by_hand("llama", method, None, 2)
 
 
 @pytest.mark.slow

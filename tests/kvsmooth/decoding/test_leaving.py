@@ -3,12 +3,24 @@
 import pytest
 import torch
 
-from kvsmooth import Unsupported
+from kvsmooth import KVSmooth, Unsupported
+from kvsmooth.policies import FirstPass, TokenClass
+from kvsmooth.sinks import BosCosine, RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import METHOD
+from tests.kvsmooth.cases import METHOD, MOVING
 from tests.rounding import assert_close
 
 STEPS = 6
+FIRST = FirstPass(torch.linspace(0, 1, 8 * 3 * 8).view(8, 3, 8), torch.full((8,), 8))
+METHODS = {
+    "default": METHOD,
+    "output, per head": KVSmooth(**MOVING, output=True, heads="per_head"),
+    "raw, output": KVSmooth(**MOVING, previous="raw", output=True),
+    "mean of all before": KVSmooth(**MOVING, mix="running_mean"),
+    "known tokens": KVSmooth(**MOVING, policy=TokenClass(FIRST, torch.arange(64).view(8, 8), torch.arange(64) % 7)),
+    "keys by kind": KVSmooth(**MOVING, score=RowEntropy("without_bos", normalise=True)),
+    "the prompt's states": KVSmooth(**MOVING, score=BosCosine()),
+}
 
 
 def decode(model, inputs, leave=None, rows=(0, 2)):
@@ -34,13 +46,15 @@ def batch():
     return model, inputs
 
 
-def test_the_rows_that_stay_are_smoothed_as_before(batch):
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_the_rows_that_stay_are_smoothed_as_before(batch, method):
     model, inputs = batch
-    with METHOD(model) as run:
+    with method(model) as run:
         whole = decode(model, inputs)
-    with METHOD(model) as own:
+    with method(model) as own:
         fewer = decode(model, inputs, leave=3)
     assert_close(fewer, whole[[0, 2]])
+    assert len(run.rates.unique()) > 2
     assert own.rates.shape == run.rates.shape
     assert_close(own.rates[:, :, [0, 2]], run.rates[:, :, [0, 2]])
     assert_close(own.rates[:3], run.rates[:3])

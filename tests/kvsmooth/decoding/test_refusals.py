@@ -161,9 +161,10 @@ def test_nesting():
         ({"cache_implementation": "quantized"}, "cannot edit a cache of cache_implementation='quantized'; use a DynamicCache"),
         ({"cache_implementation": "offloaded"}, "cannot edit a cache of cache_implementation='offloaded'"),
         ({"cache_implementation": "offloaded_static"}, "cannot edit a cache of cache_implementation='offloaded_static'"),
+        ({"cache_implementation": "paged"}, "cannot edit a cache of cache_implementation='paged'"),
         ({"generation_config": hf.GenerationConfig(prompt_lookup_num_tokens=2)}, "cannot follow assisted generation"),
     ],
-    ids=["no cache", "assisted", "quantized", "offloaded", "offloaded static", "assisted by configuration"],
+    ids=["no cache", "assisted", "quantized", "offloaded", "offloaded static", "paged", "assisted by configuration"],
 )
 def test_kinds_of_generation(generation, message):
     model, inputs = zoo.build("llama")
