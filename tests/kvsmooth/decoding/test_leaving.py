@@ -23,13 +23,18 @@ METHODS = {
 }
 
 
+def likeliest(output):
+    """Of each row's next tokens, the end left out: whoever leaves is sent away."""
+    return output.logits[:, -1].index_fill(1, torch.tensor([zoo.EOS]), -torch.inf).argmax(-1)
+
+
 def decode(model, inputs, leave=None, rows=(0, 2)):
     """A greedy loop in which only some rows go on from step `leave`; every row's logits at the last step of all."""
     with torch.no_grad():
         output = model(**inputs, use_cache=True)
         cache, mask = output.past_key_values, inputs["attention_mask"]
         for step in range(STEPS):
-            tokens = output.logits[:, -1].argmax(-1)
+            tokens = likeliest(output)
             mask = torch.cat((mask, torch.ones_like(mask[:, :1])), 1)
             if step == leave:
                 rows = torch.as_tensor(rows)
@@ -75,7 +80,7 @@ def test_rows_may_leave_one_after_the_other(batch):
         output = model(**inputs, use_cache=True)
         cache, rows = output.past_key_values, 3
         for step in range(4):
-            tokens = output.logits[:, -1].argmax(-1)
+            tokens = likeliest(output)
             if step in (1, 2):
                 rows -= 1
                 cache.batch_select_indices(torch.arange(1, rows + 1))
