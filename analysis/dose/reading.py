@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from analysis.language.fluency import fluency, shuffled
+from analysis.language.fluency import fluency
 from analysis.language.limits import broken, limit
 from analysis.language.own import own_nll
+from analysis.language.reading import first_captions
 
 if TYPE_CHECKING:
     from analysis.language.models import LanguageModel
@@ -36,17 +37,13 @@ def fluency_of(read: "LanguageModel", captions: Mapping[str, list[str]], most: i
 
     Parameters
     ----------
-    captions : by arm; "none" is shuffled too
+    captions : by arm; those of the first, which has no method, are shuffled too
     most : captions that are read
     material : of the cells: the subject, and what it was shown
     """
-    first = {arm: texts[:most] for arm, texts in captions.items()}
-    nll, own = (np.full((len(captions), len(captions["none"])), np.nan, dtype=np.float32) for _ in range(2))
-    for line, itself, (arm, texts) in zip(nll, own, first.items(), strict=True):
-        line[: len(texts)] = fluency(read, texts, name=arm)
-        itself[: len(texts)] = own_nll(material.subject, material.shown.items[: len(texts)], texts, f"{arm}, own")
-    other = np.full(nll.shape[1], np.nan, dtype=np.float32)
-    other[: len(first["none"])] = fluency(read, shuffled(first["none"], seed), name="shuffled")
-    units = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
+    found = first_captions(read, captions, most, seed)
+    own = np.full(found["nll"][1].shape, np.nan, dtype=np.float32)
+    for line, (arm, texts) in zip(own, captions.items(), strict=True):
+        line[:most] = own_nll(material.subject, material.shown.items[: len(texts[:most])], texts[:most], f"{arm}, own")
     by_itself = {"units": "nat a token", "meaning": "the same, and the caption's end, under the subject without smoothing, with the image"}
-    return {"nll": (("arm", "image"), nll, units), "own_nll": (("arm", "image"), own, by_itself), "nll_shuffled": ("image", other, units)}
+    return {**found, "own_nll": (("arm", "image"), own, by_itself)}

@@ -15,7 +15,7 @@ from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from probes.command.cli import BadInput, run_cli
 from probes.command.strict_json import as_json
-from probes.options import check_rates
+from probes.options import check_not_negative, check_rates
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +44,8 @@ class GroundingConfig(CellsConfig):
     """points of training: shipped ones (emoji: last alone), or what a training wrote (smollm2: a file, emoji: a folder)"""
     doses: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
     """values of lambda_ref; 0 is no smoothing, and must be the first"""
+    fluent: int = 50
+    """captions of each cell that the packaged language model reads, the first ones; 0: none"""
     store: Path = Path("recordings/smollm2/ablation")
     """folder of finished cells, the ablation's of this subject; what lies there is not run again"""
     out: Path = Path("figures/smollm2/grounding")
@@ -54,6 +56,7 @@ class GroundingConfig(CellsConfig):
     def __post_init__(self):
         super().__post_init__()
         check_rates(self, "doses")
+        check_not_negative(self, "fluent")
         if list(self.doses) != sorted({*self.doses}) or self.doses[:1] != (0.0,) or len(self.doses) < 2:
             raise BadInput(f"GroundingConfig.doses must begin with 0 and rise; got {' '.join(map(str, self.doses))}.")
         if len({Path(point).stem for point in self.points}) < max(len(self.points), 1):
@@ -71,6 +74,8 @@ def measure(config: GroundingConfig) -> xr.Dataset:
     from analysis.cells.cells import Cell
     from analysis.cells.gather import finished
     from analysis.cells.names import BASELINE
+    from analysis.language.models import PACKAGED, language_model
+    from analysis.language.reading import first_captions
     from probes.subjects.bundled import BUNDLED
     from probes.subjects.loading import revision_of
 
@@ -80,13 +85,17 @@ def measure(config: GroundingConfig) -> xr.Dataset:
     for name in names:
         revision_of(name)  # refuses a point that is not there now, and not after the points before it have run
     plan = [Cell(BASELINE, "dose", None), *(Cell(f"lambda_ref {dose:g}", "dose", {"lambda_ref": dose}) for dose in config.doses[1:])]
-    parts, origin = [], made_by(config)
+    read = language_model(PACKAGED) if config.fluent else None
+    parts, fluent, origin = [], [], made_by(config)
     for point, name in zip(config.points, names, strict=True):
         ran = finished(replace(config, subject=name, store=config.store), lambda setting: plan)
         if ran.failed:
             why = "; ".join(f"cell {cell}: {reason}" for cell, reason in ran.failed.items())
             raise BadInput(f"{name}: {why} A dose curve needs them all; the same command runs those that are missing.")
         parts.append(np.stack([counts(result["captions"], result["ended"], ran.truth) for result in ran.results]))
+        if read is not None:
+            texts = {cell.name: result["captions"] for cell, result in zip(ran.cells, ran.results, strict=True)}
+            fluent.append(xr.Dataset(first_captions(read, texts, config.fluent, config.seed)).rename(arm="dose"))
         origin |= {key: ran.origin[key] for key in ("data_hash", "n")} | {f"revision {Path(point).stem}": ran.origin["model_revision"]}
     coords = {
         "point": [Path(point).stem for point in config.points],
@@ -95,7 +104,8 @@ def measure(config: GroundingConfig) -> xr.Dataset:
         "count": list(COUNTS),
     }
     told_of = {"analysis": as_json({**origin, "model_id": config.subject})}
-    return xr.Dataset({"counts": (("point", "dose", "image", "count"), np.stack(parts).astype(np.float32))}, coords, told_of)
+    made = xr.Dataset({"counts": (("point", "dose", "image", "count"), np.stack(parts).astype(np.float32))}, coords, told_of)
+    return made.merge(xr.concat(fluent, "point")) if fluent else made
 
 
 def test(reduced: xr.Dataset, config: GroundingConfig, checksum: str) -> str:

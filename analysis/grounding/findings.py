@@ -6,6 +6,8 @@ from typing import Any
 from analysis.captions.measures import MEASURES, PRIMARY
 from analysis.telling.wording import Rows, bracketed, direction, listed, page, signed
 
+READ = {"nll": "NLL (nat a token)", "broken": "broken"}
+"""Of the captions that a language model read; columns are there where one did."""
 SHOWN = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams", "looping", "length")
 
 
@@ -40,16 +42,23 @@ def paragraph(points: Sequence[str], doses: Sequence[float], rows: Rows, found: 
         f"{origin['n']} scenes at each dose (the paper's rule, greedy, at most {origin['config']['max_new_tokens']} tokens). What is "
         "lowered by a text that repeats itself or says less is no better seeing: repetition, length and recall stand beside CHAIR."
     )
-    lines = [f"| point | lambda_ref | {' | '.join(MEASURES[name].label for name in SHOWN)} |", "|---" * (len(SHOWN) + 2) + "|"]
+    read = rows.get(f"{points[0]}/broken/0")
+    shown = {name: MEASURES[name].label for name in SHOWN} | (READ if read is not None else {})
+    lines = [f"| point | lambda_ref | {' | '.join(shown.values())} |", "|---" * (len(shown) + 2) + "|"]
     for point in points:
         for dose in doses:
-            cells = [bracketed(rows[f"{point}/{name}/{dose:g}"]) for name in SHOWN]
+            cells = [bracketed(rows[f"{point}/{name}/{dose:g}"]) for name in shown]
             lines.append(f"| {point} | {signed(dose) if dose else '0'} | {' | '.join(cells)} |")
     note = (
         f"`python -m analysis.grounding`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; tests: "
         "exchange of the arms within images, CHAIR by max-T over doses, points and both measures, the rest by Holm. "
         "Figure: `figures/emoji/grounding/`."
     )
+    if read is not None:
+        note += (
+            f" NLL and broken: of the first {read['n']} captions, read by a language model that saw no image; broken are those that loop "
+            "or cost it more a token than 99 in 100 of the same point's without smoothing."
+        )
     return page(verdict(points, doses, rows), asked, "\n".join(lines), note)
 
 

@@ -1,9 +1,10 @@
 """Reduced data -> rows: each measure at each point and dose, and its paired change from no smoothing.
 
 Primary outcomes, named before a scene was looked at: CHAIR_s and CHAIR_i at every dose and point, all corrected together by max-T, since
-one sentence says that either of them is lower. The rest is exploratory, each measure by Holm over doses and points.
+one sentence says that either of them is lower. The rest is exploratory, each measure by Holm over doses and points, fluency at each point.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import MEASURES, PRIMARY, interval_of, ratios, weights
+from analysis.dose.fluency import fluency_rows
 from analysis.stats.bootstrap import Interval
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size
@@ -22,7 +24,7 @@ Counts = Float[np.ndarray, "point dose image count"]
 
 
 def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
-    """All rows: "<point>/<measure>/<dose>" and, at doses above 0, "<point>/<measure>/<dose> - 0"."""
+    """All rows: "<point>/<measure>/<dose>" and, at doses above 0, "<point>/<measure>/<dose> - 0"; with fluency, of what was read."""
     counts = reduced["counts"].transpose("point", "dose", "image", "count").values.astype(float)
     points, doses = [str(p) for p in reduced["point"].values], [f"{d:g}" for d in reduced["dose"].values]
     levels = interval_of(counts, ratios, seed, level)
@@ -38,7 +40,18 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
             tested = {"test": EXCHANGE, "p": p[i, j - 1, k], "p_adjusted": corrected[i, j - 1, k], "adjustment": told[k]}
             role = "primary" if name in PRIMARY else "exploratory"
             rows.append(_row(f"{point}/{name}/{dose} - 0", name, n, changes, at, where, role=role, **tested))
-    return rows
+    return rows + [row for point in points for row in _fluent(reduced, point, doses, seed, level)]
+
+
+def _fluent(reduced: xr.Dataset, point: str, doses: list[str], seed: int, level: float) -> list[Row]:
+    """Rows "<point>/nll/<dose>" and "<point>/broken/<dose>", and their changes; none where no caption was read."""
+    if "nll" not in reduced:
+        return []
+    of = reduced.sel(point=point).rename(dose="arm", counts="test")
+    return [
+        replace(row, name=row.name.replace("test/", f"{point}/", 1), where={**row.where, "point": point})
+        for row in fluency_rows(of, doses, seed, level)
+    ]
 
 
 def tests(counts: Counts, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -207,14 +207,7 @@ def _fluency(said: Mapping[str, Captions], most: int, seed: int) -> dict[str, tu
     """The NLL of the first captions of each arm under the packaged language model, and of those without a method with words shuffled."""
     if not most:
         return {}
-    from analysis.language.fluency import fluency, shuffled
     from analysis.language.models import PACKAGED, language_model
+    from analysis.language.reading import first_captions
 
-    model, first = language_model(PACKAGED), {name: one.texts[:most] for name, one in said.items()}
-    size = len(said[NONE].texts)
-    nll = np.full((len(said), size), np.nan, dtype=np.float32)
-    for line, (name, texts) in zip(nll, first.items(), strict=True):
-        line[: len(texts)] = fluency(model, texts, name=name)
-    other = np.full(size, np.nan, dtype=np.float32)
-    other[: len(first[NONE])] = fluency(model, shuffled(first[NONE], seed), name="shuffled")
-    return {"nll": (("arm", "image"), nll, {"units": "nat a token"}), "nll_shuffled": ("image", other, {"units": "nat a token"})}
+    return first_captions(language_model(PACKAGED), {name: one.texts for name, one in said.items()}, most, seed)

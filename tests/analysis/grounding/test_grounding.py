@@ -86,6 +86,28 @@ def test_chair_is_primary_and_corrected_over_all_doses_and_points(rows):
     assert np.isnan(rows["last/chair_s/0"].p)
 
 
+def test_broken_captions_loop_or_cost_more_than_the_point_s_own_without_smoothing(reduced):
+    nll = np.full((2, 3, 12), np.nan, dtype=np.float32)
+    nll[:, :, :8] = 2 + np.arange(8) / 100
+    nll[1, 2, :8] = 9  # every caption that was read at the last point's largest dose
+    looping = reduced.copy(deep=True)
+    looping["counts"].loc[{"count": "looping"}] = 0
+    looping["counts"].loc[{"count": "looping", "point": "early", "dose": 0.3, "image": 0}] = 1
+    read = looping.assign(nll=(("point", "dose", "image"), nll), nll_shuffled=(("point", "image"), np.full((2, 12), 8.0)))
+    told = {row.name: row for row in results(read)}
+    # one in eight of those without smoothing is above the limit that these themselves give
+    shares = {name: told[f"{name}"].estimate for name in ("early/broken/0", "early/broken/0.3", "last/broken/0.9", "last/nll/0.9")}
+    assert shares == {"early/broken/0": 1 / 8, "early/broken/0.3": 2 / 8, "last/broken/0.9": 1, "last/nll/0.9": 9}
+    assert told["last/broken/0.9 - 0"].estimate == 7 / 8
+    assert told["last/broken/0.9 - 0"].where["point"] == "last"
+    assert told["last/broken/0"].n == 8
+    assert told["early/broken/none, words shuffled"].estimate == 1
+    found = {"provenance": {"n": 12, "config": {"level": 0.95, "max_new_tokens": 160}}}
+    page = paragraph(POINTS, DOSES, as_read(told), found)
+    assert "| NLL (nat a token) | broken |" in page
+    assert "NLL and broken: of the first 8 captions" in page
+
+
 def as_read(rows):
     """The rows as their file gives them."""
     return by_name(json.loads(as_json(rows.values(), {}))["results"])
@@ -162,10 +184,11 @@ def test_a_point_that_is_not_there_is_refused_before_any_other_runs(tmp_path):
 @pytest.mark.usefixtures("few_resamples")
 def test_a_run_is_resumed_and_redrawn(tmp_path):
     out, page, store = tmp_path / "out", tmp_path / "page.md", tmp_path / "store"
-    few = {"images": 2, "batch_size": 2, "max_new_tokens": 6, "points": ("early",), "doses": (0.0, 0.9), "workers": 1}
+    few = {"images": 2, "batch_size": 2, "max_new_tokens": 6, "points": ("early",), "doses": (0.0, 0.9), "workers": 1, "fluent": 1}
     main(GroundingConfig(**few, out=out, page=page, store=store))
     found = json.loads((out / "grounding.json").read_text())
     assert {row["where"]["point"] for row in found["results"]} == {"early"}
+    assert {row["name"] for row in found["results"]} >= {"early/broken/0.9", "early/nll/0.9 - 0"}
     cells = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
     assert len(cells) >= 2
     before = {path.name: path.read_bytes() for path in out.iterdir()}

@@ -1,0 +1,31 @@
+"""The first captions of several arms as a language model reads them, and those of the first arm with their words shuffled."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.language.fluency import fluency, shuffled
+
+if TYPE_CHECKING:
+    from analysis.language.models import LanguageModel
+
+UNITS = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
+
+
+def first_captions(read: "LanguageModel", texts: Mapping[str, Sequence[str]], most: int, seed: int) -> dict[str, tuple]:
+    """Variables `nll`, "arm image", and `nll_shuffled`, "image", in nat a token; NaN of captions that are not read.
+
+    Parameters
+    ----------
+    texts : captions of the same images by arm; the first arm is the one without the method, whose words are shuffled too
+    most : captions of each arm that are read, the first ones
+    seed : of the shuffling
+    """
+    plain = next(iter(texts))
+    nll = np.full((len(texts), len(texts[plain])), np.nan, dtype=np.float32)
+    for line, (name, said) in zip(nll, texts.items(), strict=True):
+        line[:most] = fluency(read, said[:most], name=name)
+    other = np.full(len(texts[plain]), np.nan, dtype=np.float32)
+    other[:most] = fluency(read, shuffled(texts[plain][:most], seed), name="shuffled")
+    return {"nll": (("arm", "image"), nll, UNITS), "nll_shuffled": ("image", other, UNITS)}
