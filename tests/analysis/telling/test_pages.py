@@ -47,6 +47,7 @@ ELSEWHERE = (
     ("form", "emoji", "docs/findings.md"),
     ("mechanism", "emoji", "docs/mechanism.md"),
     ("methods", "emoji", "docs/methods.md"),
+    ("methods_beams", "emoji", "docs/beams.md"),
     ("language", "", "docs/language.md"),
 )
 """Folder of results, subject and page of what is told elsewhere too."""
