@@ -38,7 +38,7 @@ class GroundingConfig(CellsConfig):
     )
     subject: str = "smollm2"
     """a bundled subject"""
-    images: int = 100
+    images: int = 200
     """how many images; the unit of every test"""
     points: tuple[str, ...] = ("early", "last")
     """points of training: shipped ones (emoji: last alone), or what a training wrote (smollm2: a file, emoji: a folder)"""
