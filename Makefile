@@ -34,9 +34,11 @@ help:
 notebooks: .venv/dev
 	$(ENV) $(PY) -m nbconvert --execute --to html --output-dir build/notebooks notebooks/*.ipynb
 
-## lint, import direction, types and every test
-test: lint
-	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal
+## lint, import direction, types and every test; lint runs beside the tests, and what it says comes last
+test: .venv/dev
+	@mkdir -p build; $(MAKE) --no-print-directory lint > build/lint.txt 2>&1 & lint=$$!; \
+	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal; tests=$$?; \
+	wait $$lint; lint=$$?; cat build/lint.txt; exit $$((tests + lint > 0))
 
 ## the tests that take a moment each
 fast: .venv/dev

@@ -2,23 +2,27 @@
 
 The option `--jaxtyping-packages` decorates every function of the rooms. jaxtyping's decorator binds the arguments to their names, and has
 them checked before the call and once more together with the result: a quarter of what the tests of kvsmooth took. With `lighten`, a
-function without an array in its signature meets beartype alone, and of one with arrays the arguments are checked once; which size a
-name stands for is known when the result is looked at.
+function meets beartype alone; around one with arrays in its signature jaxtyping remembers which size a name stands for, from the arguments
+to the result. What it does more for is left to it: annotations in quotes, sizes that an argument gives, and generators.
 """
 
+import inspect
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from importlib.machinery import SourceFileLoader
 from types import FunctionType, ModuleType
 from typing import Any, ForwardRef, get_args
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
+from jaxtyping import TypeCheckError
 from jaxtyping._import_hook import _JaxtypingLoader
+from jaxtyping._storage import pop_shape_memo, push_shape_memo, shape_str
 
 _usual = jaxtyping.jaxtyped
 _plain = beartype(conf=BeartypeConf(violation_type=TypeError))
 """What jaxtyping raises is a TypeError, as Python's own refusal of a wrong argument is; code that catches one meets the same here."""
+_of_sizes = beartype(conf=BeartypeConf(violation_type=TypeCheckError))
 
 
 def lighten() -> None:
@@ -65,6 +69,8 @@ def checked(function: Any = None, *, typechecker: Any = beartype) -> Any:
             return function
         if not any(map(_of_arrays, hints)):
             return _plain(function)
+        if not any(map(_of_more, hints)) and not inspect.isgeneratorfunction(function) and not inspect.iscoroutinefunction(function):
+            return _sized(function)
     return _usual(function, typechecker=_once)
 
 
@@ -74,6 +80,34 @@ def _of_arrays(hint: Any) -> bool:
         return any(map(_of_arrays, hint))
     named = isinstance(hint, str | ForwardRef) or (isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray))
     return named or any(map(_of_arrays, get_args(hint)))
+
+
+def _of_more(hint: Any) -> bool:
+    """Whether a hint has a name in quotes, or a size that jaxtyping computes from an argument."""
+    if isinstance(hint, list):
+        return any(map(_of_more, hint))
+    named = isinstance(hint, str | ForwardRef) or (isinstance(hint, type) and "{" in getattr(hint, "dim_str", ""))
+    return named or any(map(_of_more, get_args(hint)))
+
+
+def _sized(function: FunctionType) -> Callable:
+    """The function with its checks; within a call of it a name stands for one size."""
+    checks = _of_sizes(function)
+
+    @wraps(function)
+    def sized(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        sizes = push_shape_memo({})
+        try:
+            return checks(*args, **kwargs)
+        except TypeCheckError as error:
+            if not hasattr(error, "__notes__"):
+                error.add_note(shape_str(sizes))
+            raise
+        finally:
+            pop_shape_memo()
+
+    return sized
 
 
 def _once(stand_in: Callable) -> Callable:

@@ -3,7 +3,7 @@
 import importlib._bootstrap_external
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jaxtyping
@@ -29,6 +29,16 @@ def each(function: Callable[[Float[Tensor, " row"]], Tensor], values: list[Float
 
 
 @checked
+def repeated(values: Float[Tensor, " row"], times: int) -> Float[Tensor, "{times} row"]:
+    return values.repeat(3, 1)
+
+
+@checked
+def one_by_one(values: Float[Tensor, "row column"]) -> Iterator[Float[Tensor, " column"]]:
+    yield from values
+
+
+@checked
 def counted(name: str, *more: int, last: float = 0.0) -> int:
     return len(more) if last else name
 
@@ -36,19 +46,34 @@ def counted(name: str, *more: int, last: float = 0.0) -> int:
 def test_an_argument_of_another_shape_or_kind_is_refused():
     assert doubled(torch.ones(2, 3)).shape == (2, 3)
     for wrong in (torch.ones(2), torch.ones(2, 3).long(), [[1.0]]):
-        with pytest.raises(TypeCheckError, match="parameters"):
+        with pytest.raises(TypeCheckError, match="parameter"):
             doubled(wrong)
-    with pytest.raises(TypeCheckError, match="parameters"):
+    with pytest.raises(TypeCheckError, match="parameter"):
         doubled(torch.ones(2, 3), "2")
-    with pytest.raises(TypeCheckError, match="parameters"):
+    with pytest.raises(TypeCheckError, match="parameter"):
         each(torch.sum, [torch.ones(2, 3)])
 
 
 def test_a_result_is_held_to_the_sizes_of_the_arguments():
     for times in (3, 4):
-        with pytest.raises(TypeCheckError, match="return value"):
+        with pytest.raises(TypeCheckError, match="return"):
             doubled(torch.ones(2, 3), times)
     assert doubled(torch.ones(1, 3), 3).shape == (1, 3), "of one row, one row is right"
+
+
+def test_sizes_that_an_argument_gives_and_generators_are_checked():
+    assert repeated(torch.ones(2), 3).shape == (3, 2)
+    with pytest.raises(TypeCheckError, match="return"):
+        repeated(torch.ones(2), 2)
+    assert len(list(one_by_one(torch.ones(2, 3)))) == 2
+    with pytest.raises(TypeCheckError, match="parameter"):
+        one_by_one(torch.ones(2))
+
+
+def test_a_refusal_tells_the_sizes_that_are_known():
+    with pytest.raises(TypeCheckError) as refused:
+        doubled(torch.ones(2, 3), 3)
+    assert any("row=2" in note for note in refused.value.__notes__)
 
 
 def test_a_function_without_arrays_is_checked_too():

@@ -39,6 +39,8 @@ def house() -> Iterator[None]:
         yield
 
 
+KINDS = ("svg", "png")
+"""What `save` writes of a figure."""
 STRIP = 0.31
 """Inches under a figure for three lines; more lines get more (`save`)."""
 
@@ -104,10 +106,10 @@ def save(fig: Figure, path: Path, provenance: Mapping[str, Any], note: str = "")
             left, bottom, width, height = (round(float(edge), 4) for edge in ax.get_position(original=True).bounds)
             ax.set_position((left, bottom, width, height))
     written = []
-    for kind, about in metadata.items():
+    for kind in KINDS:
         target = Path(path).with_suffix(f".{kind}")
         with atomic_write(target) as temporary, matplotlib.rc_context({"svg.hashsalt": "kvsmooth"}):
-            fig.savefig(temporary, format=kind, metadata=about)
+            fig.savefig(temporary, format=kind, metadata=metadata[kind])
             if kind == "svg":
                 temporary.write_text(_numbered_clips(temporary.read_text(encoding="utf-8")), encoding="utf-8")
         written.append(target)

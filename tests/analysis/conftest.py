@@ -1,5 +1,6 @@
 """The bundled subject, loaded once; and NLTK's data for tests that read words as the reference does: found, or told to be absent."""
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.resamples import few
+from tests.analysis.sketches import sketches
 
 BESIDE = Path(__file__).parents[2].parent / "shared" / "data" / "nltk_data"
 RESOURCES = ("tokenizers/punkt_tab/english/", "taggers/averaged_perceptron_tagger_eng/")
@@ -19,11 +21,28 @@ def subject():
     return load_subject()
 
 
+@pytest.fixture(scope="session")
+def read_once():
+    """The packaged language model is loaded once for all tests that ask for this: to load it takes longer than to read a few captions."""
+    from analysis.language import models
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "_packaged", functools.cache(models._packaged))
+        yield
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are made and not written, which takes most of their time: for tests of something else that a command does."""
     for module in ("analysis.plots.style", "analysis.benchmark.figures"):
         monkeypatch.setattr(f"{module}.save", lambda *given, **options: [])
+
+
+@pytest.fixture
+def sketched():
+    """Figures are laid out, and written as SVG alone: for tests of a command that look at no PNG."""
+    with sketches():
+        yield
 
 
 @pytest.fixture

@@ -36,10 +36,20 @@ ENVIRONMENT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # a kernel's own; the tests draw without a screen
 }
 SMALLER = {
-    "02_smooth_your_own_model": {"max_new_tokens=160": "max_new_tokens=60"},
+    "01_first_look": {'"smoothing"))': '"smoothing"), max_new_tokens=70)'},
+    "02_smooth_your_own_model": {"max_new_tokens=160": "max_new_tokens=30"},
+    "03_write_a_sink_detector": {
+        "items(6)": "items(3)",
+        "max_new_tokens=60, min_new_tokens=60": "max_new_tokens=30, min_new_tokens=30",
+    },
+    "04_write_a_recorder": {
+        "items(4)": "items(2)",
+        "max_new_tokens=160": "max_new_tokens=40",
+        '"peak"))': '"peak"), max_new_tokens=40)',
+    },
     "05_from_recording_to_test": {
-        "IMAGES, MIN_STEPS = 24, 40": "IMAGES, MIN_STEPS = 8, 40",
-        '"batch_size": IMAGES}': '"batch_size": IMAGES, "max_new_tokens": 60}',
+        "IMAGES, MIN_STEPS = 24, 40": "IMAGES, MIN_STEPS = 8, 25",
+        '"batch_size": IMAGES}': '"batch_size": IMAGES, "max_new_tokens": 40}',
     },
 }
 """Numbers of a notebook that its run is spared, as fewer show as well that it runs."""

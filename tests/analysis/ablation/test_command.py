@@ -26,6 +26,7 @@ from analysis.cells.store import Place, read_applied
 from analysis.cells.workers import Task, work
 from probes.command.cli import BadInput
 from tests.analysis.ablation.braked import serve
+from tests.analysis.sketches import SKETCH, sketches
 from tests.processes import all_end, until
 
 SMALL = {"images": 4, "batch_size": 2, "max_new_tokens": 8, "workers": 1}
@@ -33,7 +34,7 @@ JOB = CellsJob("emoji", 4, "Please describe this image in detail.", 2, 8, {"lamb
 
 
 @pytest.fixture
-def config(tmp_path, subject, monkeypatch):
+def config(tmp_path, subject, monkeypatch, few_resamples):
     monkeypatch.setattr(planning, "load_subject", lambda *_: subject)
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- ablation -->\nold\n<!-- /ablation -->\nafter\n")
@@ -60,7 +61,7 @@ def contents(folder):
 
 
 @pytest.mark.slow
-def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys):
+def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys, monkeypatch):
     command.perform(config)
     # both policies need the first pass of their own place, which the lists do not name
     assert counted == [BASELINE, PAPER, "first pass of permuted, keys only", "permuted", "permuted, keys only"]
@@ -71,9 +72,11 @@ def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys):
     drawn = contents(config.out)
     assert {"ablation.nc", "ablation.json", "cross.png", "cross.svg"} <= set(drawn)
 
-    command.perform(replace(AblationConfig(redraw=True), out=config.out, page=config.page))
+    with sketches():
+        command.perform(replace(AblationConfig(redraw=True), out=config.out, page=config.page))
     assert contents(config.out) == drawn
 
+    monkeypatch.setattr("analysis.plots.style.save", lambda *given: None)  # drawn already
     counted.clear()
     command.perform(config)
     assert counted == []
@@ -230,7 +233,7 @@ def test_a_redraw_loads_no_model(config):
     command.perform(replace(config, policies=(), places=("keys",)))
     options = f"redraw=True, out=Path({str(config.out)!r}), page=Path({str(config.page)!r})"
     program = (
-        "import sys; from pathlib import Path; from analysis.ablation.config import AblationConfig; "
+        f"{SKETCH}import sys; from pathlib import Path; from analysis.ablation.config import AblationConfig; "
         "from analysis.ablation.command import perform; "
         f"perform(AblationConfig({options})); assert 'torch' not in sys.modules"
     )

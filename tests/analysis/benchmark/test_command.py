@@ -45,6 +45,7 @@ def values(found):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_resamples", "sketched")
 def test_chair_from_cocos_files_to_the_table_and_again_without_asking(options, coco, capsys):
     config = BenchmarkConfig(**options, images=4)
     perform(config)
@@ -76,7 +77,7 @@ def test_chair_from_cocos_files_to_the_table_and_again_without_asking(options, c
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_captions_serve_every_benchmark_that_asks_the_same(options):
     config = BenchmarkConfig(**options, images=4, methods=("baseline",))
     perform(config)
@@ -88,7 +89,7 @@ def test_captions_serve_every_benchmark_that_asks_the_same(options):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_pope_from_its_question_files(options, pope, capsys):
     config = BenchmarkConfig(**options | {"annotations": None}, benchmark="pope", questions=pope, methods=("baseline",))
     with pytest.raises(BadInput, match=r"^baseline: none of the 18 answers says yes or no, .*; ask for one of the two words\.$"):
@@ -109,7 +110,7 @@ def test_pope_from_its_question_files(options, pope, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_pope_from_questions_that_are_built(options):
     config = BenchmarkConfig(**options, benchmark="pope", images=2, methods=("baseline",), prompt="{question} Answer yes or no.")
     with pytest.raises(BadInput, match="none of the 36 answers says yes or no"):
@@ -119,7 +120,7 @@ def test_pope_from_questions_that_are_built(options):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_amber_from_its_owners_files(options, amber):
     config = BenchmarkConfig(
         **options | {"annotations": amber, "image_folder": amber / "image"},
@@ -144,7 +145,7 @@ def test_amber_from_its_owners_files(options, amber):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_halbench_from_its_own_file(options, halbench):
     config = BenchmarkConfig(**options, benchmark="halbench", questions=halbench, methods=("baseline",))
     perform(config)
@@ -157,7 +158,7 @@ def test_halbench_from_its_own_file(options, halbench):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_opope_on_the_bundled_scenes_and_a_replay_elsewhere(tmp_path):
     first = BenchmarkConfig(**SMALL, out=tmp_path / "a", benchmark="opope", images=3)
     perform(first)
@@ -170,7 +171,7 @@ def test_opope_on_the_bundled_scenes_and_a_replay_elsewhere(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_images_that_cannot_be_used_are_set_aside_and_counted(options, coco, tmp_path, capsys):
     folder = tmp_path / "images"
     shutil.copytree(coco.images, folder)

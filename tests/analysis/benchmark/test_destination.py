@@ -95,7 +95,7 @@ def test_a_folder_of_ones_own_takes_what_one_asks(checkout):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_another_scoring_leaves_the_committed_files(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     few = {"images": 2, "max_new_tokens": 8, "batch_size": 2, "methods": ("baseline",), "mode": "bundled", "fluent": 0}

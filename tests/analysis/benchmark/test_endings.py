@@ -10,6 +10,8 @@ import pytest
 
 from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
+from tests.analysis.resamples import few
+from tests.analysis.sketches import sketches
 from tests.processes import PATIENCE, started, until
 
 SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 20, "mode": "bundled", "fluent": 0}
@@ -49,7 +51,8 @@ def said(out, method):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    perform(BenchmarkConfig(**SMALL, out=out))
+    with few(), sketches():
+        perform(BenchmarkConfig(**SMALL, out=out))
     return out
 
 
@@ -73,6 +76,7 @@ def ended(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["interrupt", "kill"])
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_a_run_that_ended_goes_on_to_the_same_answers(ended, undisturbed, ending):
     out = ended / ending
     kept = (out / "captions" / "baseline.jsonl").read_bytes()
@@ -85,6 +89,7 @@ def test_a_run_that_ended_goes_on_to_the_same_answers(ended, undisturbed, ending
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_a_ray_cluster_gives_the_answers_of_this_process(tmp_path, undisturbed):
     out = tmp_path / "out"
     perform(BenchmarkConfig(**SMALL, out=out, engine="ray", workers=1, methods=("baseline",)))

@@ -15,6 +15,7 @@ from analysis.stats.paired import sign_flip
 from analysis.telling.wording import signed
 from probes.command.cli import BadInput
 from tests.analysis.objects.synthetic import annotations, recordings
+from tests.analysis.sketches import SKETCH
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,7 +46,7 @@ def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     assert set(re.findall(r"(−?[\d.e−]+) \[", told)) <= known
     assert found["counted"]["images_with"]["present"] == 8
     before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
-    code = "import sys; from pathlib import Path; from analysis.coupling.__main__ import CouplingConfig, main; "
+    code = f"{SKETCH}import sys; from pathlib import Path; from analysis.coupling.__main__ import CouplingConfig, main; "
     code += f"main(CouplingConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()} == before

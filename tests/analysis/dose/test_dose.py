@@ -20,6 +20,7 @@ from analysis.stats.exchange import exchange_scores
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
+from tests.analysis.sketches import sketches
 
 DOSES = (0.0, 0.1, 0.3, 0.7)
 
@@ -228,7 +229,7 @@ def test_the_words_follow_the_rows():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "read_once")
 def test_the_command_chooses_tests_and_redraws(tmp_path, monkeypatch):
     few = {"images": 4, "validation": 3, "doses": (0.0, 0.5), "max_new_tokens": 24, "workers": 1, "fluent": 2}
     config = DoseConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
@@ -243,7 +244,8 @@ def test_the_command_chooses_tests_and_redraws(tmp_path, monkeypatch):
     assert origin["validation_hash"] != origin["data_hash"]
     before = files[0].read_bytes()
     cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
-    main(replace(config, redraw=True))
+    with sketches():
+        main(replace(config, redraw=True))
     assert files[0].read_bytes() == before
     monkeypatch.setattr("analysis.plots.style.save", lambda *given: None)  # drawn already
     main(replace(config, fluent=0))  # loops alone, so that no language model is loaded again

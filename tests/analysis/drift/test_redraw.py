@@ -17,6 +17,7 @@ from probes.command.cli import BadInput
 from probes.command.provenance import provenance
 from probes.command.strict_json import as_json
 from tests.analysis.resamples import few
+from tests.analysis.sketches import sketches
 from tests.analysis.synthetic import recording
 from tests.processes import PATIENCE
 
@@ -36,13 +37,13 @@ def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
     (folder / "page.md").write_text(PAGE)
     QUESTION.write(reduce({"replay": recording(8, 24), "free": recording(8, 24, regime="free")}), folder / "drift.nc")
-    with few():
+    with few(), sketches():
         drift.main(DriftConfig(out=folder, page=folder / "page.md", redraw=True))
     return folder
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "sketched")
 class TestRedraw:
     @pytest.fixture
     def folder(self, drawn, tmp_path):

@@ -38,7 +38,7 @@ def strange():
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in FAST else pytest.mark.slow) for kind in strange()])
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "sketched")
 def test_strange_recordings_give_rows_with_reasons_and_figures(kind, tmp_path):
     reduced = reduce({"replay": strange()[kind]})
     if kind in WRITTEN:

@@ -48,9 +48,9 @@ def said(found):
     return {key: (outcome.result, outcome.error) for key, outcome in found.items()}
 
 
-def test_items_that_raise_or_break_or_kill_are_set_aside_and_no_other(two):
+def test_items_that_raise_or_break_or_kill_are_set_aside_and_no_other(one):
     bad = {"raises": (3,), "damages": (9,)}
-    found = by_key(two.run(Squares(**bad, kills=(14,)), iter(batches(24, 4))))
+    found = by_key(one.run(Squares(**bad, kills=(14,)), iter(batches(24, 4))))
     expected = said(by_key(LocalEngine().run(Squares(**bad), batches(24, 4))))
     assert found.pop("14").error == dispatch.LOST
     expected.pop("14")
@@ -75,10 +75,11 @@ def test_a_worker_killed_in_mid_run_loses_and_repeats_nothing(two, tmp_path):
     assert all_end(processes)
 
 
-def test_a_worker_that_cannot_be_made_ends_the_run_at_once(one):
+def test_a_worker_that_cannot_be_made_ends_the_run_at_once(one, monkeypatch):
+    monkeypatch.setattr(dispatch, "STARTS", 2)
     for make, why in (
         (cannot_be_made, r"^no worker can be made: FileNotFoundError: No such file or directory \(weights\)"),
-        (dies_while_made, f"^no worker can be made: {dispatch.LOST}; 3 in a row"),
+        (dies_while_made, f"^no worker can be made: {dispatch.LOST}; 2 in a row"),
         (partial(print, threading.Lock()), "^no worker can be made: its maker cannot be sent to another process: TypeError"),
     ):
         with pytest.raises(BadInput, match=why) as error:
@@ -87,8 +88,8 @@ def test_a_worker_that_cannot_be_made_ends_the_run_at_once(one):
 
 
 def test_workers_that_die_on_everything_end_the_run(one, monkeypatch):
-    monkeypatch.setattr(dispatch, "DEATHS", 3)
-    with pytest.raises(BadInput, match=r"3 workers were lost one after another with nothing finished between"):
+    monkeypatch.setattr(dispatch, "DEATHS", 2)
+    with pytest.raises(BadInput, match=r"2 workers were lost one after another with nothing finished between"):
         list(one.run(Squares(kills=tuple(range(8))), batches(8, 1)))
 
 
@@ -102,7 +103,7 @@ def test_what_cannot_cross_processes_fails_alone(one):
     assert [(found[str(i)].error == "") for i in range(3)] == [True, True, False]
 
 
-def test_few_batches_are_held_and_a_reader_that_fails_loses_none(one, two):
+def test_few_batches_are_held_and_a_reader_that_fails_loses_none(one):
     taken = []
 
     def source(ends):
@@ -113,11 +114,11 @@ def test_few_batches_are_held_and_a_reader_that_fails_loses_none(one, two):
             yield batch
 
     done, ahead = 0, []
-    for _ in two.run(Squares(), source(-1)):
+    for _ in one.run(Squares(), source(-1)):
         ahead.append(len(taken) - done)
         done += 1
     assert done == 20
-    assert max(ahead) <= 2 * 2 + 1
+    assert max(ahead) <= 2 * 1 + 1
     taken.clear()
     found = []
     with pytest.raises(BadInput, match="line 13"):
@@ -172,12 +173,12 @@ ELSEWHERE = """
 """
 
 
-def test_a_running_cluster_is_joined_and_left_running(ray, one):
+def test_a_running_cluster_is_joined_and_left_running(ray):
     words = [sys.executable, "-W", "error", "-c", textwrap.dedent(ELSEWHERE), ray.get_runtime_context().gcs_address]
     done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr, done.returncode) == ("0 1 4 9 16 25\n", "", 0)
-    assert len(by_key(one.run(Squares(), batches(4, 2)))) == 4
     assert ray.is_initialized(), "whoever was connected before stays so"
+    assert ray.get(ray.put("here")) == "here"
 
 
 PROGRAM = """

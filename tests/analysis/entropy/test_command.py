@@ -12,6 +12,7 @@ from analysis.telling.wording import bracketed
 from probes.command.cli import BadInput
 from tests.analysis.entropy.planted import planted
 from tests.analysis.resamples import few
+from tests.analysis.sketches import SKETCH
 from tests.processes import PATIENCE
 
 
@@ -30,7 +31,7 @@ def folder(tmp_path_factory):
 def test_a_redraw_loads_no_model_and_changes_no_byte(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     code = (
-        "import sys; from pathlib import Path; from analysis.entropy.__main__ import EntropyConfig, main\n"
+        f"{SKETCH}import sys; from pathlib import Path; from analysis.entropy.__main__ import EntropyConfig, main\n"
         f"main(EntropyConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
         "assert not {'torch', 'transformers', 'nnsight', 'statsmodels'} & set(sys.modules), 'more was loaded than drawing needs'"
     )

@@ -17,6 +17,7 @@ from analysis.question.question import by_name
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
+from tests.analysis.sketches import sketches
 
 CAPTIONS = ("A dog and a cat. A pizza.", "A dog. A dog. A dog.", "A kite.", "A kite and a cup. A kite and a cup.")
 TRUTH = [frozenset({"dog", "cat"}), frozenset({"dog"}), frozenset({"cup"}), frozenset({"kite", "cup"})]
@@ -192,7 +193,8 @@ def test_a_run_is_resumed_and_redrawn(tmp_path):
     cells = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
     assert len(cells) >= 2
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    main(GroundingConfig(redraw=True, out=out, page=page, store=store))
+    with sketches():
+        main(GroundingConfig(redraw=True, out=out, page=page, store=store))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert "## Grounding" in page.read_text()
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*.json")} == cells

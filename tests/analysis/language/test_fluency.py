@@ -51,6 +51,7 @@ def test_words_are_shuffled_within_their_text():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_once")
 def test_a_language_model_tells_shuffled_words_from_prose_and_likes_loops():
     """Which is why the rule has two parts: a loop is cheap, shuffled words and a list of odd ones are dear."""
     read = language_model(PACKAGED)

@@ -21,6 +21,8 @@ from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
 from tests.analysis.language.words import saved_model
+from tests.analysis.resamples import few
+from tests.analysis.sketches import sketches
 
 WORDS = "a dog sees the cat . it runs to a tree and the dog waits below until night ."
 
@@ -120,7 +122,8 @@ def ran(tmp_path_factory):
     (folder / "texts.txt").write_text("\n\n".join(texts), encoding="utf-8")
     options = {"longest": 12, "prefix": 3, "batch_size": 2, "out": folder / "out", "page": folder / "page.md"}
     config = LanguageConfig(model=str(folder / "model"), texts=folder / "texts.txt", **options)
-    main(config)
+    with few():
+        main(config)
     return config
 
 
@@ -153,7 +156,8 @@ def test_the_command_reads_every_arm_and_writes_all(ran):
 def test_a_redraw_is_the_same_to_the_byte(ran):
     files = [ran.out / "language.json", ran.out / "language.svg", ran.page]
     before = [path.read_bytes() for path in files]
-    main(replace(ran, redraw=True))
+    with sketches():
+        main(replace(ran, redraw=True))
     assert [path.read_bytes() for path in files] == before
 
 

@@ -55,6 +55,7 @@ def test_shuffled_words_are_dearer_and_an_empty_caption_has_none(subject, items)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_once")
 def test_a_fluent_lie_is_cheap_to_a_language_model_dear_to_the_subject_and_seen_by_chair(subject):
     """Captions of the training's grammar, each given to another scene: every word is right, and of another image."""
     scenes = own_scenes("emoji", 6)

@@ -16,6 +16,7 @@ from analysis.stats.paired import sign_flip
 from analysis.telling.wording import number, signed
 from probes.command.cli import BadInput
 from tests.analysis.objects.synthetic import annotations, recordings
+from tests.analysis.sketches import SKETCH
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,7 +54,7 @@ def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     assert set(re.findall(r"(−?[\d.e−]+) \[", told)) <= known
     assert found["counted"]["images_with"]["present"] == 8
     before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
-    code = "import sys; from pathlib import Path; from analysis.logits.__main__ import LogitsConfig, main; "
+    code = f"{SKETCH}import sys; from pathlib import Path; from analysis.logits.__main__ import LogitsConfig, main; "
     code += f"main(LogitsConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()} == before

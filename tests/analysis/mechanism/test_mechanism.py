@@ -19,6 +19,7 @@ from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
 from probes.command.provenance import digest
 from probes.subjects.bundled import own_scenes
+from tests.analysis.sketches import sketches
 from tests.analysis.synthetic import recording
 
 ARMS = ["baseline", "kvsmooth", "constant", "random_direction"]
@@ -135,7 +136,8 @@ def test_the_command_records_every_arm_and_redraws(tmp_path):
     assert abs(rows["kvsmooth - baseline/mass"]["estimate"]) > 0.02
     assert attention_alone(rows)[0] in (tmp_path / "page.md").read_text(encoding="utf-8")
     before = (tmp_path / "out" / "mechanism.svg").read_bytes()
-    main(replace(config, redraw=True))
+    with sketches():
+        main(replace(config, redraw=True))
     assert (tmp_path / "out" / "mechanism.svg").read_bytes() == before
 
 

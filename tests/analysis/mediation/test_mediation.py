@@ -22,6 +22,7 @@ from probes.patching import patched
 from probes.subjects import Subject
 from probes.subjects.emoji import build as build_emoji
 from probes.tracing.tracing import Tracing
+from tests.analysis.sketches import sketches
 from tests.rounding import SUM, assert_close, bound
 from tests.zoo import build
 
@@ -221,7 +222,8 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
     assert len(anew) == 1, "the torn batch is patched anew, and no finished one"
     assert (config.out / "mediation.json").read_bytes() == first["mediation.json"]
     monkeypatch.setattr(command, "measure", never)
-    command.perform(replace(config, redraw=True))
+    with sketches():
+        command.perform(replace(config, redraw=True))
     assert {path.name: path.read_bytes() for path in config.out.iterdir()} == first
     assert page.read_text() == told
     with pytest.raises(BadInput, match=r"--lambda-ref 0\.9"):

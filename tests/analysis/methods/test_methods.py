@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from analysis.captions.measures import COUNTS
-from analysis.language import models
 from analysis.methods import trial
 from analysis.methods.__main__ import MethodsConfig, main
 from analysis.methods.figures import COLOURS, draw_all
@@ -184,10 +183,9 @@ def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tm
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "read_once")
 def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(models, "language_model", cache(models.language_model))  # both runs read by it, and to load it takes seconds
-    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 30, "fluent": 2}
+    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 20, "fluent": 2}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     assert (tmp_path / "out" / "methods.svg").is_file()

@@ -42,6 +42,7 @@ def test_open_logs_keep_values_and_closed_ones_rows(logs):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_once")
 def test_readings_are_kept(logs, tmp_path):
     store = tmp_path / "store"
     read = read_fluency(logs[:2], 2, store)

@@ -50,7 +50,7 @@ def places(tmp_path, question, recordings=None):
 @pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_it_is_shown_its_own_images_and_scored_by_their_own_objects(question, mine, recorded, tmp_path):
     subject, images, annotations = mine
-    asked = {"subject": str(subject), "image_folder": images, "images": 4, "batch_size": 2, "max_new_tokens": 12}
+    asked = {"subject": str(subject), "image_folder": images, "images": 4, "batch_size": 4, "max_new_tokens": 12}
     asked |= {"annotations": annotations} if question in ANNOTATED else {}
     command(question, **asked, **places(tmp_path, question, recorded[question]), **FEW.get(question, {}))
     found = json.loads((tmp_path / "out" / f"{question}.json").read_text())

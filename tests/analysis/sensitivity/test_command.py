@@ -22,6 +22,7 @@ from analysis.sensitivity.config import SensitivityConfig
 from probes.command.cli import BadInput
 from probes.subjects import load_subject
 from tests.analysis.resamples import few
+from tests.analysis.sketches import SKETCH
 
 SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 12, "workers": 1}
 PAGE = "before\n<!-- sensitivity -->\n<!-- /sensitivity -->\nafter\n"
@@ -95,7 +96,7 @@ def test_the_command_shares_cells_with_the_ablation_and_redraws(finished):
         command.measure(config)
     assert again == []
 
-    words = [sys.executable, "-c", REDRAW.format(out=str(config.out), page=str(config.page))]
+    words = [sys.executable, "-c", SKETCH + REDRAW.format(out=str(config.out), page=str(config.page))]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert contents(config.out) == drawn

@@ -19,6 +19,7 @@ from kvsmooth.spans import GENERATED
 from probes import load_subject
 from probes.command.cli import BadInput, Notice
 from probes.session import Session
+from tests.analysis.sketches import SKETCH
 from tests.rounding import assert_close, of_model
 
 
@@ -238,10 +239,8 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
     before = {path.name: path.read_bytes() for path in files}
     assert sum(name.endswith(".png") for name in before) == sum(name.endswith(".svg") for name in before) == 6
     (tmp_path / "out" / "sinks.json").unlink()
-    code = (
-        "import sys; from analysis.sinks import results; from analysis.sinks.__main__ import SinksConfig, main; from pathlib import Path; "
-    )
-    code += "results.RESAMPLES = 199; "
+    code = f"{SKETCH}import sys; from pathlib import Path; from analysis.sinks import results\n"
+    code += "from analysis.sinks.__main__ import SinksConfig, main; results.RESAMPLES = 199; "
     code += (
         f"main(SinksConfig(out=Path({str(tmp_path / 'out')!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     )

@@ -104,7 +104,7 @@ def test_sampling_draws_from_the_changed_logits(method):
 @pytest.mark.parametrize("broken", [False, True])
 def test_nothing_is_left_behind(method, broken):
     model, inputs = zoo.build("llava", batch=2)
-    expected, _, _ = said(model, inputs)
+    expected, _, _ = said(model, inputs, tokens=3)
     hooks = [(len(part._forward_hooks), len(part._forward_pre_hooks)) for part in model.modules()]
 
     def stop(ids, scores):
@@ -114,11 +114,11 @@ def test_nothing_is_left_behind(method, broken):
         with pytest.raises(KeyError), strong(method)(model):
             model.generate(**inputs, max_new_tokens=3, eos_token_id=zoo.EOS, logits_processor=[stop])
     else:
-        said(model, inputs, strong(method))
+        said(model, inputs, strong(method), tokens=3)
     assert hooks == [(len(part._forward_hooks), len(part._forward_pre_hooks)) for part in model.modules()]
     assert zoo.decoder_of(model).config._attn_implementation == "sdpa"
     assert "generate" not in vars(model)
-    assert torch.equal(said(model, inputs)[0], expected)
+    assert torch.equal(said(model, inputs, tokens=3)[0], expected)
 
 
 @pytest.mark.parametrize("method", CONTRACTED)
