@@ -214,8 +214,8 @@ def test_the_committed_data_redraw(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
     """Three images from their own captions to figures; the redraw makes the same bytes, and loads no model."""
-    monkeypatch.setattr(reduce, "RESAMPLES", 199)
-    monkeypatch.setattr(results, "RESAMPLES", 199)
+    monkeypatch.setattr(reduce, "RESAMPLES", 49)
+    monkeypatch.setattr(results, "RESAMPLES", 49)
     page = page_of(tmp_path)
     config = SinksConfig(
         images=3, out=tmp_path / "out", store=tmp_path / "store", recordings=tmp_path, page=page, max_new_tokens=50, batch_size=2
@@ -240,7 +240,7 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
     assert sum(name.endswith(".png") for name in before) == sum(name.endswith(".svg") for name in before) == 6
     (tmp_path / "out" / "sinks.json").unlink()
     code = f"{SKETCH}import sys; from pathlib import Path; from analysis.sinks import results\n"
-    code += "from analysis.sinks.__main__ import SinksConfig, main; results.RESAMPLES = 199; "
+    code += "from analysis.sinks.__main__ import SinksConfig, main; results.RESAMPLES = 49; "
     code += (
         f"main(SinksConfig(out=Path({str(tmp_path / 'out')!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     )

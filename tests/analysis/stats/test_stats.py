@@ -1,6 +1,7 @@
 """Every statistic against an independent implementation or a slow formula; levels and coverages are those of the calibration."""
 
 import itertools
+import warnings
 from unittest import mock
 
 import numpy as np
@@ -13,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from analysis.stats.bootstrap import cluster_bca, difference, mean, multiplicity_of_images, ratio
 from analysis.stats.effects import hedges_factor
 from analysis.stats.multiplicity import adjust, family_size
-from analysis.stats.paired import compare, flips, hodges_lehmann, sign_flip, signed_rank
+from analysis.stats.paired import compare, flips, hodges_lehmann, sign_flip, signed_rank, signed_ranks
 from analysis.stats.swap import swap_test
 from analysis.stats.trend import kendall_tau, theil_sen
 
@@ -164,6 +165,19 @@ class TestPaired:
         with_zero = np.append(values[:8], 0.0)
         assert signed_rank(with_zero) == stats.wilcoxon(with_zero, method="asymptotic").pvalue
         assert np.isnan(signed_rank(values[:1]))
+
+    def test_columns_that_are_ranked_together_have_the_p_of_each_alone(self, draw):
+        """Of different lengths, with ties, zeros, and nothing to rank."""
+        columns = [draw.normal(0.3, 1, n).round(digits) * kept for n in (0, 1, 2, 7, 7, 51) for digits in (0, 1, 9) for kept in (0, 1)]
+        expected = []
+        for values in columns:
+            exact = 1 < len(values) <= 50 and values.all() and len(set(abs(values))) == len(values)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                p = stats.wilcoxon(values, method="exact" if exact else "asymptotic").pvalue if len(values) > 1 and values.any() else np.nan
+            expected.append(p)
+        np.testing.assert_array_equal(signed_ranks(columns), expected)
+        assert np.isfinite(expected).sum() > 8
 
     def test_two_images_have_four_flips(self):
         assert [part[0] for part in sign_flip(np.array([[1.0], [2.0]]))] == [0.5, 0.5]
