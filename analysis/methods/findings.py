@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.dose.rule import LOOPING_RISE, RECALL_LOSS
 from analysis.methods import costs
+from analysis.methods.real import beside_real
 from analysis.methods.strengths import named
 from analysis.methods.trial import NONE
 from analysis.published.verdict import BETTER, NOT_LOWERING, RAISES, Verdict
@@ -70,7 +71,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         )
     beams = config.get("beams", 1)
     note += costs.note(beams) if costs.costs(beams) else ""
-    return page(headline(found), asked, table(rows, found), aside(found), note + _earlier(origin))
+    return page(headline(found), asked, table(rows, found), aside(found), beside_real(rows, found), note + _earlier(origin))
 
 
 def table(rows: Rows, found: Mapping[str, Any]) -> str:

@@ -15,12 +15,14 @@ from analysis.methods.__main__ import MethodsConfig, main
 from analysis.methods.figures import COLOURS, draw_all
 from analysis.methods.findings import paragraph
 from analysis.methods.given import Given
+from analysis.methods.real import LOGGED, REAL, beside_real
 from analysis.methods.results import OWN, results
 from analysis.methods.strengths import KVSMOOTH, LEFT_OUT, NEUTRAL, OURS, SEARCHES, Setting, at, named, settings
 from analysis.methods.trial import NONE, choose, methods_of, opened
 from analysis.published.verdict import BETTER
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
+from analysis.telling.wording import signed
 from kvsmooth.baselines import METHODS, OPERA, EosBias
 from probes import load_subject
 from probes.command.cli import BadInput
@@ -129,6 +131,34 @@ def test_the_page_tells_costs_beside_the_verdict_and_nothing_where_none_were_mea
     (line,) = [line for line in told.splitlines() if line.startswith("| **pai x1** |")]
     assert line.split(" | ")[-2] == "1.25"
     assert "as a ratio to decoding without a method, of a random Llama of 98 M parameters" in told
+
+
+@pytest.mark.slow
+def test_real_captions_of_the_same_method_stand_beside_it(tmp_path, monkeypatch):
+    found = found_of_planted()
+    rows = by_name(found["results"])
+    monkeypatch.chdir(tmp_path)
+    assert beside_real(rows, found) == ""
+    logs = [("plain", "greedy"), ("a", "PAI"), ("b", "PAI"), ("c", "PAI"), ("d", "VCD"), ("e", "OPERA")]
+    verdicts = [("a", "says less"), ("b", "does not lower CHAIR"), ("c", "says less"), ("d", "says less"), ("e", "says less")]
+    real = {
+        "logs": [{"name": name, "model": "M-7B", "method": method} for name, method in logs],
+        "verdicts": [{"log": log, "baseline": "plain", "verdict": said, "parts": [], "shares": {}} for log, said in verdicts],
+        "results": [
+            {"name": f"{log} - plain/chair_s", "estimate": -0.1 - i / 100, "p": None, "p_adjusted": None, "interval": [None, None]}
+            for i, (log, _) in enumerate(verdicts)
+        ],
+    }
+    REAL.parent.mkdir(parents=True)
+    REAL.write_text(json.dumps(real))
+    (line,) = [line for line in beside_real(rows, found).splitlines() if line.startswith("| `")]
+    change = 100 * rows["pai x1 - none/chair_s"]["estimate"]
+    assert line == f"| `pai` | sees better ({signed(change)}) | M-7B: says less (−10.0, −12.0); M-7B: does not lower CHAIR (−11.0) |"
+    assert line in paragraph(rows, found)
+
+
+def test_every_log_s_method_is_one_of_kvsmooth_baselines():
+    assert LOGGED.keys() <= METHODS.keys()
 
 
 def test_the_forest_has_a_mark_for_each_setting_in_its_verdicts_colour():
