@@ -8,6 +8,7 @@ SUBJECT ?= emoji
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 # and what is compiled is kept, whatever the machine's own setting is: a command that is started, and tests do that often, compiles nothing again
 ENV := PYTHONHASHSEED=0 HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+LINT := .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/lint-imports && .venv/bin/mypy
 # by the registry: a question that is listed there has a target
 QUESTIONS := $(shell sed -n 's/^    "\([a-z0-9_]*\)": QuestionCommand.*/\1/p' analysis/questions.py)
 
@@ -36,7 +37,7 @@ notebooks: .venv/dev
 
 ## lint, import direction, types and every test; lint runs beside the tests, and what it says comes last
 test: .venv/dev
-	@mkdir -p build; $(MAKE) --no-print-directory lint > build/lint.txt 2>&1 & lint=$$!; \
+	@mkdir -p build; ($(LINT)) > build/lint.txt 2>&1 & lint=$$!; \
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal; tests=$$?; \
 	wait $$lint; lint=$$?; cat build/lint.txt; exit $$((tests + lint > 0))
 
@@ -53,10 +54,7 @@ mutants: .venv/mutants
 	$(ENV) nice -n 10 $(PY) -m tests.mutants
 
 lint: .venv/dev
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/lint-imports
-	.venv/bin/mypy
+	$(LINT)
 
 ## figures from the committed data, without a model
 redraw: .venv/ready
