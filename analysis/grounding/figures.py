@@ -25,7 +25,12 @@ def draw_all(points: Sequence[str], doses: Sequence[float], rows: Rows) -> dict[
     for which, (ax, (name, measure)) in enumerate(zip(axes.flat, MEASURES.items(), strict=True)):
         for i, point in enumerate(points):
             curve(ax, rows, point, name, doses, OTHERS[i % len(OTHERS)], MARKERS[i % len(MARKERS)])
-        letter(ax, "abcdefgh"[which], measure.label)
+        beside = name == "looping" and f"{points[0]}/broken/{doses[0]:g}" in rows
+        if beside:
+            for i, point in enumerate(points):
+                broken = [rows[f"{point}/broken/{dose:g}"]["estimate"] for dose in doses]
+                ax.plot(doses, broken, color=OTHERS[i % len(OTHERS)], ls=(0, (2, 1.5)), lw=0.9, zorder=1)
+        letter(ax, "abcdefgh"[which], f"{measure.label}{'; dashed: broken' if beside else ''}")
         ax.set_ylim(bottom=0)
     for ax in axes[-1]:
         ax.set_xlabel("lambda_ref")

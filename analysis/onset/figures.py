@@ -101,9 +101,8 @@ def _difference(ax: Axes, data: xr.Dataset, rows: Rows, arm: str, name: str) -> 
     ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
     ax.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     ax.plot(offsets, estimate, color=ARM_COLOURS[arm], linewidth=1.0)
-    passed = np.array(
-        [row["p_adjusted"] < LEVEL for row in found]
-    )  # the intervals of all others lie in the file: drawn, they hid the curves
+    passed = np.array([row["p_adjusted"] < LEVEL for row in found])
+    # intervals of all others lie in the file: drawn, they hide the curves
     ax.vlines(offsets[passed], low[passed], high[passed], color=ARM_COLOURS[arm], linewidth=0.9)
     ax.plot(offsets[passed], estimate[passed], "o", color=ARM_COLOURS[arm], markersize=2.6)
 

@@ -107,6 +107,12 @@ def test_broken_captions_loop_or_cost_more_than_the_point_s_own_without_smoothin
     page = paragraph(POINTS, DOSES, as_read(told), found)
     assert "| NLL (nat a token) | broken |" in page
     assert "NLL and broken: of the first 8 captions" in page
+    with house():
+        (made,) = draw_all(POINTS, DOSES, as_read(told)).values()
+    (dashed,) = [
+        line for line in made.axes[list(MEASURES).index("looping")].lines if line.get_linestyle() == "--" and 1 in line.get_ydata()
+    ]
+    assert dashed.get_ydata().tolist() == [1 / 8, 1 / 8, 1]
 
 
 def as_read(rows):
