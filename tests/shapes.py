@@ -6,6 +6,7 @@ function meets beartype alone; around one with arrays in its signature jaxtyping
 to the result. What it does more for is left to it: annotations in quotes, sizes that an argument gives, and generators.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from functools import partial, wraps
@@ -62,6 +63,11 @@ def checked(function: Any = None, *, typechecker: Any = beartype) -> Any:
     """The function, or the class, with its checks; the decorator that the option puts on each."""
     if function is None:
         return partial(checked, typechecker=typechecker)
+    if isinstance(function, type) and dataclasses.is_dataclass(function):
+        made = vars(function).get("__init__")
+        if isinstance(made, FunctionType) and not hasattr(made, "__wrapped__"):  # else a method, which is decorated already
+            function.__init__ = checked(made)
+        return function
     if isinstance(function, FunctionType):
         hints = list(function.__annotations__.values())
         # made anew by each call of the function around it, which takes beartype a millisecond, to check nothing of the arguments

@@ -1,5 +1,6 @@
 """Shapes and types of the rooms are checked while tests run: arguments, results, and sizes that share a name."""
 
+import dataclasses
 import importlib._bootstrap_external
 import importlib.util
 import sys
@@ -81,6 +82,21 @@ def test_a_function_without_arrays_is_checked_too():
     for words, options in ((("a",), {}), ((1,), {"last": 1.0}), (("a", "b"), {"last": 1.0})):
         with pytest.raises(Exception, match="violates type hint"):
             counted(*words, **options)
+
+
+@checked
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    first: Float[Tensor, " row"]
+    second: Float[Tensor, " row"]
+    name: str = ""
+
+
+def test_fields_of_a_class_are_checked_and_share_their_sizes():
+    assert Pair(torch.ones(2), torch.zeros(2)).name == ""
+    for wrong in ((torch.ones(2), torch.ones(3)), (torch.ones(2), [1.0]), (torch.ones(2), torch.ones(2), 3)):
+        with pytest.raises(TypeCheckError, match="parameter"):
+            Pair(*wrong)
 
 
 def test_of_functions_within_functions_those_that_say_nothing_of_their_arguments_stay_as_they_are():
