@@ -1,5 +1,7 @@
 """Methods, rows and comparisons that several tests of decoding share."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -39,6 +41,14 @@ def applied(policy, steps, setting=None, tokens=None, scores=None):
     rates = policy.start(setting)
     scores = torch.zeros(steps, *setting.shape) if scores is None else scores
     return torch.stack([rates.push(scores[step], None if tokens is None else tokens[step]) for step in range(steps)])
+
+
+def changed(whole, **change):
+    """Unpacked by hand, since here annotations are checked before any line of the constructor runs."""
+    other = object.__new__(type(whole))
+    vars(other).update({field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)} | change)
+    other.__post_init__()
+    return other
 
 
 def one_row(inputs, row):

@@ -14,6 +14,7 @@ from kvsmooth.policies import Constant, FirstPass, Inverse, Percentile, Permuted
 from kvsmooth.presets import PRESETS
 from kvsmooth.sinks import FirstTokens, Punctuation, RowEntropy, SinkHead, View, VisualSink
 from tests import zoo
+from tests.kvsmooth.cases import changed
 
 FIRST = FirstPass(torch.rand(2, 1, 1), torch.tensor([2]))
 
@@ -68,14 +69,6 @@ def test_a_part_of_another_type_is_named(whole, change, message):
     with pytest.raises(ValueError, match=message) as caught:
         changed(whole, **change)
     assert "\n" not in str(caught.value)
-
-
-def changed(whole, **change):
-    """Unpacked by hand, since here annotations are checked before any line of the constructor runs."""
-    other = object.__new__(type(whole))
-    vars(other).update({field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)} | change)
-    other.__post_init__()
-    return other
 
 
 @pytest.mark.parametrize(

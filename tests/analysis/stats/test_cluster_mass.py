@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.stats import cluster_mass as module
 from analysis.stats.cluster_mass import cluster_mass, over_map
 from analysis.stats.paired import sign_flip
 
@@ -63,6 +64,14 @@ def test_random_flips_agree_with_all_flips():
     values = np.random.default_rng(1).normal(0.35, 1, (12, 5, 4))
     every, some = cluster_mass(values, draws=4096), cluster_mass(values, draws=4000)
     np.testing.assert_allclose(some.p, every.p, atol=0.03)
+
+
+@pytest.mark.parametrize("cells", [1, 60])
+def test_flips_part_by_part_are_the_same(monkeypatch, cells):
+    values = np.random.default_rng(1).normal(0.35, 1, (12, 5, 4))
+    whole = cluster_mass(values, draws=50)
+    monkeypatch.setattr(module, "_BATCH", cells)
+    np.testing.assert_array_equal(cluster_mass(values, draws=50).p, whole.p)
 
 
 def test_cells_without_a_difference_are_no_part_of_the_map():

@@ -1,5 +1,7 @@
 """McNemar's test and equivalence against other implementations, published tables and, in the slow tier, simulation under the null."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -79,6 +81,9 @@ class TestMcNemar:
         for treated, control in ((yes, yes[:2]), (yes.astype(int), yes), (yes, yes.astype(int))):
             with pytest.raises((ValueError, TypeError), match="mcnemar"):
                 mcnemar(treated, control)
+            if len(treated) == len(control):  # without the check of types that tests add, `~1` is -2
+                with pytest.raises((ValueError, TypeError), match="mcnemar"):
+                    inspect.unwrap(mcnemar)(treated, control)
 
     @pytest.mark.slow
     def test_size_and_coverage_under_the_null(self):

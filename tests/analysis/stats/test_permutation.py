@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from analysis.stats import permutation
 from analysis.stats.permutation import circular_shift, dot, pooled_auroc, standardised, within_auroc, within_image
 
 
@@ -61,6 +62,62 @@ class TestAgainstAllPermutations:
         assert np.isnan([found.p, found.z, found.p_max_t]).all()
 
 
+class TestAgainstTheDrawsThemselves:
+    """What was drawn is kept; the p of each quantity is then counted draw by draw, the sample itself among them."""
+
+    @pytest.fixture
+    def sample(self, draw):
+        image = np.array([3, 7, 3, 7, 3, 7, 3, 9, 9, 9])
+        return draw.normal(size=(10, 3)), draw.integers(0, 3, 10).astype(float), image  # labels with ties: draws that equal the sample
+
+    @pytest.mark.parametrize("test", [within_image, circular_shift])
+    def test_every_number_is_that_of_a_loop_over_draws(self, sample, test):
+        seen = []
+
+        def kept(values, labels):
+            seen.extend((labels @ values).tolist())
+            return labels @ values
+
+        found = test(kept, *sample, draws=60)
+        *null, observed = seen
+        assert len(null) == found.draws == 60
+        every = [observed, *null]
+        far = []
+        for q in range(3):
+            one = [row[q] for row in every]
+            centre = sum(one) / 61
+            spread = (sum((value - centre) ** 2 for value in one) / 61) ** 0.5
+            far.append([abs(value - centre) / spread for value in one])
+            drawn = np.array(one[1:])
+            assert found.observed[q] == one[0]
+            assert found.null_mean[q] == pytest.approx(drawn.mean())
+            assert found.z[q] == pytest.approx((one[0] - drawn.mean()) / drawn.std())
+            assert (found.null_low[q], found.null_high[q]) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
+        for q in range(3):
+            reached = [far[q][place] >= far[q][0] - 1e-9 for place in range(61)]
+            largest = [max(far[other][place] for other in range(3)) >= far[q][0] - 1e-9 for place in range(61)]
+            assert found.p[q] == pytest.approx(sum(reached) / 61)
+            assert found.p_max_t[q] == pytest.approx(sum(largest) / 61)
+
+    @pytest.mark.parametrize("test", [within_image, circular_shift])
+    def test_draws_part_by_part_are_the_same(self, sample, test, monkeypatch):
+        whole = test(dot, *sample, draws=60)
+        for cells in (1, 79):  # a draw at a time, seven at a time
+            monkeypatch.setattr(permutation, "_CELLS", cells)
+            parts = test(dot, *sample, draws=60)
+            np.testing.assert_allclose([parts.null_mean, parts.p, parts.p_max_t], [whole.null_mean, whole.p, whole.p_max_t])
+
+    def test_a_statistic_that_some_draws_leave_undefined_is_not_tested(self, sample):
+        def of(values, labels):
+            return np.where((labels[:, :1] == 2) & (np.arange(3) == 1), np.nan, labels @ values)
+
+        found = within_image(of, sample[0], np.array([0.0, *[1, 2] * 4, 1]), sample[2], draws=60)
+        assert found.reason == ("", "the statistic is undefined under some permutations", "")
+        for tested in (found.z, found.p, found.p_max_t):
+            assert np.isnan(tested).tolist() == [False, True, False]
+        assert np.isfinite(found.observed).all()
+
+
 class TestStatistics:
     def test_dot_of_standardised_is_the_mean_correlation(self, draw):
         image = np.repeat(np.arange(5), [4, 9, 6, 3, 12])
@@ -81,6 +138,19 @@ class TestStatistics:
             ours = dot(standardised(values, image, position, ranks=ranks), standardised(other[:, None], image, position, ranks=ranks).T)
             xy, xt, yt = (reference(a, b).statistic for a, b in ((values[:, 0], other), (values[:, 0], position), (other, position)))
             assert ours[0, 0] == pytest.approx((xy - xt * yt) / np.sqrt((1 - xt**2) * (1 - yt**2)))
+
+    def test_a_covariate_that_does_not_vary_in_an_image_takes_nothing_out_there(self, draw):
+        image, values = np.repeat([0, 1], 6), draw.normal(size=(12, 2))
+        position = np.where(image == 0, 0.1 + 0.2, np.arange(12.0))
+        position[:3] = 0.3  # beside 0.1 + 0.2: varies by rounding alone
+        for ranks in (False, True):
+            found, plain = (
+                standardised(values, image, np.where(image == 0, 0.3, position), ranks=ranks),
+                standardised(values, image, ranks=ranks),
+            )
+            np.testing.assert_allclose(found[:6], plain[:6])
+            assert not np.allclose(found[6:], plain[6:])
+        np.testing.assert_allclose(standardised(values, image, position)[:6], standardised(values, image)[:6])
 
     def test_what_the_covariate_explains_leaves_nothing(self):
         left = standardised(np.arange(12.0)[:, None] * 3 + 1e6, np.repeat([0, 1], 6), np.arange(12.0))

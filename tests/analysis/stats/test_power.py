@@ -96,6 +96,7 @@ class TestGenerators:
         drawn = shifted_pilot(pilot)(np.random.default_rng(0), 20_000, 0.7)
         assert drawn.mean() == pytest.approx(0.7, abs=0.05)
         assert drawn.std() == pytest.approx(np.nanstd(pilot), rel=0.05)
+        assert set((drawn - 0.7 + np.nanmean(pilot)).round(9)) == set(pilot[:-1].round(9)), "its long tail stays on its side"
         assert power(shifted_pilot(pilot), sign_flip_p(199), 30, 1.5, replications=40).rate > 0.9
 
     def test_arms_differ_on_their_share_of_images(self):

@@ -91,6 +91,8 @@ def test_what_cannot_be_fitted_has_a_reason():
             found = fit(*arguments)
             assert found.reason == reason
             assert all(np.isnan([one.estimate, one.p]).all() for one in found.effects.values())
+        twice = {"score": score, "twice": 2 * score + 1e-9 * np.random.default_rng(3).normal(size=320)}
+        assert fit(label, twice, image).reason == "the columns are collinear" + inside, "but for rounding"
     assert gee_logistic(label[:64], {"score": score[:64]}, image[:64]).reason == "needs at least 10 images, got 8"
     assert gee_logistic(label[:80], {"score": score[:80]}, image[:80]).reason == ""
     of_image = conditional_logit(label, {"score": image.astype(float)}, image)
@@ -122,6 +124,7 @@ def test_separation_is_found_only_where_it_is():
     assert separated(x, x[:, 0] > 3)
     assert separated(x, np.array([False, False, False, True, True, True]))  # all but a tie: no finite estimate either
     assert not separated(x, np.array([False, True, False, True, False, True]))
+    assert not separated(x[:0], x[:0, 0] > 3)
     within = np.array([0, 1, 0, 1, 0, 1])
     label = np.array([False, False, True, True, True, True])
     assert separated(np.array([[1.0], [7], [3], [8], [4], [9]]), label, within)

@@ -255,6 +255,17 @@ class TestSwap:
         exact = stats.binomtest(up, up + down).pvalue
         assert swap_test(a, b, self.rate)[0] == pytest.approx(exact, abs=0.02)
 
+    def test_two_images_have_four_exchanges(self):
+        assert swap_test(np.ones((2, 2)), np.array([[0.0, 1]] * 2), self.rate)[0] == 0.5
+
+    def test_an_exchange_that_empties_an_arm_speaks_for_the_null(self):
+        """Each arm has its only count on one image: where both lie in one arm, half of all exchanges, the other has no rate."""
+        a, b = np.array([[1.0, 2], [0, 0], [0, 0]]), np.array([[0.0, 0], [0, 3], [0, 0]])
+        assert swap_test(a, b, self.rate)[0] == 1
+        a, b = np.array([[3.0, 3], [0, 0], [1, 4]]), np.array([[0.0, 0], [0, 3], [1, 4]])
+        # 4/7 against 1/7; exchanges of the first two: as they are, both, or all counts in one arm (4/10 against 1/4); the third is alike
+        assert swap_test(a, b, self.rate)[0] == 0.5
+
     def test_nothing_to_test(self):
         same = np.ones((5, 2))
         assert np.isnan(swap_test(same, same, self.rate)[0])

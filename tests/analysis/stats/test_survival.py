@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
+from analysis.stats.bootstrap import cluster_bca
 from analysis.stats.calibration import models
 from analysis.stats.calibration.simulation import run
 from analysis.stats.calibration.table import outside
@@ -72,6 +73,45 @@ def test_the_horizon_censors_and_a_missing_arm_takes_no_part():
     assert contrast.estimate == pytest.approx(both[1] - both[0])
 
 
+def test_each_arm_is_compared_with_the_first_whatever_the_others_are():
+    time, kind = captions(np.random.default_rng(8), images=25, hazard=(0.1, 0.3, 0.2))
+    kind[3, 2] = kind[7, 0] = MISSING
+    options = {"horizon": 6, "level": 0.8, "resamples": 49, "draws": 49, "seed": 2}
+    three = survival(time, kind, **options)
+    assert len(three.contrasts) == 2
+    for arm in (1, 2):
+        two = survival(time[:, [0, arm]], kind[:, [0, arm]], **options)
+        assert three.contrasts[arm - 1] == two.contrasts[0]
+    fit, effects = hazard_ratio(time, kind)
+    assert effects == (fit.effects["arm 1"], fit.effects["arm 2"])
+    assert effects[0].estimate > effects[1].estimate > 0
+
+
+def test_limits_of_curves_and_means_are_those_of_each_by_itself():
+    time, kind = captions(np.random.default_rng(9), images=12)
+    found = survival(time, kind, horizon=4, level=0.8, resamples=29, draws=9, seed=3)
+    each = counts(time, kind, 4)
+    for arm in range(2):
+        own = each[:, arm]
+
+        def of(name, own=own):
+            def statistic(drawn):
+                value = np.array(
+                    [np.atleast_1d(getattr(table(own[rows].sum(axis=0)), name)) for rows in drawn.reshape(-1, drawn.shape[-1])]
+                )
+                return np.moveaxis(value.reshape(*drawn.shape[:-1], -1), -1, 0)
+
+            return cluster_bca(statistic, 12, level=0.8, resamples=29, seed=3)
+
+        for name in ("survival", "incidence", "hazard"):
+            slow, band = of(name), found.curves[name]
+            for part in ("estimate", "low", "high"):
+                np.testing.assert_allclose(getattr(band, part)[arm], getattr(slow, part), err_msg=f"{name} {part}")
+        for name in ("mean_free", "mean_lost"):
+            slow = of(name)
+            np.testing.assert_allclose(found.means[name][arm], [slow.estimate[0], slow.low[0], slow.high[0]])
+
+
 def test_planted_arms_differ_with_the_right_sign():
     time, kind = captions(np.random.default_rng(3), images=300, hazard=(0.2, 0.08))
     found = survival(time, kind, resamples=199, draws=999).contrasts[0]
@@ -90,6 +130,21 @@ def test_the_hazard_ratio_of_a_constant_hazard_is_the_ratio_of_logs():
     effect = hazard_ratio(time, kind)[1][0]
     assert effect.estimate == pytest.approx(np.log(np.log(0.9) / np.log(0.8)), abs=4 * effect.se)
     assert effect.se < 0.08
+
+
+def test_a_hazard_ratio_is_of_the_decisions_at_risk_up_to_the_last_event():
+    time, kind = captions(np.random.default_rng(5), images=30)
+    kind[time > 6], kind[4, 0] = END, MISSING
+    subjects = [(t, k) for t, k in zip(time.ravel(), kind.ravel(), strict=True) if k != MISSING]
+    last = max(t for t, k in subjects if k == EVENT)
+    fit = hazard_ratio(time, kind)[0]
+    assert last <= 6 < time.max()
+    assert fit.n_cases == sum(min(t, last) for t, _ in subjects)
+    assert fit.n_events == sum(k == EVENT for _, k in subjects)
+    assert fit.n_images == 30
+    at_first = hazard_ratio(time, np.where((kind == EVENT) & (time > 1), END, kind))[0]
+    assert at_first.n_cases == len(subjects)
+    assert at_first.reason == "time 1 does not vary"
 
 
 def drawn(rng, hazards, images=1500):

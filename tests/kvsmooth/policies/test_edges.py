@@ -19,7 +19,7 @@ from kvsmooth.policies import (
     TokenClass,
     Top,
 )
-from tests.kvsmooth.cases import applied
+from tests.kvsmooth.cases import applied, changed
 
 RATES, STEPS = torch.rand(6, 2, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([6, 0, 4])
 FIRST = FirstPass(RATES, STEPS)
@@ -52,6 +52,8 @@ def test_first_passes_are_refused_by_what_is_wrong_with_them():
     ):
         with pytest.raises(ValueError, match=f"^{message}"):
             FirstPass(rates, steps)
+    with pytest.raises(ValueError, match=r"^FirstPass\.steps must hold a number for each of 3 rows; got \(2,\)\.$"):
+        changed(FIRST, steps=STEPS[:2])
     assert FirstPass(RATES.round(), STEPS.to(torch.int16)).rates.unique().tolist() == [0, 1]
     assert FirstPass(RATES.bfloat16(), STEPS).rates.dtype == torch.float32
 

@@ -1,11 +1,13 @@
 """Parts of policies: what makes first passes equal, where states lie, which of them follow their beams, what a rare class takes."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from kvsmooth.policies import FirstPass, Inverse, Mean, Percentile, Permuted, PolicySetting, Position, TokenClass, Top
 from kvsmooth.policies.percentile import PercentileQueue
-from tests.kvsmooth.cases import applied
+from tests.kvsmooth.cases import applied, changed
 
 RATES, STEPS = torch.rand(5, 2, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([5, 2, 4])
 FIRST = FirstPass(RATES, STEPS)
@@ -74,3 +76,7 @@ def test_what_is_turned_round_is_a_policy():
     )
     with pytest.raises(ValueError, match=r"^Inverse\.of must be a policy, such as Percentile\(\); got <class .*Top'>\.$"):
         Inverse(Top)
+    with pytest.raises(ValueError, match=r"^Inverse\.of must be a policy, such as Percentile\(\); got 'percentile'\.$"):
+        changed(Inverse(), of="percentile")
+    own = SimpleNamespace(start=Percentile().start)
+    assert changed(Inverse(), of=own).of is own, "what does not say that it takes a second pass takes none"
