@@ -140,10 +140,10 @@ def _bca(name: str, statistic: Callable[..., np.ndarray], groups: tuple[int, ...
         return Interval(estimate, nothing, nothing.copy(), tuple("an interval needs at least 2 images" for _ in estimate))
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore")  # scipy warns of degenerate resamples; here they become a reason
-        steady = _steady(statistic, groups, seed)
+        same = steady(statistic, groups, seed)
         result = bootstrap(
             everything,
-            lambda *drawn, axis=-1: steady(*map(np.asarray, drawn)),
+            lambda *drawn, axis=-1: same(*map(np.asarray, drawn)),
             vectorized=True,
             axis=-1,
             n_resamples=resamples,
@@ -158,7 +158,7 @@ def _bca(name: str, statistic: Callable[..., np.ndarray], groups: tuple[int, ...
     return Interval(estimate, low, high, reason)
 
 
-def _steady(statistic: Callable[..., np.ndarray], groups: tuple[int, ...], seed: int) -> Callable[..., np.ndarray]:
+def steady(statistic: Callable[..., np.ndarray], groups: tuple[int, ...], seed: int) -> Callable[..., np.ndarray]:
     """The statistic to twelve digits of its size.
 
     BCa counts resamples below the estimate, ties half. Which of those equal to it fall below would hang on the order of a sum, and that

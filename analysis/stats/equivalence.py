@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from analysis.stats.bootstrap import BATCH, RESAMPLES, Statistic, cluster_bca
+from analysis.stats.bootstrap import BATCH, RESAMPLES, Statistic, cluster_bca, steady
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,11 @@ def equivalence(
     p_low, p_high = np.full_like(interval.estimate, np.nan), np.full_like(interval.estimate, np.nan)
     testable = np.array([not reason for reason in interval.reason], dtype=bool)
     if testable.any():
-        everything, draws = np.arange(images), _draws(statistic, images, resamples, seed)
-        left_out = statistic(np.array([np.delete(everything, image) for image in everything]))
+        same, everything = steady(statistic, (images,), seed), np.arange(images)
+        centre, draws = same(everything), _draws(same, images, resamples, seed)
+        left_out = same(np.array([np.delete(everything, image) for image in everything]))
         for quantity in np.flatnonzero(testable):
-            told = interval.estimate[quantity], draws[quantity], left_out[quantity]
+            told = centre[quantity], draws[quantity], left_out[quantity]
             p_low[quantity], p_high[quantity] = _chance_below(-margin, *told), 1 - _chance_below(margin, *told)
     return _verdict(interval.estimate, interval.low, interval.high, p_low, p_high, margin, interval.reason)
 

@@ -160,6 +160,15 @@ def test_an_image_of_one_case_takes_no_part_in_repeated_measures():
     assert longer == repeated_correlation(x[kept, 0], y[kept], image[kept], resamples=9)
 
 
+def test_one_degree_of_freedom_has_a_p_and_no_limits_of_fishers():
+    """Two images of two cases: deviations (1, 2) and (3, -1), each twice."""
+    found = repeated_correlation(np.array([1.0, -1, 8, 2]), np.array([2.0, -2, 4, 6]), np.array([0, 0, 1, 1]), resamples=9)
+    r = (1 * 2 - 3 * 1) / np.sqrt((1 + 9) * (4 + 1))
+    assert (found.r, found.degrees) == (pytest.approx(r), 1)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(r) / np.sqrt(1 - r**2), 1))
+    assert np.isnan([found.fisher_low, found.fisher_high]).all()
+
+
 def test_repeated_measures_without_variation_say_so():
     image = np.repeat([0, 1, 2], 3)
     assert repeated_correlation(image / 3.0, np.arange(9.0), image).reason == "x or y does not vary within images"

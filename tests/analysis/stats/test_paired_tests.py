@@ -190,6 +190,38 @@ class TestEquivalence:
             ours, theirs = equivalence(mean(values), 400, margin, resamples=2999), paired_equivalence(values, np.zeros_like(values), margin)
             assert ours.p[0] == pytest.approx(theirs.p[0], abs=0.02)
 
+    def test_p_does_not_hang_on_the_order_of_a_sum(self):
+        """Values on a grid tie with their mean in many resamples; a sum in another order is off in its last digit."""
+        values = np.random.default_rng(4).integers(-3, 4, (40, 6)) * 0.1
+        noise = np.random.default_rng(5)
+
+        def other_order(drawn):
+            exact = mean(values)(drawn)
+            return exact + 1e-17 * noise.integers(-9, 10, exact.shape)
+
+        one, two = (equivalence(statistic, 40, 0.08, resamples=999) for statistic in (mean(values), other_order))
+        np.testing.assert_allclose(two.p, one.p, rtol=1e-6)
+
+    def test_p_of_values_with_ties_by_a_loop_over_resamples(self):
+        """Efron's bias and acceleration written out, resamples that equal the estimate counted half."""
+        values = np.random.default_rng(3).choice([-1, 0, 0, 0, 1, 4], 15).astype(float)
+        found = equivalence(mean(values[:, None]), 15, 1.25, seed=2, resamples=200)
+        drawn = sorted(sum(values[i] for i in images) / 15 for images in np.random.default_rng(2).integers(0, 15, (200, 15)))
+        centre = values.sum() / 15
+        below, equal = sum(one < centre for one in drawn), sum(one == centre for one in drawn)
+        assert equal > 5
+        bias = stats.norm.ppf((below + equal / 2) / 200)
+        apart = [centre - (values.sum() - value) / 14 for value in values]
+        skew = sum(one**3 for one in apart) / (6 * sum(one**2 for one in apart) ** 1.5)
+
+        def chance_below(bound):
+            turned = stats.norm.ppf(np.clip(np.interp(bound, drawn, np.linspace(0, 1, 200)), 1 / 201, 200 / 201)) - bias
+            return stats.norm.cdf(turned / (1 + skew * turned) - bias)
+
+        assert found.p[0] == pytest.approx(1 - chance_below(1.25))
+        assert 0.01 < found.p[0] < 0.5
+        assert found.p_not_inferior[0] == pytest.approx(max(chance_below(-1.25), 1 / 201))
+
     @law
     @given(st.floats(0.01, 0.5), st.floats(1.01, 3))
     def test_a_wider_margin_is_never_harder(self, margin, wider):

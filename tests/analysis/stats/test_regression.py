@@ -95,6 +95,9 @@ def test_what_cannot_be_fitted_has_a_reason():
         assert fit(label, twice, image).reason == "the columns are collinear" + inside, "but for rounding"
     assert gee_logistic(label[:64], {"score": score[:64]}, image[:64]).reason == "needs at least 10 images, got 8"
     assert gee_logistic(label[:80], {"score": score[:80]}, image[:80]).reason == ""
+    nine = {f"score {number}": np.random.default_rng(number).normal(size=320) for number in range(9)}
+    few = gee_logistic(label[:88], {name: column[:88] for name, column in nine.items()}, image[:88])
+    assert few.reason == "needs at least 12 images, got 11", "of nine columns and an intercept, and two more"
     of_image = conditional_logit(label, {"score": image.astype(float)}, image)
     assert of_image.reason == "score does not vary within images"
     assert (

@@ -57,5 +57,6 @@ def test_a_denominator_of_few_images_says_how_many():
 def test_groups_that_are_too_small_and_levels_out_of_range():
     one = unpaired_bca(between(mean(np.ones((1, 1))), mean(np.ones((4, 1)))), 1, 4)
     assert one.reason == ("an interval needs at least 2 images",)
+    assert unpaired_bca(between(mean(np.ones((4, 1))), mean(np.ones((1, 1)))), 4, 1).reason == one.reason
     with pytest.raises(ValueError, match=r"unpaired_bca.level must lie in \(0, 1\); got 2"):
         unpaired_bca(between(mean(np.ones((4, 1))), mean(np.ones((4, 1)))), 4, 4, level=2.0)
