@@ -118,10 +118,12 @@ def test(reduced: xr.Dataset, config: GroundingConfig, checksum: str) -> str:
 
 def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     """Every figure by its file name, with the note under it."""
-    from analysis.grounding.figures import NOTE, draw_all
+    from analysis.grounding.figures import BROKEN, NOTE, draw_all
 
-    note = NOTE.format(level=answer.level, n=answer.reduced.sizes["image"])
-    return {name: (made, note) for name, made in draw_all(*_axes(answer), answer.rows).items()}
+    points, doses = _axes(answer)
+    note, read = NOTE.format(level=answer.level, n=answer.reduced.sizes["image"]), answer.rows.get(f"{points[0]}/broken/0")
+    note += "" if read is None else BROKEN.format(n=read["n"])
+    return {name: (made, note) for name, made in draw_all(points, doses, answer.rows).items()}
 
 
 def about(answer: QuestionOutcome) -> dict[str, Any]:

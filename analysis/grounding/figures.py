@@ -14,6 +14,7 @@ NOTE = (
     "Lines: ratios of sums over the same {n} images, greedy; bands: {level:.4g} % cluster BCa interval over images.\n"
     "Filled: corrected p < 0.05 against none, exchange of arms within images; CHAIR by max-T over points, doses and both, else Holm."
 )
+BROKEN = " f, dashed: broken, of the first {n}."
 MARKERS = "os^D"
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -25,12 +26,10 @@ def draw_all(points: Sequence[str], doses: Sequence[float], rows: Rows) -> dict[
     for which, (ax, (name, measure)) in enumerate(zip(axes.flat, MEASURES.items(), strict=True)):
         for i, point in enumerate(points):
             curve(ax, rows, point, name, doses, OTHERS[i % len(OTHERS)], MARKERS[i % len(MARKERS)])
-        beside = name == "looping" and f"{points[0]}/broken/{doses[0]:g}" in rows
-        if beside:
-            for i, point in enumerate(points):
+            if name == "looping" and f"{point}/broken/{doses[0]:g}" in rows:
                 broken = [rows[f"{point}/broken/{dose:g}"]["estimate"] for dose in doses]
                 ax.plot(doses, broken, color=OTHERS[i % len(OTHERS)], ls=(0, (2, 1.5)), lw=0.9, zorder=1)
-        letter(ax, "abcdefgh"[which], f"{measure.label}{'; dashed: broken' if beside else ''}")
+        letter(ax, "abcdefgh"[which], measure.label)
         ax.set_ylim(bottom=0)
     for ax in axes[-1]:
         ax.set_xlabel("lambda_ref")
