@@ -37,9 +37,9 @@ notebooks: .venv/dev
 
 ## lint, import direction, types and every test; lint runs beside the tests, and what it says comes last
 test: .venv/dev
-	@mkdir -p build; ($(LINT)) > build/lint.txt 2>&1 & lint=$$!; \
+	@mkdir -p build; ($(LINT)) > build/lint.txt 2>&1 & lint=$$!; trap 'kill $$lint 2> /dev/null; exit 130' INT TERM; \
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal; tests=$$?; \
-	wait $$lint; lint=$$?; cat build/lint.txt; exit $$((tests + lint > 0))
+	wait $$lint; lint=$$?; cat build/lint.txt; [ $$lint = 0 ] || echo "lint failed: build/lint.txt"; exit $$((tests + lint > 0))
 
 ## the tests that take a moment each
 fast: .venv/dev

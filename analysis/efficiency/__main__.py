@@ -8,6 +8,7 @@ are those of the machine at hand; only the ratios are meant to travel.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,7 @@ from typing import ClassVar
 from analysis.efficiency.lengths import LENGTHS
 from analysis.efficiency.names import IMAGE_TOKENS
 from analysis.telling.pages import tell, with_paragraph
-from probes.command.cli import BadInput, needs_posix, run_cli
+from probes.command.cli import BadInput, needs_posix, one_line, run_cli
 from probes.command.files import write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
@@ -108,6 +109,30 @@ class EfficiencyConfig:
         return tuple(name for word in self.arms for name in word.split(",") if name)
 
 
+def check_arms(small: EfficiencyConfig, names: Sequence[str]) -> None:
+    """Run each method of others for two tokens on a random Llama of little width: what it refuses is told now, not when others were timed.
+
+    Raises
+    ------
+    BadInput : one refuses the model, the prompt, or the way of generating
+    """
+    import torch
+
+    from analysis.efficiency.arms import ARMS, Case, StepClock, arm, read_before
+    from analysis.efficiency.shapes import build
+    from kvsmooth.errors import Unsupported
+
+    model, inputs = build(small)
+    case = Case(model, inputs, 2, read_before(model, inputs) if small.prefilled else None)
+    for name in (name for name in names if name not in ARMS):
+        try:
+            with torch.no_grad():
+                arm(name)(case, StepClock())
+        except Unsupported as error:
+            hint = "" if small.image or "image" not in str(error) else " (--image shows one to the random Llama)"
+            raise BadInput(f"EfficiencyConfig.arms: {name} cannot be timed so: {one_line(error)}{hint}") from error
+
+
 def measure(config: EfficiencyConfig) -> dict:
     """The arms, round after round; the content of the results file."""
     import torch
@@ -119,6 +144,8 @@ def measure(config: EfficiencyConfig) -> dict:
     from analysis.efficiency.shapes import build, smoothed_layers, twin
 
     names, quiet = chosen(config.named), not sys.stderr.isatty()
+    if not config.subject:
+        check_arms(replace(config, hidden=4 * config.heads), names)
     # first: the peak that the system tells of a process starts at that of the process which started it
     peaks = {name: peak_memory(name, config) for name in tqdm(names, desc="peak memory", disable=quiet)} if config.memory else {}
     torch.set_num_threads(config.threads)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BEAMS = 5
 """Of the arm `beams`, and of a method that is a beam search."""
-INSTRUCTION = tuple(range(3, 11))
+INSTRUCTION = (3,) * 8
 """Ids of a disturbing instruction of as many tokens as ICD's first one has."""
 END = 2
 """Id of a token that stands for the end of a text, or of a line."""

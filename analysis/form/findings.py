@@ -7,6 +7,7 @@ from analysis.cells.names import MIX_WORDS
 from analysis.form.measures import MEASURES
 from analysis.form.results import TESTED
 from analysis.form.sentences import FORM, PLACES
+from analysis.published.verdict import is_better
 from analysis.telling.wording import Rows, bracketed, direction, listed, page
 
 PAPER = "kvsmooth"
@@ -23,20 +24,19 @@ def verdict(arms: Sequence[str], rows: Rows) -> str:
     recall = {-1: "falls", 0: "does not clearly change", 1: "rises"}[direction(change["recall"])]
     alike = [arm for arm in others if arm != paper and direction(rows[f"absent/{arm} - {none}"]) == way]
     same = _same([named(arm) for arm in alike], [named(arm) for arm in others if arm not in (paper, *alike)])
-    near = rows[f"{paper}/beyond every line/precision"]
-    further = ", beyond what leaving out gives" if direction(near) > 0 else ", not beyond what leaving out gives" if way < 0 else ""
+    further = ", beyond what leaving out gives" if is_better(rows, paper) else ", not beyond what leaving out gives" if way < 0 else ""
     filled = 100 * rows[f"changed/{paper}"]["estimate"]
     return (
         f"With the sentences fixed, {paper} fills {filled:.0f} % of the places otherwise, with {_WAY[way]} absent objects "
-        f"among the different ones ({bracketed(change['absent'])}){further}, and recall {recall} ({bracketed(change['recall'])}){same}."
+        f"among the different ones ({bracketed(change['absent'])}){same}{further}; recall {recall} ({bracketed(change['recall'])})."
     )
 
 
 def _same(alike: Sequence[str], apart: Sequence[str]) -> str:
-    """Which other arms do as the published dose does, by those that do not where these are few."""
+    """Under which other arms the share of absent objects goes the same way, by those under which it does not where these are few."""
     if len(alike) > 1 and len(apart) < 3:
-        return f"; so does every other arm{f' but {listed(apart)}' if apart else ''}, whatever it guides by"
-    return f"; so {'does' if len(alike) == 1 else 'do'} {listed(alike)}" if alike else ""
+        return f", as under every other arm{f' but {listed(apart)}' if apart else ''}"
+    return f", as under {listed(alike)}" if alike else ""
 
 
 def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
@@ -58,9 +58,9 @@ def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
     quoted = "\n>\n".join(f"> **{arm}.** {texts[0]}" for arm, texts in found["examples"].items() if arm in (arms[0], PAPER) and texts)
     note = (
         f"`python -m analysis.form`. {origin['n']} scenes; shares. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals "
-        "over scenes, of none its level, of the others the change. Asterisk: p below 0.05, behind two distances of either; exchange of the "
-        "arms within scenes, Holm over arms (absent among different objects and recall together, the others together). Places filled "
-        "otherwise are described only."
+        "over scenes, of none its level, of the others the change. Asterisk: p below 0.05, behind two distances of either, the other in "
+        "the same direction; exchange of the arms within scenes, Holm over arms (absent among different objects and recall together, the "
+        "others together). Places filled otherwise are described only."
     )
     return page(verdict(arms, rows), asked, "\n".join(lines), beyond, f"The first scene:\n\n{quoted}" if quoted else "", note)
 
@@ -78,7 +78,7 @@ def summary(arms: Sequence[str], rows: Rows) -> str:
 def _beyond(rows: Rows, arm: str) -> str:
     near = {name: rows[f"{arm}/beyond every line/{name}"] for name in ("chair_s", "precision")}
     told = ", ".join(f"{label} {bracketed(near[name])}" for name, label in (("chair_s", "captions with one"), ("precision", "precision")))
-    return f"{named(arm)}: {told}{' *' if any(direction(row) for row in near.values()) else ''}"
+    return f"{named(arm)}: {told}{' *' if is_better(rows, arm) else ''}"
 
 
 def _cell(rows: Rows, arm: str, none: str, name: str) -> str:

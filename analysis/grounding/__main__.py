@@ -121,8 +121,11 @@ def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     from analysis.grounding.figures import BROKEN, NOTE, draw_all
 
     points, doses = _axes(answer)
-    note, read = NOTE.format(level=answer.level, n=answer.reduced.sizes["image"]), answer.rows.get(f"{points[0]}/broken/0")
-    note += "" if read is None else BROKEN.format(n=read["n"])
+    note, read = (
+        NOTE.format(level=answer.level, n=answer.reduced.sizes["image"]),
+        any(f"{point}/broken/0" in answer.rows for point in points),
+    )
+    note += BROKEN if read else ""
     return {name: (made, note) for name, made in draw_all(points, doses, answer.rows).items()}
 
 

@@ -42,22 +42,24 @@ def paragraph(points: Sequence[str], doses: Sequence[float], rows: Rows, found: 
         f"{origin['n']} scenes at each dose (the paper's rule, greedy, at most {origin['config']['max_new_tokens']} tokens). What is "
         "lowered by a text that repeats itself or says less is no better seeing: repetition, length and recall stand beside CHAIR."
     )
-    read = rows.get(f"{points[0]}/broken/0")
-    shown = {name: MEASURES[name].label for name in SHOWN} | (READ if read is not None else {})
+    read = [row["n"] for point in points if (row := rows.get(f"{point}/broken/0")) is not None]
+    shown = {name: MEASURES[name].label for name in SHOWN} | (READ if read else {})
     lines = [f"| point | lambda_ref | {' | '.join(shown.values())} |", "|---" * (len(shown) + 2) + "|"]
     for point in points:
         for dose in doses:
-            cells = [bracketed(rows[f"{point}/{name}/{dose:g}"]) for name in shown]
+            found_here = [rows.get(f"{point}/{name}/{dose:g}") for name in shown]
+            cells = ["–" if row is None else bracketed(row) for row in found_here]
             lines.append(f"| {point} | {signed(dose) if dose else '0'} | {' | '.join(cells)} |")
     note = (
         f"`python -m analysis.grounding`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; tests: "
         "exchange of the arms within images, CHAIR by max-T over doses, points and both measures, the rest by Holm. "
         "Figure: `figures/emoji/grounding/`."
     )
-    if read is not None:
+    if read:
         note += (
-            f" NLL and broken: of the first {read['n']} captions, read by a language model that saw no image; broken are those that loop "
-            "or cost it more a token than 99 in 100 of the same point's without smoothing."
+            f" NLL and broken, by Holm at each point: of {listed([f'{n}' for n in sorted({*read})])} captions of each cell, read by a "
+            "language model that saw no image; broken are those that loop or cost it more a token than 99 in 100 of the same point's "
+            "without smoothing."
         )
     return page(verdict(points, doses, rows), asked, "\n".join(lines), note)
 

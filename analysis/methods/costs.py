@@ -6,18 +6,32 @@ from pathlib import Path
 from typing import Any
 
 from analysis.methods.trial import NONE
+from probes.command.cli import BadInput
 
 COSTS = Path("figures/efficiency/methods.json")
 """The results of the command that docs/methods.md names; in a folder without them tables tell no cost."""
+AGAIN = "make it with the command in docs/methods.md"
 
 
 def costs(beams: int) -> Mapping[str, float]:
     """By method, processor time of a call / that of plain decoding, or of beam search where arms search; empty without results."""
     if not COSTS.is_file():
         return {}
-    ratios: Mapping[str, float] = json.loads(COSTS.read_text(encoding="utf-8"))["ratios"]
+    ratios: Mapping[str, float] = _measured()["ratios"]
     control = ratios.get("plain" if beams == 1 else "beams")
-    return {} if control is None else {NONE: 1.0, **{name: ratio / control for name, ratio in ratios.items()}}
+    return {NONE: 1.0, **{name: ratio / control for name, ratio in ratios.items()}} if control else {}
+
+
+def _measured() -> Mapping[str, Any]:
+    try:
+        found = json.loads(COSTS.read_text(encoding="utf-8"))
+        told = {"parameters": float(found["parameters"]), "ratios": {name: float(ratio) for name, ratio in found["ratios"].items()}}
+        image = found["provenance"]["config"]["image"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{COSTS}: cannot be read ({type(error).__name__}); {AGAIN}, or remove it.") from error
+    if not image:
+        raise BadInput(f"{COSTS}: is not of the random Llama that reads an image; {AGAIN}.")
+    return told
 
 
 def cell(spent: Mapping[str, float], arm: str) -> str:
@@ -28,7 +42,7 @@ def cell(spent: Mapping[str, float], arm: str) -> str:
 
 def note(beams: int) -> str:
     """What the column says, in a sentence."""
-    found: Mapping[str, Any] = json.loads(COSTS.read_text(encoding="utf-8"))
+    found = _measured()
     beside = "decoding without a method" if beams == 1 else "beam search without a method"
     return (
         f" Time: of the processor, as a ratio to {beside}, of a random Llama of {found['parameters'] / 1e6:.0f} M parameters with each "

@@ -56,14 +56,15 @@ def verdict(rows: Rows, arm: str, baseline: str) -> Verdict:
     """The verdict on an arm, from the rows of the results file."""
     change = {name: rows[f"{arm} - {baseline}/{name}"] for name in ("chair_s", "chair_i", "recall", "repeated_4grams", "looping")}
     parts = [
-        part for part, there in zip(PARTS, (_better(rows, arm), direction(change["recall"]) < 0, _repeats(change)), strict=True) if there
+        part for part, there in zip(PARTS, (is_better(rows, arm), direction(change["recall"]) < 0, _repeats(change)), strict=True) if there
     ]
     moved = {direction(change["chair_s"]), direction(change["chair_i"])} - {0}
     kind = RAISES if moved == {1} else NOT_LOWER if moved != {-1} else UNTOLD if not parts else parts[0] if len(parts) == 1 else MIXTURE
     return Verdict(kind, tuple(parts), _shares([rows[f"{arm} - {baseline}/{part}/chair_i"]["estimate"] for part in PARTS]))
 
 
-def _better(rows: Rows, arm: str) -> bool:
+def is_better(rows: Rows, arm: str) -> bool:
+    """Whether an arm lies beyond every omission line: it sees better than saying less would let it."""
     apart = {name: rows[f"{arm}/beyond every line/{name}"] for name in ("chair_s", "precision")}
     way = {"chair_s": -1, "precision": 1}
     return any(direction(apart[name]) == way[name] for name in way) and all(apart[name]["estimate"] * way[name] > 0 for name in way)

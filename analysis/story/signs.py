@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import NONE
 from analysis.mechanism.findings import has_signature
-from analysis.published.verdict import BETTER, NOT_LOWERING
+from analysis.published.verdict import BETTER, NOT_LOWERING, is_better
 from analysis.story.results import RealLog, SubjectResults
 from analysis.telling.wording import direction
 
@@ -32,8 +32,8 @@ def controls_of(subject: SubjectResults) -> list[str]:
 
 
 def form_beyond(subject: SubjectResults, arm: str = PAPER) -> bool:
-    """Whether an arm's choice of objects lies beyond every omission line in precision, where the sentences are given."""
-    return direction(subject.form.get(f"{arm}/beyond every line/precision")) > 0
+    """Whether an arm's choice of objects lies beyond every omission line, where the sentences are given."""
+    return f"{arm}/beyond every line/precision" in subject.form and is_better(subject.form, arm)
 
 
 def form_alike(subject: SubjectResults) -> list[str]:

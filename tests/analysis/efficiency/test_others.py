@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from analysis.efficiency.__main__ import EfficiencyConfig
+from analysis.efficiency.__main__ import EfficiencyConfig, measure
 from analysis.efficiency.arms import Case, StepClock, arm
 from analysis.efficiency.others import BEAMS
 from analysis.efficiency.shapes import build
@@ -29,3 +29,16 @@ def test_every_method_can_be_an_arm(name):
 def test_what_is_no_arm_is_refused_with_all_that_are():
     with pytest.raises(BadInput, match=r"there is no arm 'quick'; choose from plain, .*, beams, image_bias, .*, deco"):
         arm("quick")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"arms": ("pai",)}, r"arms: pai cannot be timed so: pai changes .* \(--image shows one"),
+        ({"arms": ("deco", "opera"), "prefilled": True}, "arms: opera cannot be timed so: opera goes back on a cache of its own"),
+    ],
+)
+def test_what_a_method_refuses_is_told_before_anything_is_timed(options, why):
+    few = {"prompt_tokens": 12, "new_tokens": 3, "rounds": 1, "hidden": 32, "layers": 6, "heads": 2, "vocabulary": 64, "memory": False}
+    with pytest.raises(BadInput, match=why):
+        measure(EfficiencyConfig(**few, **options))

@@ -106,13 +106,27 @@ def test_broken_captions_loop_or_cost_more_than_the_point_s_own_without_smoothin
     found = {"provenance": {"n": 12, "config": {"level": 0.95, "max_new_tokens": 160}}}
     page = paragraph(POINTS, DOSES, as_read(told), found)
     assert "| NLL (nat a token) | broken |" in page
-    assert "NLL and broken: of the first 8 captions" in page
+    assert "NLL and broken, by Holm at each point: of 8 captions of each cell" in page
     with house():
         (made,) = draw_all(POINTS, DOSES, as_read(told)).values()
     (dashed,) = [
         line for line in made.axes[list(MEASURES).index("looping")].lines if line.get_linestyle() == "--" and 1 in line.get_ydata()
     ]
     assert dashed.get_ydata().tolist() == [1 / 8, 1 / 8, 1]
+
+
+def test_a_point_of_which_no_caption_could_be_read_has_none_of_its_fluency(reduced):
+    nll = np.full((2, 3, 12), 2.0, dtype=np.float32)
+    for gone, there in ((0, "last"), (1, "early")):
+        some = nll.copy()
+        some[gone] = np.nan
+        read = reduced.assign(nll=(("point", "dose", "image"), some), nll_shuffled=(("point", "image"), np.full((2, 12), 8.0)))
+        told = as_read({row.name: row for row in results(read)})
+        lines = paragraph(POINTS, DOSES, told, {"provenance": {"n": 12, "config": {"level": 0.95, "max_new_tokens": 160}}}).splitlines()
+        assert {line.endswith("| – | – |") for line in lines if line.startswith(f"| {POINTS[gone]} ")} == {True}
+        assert not any(line.endswith("| – | – |") for line in lines if line.startswith(f"| {there} "))
+        with house():
+            draw_all(POINTS, DOSES, told)
 
 
 def as_read(rows):

@@ -2,9 +2,16 @@
 
 import json
 
-from analysis.methods.costs import COSTS, cell, costs
+import pytest
 
-MEASURED = {"parameters": 98_000_000, "ratios": {"plain": 1.0, "pai": 1.25, "beams": 4.0, "opera": 20.0}}
+from analysis.methods.costs import COSTS, cell, costs
+from probes.command.cli import BadInput
+
+MEASURED = {
+    "parameters": 98_000_000,
+    "provenance": {"config": {"image": True}},
+    "ratios": {"plain": 1.0, "pai": 1.25, "beams": 4.0, "opera": 20.0},
+}
 
 
 def measured_in(folder):
@@ -19,3 +26,29 @@ def test_a_cost_is_a_ratio_to_what_the_arm_without_a_method_does(tmp_path, monke
     assert costs(1)["pai"] == 1.25
     assert costs(5) == {"none": 1.0, "plain": 0.25, "pai": 0.3125, "beams": 1.0, "opera": 5.0}
     assert [cell(costs(1), arm) for arm in ("none", "pai x0.125", "vcd x1")] == ["1.00", "1.25", "–"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"ratios": ', "cannot be read (JSONDecodeError)"),
+        ("[]", "cannot be read (TypeError)"),
+        ("{}", "cannot be read (KeyError)"),
+        (json.dumps({**MEASURED, "ratios": {"plain": None}}), "cannot be read (TypeError)"),
+        (json.dumps({**MEASURED, "provenance": {"config": {"image": False}}}), "is not of the random Llama that reads an image"),
+    ],
+)
+def test_results_that_cannot_be_believed_are_refused_in_one_line(content, why, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    measured_in(tmp_path)
+    COSTS.write_text(content)
+    with pytest.raises(BadInput) as error:
+        costs(1)
+    assert str(error.value).startswith(f"{COSTS}: {why}")
+
+
+def test_without_its_control_there_is_no_cost(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    measured_in(tmp_path)
+    COSTS.write_text(json.dumps({**MEASURED, "ratios": {"pai": 1.2}}))
+    assert costs(1) == costs(5) == {}

@@ -155,6 +155,9 @@ def test_real_captions_of_the_same_method_stand_beside_it(tmp_path, monkeypatch)
     change = 100 * rows["pai x1 - none/chair_s"]["estimate"]
     assert line == f"| `pai` | sees better ({signed(change)}) | M-7B: says less (−10.0, −12.0); M-7B: does not lower CHAIR (−11.0) |"
     assert line in paragraph(rows, found)
+    REAL.write_text("{}")
+    with pytest.raises(BadInput, match=r"published\.json: cannot be read \(KeyError\)"):
+        beside_real(rows, found)
 
 
 def test_every_log_s_method_is_one_of_kvsmooth_baselines():

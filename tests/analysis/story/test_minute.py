@@ -57,7 +57,8 @@ def test_saying_less_and_the_controls_of_fixed_sentences_are_set_against_it():
     alike = replace(one, form=form_rows({"constant:rate=0.6": -0.08}))
     said = "with the sentences fixed, its choice of objects holds fewer absent ones on emoji, not shown to be beyond leaving out"
     assert rivals([alike]).endswith(f"{said}, and so it does under every control.")
-    beyond = {"kvsmooth/beyond every line/precision": {"estimate": 0.1, "p_adjusted": 0.001}}
+    near = "kvsmooth/beyond every line"
+    beyond = {f"{near}/precision": {"estimate": 0.1, "p_adjusted": 0.001}, f"{near}/chair_s": {"estimate": -0.1, "p_adjusted": 0.2}}
     assert "absent ones on emoji, beyond leaving out on emoji, and so" in rivals([replace(alike, form=alike.form | beyond)])
     below = told(one, **{line: (-0.1, False)})
     assert rivals([below]) == f"The published dose is not shown to lower CHAIR_s further than {against} on emoji."

@@ -165,7 +165,8 @@ def test_what_is_said_in_fixed_sentences_is_told_with_the_controls_that_do_the_s
     assert "75.0 %); so it is under 1 of 2 controls; on smollm2 " in said
     assert "on smollm2 not clearly fewer or more of" in said
     turning = form_rows({"constant:rate=0.6": -0.08, "kvsmooth:mix=norm_preserving": -0.05})
-    turning |= {"kvsmooth:mix=norm_preserving/beyond every line/precision": {"estimate": 0.1, "p_adjusted": 0.001}}
+    near = "kvsmooth:mix=norm_preserving/beyond every line"
+    turning |= {f"{near}/precision": {"estimate": 0.1, "p_adjusted": 0.2}, f"{near}/chair_s": {"estimate": -0.1, "p_adjusted": 0.001}}
     said = form([subject((0.3, 0.1), chosen=0.0, form=turning)])
     assert said.endswith("; so it is under 2 of 2 controls, beyond what leaving out gives under turning alone.")
 
