@@ -99,6 +99,8 @@ def _several(beside: Sequence[tuple[str, int, int]]) -> str:
     """Of subjects, how many of how many controls."""
     if all(alike == controls for _, alike, controls in beside):
         return "every control"
+    if len(beside) > 1 and len({(alike, controls) for _, alike, controls in beside}) == 1:
+        return f"{beside[0][1]} of {beside[0][2]} controls on each"
     return listed([f"{alike} of {controls} controls on {name}" for name, alike, controls in beside])
 
 

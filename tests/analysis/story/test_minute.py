@@ -64,6 +64,7 @@ def test_saying_less_and_the_controls_of_fixed_sentences_are_set_against_it():
     assert rivals([below]) == f"The published dose is not shown to lower CHAIR_s further than {against} on emoji."
     apart = replace(one, form=form_rows({"constant:rate=0.6": -0.08, "image_bias:strength=1": 0.0}))
     assert rivals([apart]).endswith(f"{said}, and so it does under 1 of 2 controls on emoji.")
+    assert rivals([apart, replace(apart, name="smollm2")]).endswith(", and so it does under 1 of 2 controls on each.")
     assert rivals([replace(one, form=form_rows({}))]).endswith(f"{said}.")
     assert "with the sentences fixed" not in rivals([replace(one, form=form_rows({}, paper=0.0))])
 
