@@ -35,9 +35,9 @@ def _measured() -> Mapping[str, Any]:
 
 
 def cell(spent: Mapping[str, float], arm: str) -> str:
-    """What stands in the table: of an arm at any strength, what its method costs at its defaults."""
+    """What stands in the table: of an arm at any strength, what its method costs at its defaults; to a digit, as intervals are wide."""
     ratio = spent.get(arm.partition(" x")[0])
-    return "–" if ratio is None else f"{ratio:.2f}"
+    return "–" if ratio is None else f"{ratio:.1f}"
 
 
 def note(beams: int) -> str:

@@ -129,7 +129,7 @@ def test_the_page_tells_costs_beside_the_verdict_and_nothing_where_none_were_mea
     measured_in(tmp_path)
     told = paragraph(by_name(found["results"]), found)
     (line,) = [line for line in told.splitlines() if line.startswith("| **pai x1** |")]
-    assert line.split(" | ")[-2] == "1.25"
+    assert line.split(" | ")[-2] == "1.2"
     assert "as a ratio to decoding without a method, of a random Llama of 98 M parameters" in told
 
 
