@@ -121,11 +121,8 @@ def figures(answer: QuestionOutcome) -> "dict[str, tuple[Figure, str]]":
     from analysis.grounding.figures import BROKEN, NOTE, draw_all
 
     points, doses = _axes(answer)
-    note, read = (
-        NOTE.format(level=answer.level, n=answer.reduced.sizes["image"]),
-        any(f"{point}/broken/0" in answer.rows for point in points),
-    )
-    note += BROKEN if read else ""
+    note = NOTE.format(level=answer.level, n=answer.reduced.sizes["image"])
+    note += BROKEN if any(f"{point}/broken/0" in answer.rows for point in points) else ""
     return {name: (made, note) for name, made in draw_all(points, doses, answer.rows).items()}
 
 
