@@ -14,7 +14,7 @@ NOTE = (
     "Lines: ratios of sums over the same {n} images, greedy; bands: {level:.4g} % cluster BCa interval over images.\n"
     "Filled: corrected p < 0.05 against none, exchange of arms within images; CHAIR by max-T over points, doses and both, else Holm."
 )
-BROKEN = " f, dashed: broken, of the first ones."
+BROKEN = " f, dashed: broken, of the captions that a language model read."
 MARKERS = "os^D"
 Rows = Mapping[str, Mapping[str, Any]]
 
