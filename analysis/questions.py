@@ -42,7 +42,7 @@ class QuestionCommand:
 
 RECORDED: dict[str, Any] = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
-    "drift": QuestionCommand(**RECORDED, page="findings.md"),
+    "drift": QuestionCommand(**RECORDED, page="findings.md", trial={"--fluent": "10"}),
     "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
     "mediation": QuestionCommand(store="mediation", page="findings.md", most=200, trial_part=1 / 3),
     "logits": QuestionCommand(**RECORDED, page="findings.md"),

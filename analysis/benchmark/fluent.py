@@ -15,7 +15,7 @@ from analysis.benchmark.planning import BenchmarkRun, usable
 from analysis.benchmark.store import AnswerLine
 from analysis.metrics.metric import Record
 from analysis.stats.rows import Row
-from probes.command.cli import BadInput, Notice, one_line
+from probes.command.cli import BadInput, Notice
 
 if TYPE_CHECKING:
     from analysis.language.kept import Reader
@@ -168,14 +168,10 @@ def _unread(records: "Mapping[str, Sequence[FluencyRecord]]") -> list[str]:
 
 def _why_not(run: BenchmarkRun) -> str:
     """Why captions cannot be read; "" if they can."""
-    from probes.subjects.smollm2.base import gguf_file
+    from analysis.language.reading import unreadable
 
     if BASELINE not in [one.name for one in run.methods]:
         return (
             f"what is broken is told by the captions of {BASELINE}, which is not among the methods; add it to --methods, or give --fluent 0"
         )
-    try:
-        gguf_file()
-    except BadInput as error:
-        return f"{one_line(error).removeprefix('subject smollm2: ')}; or give --fluent 0"
-    return ""
+    return unreadable()

@@ -16,6 +16,7 @@ from analysis.question.recordings import KEPT, RecordingsConfig, recordings_of
 from analysis.telling.pages import PAGE
 from probes.command.cli import run_cli
 from probes.command.strict_json import as_json
+from probes.options import check_not_negative
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +45,13 @@ class DriftConfig(RecordingsConfig):
     """the page that gets the paragraph"""
     annotations: Path | None = None
     """objects of the images of --image-folder, in COCO's instances format, for CHAIR of the captions; a bundled subject brings its own"""
+    fluent: int | None = None
+    """free captions of each arm that the packaged language model reads, the first ones, where captions are scored; 0: none; left out:
+    50, or none where it is not installed"""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_not_negative(self, "fluent")
 
 
 def main(config: DriftConfig) -> None:
@@ -53,16 +61,20 @@ def main(config: DriftConfig) -> None:
 
 def measure(config: DriftConfig) -> xr.Dataset:
     """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
+    from analysis.drift.fluent import caption_fluency, how_many
     from analysis.drift.reduce import reduce
 
     known = config.image_folder is None or config.annotations is not None  # images of one's own may come without their objects
     seen = shown(config, config.annotations) if known else None
+    fluent = how_many(config.fluent) if seen is not None else 0
     recordings = recordings_of(config, items=None if seen is None else seen.items)
     reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)
     if seen is not None:
         from analysis.captions.counts import caption_counts
 
         reduced["caption_counts"] = caption_counts(recordings["free"]["caption"], seen.annotations)
+    if fluent:
+        reduced = reduced.merge(caption_fluency(recordings["free"]["caption"], fluent, config.seed))
     return reduced.assign_attrs(analysis=as_json(made_by(config)), examples=as_json(examples(recordings["free"])))
 
 
@@ -76,12 +88,15 @@ def test(reduced: xr.Dataset, config: DriftConfig, checksum: str) -> str:
     """The text of the results file; `checksum` is that of the file of reduced data."""
     from analysis.captions.counts import caption_rows
     from analysis.drift.curves import curves, map_cells, map_steps, rates
+    from analysis.drift.fluent import free_rows
     from analysis.drift.results import results
     from analysis.stats.rows import as_json as results_json
 
     rows = results(reduced, seed=config.seed, level=config.level)
     if "caption_counts" in reduced:
         rows += caption_rows(reduced["caption_counts"], seed=config.seed, level=config.level)
+    if "nll" in reduced:
+        rows += free_rows(reduced, seed=config.seed, level=config.level)
     return results_json(
         rows,
         QUESTION.origin(reduced, config, checksum, own=("units",)),

@@ -65,6 +65,8 @@ _CAPTIONS = {
     "distinct_2": "distinct-2",
     "echoes": "objects named again at once, share of mentions",
     "looping": "looping captions, share",
+    "broken": "broken captions, share",
+    "nll": "NLL of a caption, nat a token",
 }
 _ENTROPY = {-1: "row entropy is lower", 0: "row entropy is not clearly different", 1: "row entropy is higher"}
 _MASS = {
@@ -166,7 +168,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
     note = (
         f"`python -m analysis.drift`. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa interval over images; n: images; p: "
         "sign flip over images, Holm over the outcomes of the first table; of captions: exchange of the arms within images, Bonferroni "
-        "over their measures. The other tables are exploratory. "
+        f"over their measures. {_read(rows)}The other tables are exploratory. "
         f"{_left_out(found.get('exclusions', {}))}Figures: `figures/emoji/drift/`."
     )
     calm = "An angle of 1.57 rad is a right one. A calmer path would make the angle from one step to the next smaller."
@@ -205,6 +207,18 @@ def _free(rows: Rows) -> str:
     levels = {name: {arm: rows[f"free/{name}/{arm}"]["estimate"] for arm in (CONTROL, TREATED)} for name in captions(rows)}
     both = {name: {**row, "effect": levels[name]} for name, row in captions(rows).items()}
     return _arms(both, "free captions", _CAPTIONS, True)
+
+
+def _read(rows: Rows) -> str:
+    """What broken captions are, and of how many; "" where none was read."""
+    if (row := rows.get(f"free/broken/{CONTROL}")) is None:
+        return ""
+    shuffled = rows[f"free/broken/{CONTROL}, words shuffled"]["estimate"]
+    return (
+        f"NLL: under a language model that saw no image, of the first {row['n']} captions of each arm. Broken: of these, those that "
+        "loop or whose NLL lies above that of 99 in 100 without smoothing; of captions with their words "
+        f"shuffled it finds {100 * shuffled:.0f} %. "
+    )
 
 
 def _left_out(exclusions: Mapping[str, Any]) -> str:

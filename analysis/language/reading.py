@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.language.fluency import fluency, shuffled
+from probes.command.cli import BadInput, one_line
 
 if TYPE_CHECKING:
     from analysis.language.models import LanguageModel
 
 UNITS = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
+
+
+def unreadable() -> str:
+    """Why the packaged language model cannot read, and what to do; "" if it can."""
+    from probes.subjects.smollm2.base import gguf_file
+
+    try:
+        gguf_file()
+    except BadInput as error:
+        return f"{one_line(error).removeprefix('subject smollm2: ')}; or give --fluent 0"
+    return ""
 
 
 def first_captions(read: "LanguageModel", texts: Mapping[str, Sequence[str]], most: int, seed: int) -> dict[str, tuple]:
