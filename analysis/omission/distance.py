@@ -65,24 +65,24 @@ def distance_rows(
     ----------
     arms : by name, the arm's counts and the lines of its baseline, on the same images in the same order
     """
-    rows, columns, nearest = [], [], []
-    for name, (arm, lines) in arms.items():
-        each = [distance_statistic(arm, line) for line in lines]
-        found = cluster_bca(_with_nearest(each), len(arm), level=level, seed=seed)
-        columns += [pseudo_values(statistic, len(arm)) for statistic in each]
+    if not arms:
+        return []
+    images, rows = len(next(iter(arms.values()))[0]), []
+    found = cluster_bca(_of_all(arms, images), images, level=level, seed=seed)
+    columns = pseudo_values(_of_all(arms, images), images)
+    for name, (_, lines) in arms.items():
         told = [(f"beyond {line.rule} {line.unit}", {"rule": line.rule, "dropped": line.unit}) for line in lines]
         names = [(*one, measure) for one in told for measure in (*COMPARED, "share")]
         names += [(EVERY, {"rule": "every line"}, measure) for measure in COMPARED] if len(lines) > 1 else []
-        for i, (title, where, measure) in enumerate(names):
+        for title, where, measure in names:
+            i = len(rows)
             limits = (float(found.low[i]), float(found.high[i]))
             about = {"arm": name, "measure": measure, **where}
             told_of: dict[str, Any] = {"where": about, "reason": found.reason[i], "role": "descriptive"}
-            rows.append(Row(f"{name}/{title}/{measure}", float(found.estimate[i]), "1", len(arm), limits, **told_of))
-    if not rows:
-        return []
-    for k, measure in enumerate(COMPARED):
-        p, corrected = sign_flip(np.stack([column[:, k] for column in columns], axis=1), seed=seed)
+            rows.append(Row(f"{name}/{title}/{measure}", float(found.estimate[i]), "1", images, limits, **told_of))
+    for measure in COMPARED:
         single = [i for i, row in enumerate(rows) if row.where["measure"] == measure and "dropped" in row.where]
+        p, corrected = sign_flip(columns[:, single], seed=seed)
         size = family_size(corrected)
         for at, own, adjusted in zip(single, p, corrected, strict=True):
             tested: dict[str, Any] = {
@@ -114,16 +114,22 @@ def _every(rows: Sequence[Row], single: Sequence[int], arm: str, measure: str) -
     return max(p) if all(better(measure, row.estimate) for row in own) else 1.0
 
 
-def _with_nearest(each: Sequence[Statistic]) -> Statistic:
-    """The values of each line one after the other, and behind them, of several lines, those of the nearest."""
+def _of_all(arms: Mapping[str, tuple[Float[np.ndarray, "image count"], Sequence[Line]]], images: int) -> Statistic:
+    """Statistic: by arm the values of each of its lines one after the other, and behind them, of several lines, those of the nearest."""
+    every = {id(line): line for _, lines in arms.values() for line in lines}  # what several arms share is weighed once
 
     def of(drawn: np.ndarray) -> np.ndarray:
-        values = np.stack([statistic(drawn) for statistic in each])
-        flat = values.reshape(-1, *values.shape[2:])
-        if len(each) == 1:
-            return flat
-        near = [(np.min if name == "precision" else np.max)(values[:, k], axis=0) for k, name in enumerate(COMPARED)]
-        return np.concatenate([flat, np.stack(near)])
+        weight, found = multiplicity_of_images(drawn, images), []
+        curves = {key: _curve(line, weight) for key, line in every.items()}
+        for arm, lines in arms.values():
+            own = _own(arm, lines, weight)
+            each = [_apart(own, line, curves[id(line)]) for line in lines]
+            values = np.moveaxis(np.stack(each), -1, 1)
+            found.append(values.reshape(-1, *values.shape[2:]))
+            if len(lines) > 1:
+                near = [(np.min if name == "precision" else np.max)(values[:, k], axis=0) for k, name in enumerate(COMPARED)]
+                found.append(np.stack(near))
+        return np.concatenate(found)
 
     return of
 
@@ -132,15 +138,31 @@ def _distances(
     arm: Float[np.ndarray, "image count"], line: Line, weight: Float[np.ndarray, "*draw image"]
 ) -> Float[np.ndarray, "*draw quantity"]:
     """Arm less line at the arm's recall, of weighted sums over images; the share kept last."""
-    if arm.shape != line.counts.shape[1:] or arm.shape[1] != len(COUNTS):
-        raise ValueError(f"the arm's counts must be those of the line's images, {line.counts.shape[1:]}; got {arm.shape}.")
-    own = measures(weight @ arm)
-    grid = np.asarray(line.shares)
-    flat = np.moveaxis(line.counts, 0, 1).reshape(len(arm), -1)
-    curve = measures((weight @ flat).reshape(*weight.shape[:-1], len(grid), len(COUNTS)))
+    return _apart(_own(arm, [line], weight), line, _curve(line, weight))
+
+
+def _own(
+    arm: Float[np.ndarray, "image count"], lines: Sequence[Line], weight: Float[np.ndarray, "*draw image"]
+) -> Float[np.ndarray, "*draw measure"]:
+    """The arm's own measures, once it is sure that these are lines of its images."""
+    for line in lines:
+        if arm.shape != line.counts.shape[1:] or arm.shape[1] != len(COUNTS):
+            raise ValueError(f"the arm's counts must be those of the line's images, {line.counts.shape[1:]}; got {arm.shape}.")
+    return measures(weight @ arm)
+
+
+def _curve(line: Line, weight: Float[np.ndarray, "*draw image"]) -> Float[np.ndarray, "*draw share measure"]:
+    flat = np.moveaxis(line.counts, 0, 1).reshape(line.counts.shape[1], -1)
+    return measures((weight @ flat).reshape(*weight.shape[:-1], len(line.shares), len(COUNTS)))
+
+
+def _apart(
+    own: Float[np.ndarray, "*draw measure"], line: Line, curve: Float[np.ndarray, "*draw share measure"]
+) -> Float[np.ndarray, "*draw quantity"]:
+    """Own measures less those of the line's curve at the same recall; the share kept last."""
     reach = curve[..., _RECALL]
     above, part = _place(own[..., _RECALL], reach)
-    quantities = np.concatenate([curve[..., [MEASURES.index(name) for name in COMPARED]], _filled(grid, curve)], axis=-1)
+    quantities = np.concatenate([curve[..., [MEASURES.index(name) for name in COMPARED]], _filled(np.asarray(line.shares), curve)], axis=-1)
     low, high = (np.take_along_axis(quantities, at[..., None, None], -2)[..., 0, :] for at in (above - 1, above))
     at_equal = np.where(part[..., None] == 1, high, low + part[..., None] * (high - low))
     values = own[..., [MEASURES.index(name) for name in COMPARED]] - at_equal[..., :-1]
