@@ -37,17 +37,27 @@ def perform(config: AblationConfig) -> None:
 def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     """Run the cells that are missing and reduce all that are finished; with one line on each that failed."""
     from analysis.ablation.plans import crossed, planned
-    from analysis.cells.gather import gathered
+    from analysis.ablation.rivals import variables
+    from analysis.cells.gather import finished
+    from analysis.cells.reduce import reduced
+    from analysis.language.models import PACKAGED, language_model
+    from analysis.language.reading import how_many
 
-    return gathered(config, lambda setting: crossed(config.lists, setting) if config.lists else planned(config.plan, setting))
+    fluent = how_many(config.fluent)
+    ran = finished(config, lambda setting: crossed(config.lists, setting) if config.lists else planned(config.plan, setting))
+    held = reduced(ran.cells, ran.results, ran.images, ran.truth, ran.origin)
+    read = language_model(PACKAGED) if fluent else None
+    return held.merge(variables(ran, read, fluent, config.seed)), ran.failed
 
 
 def compare(held: xr.Dataset, config: AblationConfig, checksum: str) -> str:
     """The text of the results file."""
     from analysis.ablation.compare import results
+    from analysis.ablation.rivals import rival_rows
     from analysis.stats.rows import as_json
 
     rows = results(Arms.of(held), level=config.level, seed=config.seed, margin=config.margin_f1)
+    rows += rival_rows(held, level=config.level, seed=config.seed)
     cells = [
         {**cell, "seconds": float(seconds)} for cell, seconds in zip(json.loads(held.attrs["cells"]), held["seconds"].values, strict=True)
     ]

@@ -31,6 +31,9 @@ class AblationConfig(CellsConfig):
     """page whose text and tables are written, where there is such a file"""
     plan: str = "full"
     """full, or of ladder, places, dose, layers, detectors, first_token, options (as ladder,dose); lists below make one of their own"""
+    fluent: int | None = None
+    """captions of each cell that the packaged language model reads, the first ones; 0: none; left out: 50, or none where it is not
+    installed"""
     detectors: tuple[str, ...] = ()
     """list to cross: sink detectors, own ones as module:Class; python -m kvsmooth names them, and the policies and mixes"""
     policies: tuple[str, ...] = ()
@@ -56,7 +59,7 @@ class AblationConfig(CellsConfig):
         super().__post_init__()
         check_rates(self, "lambdas")
         check_positive(self, "windows")
-        check_not_negative(self, "margins")
+        check_not_negative(self, "margins", "fluent")
         self._check_names("plan", tuple(self.plan.split(",")) if self.plan != "full" else (), PLAN_NAMES[1:])
         self._check_names("places", self.places, PLACES)
         if self.detectors or self.policies or self.mixes or self.timings or self.ropes:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.ablation.panels import LABELS
+from analysis.ablation.rivals_told import rivals_bullet
 from analysis.ablation.verdict import GUIDED
 from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.question.question import by_name
@@ -44,6 +45,7 @@ def shown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> l
         "Layers": moved(rows, families.get("layers", [])),
         "Detectors in the entropy's place": moved(rows, detectors),
         "Options": moved(rows, families.get("options", [])),
+        "Broken text, and leaving out": rivals_bullet(rows, [cell["name"] for cell in found["cells"]]),
     }
     return [f"* **{title}.** {text}" for title, text in made.items() if text]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.ablation.controls import shown
 from analysis.ablation.panels import LABELS, Rows, passes
+from analysis.ablation.rivals_told import rivals_table
 from analysis.ablation.verdict import verdict
 from analysis.cells.names import BASELINE, PAPER
 from analysis.question.question import by_name
@@ -45,6 +46,7 @@ def markdown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
     controls = [cell["name"] for cell in found["cells"] if cell["family"] == "ladder" and cell["name"] != PAPER]
     if controls:
         lines += ["", "### KVSmooth minus each control", "", *_differences(rows, [(PAPER, name) for name in controls], "KVSmooth minus")]
+    lines += rivals_table(rows, names)
     lines += _effects(rows)
     return "\n".join([*lines, "", *_time(found)])
 

@@ -6,16 +6,11 @@ from typing import Any
 
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
+from analysis.cells.parts import PLACES, span
 from analysis.cells.plan_setting import PlanSetting
 from kvsmooth.sinks import SINKS
 
 REAL_TIME = ("prompt", "before", "step")
-PLACES = {
-    "both": {},
-    "keys": {"values": False},
-    "values": {"keys": False},
-    "output": {"keys": False, "values": False, "output": True},
-}
 
 
 def always() -> list[Cell]:
@@ -123,13 +118,6 @@ def crossed(lists: Mapping[str, Sequence[Any]], setting: PlanSetting) -> list[Ce
             cells[cell.source.name] = cell.source
             known.append(cell.source.options)
     return list(cells.values())
-
-
-def span(layers: Sequence[int]) -> str:
-    """Layers as "3-10", or as numbers where they do not follow each other."""
-    if len(layers) > 1 and list(layers) == list(range(layers[0], layers[-1] + 1)):
-        return f"{layers[0]}-{layers[-1]}"
-    return " ".join(map(str, layers))
 
 
 def band(text: str, layers: int) -> list[int]:

@@ -8,7 +8,7 @@ import xarray as xr
 
 def encoding(data: xr.Dataset) -> dict[str, dict[str, Any]]:
     """Compressed without loss, but for the few numbers that every cell has one of."""
-    return {name: {"zlib": True, "complevel": 9, "shuffle": True} for name in ("counts", "absent", "word")}
+    return {str(name): {"zlib": True, "complevel": 9, "shuffle": True} for name in data.data_vars if name != "seconds"}
 
 
 def checked(data: xr.Dataset) -> xr.Dataset:

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from analysis.captions.measures import MEASURES, interval_of, ratios, weights
 from analysis.dose.controls import CONTROLS
 from analysis.dose.findings import CHOSEN, NONE
-from analysis.dose.fluency import fluency_rows
 from analysis.dose.grammar import grammar_rows
+from analysis.language.paired import fluency_rows
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.stored import lines_of

@@ -12,7 +12,7 @@ RECALL_LOSS = 0.02
 LOOPING_RISE = 0.02
 """Looping captions may rise by that much, a share of captions."""
 BROKEN_RISE = 0.02
-"""And broken ones, those that loop or that a language model finds improbable (`analysis.dose.fluency`)."""
+"""And broken ones, those that loop or that a language model finds improbable (`analysis.language.paired`)."""
 _AT = {name: i for i, name in enumerate(MEASURES)}
 
 

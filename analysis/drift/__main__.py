@@ -61,8 +61,9 @@ def main(config: DriftConfig) -> None:
 
 def measure(config: DriftConfig) -> xr.Dataset:
     """Record what is missing in both regimes, and reduce it; the replay feeds the baseline's own captions to both arms."""
-    from analysis.drift.fluent import caption_fluency, how_many
+    from analysis.drift.fluent import caption_fluency
     from analysis.drift.reduce import reduce
+    from analysis.language.reading import how_many
 
     known = config.image_folder is None or config.annotations is not None  # images of one's own may come without their objects
     seen = shown(config, config.annotations) if known else None

@@ -1,36 +1,14 @@
 """What a language model that never saw the image thinks of both arms' free captions: NLL, and which are broken."""
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from analysis.dose.fluency import fluency_rows
-from analysis.language.reading import first_captions, unreadable
+from analysis.language.paired import fluency_rows
+from analysis.language.reading import first_captions
 from analysis.question.arms import ARMS
 from analysis.stats.rows import Row
-from probes.command.cli import BadInput, Notice
-
-FIRST = 50
-"""Captions of each arm that are read where nobody says how many."""
-
-
-def how_many(asked: int | None) -> int:
-    """Captions of each arm that are read: as many as were asked for; else FIRST, or none with a `Notice` where none can be read.
-
-    Raises
-    ------
-    BadInput : some were asked for, and none can be read
-    """
-    if asked == 0:
-        return 0
-    if why := unreadable():
-        if asked is not None:
-            raise BadInput(f"--fluent {asked}: {why}.")
-        warnings.warn(f"NLL and broken captions are left out: {why}.", Notice, stacklevel=2)
-        return 0
-    return FIRST if asked is None else asked
 
 
 def caption_fluency(captions: xr.DataArray, most: int, seed: int) -> xr.Dataset:

@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import MEASURES, PRIMARY, interval_of, ratios, weights
-from analysis.dose.fluency import fluency_rows
+from analysis.language.paired import fluency_rows
 from analysis.stats.bootstrap import Interval
 from analysis.stats.exchange import exchange_scores
 from analysis.stats.multiplicity import adjust, family_size

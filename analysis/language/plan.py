@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.ablation.plans import PLACES, span
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.parts import PLACES, span
 from analysis.cells.plan_setting import PlanSetting
 
 DOSES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)

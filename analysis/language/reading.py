@@ -1,16 +1,19 @@
 """The first captions of several arms as a language model reads them, and those of the first arm with their words shuffled."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.language.fluency import fluency, shuffled
-from probes.command.cli import BadInput, one_line
+from probes.command.cli import BadInput, Notice, one_line
 
 if TYPE_CHECKING:
     from analysis.language.models import LanguageModel
 
+FIRST = 50
+"""Captions of each arm that are read where nobody says how many."""
 UNITS = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
 
 
@@ -23,6 +26,23 @@ def unreadable() -> str:
     except BadInput as error:
         return f"{one_line(error).removeprefix('subject smollm2: ')}; or give --fluent 0"
     return ""
+
+
+def how_many(asked: int | None) -> int:
+    """Captions of each arm that are read: as many as were asked for; else FIRST, or none with a `Notice` where none can be read.
+
+    Raises
+    ------
+    BadInput : some were asked for, and none can be read
+    """
+    if asked == 0:
+        return 0
+    if why := unreadable():
+        if asked is not None:
+            raise BadInput(f"--fluent {asked}: {why}.")
+        warnings.warn(f"NLL and broken captions are left out: {why}.", Notice, stacklevel=2)
+        return 0
+    return FIRST if asked is None else asked
 
 
 def first_captions(read: "LanguageModel", texts: Mapping[str, Sequence[str]], most: int, seed: int) -> dict[str, tuple]:

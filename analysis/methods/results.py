@@ -1,7 +1,7 @@
 """Reduced data -> rows: each strength on validation scenes, described; each arm on test scenes against none, with the verdict on it.
 
 Levels, changes, distances to the omission lines and the verdict are those of `analysis.published`, corrected by Holm over all arms;
-primary, named in advance: CHAIR_s and CHAIR_i. Broken captions are those of `analysis.dose`.
+primary, named in advance: CHAIR_s and CHAIR_i. Broken captions are those of `analysis.language.paired`.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from analysis.captions.measures import MEASURES, interval_of, ratios
-from analysis.dose.fluency import fluency_rows
+from analysis.language.paired import fluency_rows
 from analysis.methods.trial import NONE, spoken_of
 from analysis.published.family import family
 from analysis.published.results import as_text, corrected

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from analysis.ablation.plans import dose, layers, span
+from analysis.ablation.plans import dose, layers
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER
+from analysis.cells.parts import span
 from analysis.cells.plan_setting import PlanSetting
 from analysis.sensitivity.config import SensitivityConfig
 from analysis.sensitivity.names import CONSTANT, DEFAULT_MARGIN, DEFAULT_WINDOW

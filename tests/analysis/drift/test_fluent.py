@@ -8,14 +8,12 @@ import xarray as xr
 
 from analysis.captions.counts import ALL_COUNTS, caption_counts
 from analysis.drift.findings import paragraph
-from analysis.drift.fluent import FIRST, caption_fluency, free_rows, how_many
+from analysis.drift.fluent import caption_fluency, free_rows
 from analysis.language import models
 from analysis.language.fluency import fluency, shuffled
 from analysis.language.limits import broken, limit
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
-from probes.command.cli import BadInput, Notice
-from probes.subjects.smollm2 import base
 from tests.analysis.language.words import saved_model
 
 WORDS = "a dog sees the cat . it runs to a tree and the dog waits below until night , spoon"
@@ -79,13 +77,3 @@ def test_the_page_says_of_how_many_and_what_broken_is(reduced):
     assert "of the first 3 captions of each arm" in said
     assert "| broken captions, share | 0.333 | 0.667 |" in said
     assert "| NLL of a caption, nat a token |" in said
-
-
-def test_how_many_are_read(monkeypatch):
-    assert (how_many(0), how_many(None), how_many(7)) == (0, FIRST, 7)
-    monkeypatch.setattr(base, "WHEEL", "not_installed")
-    assert how_many(0) == 0
-    with pytest.warns(Notice, match=r"^NLL and broken captions are left out: the package not_installed .*; or give --fluent 0\.$"):
-        assert how_many(None) == 0
-    with pytest.raises(BadInput, match=r"^--fluent 3: the package not_installed .*; or give --fluent 0\.$"):
-        how_many(3)

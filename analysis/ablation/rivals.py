@@ -1,0 +1,94 @@
+"""What CHAIR of a cell cannot say by itself: whether its captions are broken, and how far it lies from what leaving out would give.
+
+Leaving out is that of `analysis.omission`, from the baseline's own captions; broken captions are those of `analysis.language.paired`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from analysis.cells.arms import Arms
+from analysis.cells.names import BASELINE
+from analysis.omission.stored import lines_of
+from analysis.stats.rows import Row
+
+if TYPE_CHECKING:
+    from analysis.cells.gather import Finished
+    from analysis.language.models import LanguageModel
+
+PLAIN = "plain_"
+"""Before the names of what is known of the baseline's mentions."""
+
+
+def variables(ran: "Finished", read: "LanguageModel | None", most: int, seed: int) -> xr.Dataset:
+    """The baseline's mentions, of which something may be left out, and the NLL of the first captions of every cell.
+
+    Parameters
+    ----------
+    read : the language model; None: no caption is read
+    most : captions of each cell that are read, the first ones
+    seed : of the shuffling
+    """
+    from analysis.language.reading import first_captions
+    from analysis.metrics.chair import score_caption
+    from analysis.omission.mentions import mentions_of
+    from analysis.omission.stored import stored
+
+    captions = {cell.name: list(result["captions"]) for cell, result in zip(ran.cells, ran.results, strict=True)}
+    plain = captions[BASELINE]
+    mentions = xr.Dataset(stored(mentions_of([score_caption(text, there) for text, there in zip(plain, ran.truth, strict=True)], plain)))
+    found = mentions.rename({str(name): f"{PLAIN}{name}" for name in (*mentions.data_vars, "mention")})
+    if read is None:
+        return found
+    first = {BASELINE: plain, **captions}
+    nll = xr.Dataset(first_captions(read, first, most, seed), {"arm": list(first)}).rename(arm="cell")
+    return found.merge(nll.sel(cell=list(captions)))
+
+
+def rival_rows(held: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> list[Row]:
+    """Rows "<cell>/nll", "<cell>/broken", the same "<cell> - baseline", and "<cell>/beyond every line/<measure>".
+
+    Corrected within a family, as the other measures are; none of what the data do not hold.
+    """
+    arms = Arms.of(held)
+    rows: dict[str, Row] = {}
+    for family in dict.fromkeys(arms.families):
+        members = [name for name, own in zip(arms.names, arms.families, strict=True) if own == family and name != BASELINE]
+        if members:
+            rows |= {row.name: row for row in (*_fluent(held, members, family, seed, level), *_beyond(held, members, family, seed, level))}
+    return [*rows.values()]
+
+
+def _fluent(held: xr.Dataset, members: list[str], family: str, seed: int, level: float) -> Iterator[Row]:
+    from analysis.language.paired import fluency_rows
+
+    if "nll" not in held:
+        return
+    cells = [BASELINE, *members]
+    of = held[["counts", "nll", "nll_shuffled"]].sel(cell=cells).rename(cell="arm", counts="test")
+    for row in fluency_rows(of, cells, seed, level):
+        _, measure, name = row.name.split("/")
+        where: dict[str, Any] = {"family": family, "measure": measure}
+        where |= {part: row.where[part] for part in ("treated", "control") if part in row.where}
+        where |= {} if "treated" in where else {"cell": name.replace("none, words", f"{BASELINE}, words")}
+        label = f"{where['treated']} - {BASELINE}" if "treated" in where else where["cell"]
+        adjustment = row.adjustment and f"{row.adjustment}, cells of {family}"
+        yield replace(row, name=f"{label}/{measure}", where=where, adjustment=adjustment)
+
+
+def _beyond(held: xr.Dataset, members: list[str], family: str, seed: int, level: float) -> Iterator[Row]:
+    from analysis.omission.distance import EVERY, distance_rows
+    from analysis.omission.line import COUNTS
+
+    if f"{PLAIN}object" not in held:
+        return
+    plain = held[[str(name) for name in held.data_vars if str(name).startswith(PLAIN)]]
+    lines = lines_of(plain.rename({name: str(name).removeprefix(PLAIN) for name in (*plain.data_vars, f"{PLAIN}mention")}))
+    said = held["counts"].sel(count=list(COUNTS)).transpose("cell", "image", "count")
+    counted: Mapping[str, Any] = {name: (said.sel(cell=name).values.astype(float), lines) for name in members}
+    for row in distance_rows(counted, level=level, seed=seed):
+        if f"/{EVERY}/" in row.name:
+            where = {"family": family, "cell": row.where["arm"], "measure": row.where["measure"], "rule": row.where["rule"]}
+            yield replace(row, where=where, adjustment=f"{row.adjustment.replace('arms', 'cells')} of {family}")
