@@ -16,8 +16,10 @@ SAME = ("subject", "images", "validation", "strengths", "beams", "prompt", "max_
 """Options that both results must have been made with."""
 SCENES = ("model_id", "model_revision", "data_hash", "validation_hash")
 """What says, of a result, who described which scenes."""
-LISTS = ("chosen", "aside", "given", "options", "reports", "examples")
+LISTS = ("chosen", "aside", "given", "options", "reports", "seconds", "examples")
 """Attributes by method or arm, which are joined."""
+LATER = ("given", "seconds")
+"""Those that older results lack."""
 
 
 def earlier(question: Question, folder: Path, config: Any) -> xr.Dataset:
@@ -32,7 +34,7 @@ def earlier(question: Question, folder: Path, config: Any) -> xr.Dataset:
     except BadInput as error:
         name = question.data(folder).name
         raise BadInput(f"--beside {folder}: holds no {name} that can be read; name the folder of an earlier result.") from error
-    if missing := sorted({"analysis", "objects", *LISTS} - {"given"} - found.attrs.keys()):
+    if missing := sorted({"analysis", "objects", *LISTS} - {*LATER} - found.attrs.keys()):
         raise BadInput(f"--beside {folder}: its {question.data(folder).name} has no {missing[0]!r}, as every result of this question has.")
     stated, default = origin_of(found)["config"], {name: field.default for name, field in type(config).__dataclass_fields__.items()}
     for name in SAME:
@@ -85,7 +87,6 @@ def joined(before: xr.Dataset, new: xr.Dataset) -> xr.Dataset:
     width = max(one.sizes["mention"] for one in (before, new))
     arms = _put_together(*(_wide(one.drop_dims("setting"), width) for one in (before, new)), along="arm")
     settings = _put_together(before[["validation"]], new[["validation"]], along="setting")
-    # data of before methods were given anything do not tell of it
     lists = {name: as_json({**json.loads(before.attrs.get(name, "{}")), **json.loads(new.attrs[name])}) for name in LISTS}
     there = {*json.loads(before.attrs["chosen"]), *json.loads(new.attrs["chosen"]), *map(str, arms["arm"].values)}
     lists["aside"] = as_json({name: why for name, why in json.loads(lists["aside"]).items() if name not in there})

@@ -23,6 +23,7 @@ SHOWN = {
     "looping": "looping",
 }
 SHARES = tuple(name for name in SHOWN if name != "length")
+SECONDS = " Seconds: of the processor, a caption of this table, as the run took them on one core beside other work."
 CHANGED = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams")
 
 
@@ -71,6 +72,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         )
     beams = config.get("beams", 1)
     note += costs.note(beams) if costs.costs(beams) else ""
+    note += SECONDS if found.get("seconds") else ""
     return page(headline(found), asked, table(rows, found), aside(found), beside_real(rows, found), note + _earlier(origin))
 
 
@@ -78,14 +80,15 @@ def table(rows: Rows, found: Mapping[str, Any]) -> str:
     """A line an arm: its level, for CHAIR and recall the change with its interval, broken captions, what it costs and the verdict."""
     said = {one["arm"]: Verdict(one["verdict"], tuple(one["parts"]), one["shares"]).words for one in found["verdicts"]}
     fluent = f"test/broken/{NONE}" in rows
-    spent = costs.costs(found["provenance"]["config"].get("beams", 1))
-    head = [*SHOWN.values(), *(["broken"] if fluent else []), *(["time"] if spent else []), "verdict"]
+    spent, seconds = costs.costs(found["provenance"]["config"].get("beams", 1)), found.get("seconds")
+    head = [*SHOWN.values(), *(["broken"] if fluent else []), *(["time"] if spent else []), *(["seconds"] if seconds else []), "verdict"]
     lines = [f"| arm | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     tuned = {named(method, strength) for method, strength in found["chosen"].items() if strength}
     for arm in (NONE, *said):
         cells = [_level(rows, arm, name) for name in SHOWN]
         cells += [_broken(rows, arm)] if fluent else []
         cells += [costs.cell(spent, arm)] if spent else []
+        cells += [f"{seconds[arm]:.2g}" if arm in seconds else "–"] if seconds else []
         name = f"**{arm}**" if arm in tuned else arm
         lines.append(f"| {name} | {' | '.join([*cells, said.get(arm, '')])} |")
     return "\n".join(lines)

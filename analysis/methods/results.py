@@ -18,7 +18,7 @@ from analysis.published.verdict import verdict
 from analysis.question.question import by_name
 from analysis.stats.rows import Row
 
-TOLD = ("chosen", "aside", "given", "options", "reports", "examples")
+TOLD = ("chosen", "aside", "given", "options", "reports", "seconds", "examples")
 """Attributes that stand in the results file as they are."""
 OWN = (*TOLD, "objects")
 """Attributes that are the question's."""
@@ -36,7 +36,7 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> tuple
     read = by_name(json.loads(as_text(type(found)(rows, [], {})))["rows"])
     said = {arm: verdict(read, arm, NONE) for arm in spoken if arm != NONE}
     verdicts = [{"arm": arm, "verdict": one.kind, "parts": list(one.parts), "shares": one.shares} for arm, one in said.items()]
-    # data of before methods were given anything do not tell of it
+    # older data do not tell of all
     told = {name: json.loads(reduced.attrs[name]) for name in TOLD if name in reduced.attrs}
     fluent = fluency_rows(_looping(reduced), [*spoken], seed, level) if "nll" in reduced else []
     return _levels(reduced, seed, level) + rows + fluent, {"verdicts": verdicts, "lines": found.lines, **told}

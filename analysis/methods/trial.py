@@ -75,6 +75,7 @@ def trial(config: Any, origin: Mapping[str, Any], check: Callable[[xr.Dataset], 
         given=as_json({method: one.told for method, one in made.items() if one.told}),
         options=as_json({name: method.describe() for name, method in arms if method is not None}),
         reports=as_json({name: one.report for name, one in said.items()}),
+        seconds=as_json({name: float(f"{one.cpu_seconds / len(one.texts):.4g}") for name, one in said.items()}),
         examples=as_json({name: one.texts[:EXAMPLES] for name, one in said.items()}),
     )
 

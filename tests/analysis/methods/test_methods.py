@@ -134,6 +134,17 @@ def test_the_page_tells_costs_beside_the_verdict_and_nothing_where_none_were_mea
 
 
 @pytest.mark.slow
+def test_the_page_tells_seconds_a_caption_where_the_run_kept_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = found_of_planted()
+    assert "| seconds |" not in paragraph(by_name(found["results"]), found)
+    told = paragraph(by_name(found["results"]), found | {"seconds": {"none": 0.5, "pai x1": 1.234}})
+    lines = {line.split(" | ")[0].strip("|* "): line.split(" | ")[-2] for line in told.splitlines() if line.startswith("| ")}
+    assert (lines["none"], lines["pai x1"], lines["eos_bias x1"]) == ("0.5", "1.2", "–")
+    assert "Seconds: of the processor, a caption of this table" in told
+
+
+@pytest.mark.slow
 def test_real_captions_of_the_same_method_stand_beside_it(tmp_path, monkeypatch):
     found = found_of_planted()
     rows = by_name(found["results"])
@@ -228,6 +239,11 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkey
     found = json.loads((tmp_path / "out" / "methods.json").read_text())
     assert {one["arm"] for one in found["verdicts"]} >= {named("eos_bias", 1.0), named("pai", 1.0)}
     assert found["options"]["pai x1"]["alpha"] == 0.2
+    said = {
+        one["name"]: one["cpu_seconds"] / 3
+        for one in (json.loads(path.read_text()) for path in (tmp_path / "store" / "test").glob("*.json"))
+    }
+    assert found["seconds"] == {arm: pytest.approx(seconds, rel=1e-3) for arm, seconds in said.items()}
     before = (tmp_path / "page.md").read_text()
     assert "Broken: of the first 2 test captions" in before
     (tmp_path / "page.md").unlink()
