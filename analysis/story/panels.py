@@ -17,6 +17,7 @@ from analysis.omission.stored import lines_of
 from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, DOSE_COLOUR, NULL_COLOUR, OBJECT_COLOURS
 from analysis.story.captions import ABSENT, AGAIN, PLAIN, lines, marked
 from analysis.story.results import RealLog, Rows, SubjectResults
+from analysis.story.sentences import END_BIAS
 
 COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: DOSE_COLOUR, PUBLISHED: ARM_COLOURS["kvsmooth"]}
 WORDS = {PLAIN: "#222222", ABSENT: OBJECT_COLOURS["hallucinated"], AGAIN: "#B0B0B0"}
@@ -99,9 +100,11 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
     arms = {arm: subject.dose.get(f"test/recall/{arm}") for arm in ARMS}
     least = 100 * min(row["estimate"] for row in arms.values() if row is not None) - 14
     controls = [subject.dose.get(f"test/recall/{name}") for name in MARKS]
+    controls.append(subject.methods.get(f"{END_BIAS}/recall"))
     least = min([least, *(100 * row["interval"][0] - 1 for row in controls if row is not None)])
     for name, marker in MARKS.items():
         point(ax, subject.dose, f"test/{{}}/{name}", "#222222", marker, CONTROLS[name])
+    point(ax, subject.methods, f"{END_BIAS}/{{}}", "#222222", "s", "a bias of the end token")
     left_out = lines_of(subject.reduced)
     recall = np.linspace(least / 100, subject.dose[f"test/recall/{NONE}"]["estimate"], 60)
     for drawn, style, label in ((left_out[:1], (0, (4, 2)), "leave out mentions at random"), (left_out, "-", "leave out by the best rule")):

@@ -4,13 +4,13 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from analysis.question.question import stored_rows
+from analysis.question.question import read_results, stored_rows
 from probes.command.cli import BadInput
 from probes.subjects.bundled import BUNDLED
 
@@ -26,6 +26,7 @@ class SubjectResults:
     name : of the subject
     dose : rows of its dose question; `reduced` the data, `origin` the provenance
     mechanism, form, mediation : rows of these questions, none where they were not asked
+    methods : rows of the methods of others on the scenes of the dose question, none where they were not asked there
     """
 
     name: str
@@ -35,6 +36,7 @@ class SubjectResults:
     mechanism: Rows
     form: Rows
     mediation: Rows
+    methods: Rows = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,4 +144,13 @@ def _subject(name: str, folder: Path) -> SubjectResults:
     if origin.get("dose_nc_sha256", made := hashlib.sha256(content).hexdigest()) != made:
         raise BadInput(f"{path}: was made of other data than {path.with_suffix('.nc').name} beside it; run python -m analysis.dose again.")
     further = [stored_rows(folder / question / f"{question}.json", name) for question in ("mechanism", "form", "mediation")]
-    return SubjectResults(name, stored_rows(path, name), reduced, origin, *further)
+    return SubjectResults(name, stored_rows(path, name), reduced, origin, *further, _methods(name, folder, origin))
+
+
+def _methods(name: str, folder: Path, origin: Mapping[str, Any]) -> Rows:
+    """Of the results on methods of others those on the same scenes, each caption decoded greedily; none where there are none."""
+    for path in sorted(folder.glob("methods*/methods.json")):
+        rows, told = stored_rows(path, name), read_results(path)["provenance"]
+        if told.get("data_hash") == origin.get("data_hash") and told["config"].get("beams", 1) == 1:
+            return rows
+    return {}

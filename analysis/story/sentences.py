@@ -11,6 +11,8 @@ from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
 from analysis.story.signs import SIZES, controls_of, form_alike, form_beyond, is_beyond_omission, judged, with_signature
 from analysis.telling.wording import brief, direction, listed, p_value
 
+END_BIAS = "eos_bias x1"
+"""Of the methods of others the cheapest way to say less: a bias of the end token, which knows nothing of the image."""
 BOUND = 0.1
 """Where that many captions fewer end by themselves, their length is that of the bound, and is told so."""
 
@@ -114,8 +116,15 @@ def omission(subjects: Sequence[SubjectResults]) -> str:
             if row is not None:
                 is_beyond = "" if is_beyond_omission(subject, arm) else "not "
                 parts.append(f"{name} on {subject.name} is {is_beyond}beyond it ({100 * row['estimate']:+.1f} points)")
+    ends = [
+        f"{_percent(subject.methods, f'{END_BIAS}/chair_s')} at recall {_percent(subject.methods, f'{END_BIAS}/recall')} on {subject.name}"
+        for subject in subjects
+        if f"{END_BIAS}/recall" in subject.methods
+    ]
+    bias = f"; a bias of the end token, which knows nothing of the image, gives {listed(ends)}" if ends else ""
     return (
-        f"**Saying less** lowers CHAIR_s too; against what leaving out mentions or sentences would give at equal recall, {listed(parts)}."
+        f"**Saying less** lowers CHAIR_s too; against what leaving out mentions or sentences would give at equal recall, "
+        f"{listed(parts)}{bias}."
     )
 
 

@@ -31,7 +31,16 @@ def test_files_of_another_subject_and_data_that_do_not_belong_together_are_refus
         with_origin(dose_nc_sha256="0" * 64)
     with pytest.raises(BadInput, match=r"dose\.json: holds results of smollm2, not of emoji"):
         with_origin(config={**whole["config"], "subject": "smollm2"})
-    with_origin()
+    for name, scenes, beams in (("methods", "others", 1), ("methods_beams", "these", 5), ("methods_many", "these", 1)):
+        config = {"subject": "emoji", "beams": beams, "level": 0.95}
+        told = {
+            "results": [{"name": name, "estimate": 0.5, "p": None, "p_adjusted": None, "interval": [0.4, 0.6]}],
+            "provenance": {"config": config, "data_hash": scenes},
+        }
+        (tmp_path / "emoji" / name).mkdir()
+        (tmp_path / "emoji" / name / "methods.json").write_text(json.dumps(told), encoding="utf-8")
+    assert [*with_origin(data_hash="these").subjects[0].methods] == ["methods_many"]
+    assert with_origin(data_hash="none").subjects[0].methods == {}
     (tmp_path / "emoji" / "mechanism").mkdir()
     held = {"results": [], "provenance": {"config": {"subject": "smollm2"}}}
     (tmp_path / "emoji" / "mechanism" / "mechanism.json").write_text(json.dumps(held), encoding="utf-8")

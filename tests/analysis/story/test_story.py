@@ -59,6 +59,19 @@ def test_a_control_that_names_far_less_is_not_cut_off_the_plane():
     assert ax.get_xlim()[0] < 100 * far[f"test/recall/{control}"]["interval"][0]
 
 
+def test_a_bias_of_the_end_token_stands_in_the_plane():
+    told = subject((0.3, 0.1, 0.5))
+    ended = {f"eos_bias x1/{measure}": text_row(0.2, 1.0) for measure in ("recall", "chair_s")}
+    ax = figure(PAGE, 3.0).add_subplot()
+    for methods, there in (({}, False), (ended, True)):
+        ax.clear()
+        plane(ax, replace(told, methods=methods))
+        drawn = {line.get_label(): line.get_xydata() for line in ax.lines}
+        assert ("a bias of the end token" in drawn) == there
+    assert drawn["a bias of the end token"].tolist() == [[pytest.approx(20), pytest.approx(20)]]
+    assert ax.get_xlim()[0] < 10
+
+
 def test_words_are_marked_by_absence_first_then_by_repetition():
     found = [(word.text, word.kind) for word in marked("A cat, a dog, a cat, a dog.", {"dog"})]
     # runs of four units: "a dog , a" is new, "a cat , a" and "cat , a dog" occurred before
@@ -98,6 +111,11 @@ def test_sentences_follow_signs_and_corrected_tests():
     told = "no dose that lowers CHAIR_i passes (at 0.05 6.5 % of the captions are broken, 1 % without smoothing)."
     assert fair([replace(barred, dose=barred.dose | read)]).endswith(told)
     assert "the fair dose on smollm2 is not beyond it" in omission([worse])
+    ended = {f"eos_bias x1/{measure}": {"estimate": share} for measure, share in (("chair_s", 0.18), ("recall", 0.723))}
+    assert omission([worse]).endswith("points).")
+    assert omission([worse, replace(better, methods=ended)]).endswith(
+        " knows nothing of the image, gives 18.0 % at recall 72.3 % on emoji."
+    )
     assert "(80 words become 80)" in broken([better])
     shares = {f"test/written/{arm}": {"estimate": share} for arm, share in (("none", 0.924), ("published", 0.0918))}
     told = "(80 words become 80; sentences that its grammar can write go from 92 % to 9.2 %)"
