@@ -179,3 +179,15 @@ def test_a_score_of_the_image_is_no_witness_for_each_of_its_cases():
         iid += sm.Logit(label.astype(float), sm.add_constant(shared)).fit(disp=0).pvalues[1] <= 0.05
     assert 0.01 <= gee / runs <= 0.09
     assert iid / runs > 0.12
+
+
+def test_a_fit_that_ends_without_converging_tells_no_numbers():
+    """One label on the wrong side of a column that all but separates: estimate and error are finite, and mean nothing."""
+    draw = np.random.default_rng(157)
+    image = np.repeat(np.arange(13), 4)
+    column = 4 * np.repeat(draw.normal(size=13), 4) + 0.1 * draw.normal(size=52)
+    label = column + 0.5 * draw.normal(size=52) > 0
+    label[draw.integers(0, 52, 1)] ^= True
+    found = gee_logistic(label, {"score": column}, image)
+    assert found.reason == "the fit did not converge"
+    assert np.isnan(found.effects["score"].estimate)
