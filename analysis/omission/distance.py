@@ -67,7 +67,8 @@ def distance_rows(
     """
     if not arms:
         return []
-    images, rows = len(next(iter(arms.values()))[0]), []
+    images = len(next(iter(arms.values()))[0])
+    rows: list[Row] = []
     found = cluster_bca(_of_all(arms, images), images, level=level, seed=seed)
     columns = pseudo_values(_of_all(arms, images), images)
     for name, (_, lines) in arms.items():
