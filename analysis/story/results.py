@@ -143,8 +143,8 @@ def _subject(name: str, folder: Path) -> SubjectResults:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__}); run python -m analysis.dose again.") from error
     if origin.get("dose_nc_sha256", made := hashlib.sha256(content).hexdigest()) != made:
         raise BadInput(f"{path}: was made of other data than {path.with_suffix('.nc').name} beside it; run python -m analysis.dose again.")
-    further = [stored_rows(folder / question / f"{question}.json", name) for question in ("mechanism", "form", "mediation")]
-    return SubjectResults(name, stored_rows(path, name), reduced, origin, *further, methods=_methods(name, folder, origin))
+    mechanism, form, mediation = (stored_rows(folder / one / f"{one}.json", name) for one in ("mechanism", "form", "mediation"))
+    return SubjectResults(name, stored_rows(path, name), reduced, origin, mechanism, form, mediation, _methods(name, folder, origin))
 
 
 def _methods(name: str, folder: Path, origin: Mapping[str, Any]) -> Rows:
