@@ -62,7 +62,7 @@ def test_a_batch_is_as_large_as_that_of_a_recording():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "read_once")
 def test_from_the_bundled_subject_to_the_results(tmp_path, monkeypatch):
     """The figures are drawn by the tests of a redraw, and from a recording by that of the wheel."""
     monkeypatch.setattr("analysis.drift.figures.draw_all", lambda *_: {})
@@ -73,7 +73,7 @@ def test_from_the_bundled_subject_to_the_results(tmp_path, monkeypatch):
     found = read_results(tmp_path / "a" / "drift.json")
     assert "| CHAIR_i | " in page.read_text()
     names = {row["name"] for row in found["results"]}
-    assert {"free/chair_s/kvsmooth - baseline", "replay/entropy/mean/kvsmooth - baseline/band"} <= names
+    assert {"free/chair_s/kvsmooth - baseline", "free/broken/kvsmooth - baseline", "replay/entropy/mean/kvsmooth - baseline/band"} <= names
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "recordings").rglob("*.nc")}
     assert len(before) == 2 * 2 * 2
     drift.main(DriftConfig(out=tmp_path / "b", **options))  # nothing is recorded twice, and nothing comes out differently

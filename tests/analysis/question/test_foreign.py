@@ -11,7 +11,11 @@ from tests.analysis.foreign import FILES, OBJECTS, save_annotations, save_images
 from tests.analysis.question.configs import CONFIGS, config_of
 
 ANNOTATED = ("drift", "mediation", "logits", "coupling", "onset", "ablation", "sensitivity")
-FEW = {"ablation": {"places": ("keys",), "workers": 1}, "sensitivity": {"lambdas": (0.5,), "margins": (), "windows": (), "workers": 1}}
+FEW = {
+    "drift": {"fluent": 0},
+    "ablation": {"places": ("keys",), "workers": 1, "fluent": 0},
+    "sensitivity": {"lambdas": (0.5,), "margins": (), "windows": (), "workers": 1},
+}
 
 
 def command(question, **options):
