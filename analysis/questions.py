@@ -42,14 +42,14 @@ class QuestionCommand:
 
 RECORDED: dict[str, Any] = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
-    "drift": QuestionCommand(**RECORDED, page="findings.md", trial={"--fluent": "10"}),
+    "drift": QuestionCommand(**RECORDED, page="findings.md", trial={"--fluent": "5"}),
     "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
     "mediation": QuestionCommand(store="mediation", page="findings.md", most=200, trial_part=1 / 3),
     "logits": QuestionCommand(**RECORDED, page="findings.md"),
     "coupling": QuestionCommand(**RECORDED, page="findings.md"),
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
-    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells", trial={"--fluent": "10"}),
+    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells", trial={"--fluent": "5"}),
     "dose": QuestionCommand(
         store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5", "--doses": "0.0 0.1 0.3 0.5 0.7 0.9"}
     ),
