@@ -34,7 +34,7 @@ def markdown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
     rows, told = by_name(found["results"]), found["provenance"]
     names = [cell["name"] for cell in found["cells"]]
     counted = f"{told['n']} scenes, {len(names)} cells, `lambda_ref` {told['base']['lambda_ref']:g}, commit {told['git_commit'][:10]}."
-    lines = [f"**{verdict(rows)}**", "", counted, ""]
+    lines = [f"**{_verdict(rows, other)}**", "", counted, ""]
     if bullets := shown(found, other):
         lines += [LEAD, "", *bullets, ""]
     lines += ["## Tables", ""]
@@ -49,6 +49,10 @@ def markdown(found: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
     lines += rivals_table(rows, names)
     lines += _effects(rows)
     return "\n".join([*lines, "", *_time(found)])
+
+
+def _verdict(rows: Rows, other: Mapping[str, Any] | None) -> str:
+    return verdict(rows) if other is None else verdict(rows, by_name(other["results"]), other["provenance"]["base"]["lambda_ref"])
 
 
 def _levels(rows: Rows) -> list[str]:

@@ -61,7 +61,7 @@ def results(folder: Path, subject: str | None = None) -> dict[str, Rows]:
     found: dict[str, Rows] = {}
     asked = [question for part in PARTS.values() for claim in part for question in (claim.question, claim.beyond[0]) if question]
     for question in dict.fromkeys(asked):
-        path = folder / question / f"{question}.json"
+        path = folder / question / f"{question.removesuffix('_half')}.json"  # a ladder round another centre has a folder of its own
         if rows := stored_rows(path, subject):
             found[question] = rows | (_corrected(rows, path) if question == "drift" else {})
     return found

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.question.arms import CONTROL
-from analysis.telling.wording import direction, was_tested
+from analysis.telling.wording import direction, signed, was_tested
 
 VERDICTS = {1: "seen", 0: "not seen", -1: "reversed"}
 NO_VERDICT = "not tested"
 SMALL = "too small to count"
 NOT_TESTABLE = "not testable here"
+SMOOTHED = ("kvsmooth - baseline", "kvsmooth - baseline/band", "kvsmooth - none", "kvsmooth/margin/total")
+"""Ends of rows that tell what smoothing changes."""
 BEYOND = {1: "and beyond a constant rate", 0: "and under a constant rate as well", -1: "and more so under a constant rate"}
 """Of what is seen or reversed, beside a constant rate of KVSmooth's mean: by the sign of the difference, in the effect's direction."""
 
@@ -33,6 +35,7 @@ class PaperClaim:
     lack : what is said where its question was asked and has no such row
     needs : a row of the same question that must lie above 0, or the subject lacks what the claim speaks of
     beyond : question and row of KVSmooth minus a constant rate of its mean, where one was run
+    constant : the row of that constant rate minus none in the same question, where the two were not set against each other
     """
 
     said: str
@@ -44,14 +47,19 @@ class PaperClaim:
     lack: str = "–"
     needs: str = ""
     beyond: tuple[str, str] = ("", "")
+    constant: str = ""
 
     def beside(self, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-        """What a constant rate does to the same, where the claim is seen or reversed and one was run."""
-        question, name = self.beyond
-        other = rows.get(question, {}).get(name)
-        if not was_tested(other) or self.verdict(row) not in (VERDICTS[1], VERDICTS[-1]):
+        """What a constant rate does to the same, where smoothing does what is claimed or the reverse; or that none was run."""
+        if not self.row.endswith(SMOOTHED) or self.verdict(row) not in (VERDICTS[1], VERDICTS[-1]):
             return ""
-        return f", {BEYOND[direction(other) * direction(row, self.null)]}"
+        question, name = self.beyond
+        if was_tested(other := rows.get(question, {}).get(name)):
+            return f", {BEYOND[direction(other) * direction(row, self.null)]}"
+        if was_tested(other := rows[self.question].get(self.constant)):
+            alike = direction(other) == direction(row, self.null)
+            return f", and {'' if alike else 'not '}under a constant rate ({signed(other['estimate'])})"
+        return ", with no control beside it"
 
     def verdict(self, row: Mapping[str, Any] | None) -> str:
         """By the corrected test: seen, not seen (no difference for certain), or reversed; of sign 0, "rejected" or "not rejected"."""
@@ -65,6 +73,7 @@ class PaperClaim:
         return VERDICTS[way * self.sign]
 
 
+AFTER = ", which was run after its curve had been seen"
 PARTS: dict[str, tuple[PaperClaim, ...]] = {
     "What the paper observes": (
         PaperClaim("logits of objects that are there fall over the caption", "logits", "replay/logit/present/baseline", -1),
@@ -142,14 +151,24 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             -1,
             lack="no dose was chosen",
         ),
-        PaperClaim("where the sentences are given: fewer of the different objects chosen are absent", "form", "absent/kvsmooth - none", -1),
+        PaperClaim(
+            "where the sentences are given: fewer of the different objects chosen are absent",
+            "form",
+            "absent/kvsmooth - none",
+            -1,
+            constant="absent/constant:rate=0.6 - none",
+        ),
         PaperClaim("F1 rises", "drift", "free/f1/kvsmooth - baseline", 1, beyond=("ablation", "kvsmooth - mean/f1")),
         PaperClaim("the first hallucination comes later (tokens without one)", "onset", "survival/restricted mean/kvsmooth - baseline", 1),
     ),
     "Whether entropy does the work": (
         PaperClaim("CHAIR_i is lower than with one constant rate of the same mean", "ablation", "kvsmooth - mean/chair_i", -1),
         PaperClaim("CHAIR_i is lower than with the same rates in another order", "ablation", "kvsmooth - permuted/chair_i", -1),
+        PaperClaim("CHAIR_i is lower than where the step alone decides the rate", "ablation", "kvsmooth - position/chair_i", -1),
         PaperClaim("F1 is higher than with the same rates in another order", "ablation", "kvsmooth - permuted/f1", 1),
+        PaperClaim(f"CHAIR_i, round a centre of 0.5{AFTER}: one constant rate", "ablation_half", "kvsmooth - mean/chair_i", -1),
+        PaperClaim(f"CHAIR_i, round a centre of 0.5{AFTER}: another order", "ablation_half", "kvsmooth - permuted/chair_i", -1),
+        PaperClaim(f"CHAIR_i, round a centre of 0.5{AFTER}: the step alone decides", "ablation_half", "kvsmooth - position/chair_i", -1),
     ),
     "What the paper does not speak of": (
         PaperClaim("a constant rate leaves them as they are, where the sentences are given", "form", "absent/constant:rate=0.6 - none", 0),

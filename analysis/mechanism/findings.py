@@ -21,10 +21,11 @@ BIAS = "image_bias_heads"
 
 def has_signature(rows: Rows, arm: str) -> bool:
     """Whether both parts move as the paper says, by the corrected test, and by enough to count."""
-    return all(_counts(rows[f"{arm} - {BASELINE}/{name}"], MEASURES[name]) for name in SIGNATURE)
+    return all(counts(rows[f"{arm} - {BASELINE}/{name}"], MEASURES[name]) for name in SIGNATURE)
 
 
-def _counts(row: Mapping[str, Any], measure: MechanismMeasure) -> bool:
+def counts(row: Mapping[str, Any], measure: MechanismMeasure) -> bool:
+    """Whether a measure moves as the paper says, by the corrected test, and by enough to count."""
     return direction(row) == measure.sign and abs(row["estimate"]) >= measure.least * abs(row["effect"][BASELINE])
 
 

@@ -7,7 +7,19 @@ from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.mechanism.findings import has_signature
 from analysis.story.results import StorySources, SubjectResults
 from analysis.story.sentences import in_numbers
-from analysis.story.signs import SIZES, controls_of, form_alike, form_beyond, is_beyond_omission, judged, with_signature
+from analysis.story.signs import (
+    SIZES,
+    controls_of,
+    doses_beyond,
+    form_alike,
+    form_beyond,
+    is_beyond_omission,
+    judged,
+    kinds,
+    part_of_signature,
+    published_for,
+    with_signature,
+)
 from analysis.telling.wording import brief, direction, listed
 
 Subjects = Sequence[SubjectResults]
@@ -36,7 +48,8 @@ def dose(subjects: Subjects) -> str:
     broke = [one for one in subjects if direction(one.dose[f"test/looping/{PUBLISHED} - {NONE}"]) > 0]
     loops = [f"{_of(one, 'looping', PUBLISHED)} of the captions of {one.name} loop ({_of(one, 'looping', NONE)} without)" for one in broke]
     text = f", and the text breaks: {listed(loops)}" if loops else ", and not clearly more captions loop"
-    return f"At KVSmooth's published dose CHAIR_s {listed(chair)}{text}."
+    where = f"KVSmooth at lambda_ref {subjects[0].origin['config']['lambda_ref']:g}{published_for(subjects[0])}"
+    return f"Under {where} CHAIR_s of greedy captions {listed(chair)}{text}."
 
 
 def fair(subjects: Subjects) -> str:
@@ -65,6 +78,8 @@ def rivals(subjects: Subjects) -> str:
         also = f", and so it does under {_several(beside)}" if beside else ""
         past = [one for one in fewer if form_beyond(one)]
         more = f"beyond leaving out on {_names(past)}" if past else "not shown to be beyond leaving out"
+        small = [f"at {listed(doses)} it is on {one.name}" for one in asked if (doses := doses_beyond(one))]
+        more += f" ({listed(small)})" if small else ""
         said.append(f"with the sentences fixed, its choice of objects holds fewer absent ones on {_names(fewer)}, {more}{also}")
     return _sentence("; ".join(said))
 
@@ -78,9 +93,10 @@ def mechanism(subjects: Subjects) -> list[str]:
     alone, shared = _parted(own, lambda one: not with_signature(one))
     said = [f"on {_names(alone)}, where no control does so"] if alone else []
     said += [f"on {_names(shared)}, where a control does the same"] if shared else []
-    said += [f"but not on {_names(other)}"] if own and other else []
-    kept = f"It {'keeps' if own else 'does not keep'} attention on the image, and hidden states near it,"
-    return [f"{kept} {', '.join(said) if own else f'on {_names(other)}'}."]
+    said += [f"{'but ' if own else ''}on {one.name} {part_of_signature(one)}" for one in other]
+    both = "attention on the image, and hidden states near it,"
+    lead = f"It keeps {both}" if own else f"It is not shown to keep both, {both}"
+    return [f"{lead} {', '.join(said)}."]
 
 
 def open_question(told: StorySources) -> str:
@@ -90,7 +106,7 @@ def open_question(told: StorySources) -> str:
     if not compared:
         return f"{said}."
     return (
-        f"{said}; of {len(compared)} logs of other methods on such models {len(lower)} lower CHAIR against greedy captions, "
+        f"{said}; of {len(compared)} logs of such models beside greedy ones ({kinds(compared)}) {len(lower)} lower CHAIR, "
         f"{len(better) or 'none'} by seeing better alone."
     )
 

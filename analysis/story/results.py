@@ -27,6 +27,7 @@ class SubjectResults:
     dose : rows of its dose question; `reduced` the data, `origin` the provenance
     mechanism, form, mediation : rows of these questions, none where they were not asked
     methods : rows of the methods of others on the scenes of the dose question, none where they were not asked there
+    anew : rows of doses on the same subject from another training, none where there is none
     """
 
     name: str
@@ -37,6 +38,7 @@ class SubjectResults:
     form: Rows
     mediation: Rows
     methods: Rows = field(default_factory=dict)
+    anew: Rows = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,9 @@ def _subject(name: str, folder: Path) -> SubjectResults:
     if origin.get("dose_nc_sha256", made := hashlib.sha256(content).hexdigest()) != made:
         raise BadInput(f"{path}: was made of other data than {path.with_suffix('.nc').name} beside it; run python -m analysis.dose again.")
     mechanism, form, mediation = (stored_rows(folder / one / f"{one}.json", name) for one in ("mechanism", "form", "mediation"))
-    return SubjectResults(name, stored_rows(path, name), reduced, origin, mechanism, form, mediation, _methods(name, folder, origin))
+    anew = stored_rows(folder / "grounding_anew" / "grounding.json", name)
+    further = (mechanism, form, mediation, _methods(name, folder, origin), anew)
+    return SubjectResults(name, stored_rows(path, name), reduced, origin, *further)
 
 
 def _methods(name: str, folder: Path, origin: Mapping[str, Any]) -> Rows:

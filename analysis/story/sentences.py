@@ -7,8 +7,18 @@ from analysis.cells.names import PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
 from analysis.form.findings import named
 from analysis.mechanism.findings import NAMES, has_signature
+from analysis.story.elsewhere import anew, others, percent
 from analysis.story.results import RealLog, Rows, StorySources, SubjectResults
-from analysis.story.signs import SIZES, controls_of, form_alike, form_beyond, is_beyond_omission, judged, with_signature
+from analysis.story.signs import (
+    SIZES,
+    controls_of,
+    form_alike,
+    form_beyond,
+    is_beyond_omission,
+    judged,
+    kinds,
+    with_signature,
+)
 from analysis.telling.wording import brief, direction, listed, p_value
 
 END_BIAS = "eos_bias x1"
@@ -23,6 +33,8 @@ def in_numbers(told: StorySources) -> list[str]:
     return [
         published(subjects),
         broken(subjects),
+        *others(subjects),
+        *anew(subjects),
         fair(subjects),
         omission(subjects),
         *([form(subjects)] if any(subject.form for subject in subjects) else []),
@@ -50,8 +62,8 @@ def published(subjects: Sequence[SubjectResults]) -> str:
     for subject in subjects:
         rows, dose = subject.dose, subject.origin["config"]["lambda_ref"]
         way = {-1: "fewer", 0: "not clearly more or fewer", 1: "more"}[direction(rows[f"test/chair_s/{PUBLISHED} - {NONE}"])]
-        numbers = " against ".join(_percent(rows, f"test/chair_s/{arm}") for arm in (PUBLISHED, NONE))
-        recall = " against ".join(_percent(rows, f"test/recall/{arm}") for arm in (PUBLISHED, NONE))
+        numbers = " against ".join(percent(rows, f"test/chair_s/{arm}") for arm in (PUBLISHED, NONE))
+        recall = " against ".join(percent(rows, f"test/recall/{arm}") for arm in (PUBLISHED, NONE))
         parts.append(f"on {subject.name} {way} captions name an absent object at lambda_ref {dose:g} ({numbers}; recall {recall})")
     return f"**The published dose**: {listed(parts)}."
 
@@ -117,7 +129,8 @@ def omission(subjects: Sequence[SubjectResults]) -> str:
                 is_beyond = "" if is_beyond_omission(subject, arm) else "not "
                 parts.append(f"{name} on {subject.name} is {is_beyond}beyond it ({100 * row['estimate']:+.1f} points)")
     ends = [
-        f"{_percent(subject.methods, f'{END_BIAS}/chair_s')} at recall {_percent(subject.methods, f'{END_BIAS}/recall')} on {subject.name}"
+        f"{percent(subject.methods, f'{END_BIAS}/chair_s')} at recall {percent(subject.methods, f'{END_BIAS}/recall')} on {subject.name}"
+        f"{_broken_of(subject.methods)}"
         for subject in subjects
         if f"{END_BIAS}/recall" in subject.methods
     ]
@@ -126,6 +139,12 @@ def omission(subjects: Sequence[SubjectResults]) -> str:
         f"**Saying less** lowers CHAIR_s too; against what leaving out mentions or sentences would give at equal recall, "
         f"{listed(parts)}{bias}."
     )
+
+
+def _broken_of(rows: Rows) -> str:
+    """How many captions the bias of the end token breaks, of those that were read; "" where none was."""
+    row = rows.get(f"test/broken/{END_BIAS}")
+    return "" if row is None else f" ({100 * row['estimate']:.0f} % of {row['n']} captions broken)"
 
 
 def language(rows: Rows) -> str:
@@ -149,7 +168,7 @@ def form(subjects: Sequence[SubjectResults]) -> str:
             way, controls, alike = direction(subject.form[f"absent/{PAPER} - {NONE}"]), controls_of(subject), form_alike(subject)
             share = [subject.form[f"absent/{arm}"]["estimate"] for arm in (PAPER, NONE)]
             told = {-1: "fewer", 0: "not clearly fewer or more", 1: "more"}[way]
-            recall = " against ".join(_percent(subject.form, f"recall/{arm}") for arm in (PAPER, NONE))
+            recall = " against ".join(percent(subject.form, f"recall/{arm}") for arm in (PAPER, NONE))
             beyond = subject.form.get(f"{PAPER}/beyond every line/precision")
             past = "" if beyond is None else f", {'' if form_beyond(subject) else 'not '}beyond what leaving out gives"
             also = f"; so it is under {len(alike)} of {len(controls)} controls" if controls else ""
@@ -184,11 +203,7 @@ def real(logs: Sequence[RealLog]) -> str:
     greedy = max(log.looping for log in logs if log.method == "greedy")
     most = max(compared, key=lambda log: log.looping)
     return (
-        f"**Real captions** of 7B models under other methods: {len(lower)} of {len(compared)} logs lower CHAIR against greedy ones, "
-        f"{len(better) or 'none'} by seeing better alone; up to {100 * most.looping:.0f} % of the captions loop ({most.method} on "
-        f"{most.model}), greedily at most {100 * greedy:.1f} %."
+        f"**Real captions** of 7B models: {len(lower)} of {len(compared)} logs ({kinds(compared)}) lower CHAIR against greedy ones, "
+        f"{len(better) or 'none'} by seeing better alone; of these logs up to {100 * most.looping:.0f} % of the captions loop "
+        f"({most.method} on {most.model}), greedily at most {100 * greedy:.1f} %."
     )
-
-
-def _percent(rows: Rows, name: str) -> str:
-    return f"{100 * rows[name]['estimate']:.1f} %"

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import NONE
-from analysis.mechanism.findings import has_signature
+from analysis.form.findings import PAPER as SMOOTHED
+from analysis.mechanism.findings import counts, has_signature
+from analysis.mechanism.measures import MEASURES, SIGNATURE
 from analysis.published.verdict import BETTER, NOT_LOWERING, is_better
 from analysis.story.results import RealLog, SubjectResults
-from analysis.telling.wording import direction
+from analysis.telling.wording import direction, listed
+from kvsmooth.presets import PRESETS, Preset
 
 SIZES = "the subjects here have 3 and 135 million"
 """Parameters; the subjects' cards tell them (docs/subject.md, docs/subjects/smollm2.md)."""
@@ -18,6 +21,30 @@ def judged(logs: Sequence[RealLog]) -> tuple[list[RealLog], list[RealLog], list[
     compared = [log for log in logs if log.verdict]
     lower = [log for log in compared if log.verdict not in NOT_LOWERING]
     return compared, lower, [log for log in lower if log.verdict == BETTER]
+
+
+def kinds(compared: Sequence[RealLog]) -> str:
+    """Of what logs are: of methods, of beam search, of a model that was trained anew."""
+    told = {"of beam search": "beam", "of a model trained anew": "trained"}
+    many = {words: sum(log.method.startswith(word) for log in compared) for words, word in told.items()}
+    return listed([f"{number} {words}" for words, number in {"of methods": len(compared) - sum(many.values()), **many}.items() if number])
+
+
+def published_for(subject: SubjectResults) -> str:
+    """In brackets, for which model the dose was published; "" if for none."""
+    models = [_model(preset) for preset in PRESETS.values() if preset.options["lambda_ref"] == subject.origin["config"]["lambda_ref"]]
+    return f" (published for {listed(models)}, the default here)" if models else ""
+
+
+def others_published(subject: SubjectResults) -> dict[float, str]:
+    """Other doses that were published, and for which model; of those that were tried on validation scenes."""
+    found = {float(preset.options["lambda_ref"]): _model(preset) for preset in PRESETS.values()}
+    own = subject.origin["config"]["lambda_ref"]
+    return {dose: model for dose, model in sorted(found.items()) if dose != own and f"validation/chair_s/{dose:g}" in subject.dose}
+
+
+def _model(preset: Preset) -> str:
+    return preset.source.rpartition("; ")[2]
 
 
 def is_beyond_omission(subject: SubjectResults, arm: str) -> bool:
@@ -36,10 +63,29 @@ def form_beyond(subject: SubjectResults, arm: str = PAPER) -> bool:
     return f"{arm}/beyond every line/precision" in subject.form and is_better(subject.form, arm)
 
 
+def doses_beyond(subject: SubjectResults) -> list[str]:
+    """Other doses at which KVSmooth's choice of objects lies beyond every omission line, where the sentences are given."""
+    head = f"{SMOOTHED}:lambda_ref="
+    arms = [name.removesuffix("/beyond every line/precision") for name in subject.form if name.startswith(head)]
+    return [arm.removeprefix(head) for arm in dict.fromkeys(arms) if form_beyond(subject, arm)]
+
+
 def form_alike(subject: SubjectResults) -> list[str]:
     """Those of the controls that change the share of absent objects as KVSmooth does."""
     way = direction(subject.form[f"absent/{PAPER} - {NONE}"])
     return [arm for arm in controls_of(subject) if direction(subject.form[f"absent/{arm} - {NONE}"]) == way]
+
+
+def part_of_signature(subject: SubjectResults) -> str:
+    """Of a subject on which KVSmooth lacks the signature: which part of it is there, and whether the other is too small to count."""
+    rows = {name: subject.mechanism[f"{PAPER} - {BASELINE}/{name}"] for name in SIGNATURE}
+    there = [counts(row, MEASURES[name]) for name, row in rows.items()]
+    if not any(there):
+        return "neither"
+    (lost,) = (name for name, held in zip(rows, there, strict=True) if not held)
+    small = direction(rows[lost]) == MEASURES[lost].sign
+    why = f", as the other moves by less than {100 * MEASURES[lost].least:g} %" if small else ""
+    return f"the {'first' if there[0] else 'second'} alone{why}"
 
 
 def with_signature(subject: SubjectResults) -> list[str]:

@@ -56,17 +56,20 @@ def test_a_change_too_small_to_count_is_no_sight_of_the_claim():
 
 
 def test_what_a_constant_rate_does_as_well_is_told():
-    claim = PaperClaim("it falls", "drift", "x", -1, beyond=("mechanism", "y"))
+    name = "free/x/kvsmooth - baseline"
+    claim = PaperClaim("it falls", "drift", name, -1, beyond=("mechanism", "y"), constant="z")
 
-    def told(own, other):
-        rows = {"drift": {"x": own}} | ({} if other is None else {"mechanism": {"y": other}})
+    def told(own, other, constant=None):
+        rows = {"drift": {name: own, "z": constant}} | ({} if other is None else {"mechanism": {"y": other}})
         return cell(claim, rows).split(":")[0]
 
     assert told(row(-2.0, 0.01), row(-1.0, 0.01)) == "**seen**, and beyond a constant rate"
     assert told(row(-2.0, 0.01), row(-1.0, 0.2)) == "**seen**, and under a constant rate as well"
     assert told(row(-2.0, 0.01), row(1.0, 0.01)) == "**seen**, and more so under a constant rate"
     assert told(row(2.0, 0.01), row(-1.0, 0.01)) == "**reversed**, and more so under a constant rate"
-    assert told(row(-2.0, 0.01), None) == "**seen**"
+    assert told(row(-2.0, 0.01), None) == "**seen**, with no control beside it"
+    assert told(row(-2.0, 0.01), None, row(-1.0, 0.01)) == "**seen**, and under a constant rate (−1.00)"
+    assert told(row(-2.0, 0.01), None, row(-1.0, 0.2)) == "**seen**, and not under a constant rate (−1.00)"
     assert told(row(-2.0, 0.2), row(-1.0, 0.01)) == "**not seen**"
 
 

@@ -5,8 +5,11 @@ from dataclasses import replace
 from analysis.cells.names import PAPER
 from analysis.story.minute import dose, fair, five, mechanism, one_minute, open_question, rivals
 from analysis.story.results import StorySources
+from analysis.story.signs import kinds
 from tests.analysis.mechanism.test_mechanism import OWN, rows_of
 from tests.analysis.story.test_story import LOGS, form_rows, subject
+
+LINES = (("precision", 0.1), ("chair_s", -0.1))
 
 
 def told(one, **rows):
@@ -24,14 +27,16 @@ def test_the_dose_is_told_by_its_signs_and_the_text_where_more_captions_loop():
     levels |= {"test/looping/none": (0.002, False), "test/looping/published": (0.74, False)}
     falls = told(one, **levels, **{"test/chair_s/published - none": (-0.2, True), "test/looping/published - none": (0.7, True)})
     assert dose([falls]) == (
-        "At KVSmooth's published dose CHAIR_s falls on emoji (50 % to 25.6 %), and the text breaks: 74 % of the captions of emoji loop "
-        "(0.2 % without)."
+        "Under KVSmooth at lambda_ref 0.7 (published for InstructBLIP-7B, the default here) CHAIR_s of greedy captions falls on emoji "
+        "(50 % to 25.6 %), and the text breaks: 74 % of the captions of emoji loop (0.2 % without)."
     )
     still = told(one, **levels, **{"test/chair_s/published - none": (0.2, False), "test/looping/published - none": (0.0, False)})
-    assert dose([still]).startswith("At KVSmooth's published dose CHAIR_s does not clearly change on emoji")
+    assert "CHAIR_s of greedy captions does not clearly change on emoji" in dose([still])
     assert dose([still]).endswith(", and not clearly more captions loop.")
     rises = told(still, **{"test/chair_s/published - none": (0.2, True)})
-    assert "CHAIR_s falls on emoji (50 % to 25.6 %) and rises on emoji" in dose([falls, rises])
+    assert "falls on emoji (50 % to 25.6 %) and rises on emoji" in dose([falls, rises])
+    other = replace(still, origin={**still.origin, "config": {**still.origin["config"], "lambda_ref": 0.65}})
+    assert dose([other]).startswith("Under KVSmooth at lambda_ref 0.65 CHAIR_s of greedy")
 
 
 def test_a_fair_dose_is_told_with_its_one_test():
@@ -53,6 +58,9 @@ def test_saying_less_and_the_controls_of_fixed_sentences_are_set_against_it():
     other = told(subject((0.3, 0.1), "smollm2", 0.0), **{line: (-0.1, True)})
     against = "leaving out mentions or sentences at the same recall"
     assert rivals([one]) == f"The published dose is not shown to lower CHAIR_s further than {against} on emoji."
+    few = {f"kvsmooth:lambda_ref=0.05/beyond every line/{name}": {"estimate": way, "p_adjusted": 0.001} for name, way in LINES}
+    small = replace(one, form=form_rows({}) | few)
+    assert rivals([small]).endswith("not shown to be beyond leaving out (at 0.05 it is on emoji).")
     assert rivals([one, other]).startswith(f"The published dose lowers CHAIR_s further than {against} on smollm2; ")
     alike = replace(one, form=form_rows({"constant:rate=0.6": -0.08}))
     said = "with the sentences fixed, its choice of objects holds fewer absent ones on emoji, not shown to be beyond leaving out"
@@ -74,15 +82,22 @@ def test_the_mechanism_is_claimed_where_controls_lack_it():
     asked = {name: subject((0.3, 0.1), name, 0.0, mechanism=rows_of(rows)) for name, rows in (("a", OWN), ("b", shared), ("c", none))}
     kept = "attention on the image, and hidden states near it,"
     assert mechanism([asked["a"]]) == [f"It keeps {kept} on a, where no control does so."]
-    assert mechanism([asked["b"], asked["c"]]) == [f"It keeps {kept} on b, where a control does the same, but not on c."]
-    assert mechanism([asked["c"]]) == [f"It does not keep {kept} on c."]
+    assert mechanism([asked["b"], asked["c"]]) == [f"It keeps {kept} on b, where a control does the same, but on c neither."]
+    assert mechanism([asked["c"]]) == [f"It is not shown to keep both, {kept} on c neither."]
+    rows = {name: dict(row) for name, row in asked["a"].mechanism.items()}
+    angle = rows[f"{PAPER} - baseline/angle"]
+    for estimate, p, why in ((-0.001, 0.001, ", as the other moves by less than 1 %"), (-0.001, 0.5, ""), (0.2, 0.001, "")):
+        angle |= {"estimate": estimate, "p_adjusted": p, "effect": {"baseline": 1.4}}
+        assert mechanism([replace(asked["a"], mechanism=rows)]) == [f"It is not shown to keep both, {kept} on a the first alone{why}."]
     assert mechanism([subject((0.3, 0.1), chosen=0.0)]) == []
 
 
 def test_what_is_open_counts_the_logs_that_were_judged():
-    said = "of 3 logs of other methods on such models 2 lower CHAIR against greedy captions, 1 by seeing better alone."
+    said = "of 3 logs of such models beside greedy ones (3 of methods) 2 lower CHAIR, 1 by seeing better alone."
     assert open_question(StorySources([], {}, LOGS)).endswith(said)
     assert open_question(StorySources([], {}, LOGS[:1])).endswith("3 and 135 million.")
+    search, trained = (replace(LOGS[1], method=method) for method in ("beam 5", "trained to stop earlier"))
+    assert kinds([*LOGS[1:3], search, search, trained]) == "2 of methods, 2 of beam search and 1 of a model trained anew"
 
 
 def test_there_are_five_and_every_part_has_its_numbers_under_them():

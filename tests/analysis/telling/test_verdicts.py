@@ -281,9 +281,16 @@ def test_ablation_guidance():
     assert "guidance by entropy is shown: CHAIR_i is lower than that of 10 of 10 controls" in ablation.verdict(every)
     one = every | {f"kvsmooth - {name}/chair_i": row(sign) for name, sign in zip(ablation.GUIDED[1:], (0, 1, 0) * 3, strict=True)}
     assert ablation.verdict(one).endswith(
-        "is not shown: CHAIR_i is lower than that of 1 of 10 controls that spend the same rates without it (mean)."
+        "is not shown: CHAIR_i is lower than that of 1 of 10 controls that spend about the same rates without it (mean)."
     )
+    half = {f"kvsmooth - {name}/chair_i": row(-1) for name in ("mean", "permuted")} | {"kvsmooth - position/chair_i": row(0)}
+    assert ablation.verdict(one, half, 0.5).endswith(
+        "(mean); round 0.5, which was run after the dose curve had been seen, of 2 of 3, not of position."
+    )
+    assert ablation.verdict(one, {}) == ablation.verdict(one)
     # all of the controls that were run is not all of them
     assert "is not shown: CHAIR_i is lower than that of 1 of 1 controls" in ablation.verdict(rows | {"kvsmooth - mean/chair_i": row(-1)})
-    assert ablation.verdict(rows | {"kvsmooth - mean/chair_i": row(1)}).endswith("of 0 of 1 controls that spend the same rates without it.")
+    assert ablation.verdict(rows | {"kvsmooth - mean/chair_i": row(1)}).endswith(
+        "of 0 of 1 controls that spend about the same rates without it."
+    )
     assert ablation.verdict({}) == "The paper's cell is not among these: nothing is said of KVSmooth itself."
