@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.question.arms import CONTROL
+from analysis.sinks.names import SINK
 from analysis.telling.wording import direction, signed, was_tested
 
 VERDICTS = {1: "seen", 0: "not seen", -1: "reversed"}
@@ -83,14 +84,14 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             "sinks",
             "observation 2/column_sum/spearman/observed",
             1,
-            needs="prevalence/mean_received/bos",
+            needs=SINK,
         ),
         PaperClaim(
             "the same, with the first token left out of the entropy",
             "sinks",
             "observation 2 without the first token/column_sum/spearman/observed",
             1,
-            needs="prevalence/mean_received/bos",
+            needs=SINK,
         ),
         PaperClaim(
             "hallucinated objects are more probable where row entropy is high (rank, position taken out)",

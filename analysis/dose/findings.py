@@ -7,7 +7,7 @@ from analysis.captions.measures import MEASURES
 from analysis.dose.controls import CONTROLS
 from analysis.dose.grammar import LABEL
 from analysis.dose.rule import BROKEN_RISE, LOOPING_RISE, RECALL_LOSS
-from analysis.telling.wording import Rows, bracketed, brief, direction, p_value, page
+from analysis.telling.wording import Rows, bracketed, brief, direction, listed, p_value, page
 
 SHOWN = ("chair_i", "chair_s", "recall", "f1", "repeated_4grams", "looping", "length", "ended")
 NONE, CHOSEN, PUBLISHED = "none", "chosen", "published"
@@ -37,6 +37,7 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"Asked: does smoothing help at a dose that is chosen fairly? Rule, fixed in the code: on {scenes} validation scenes, the dose of "
         f"the lowest CHAIR_i among those that lose at most {RECALL_LOSS:g} of recall and add at most {LOOPING_RISE:g} of looping captions "
         f"and {BROKEN_RISE:g} of broken ones{_read(rows, doses)}. Then one test of the chosen dose on scenes that no other question shows. "
+        f"lambda_ref is the centre of the rates, which lie within 0.2 of it and between 0 and 1: no dose but 0 is a small one. "
         f"The {origin['n']} test scenes had been seen under other arms when the rule was written, so that what is told of them describes."
     )
     shown = {name: MEASURES[name].label for name in SHOWN} | ({"written": LABEL} if f"test/written/{NONE}" in rows else {})
@@ -74,8 +75,12 @@ def _read(rows: Rows, doses: Sequence[str]) -> str:
     """What the language model found among validation captions, of the doses that the rest of the rule admits."""
     read = [dose for dose in doses if f"validation/broken/{dose}" in rows]
     if not read:
-        return " (none was read: the rest of the rule admits no dose)"
-    return f" (validation captions read: {'; '.join(f'{dose} {_percent(rows, dose)}' for dose in read)} broken)"
+        return " (no caption was read for that: every dose falls by the rest of the rule)"
+    return f" (broken, of the validation captions that the language model read: {listed([_at(rows, dose) for dose in read])})"
+
+
+def _at(rows: Rows, dose: str) -> str:
+    return f"{_percent(rows, dose)} at dose {dose}"
 
 
 def _percent(rows: Rows, dose: str) -> str:

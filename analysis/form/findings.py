@@ -8,7 +8,7 @@ from analysis.form.measures import MEASURES
 from analysis.form.results import TESTED
 from analysis.form.sentences import FORM, PLACES
 from analysis.published.verdict import is_better
-from analysis.telling.wording import Rows, bracketed, direction, listed, page
+from analysis.telling.wording import NO_P, Rows, bracketed, direction, listed, p_value, page
 
 PAPER = "kvsmooth"
 NAMES = {f"{PAPER}:mix={mix}": words for mix, words in MIX_WORDS.items()}
@@ -25,11 +25,20 @@ def verdict(arms: Sequence[str], rows: Rows) -> str:
     alike = [arm for arm in others if arm != paper and direction(rows[f"absent/{arm} - {none}"]) == way]
     same = _same([named(arm) for arm in alike], [named(arm) for arm in others if arm not in (paper, *alike)])
     further = ", beyond what leaving out gives" if is_better(rows, paper) else ", not beyond what leaving out gives" if way < 0 else ""
+    doses = doses_beyond(rows)
+    further += f" (at lambda_ref {listed(doses)} it is beyond)" if further and doses else ""
     filled = 100 * rows[f"changed/{paper}"]["estimate"]
     return (
         f"With the sentences fixed, {paper} fills {filled:.0f} % of the places otherwise, with {_WAY[way]} absent objects "
         f"among the different ones ({bracketed(change['absent'])}){same}{further}; recall {recall} ({bracketed(change['recall'])})."
     )
+
+
+def doses_beyond(rows: Rows) -> list[str]:
+    """Other doses at which the choice of objects lies beyond every omission line."""
+    head, end = f"{PAPER}:lambda_ref=", "/beyond every line/precision"
+    arms = [name.removesuffix(end) for name in rows if name.startswith(head) and name.endswith(end)]
+    return [arm.removeprefix(head) for arm in arms if is_better(rows, arm)]
 
 
 def _same(alike: Sequence[str], apart: Sequence[str]) -> str:
@@ -58,9 +67,10 @@ def paragraph(arms: Sequence[str], rows: Rows, found: Mapping[str, Any]) -> str:
     quoted = "\n>\n".join(f"> **{arm}.** {texts[0]}" for arm, texts in found["examples"].items() if arm in (arms[0], PAPER) and texts)
     note = (
         f"`python -m analysis.form`. {origin['n']} scenes; shares. Brackets: {100 * origin['config']['level']:.4g} % cluster BCa intervals "
-        "over scenes, of none its level, of the others the change. Asterisk: p below 0.05, behind two distances of either, the other in "
-        "the same direction; exchange of the arms within scenes, Holm over arms (absent among different objects and recall together, the "
-        "others together). Places filled otherwise are described only."
+        "over scenes, of none its level, of the others the change. Asterisk: p below 0.05; behind two distances: p of one of them is, and "
+        "the other points the same way. p of a distance: of all lines, Holm over arms; of the table: exchange of the arms within scenes, "
+        "Holm over arms (absent among different objects and recall together, the others together). Places filled "
+        "otherwise are described only."
     )
     return page(verdict(arms, rows), asked, "\n".join(lines), beyond, f"The first scene:\n\n{quoted}" if quoted else "", note)
 
@@ -77,7 +87,10 @@ def summary(arms: Sequence[str], rows: Rows) -> str:
 
 def _beyond(rows: Rows, arm: str) -> str:
     near = {name: rows[f"{arm}/beyond every line/{name}"] for name in ("chair_s", "precision")}
-    told = ", ".join(f"{label} {bracketed(near[name])}" for name, label in (("chair_s", "captions with one"), ("precision", "precision")))
+    told = ", ".join(
+        f"{label} {bracketed(near[name])} p {p_value(near[name]['p_adjusted'], NO_P)}"
+        for name, label in (("chair_s", "captions with one"), ("precision", "precision"))
+    )
     return f"{named(arm)}: {told}{' *' if is_better(rows, arm) else ''}"
 
 

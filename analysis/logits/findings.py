@@ -29,8 +29,8 @@ def verdict(rows: Rows) -> str:
 
     raw, spread = ([way(outcome, which, CONTROL) for which in ("present", "hallucinated")] for outcome in ("logit", "variance"))
     held = (raw[0] == -1) + (raw[1] == 1) + (spread[1] == 1)
-    holds = {0: "is not seen", 3: "is seen"}.get(held, f"is seen in {held} of the 3 parts that a test can show")
-    holds += " and contradicted in the fourth" if spread[0] else ""
+    holds = {0: "is not seen", 3: "is seen"}.get(held, f"is seen in {held} of its 3 parts that a test can show")
+    holds += " and contradicted in its fourth, that the variance of present objects has no trend" if spread[0] else ""
     plain, change = ([way("logprob", f"{which} unsaid", arm) for which in ("present", "hallucinated")] for arm in (CONTROL, CONTRAST))
     names = ("the log-probabilities of both", "the log-probabilities of present objects", "those of hallucinated ones")
     turned = alike(change[0], change[1], ("both trends", "the trend of present objects", "that of hallucinated ones"), _TURNS)

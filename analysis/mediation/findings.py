@@ -64,8 +64,9 @@ def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:
         f"image is held at the baseline's, {also['visual_mass']} of the total is undone."
     )
     bound = (
-        "What does not follow: that this is why free captions hallucinate more. Words said were chosen without smoothing: any change of "
-        "the model makes them less probable. With all rows put in, smoothed keys have no effect of their own, so that contents are values. "
+        "What does not follow: that this is what changes hallucination in free captions. Words said were chosen without smoothing: any "
+        "change of the model makes them less probable. With all rows put in, smoothed keys have no effect of their own, so that contents "
+        "are values. "
         f"Captions without a hallucinated mention: {lost['hallucinated']} of {counts['images']}."
     )
     note = (

@@ -1,5 +1,6 @@
 """The figures: what every arm changes, and every arm in the planes of recall with CHAIR_s, omission lines beside it, and with precision."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.methods.strengths import named
+from analysis.methods.strengths import KVSMOOTH, named
 from analysis.methods.trial import NONE
 from analysis.omission.line import MEASURES as OMITTED
 from analysis.omission.line import measures
+from analysis.omission.rules import LINES as HELD
 from analysis.plots.forest import Point, forest
 from analysis.plots.labels import names as write_names
-from analysis.plots.style import PAGE, figure, letter
-from analysis.published.style import LINE_LOOKS, VERDICT_COLOURS
+from analysis.plots.style import ARM_COLOURS, PAGE, figure, letter
+from analysis.published.style import VERDICT_COLOURS
 from analysis.published.verdict import NOT_LOWER, UNTOLD
 
 NOTES = {
@@ -26,7 +28,8 @@ NOTES = {
     ),
     "methods_plane": (
         "{n} test scenes; bars: {level:.4g} % cluster BCa intervals over images. Star: no method; circles: strength chosen on validation "
-        "scenes; squares: the source's own.\nLines: what leaving out ever more of the captions without a method gives. Arms too near to "
+        "scenes; squares: the source's own.\nLines: what leaving out ever more of the captions without a method gives, at random and by "
+        "the best of six rules. Arms too near to "
         "one another for names stand in methods.svg. Grey: equal F1."
     ),
 }
@@ -42,9 +45,14 @@ PANELS = {
 COLOURS = {**VERDICT_COLOURS, NOT_LOWER: "#888888", UNTOLD: "#222222"}
 APART = 9.0
 """Points of the planes nearer to one another than this, in points, have no names."""
+PAPER = named(KVSMOOTH, 1.0)
+LINES = {"leave out mentions at random": (0, (4, 2)), "leave out by the best rule": "-"}
+"""By the name in the legend, how a line is drawn."""
 RECALL = OMITTED.index("recall")
-DRAWN = ("random mention", "random sentence", "background sentence")
-"""Omission lines that are drawn; the verdict asks all."""
+RANDOM = "random mention"
+"""The omission line that is drawn by itself, beside the best of all."""
+REACH = 28.0
+"""Percent of recall that the planes show to the left of no method; arms beyond it are told in words."""
 Rows = Mapping[str, Mapping[str, Any]]
 
 
@@ -95,7 +103,9 @@ def planes(rows: Rows, found: Mapping[str, Any]) -> Figure:
     letter(axes[1], "b", "precision against recall")
     kinds = list(dict.fromkeys(one["verdict"] for one in found["verdicts"]))
     handles = [_spot(kind) for kind in COLOURS if kind in kinds]
-    handles += [Line2D([], [], color="0.4", ls=LINE_LOOKS[name][1], lw=0.9, label=LINE_LOOKS[name][0]) for name in DRAWN]
+    if PAPER in {one["arm"] for one in found["verdicts"]}:
+        handles.append(Line2D([], [], color=ARM_COLOURS["kvsmooth"], marker="D", lw=0, markersize=5, label="KVSmooth, published"))
+    handles += [Line2D([], [], color="0.4", ls=look, lw=0.9, label=words) for words, look in LINES.items()]
     made.legend(handles=handles, loc="outside upper center", ncols=4, columnspacing=1.2, handlelength=2.4)
     return made
 
@@ -108,29 +118,39 @@ def _spot(kind: str) -> Line2D:
 def plane(ax: Axes, rows: Rows, found: Mapping[str, Any], measure: str, label: str) -> None:
     """Arms by recall and one measure; names where they cover least."""
     at = OMITTED.index(measure)
-    others, spots = [], []
+    others, spots, outside = [], [], []
     arms = [NONE, *(one["arm"] for one in found["verdicts"])]
-    least = min(100 * rows[f"{arm}/recall"]["estimate"] for arm in arms)
-    for line in found["lines"]:
-        if f"{line['rule']} {line['unit']}" in DRAWN:
-            curve = 100 * measures(np.asarray(line["sums"], dtype=float))
-            near = curve[:, RECALL] >= least - 5
-            ax.plot(curve[near, RECALL], curve[near, at], color="0.4", ls=LINE_LOOKS[f"{line['rule']} {line['unit']}"][1], lw=0.9, zorder=1)
-            others += [tuple(point) for point in curve[near][:, [RECALL, at]]]
+    least = 100 * rows[f"{NONE}/recall"]["estimate"] - REACH
+    recall = np.linspace(least, least + REACH, 60)
+    held = [one for one in found["lines"] if (one["rule"], one["unit"]) in HELD]  # no oracle
+    curves = {f"{one['rule']} {one['unit']}": 100 * measures(np.asarray(one["sums"], dtype=float)) for one in held}
+    each = {name: np.interp(recall, curve[:, RECALL], curve[:, at]) for name, curve in curves.items()}
+    best = (np.max if measure == "precision" else np.min)([*each.values()], axis=0)
+    for values, dashes in zip((each[RANDOM], best), LINES.values(), strict=True):
+        ax.plot(recall, values, color="0.4", ls=dashes, lw=0.9, zorder=1)
+        others += [*zip(recall, values, strict=True)]
     tuned = {named(method, strength) for method, strength in found["chosen"].items() if strength}
     colour = {one["arm"]: COLOURS[one["verdict"]] for one in found["verdicts"]}
     for arm in arms:
         x, y = (rows[f"{arm}/{name}"] for name in ("recall", measure))
         place = 100 * x["estimate"], 100 * y["estimate"]
+        name = arm.removesuffix(" x1").replace(" x", " ×").replace("_", " ")
+        if place[0] < least:
+            outside.append(f"{name} ({place[0]:.0f}, {place[1]:.0f})" if math.isfinite(place[1]) else name)
+            continue
         ends = [[[abs(100 * (end - row["estimate"]))] for end in row["interval"]] for row in (x, y)]
-        plain = arm == NONE  # above all others, which crowd round it
-        look: dict[str, Any] = {"ms": 9 if plain else 4.2, "mec": "white" if plain else "0.3", "mew": 0.5}
-        look |= {"ecolor": "0.85", "elinewidth": 0.5, "zorder": 5 if plain else 3}
-        mark = "*" if plain else "o" if arm in tuned else "s"
-        ax.errorbar(*place, xerr=ends[0], yerr=ends[1], fmt=mark, color=colour.get(arm, "#222222"), **look)
-        spots.append((arm.removesuffix(" x1").replace(" x", " ×").replace("_", " "), place))
+        plain, own = arm == NONE, arm == PAPER  # above all others, which crowd round no method
+        look: dict[str, Any] = {"ms": 9 if plain else 5.5 if own else 4.2, "mec": "white" if plain else "0.3", "mew": 0.5}
+        look |= {"ecolor": "0.85", "elinewidth": 0.5, "zorder": 5 if plain or own else 3}
+        mark = "*" if plain else "D" if own else "o" if arm in tuned else "s"
+        shade = ARM_COLOURS["kvsmooth"] if own else colour.get(arm, "#222222")
+        ax.errorbar(*place, xerr=ends[0], yerr=ends[1], fmt=mark, color=shade, **look)
+        spots.append((name, place))
+    ax.set_xlim(least - 1, None)
     if measure == "precision":
         equal_f1(ax)
+    if outside:
+        ax.text(0.02, 0.02, f"left of the axis: {'; '.join(outside)}", transform=ax.transAxes, fontsize=5.5, color="0.3")
     ax.set_xlabel("recall (%)")
     ax.set_ylabel(label)
     write_names(ax, spots, others, apart=APART)

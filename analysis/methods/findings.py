@@ -81,7 +81,13 @@ def table(rows: Rows, found: Mapping[str, Any]) -> str:
     said = {one["arm"]: Verdict(one["verdict"], tuple(one["parts"]), one["shares"]).words for one in found["verdicts"]}
     fluent = f"test/broken/{NONE}" in rows
     spent, seconds = costs.costs(found["provenance"]["config"].get("beams", 1)), found.get("seconds")
-    head = [*SHOWN.values(), *(["broken"] if fluent else []), *(["time"] if spent else []), *(["seconds"] if seconds else []), "verdict"]
+    head = [
+        *SHOWN.values(),
+        *([f"broken (of {rows[f'test/broken/{NONE}']['n']})"] if fluent else []),
+        *(["time"] if spent else []),
+        *(["seconds"] if seconds else []),
+        "verdict",
+    ]
     lines = [f"| arm | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     tuned = {named(method, strength) for method, strength in found["chosen"].items() if strength}
     for arm in (NONE, *said):

@@ -19,6 +19,8 @@ PLACES = ("bos", "prompt", "image", "generated")
 OBSERVATION = "observation 2"
 WITHOUT_FIRST = f"{OBSERVATION} without the first token"
 """The same with the first token, the usual sink, left out of the entropies; tested by itself, apart from the rows of `OBSERVATION`."""
+SINK = "prevalence/mean_received/bos"
+"""The row of how many first tokens are sinks; where it is not above 0 there is no sink in the prompt to speak of."""
 MAIN = 20
 """The window, in queries, of which layers, nulls and the absolute label are told."""
 RESAMPLES = 1999

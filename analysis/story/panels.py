@@ -30,7 +30,7 @@ ARMS = {NONE: ("no smoothing", (4, -8)), CHOSEN: ("chosen dose", (3, -10)), PUBL
 MARKS = {"mean": "x", "permuted": "+", "norm_preserving": "^", "shrink_only": "v", "random_direction": "D"}
 DRAWN_WITHIN = {"spoon": "bowl"}
 """Objects that the glyph of another one shows too: OpenMoji's bowl has a spoon in it, which the annotation does not name."""
-WHAT = "KVSmooth mixes each newest key and\nvalue with those of the token before;\nthe dose, lambda_ref, is how much."
+WHAT = "KVSmooth mixes each newest key and\nvalue with those of the token before,\nby a rate within 0.2 of lambda_ref,\nthe dose."
 FONT = 5.1
 WIDTH = 62
 """Characters of a line of a caption."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import NONE
-from analysis.form.findings import PAPER as SMOOTHED
+from analysis.form.findings import doses_beyond as doses_in
 from analysis.mechanism.findings import counts, has_signature
 from analysis.mechanism.measures import MEASURES, SIGNATURE
 from analysis.published.verdict import BETTER, NOT_LOWERING, is_better
@@ -65,9 +65,7 @@ def form_beyond(subject: SubjectResults, arm: str = PAPER) -> bool:
 
 def doses_beyond(subject: SubjectResults) -> list[str]:
     """Other doses at which KVSmooth's choice of objects lies beyond every omission line, where the sentences are given."""
-    head = f"{SMOOTHED}:lambda_ref="
-    arms = [name.removesuffix("/beyond every line/precision") for name in subject.form if name.startswith(head)]
-    return [arm.removeprefix(head) for arm in dict.fromkeys(arms) if form_beyond(subject, arm)]
+    return doses_in(subject.form)
 
 
 def form_alike(subject: SubjectResults) -> list[str]:

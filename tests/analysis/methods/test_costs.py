@@ -4,13 +4,21 @@ import json
 
 import pytest
 
-from analysis.methods.costs import COSTS, cell, costs
+from analysis.methods.costs import COSTS, Cost, cell, costs
 from probes.command.cli import BadInput
 
 MEASURED = {
     "parameters": 98_000_000,
     "provenance": {"config": {"image": True}},
-    "ratios": {"plain": 1.0, "pai": 1.25, "beams": 4.0, "opera": 20.0},
+    "ratios": {"plain": 1.0, "pai": 1.25, "vaf": 1.25, "beams": 4.0, "opera": 20.0},
+    "spread": {
+        "whole": {
+            "processor": {
+                name: {"low": low, "high": high}
+                for name, low, high in (("plain", 1, 1), ("pai", 1.1, 1.4), ("vaf", 0.9, 1.6), ("beams", 3.9, 4.1), ("opera", 18, 22))
+            }
+        }
+    },
 }
 
 
@@ -23,9 +31,10 @@ def test_a_cost_is_a_ratio_to_what_the_arm_without_a_method_does(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     assert costs(1) == {}
     measured_in(tmp_path)
-    assert costs(1)["pai"] == 1.25
-    assert costs(5) == {"none": 1.0, "plain": 0.25, "pai": 0.3125, "beams": 1.0, "opera": 5.0}
-    assert [cell(costs(1), arm) for arm in ("none", "pai x0.125", "vcd x1")] == ["1.0", "1.2", "–"]
+    assert costs(1)["pai"] == Cost(1.25, True)
+    assert costs(1)["vaf"] == Cost(1.25, False)
+    assert costs(5) == {"none": Cost(1.0, True), "opera": Cost(5.0, True)}
+    assert [cell(costs(1), arm) for arm in ("none", "pai x0.125", "vaf x1", "vcd x1")] == ["1.0", "1.2", "≈ 1", "–"]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +44,7 @@ def test_a_cost_is_a_ratio_to_what_the_arm_without_a_method_does(tmp_path, monke
         ("[]", "cannot be read (TypeError)"),
         ("{}", "cannot be read (KeyError)"),
         (json.dumps({**MEASURED, "ratios": {"plain": None}}), "cannot be read (TypeError)"),
+        (json.dumps({**MEASURED, "spread": {"whole": {"processor": {}}}}), "cannot be read (KeyError)"),
         (json.dumps({**MEASURED, "provenance": {"config": {"image": False}}}), "is not of the random Llama that reads an image"),
     ],
 )

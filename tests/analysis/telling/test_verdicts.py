@@ -105,8 +105,8 @@ def test_logits():
     )
     for raw, spread in product(product(SIGNS, SIGNS), repeat=2):
         parts = sum([raw[0] == -1, raw[1] == 1, spread[1] == 1])
-        words = {0: "is not seen", 3: "is seen"}.get(parts, f"is seen in {parts} of the 3 parts that a test can show")
-        fourth = "" if spread[0] == 0 else " and contradicted in the fourth"
+        words = {0: "is not seen", 3: "is seen"}.get(parts, f"is seen in {parts} of its 3 parts that a test can show")
+        fourth = "" if spread[0] == 0 else " and contradicted in its fourth, that the variance of present objects has no trend"
         assert said_of_logits(raw, spread).startswith(f"The paper's first observation {words}{fourth}: raw logits of present ")
     other = said_of_logits((0, 0), (1, 1), (1, 0), (-1, 0))
     assert "raw logits of present and of hallucinated objects show no clear trend, and both variances rise;" in other
@@ -128,6 +128,9 @@ def test_sinks(gets, cosine, ranks):
     assert {-1: "lies below what random", 0: "is what random", 1: "lies above what random"}[cosine] in said
     seen = {0: "is not seen.", 1: "is half seen.", 2: "is seen."}
     assert said.endswith(f"the second observation {seen[(gets == 1) + (ranks == 1)]}")
+    bos = {"prevalence/mean_received/bos": row(0) | {"estimate": 0.0}}
+    assert sinks.verdict(rows | bos, 20).endswith("is not testable here, as no token of the prompt is a sink.")
+    assert sinks.verdict(rows | {name: one | {"estimate": 0.6} for name, one in bos.items()}, 20) == said
 
 
 @pytest.mark.parametrize("hallucinated", SIGNS)
