@@ -18,7 +18,7 @@ QUESTIONS := $(shell sed -n 's/^    "\([a-z0-9_]*\)": QuestionCommand.*/\1/p' an
 figures: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder --batch-size 60
 
-## the whole, over figures/ and docs/, of SUBJECT (emoji or smollm2): every question on 500 scenes (55.5 minutes measured on two shared cores) or from what is recorded (2.6)
+## the whole, over figures/ and docs/, of SUBJECT (emoji or smollm2): every question on 500 scenes (55.5 minutes measured on two shared cores, before the dose question) or from what is recorded (2.6)
 reproduce: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --subject $(SUBJECT)
 

@@ -49,7 +49,7 @@ QUESTIONS = {
     "coupling": QuestionCommand(**RECORDED, page="findings.md"),
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
-    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells", trial={"--fluent": "5"}),
+    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells", trial={"--fluent": "0"}),
     "dose": QuestionCommand(
         store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5", "--doses": "0.0 0.1 0.3 0.5 0.7 0.9"}
     ),

@@ -97,11 +97,13 @@ def _effects(rows: Rows) -> list[str]:
 def _time(found: Mapping[str, Any]) -> list[str]:
     wall = found["provenance"]["wall"]
     seconds = sorted(cell["seconds"] for cell in found["cells"])
+    count = wall["cells_of_this_run"]
+    ran = f"{count} cells in {wall['this_run_seconds'] / 60:.1f} minutes, processes: {wall['workers']}; a" if count else "A"
     return [
         "### Wall time",
         "",
-        f"{wall['cells_of_this_run']} cells in {wall['this_run_seconds'] / 60:.1f} minutes with {wall['workers']} workers; a cell took "
-        f"{seconds[0]:.0f} to {seconds[-1]:.0f} s, all {len(seconds)} together {wall['all_cells_seconds'] / 60:.1f} minutes of work.",
+        f"{ran} cell took {seconds[0]:.0f} to {seconds[-1]:.0f} s, all {len(seconds)} together "
+        f"{wall['all_cells_seconds'] / 60:.1f} minutes of work.",
     ]
 
 

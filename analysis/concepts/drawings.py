@@ -16,7 +16,7 @@ from kvsmooth.spans import GROUPS
 NOTE = (
     "a: smollm2, one caption, mean over the heads of layer {layer}, the first column drawn wider; the strip says what a key is (sliver: "
     "the system's words). b: {n} captions of smollm2,\nthe same tokens fed to both arms; bands: {level:.4g} % intervals over images; "
-    "grey: what uniform attention would leave, scaled to the first token (dot). c: the dose is λ_ref, published 0.7."
+    "grey: what uniform attention would leave, scaled to the first token (dot). c: the dose is λ_ref, 0.7 here."
 )
 SHOWN = ("bos", "image", "prompt", "generated")
 WINDOW = 15

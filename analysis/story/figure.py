@@ -12,10 +12,10 @@ from analysis.story.results import StorySources
 NOTE = (
     "a: the first test scene of whose caption an object is absent (magenta); grey: words of a run of four that occurred before, of which "
     "loops are made. Second row: {validation} validation\nscenes; dashed: the published dose. Third row: {test} test scenes; lines: what "
-    "leaving out mentions or sentences would give, at random and by the best of six rules;\nblack: controls; pentagons: logs of others' "
-    "methods, without intervals.{mechanism}\nBands and bars: {level:.4g} % intervals."
+    "leaving out mentions or sentences would give, at random and by the best of six rules;\nblack: controls; pentagons: logs beside "
+    "greedy ones (blue), named if they lower CHAIR, without intervals.{mechanism} Bands and bars: {level:.4g} % intervals."
 )
-SAME_TOKENS = " Last row: KVSmooth and its controls on the same tokens minus none; shaded: the side that the paper names."
+SAME_TOKENS = "\nLast row: KVSmooth and its controls on the same tokens minus none; shaded: the side that the paper names."
 
 
 def story(told: StorySources) -> tuple[Figure, str]:

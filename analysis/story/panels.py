@@ -15,6 +15,7 @@ from analysis.metrics.chair import score_caption
 from analysis.omission.line import lowest
 from analysis.omission.stored import lines_of
 from analysis.plots.style import ARM_COLOURS, CONSTANT_COLOUR, DOSE_COLOUR, NULL_COLOUR, OBJECT_COLOURS
+from analysis.published.verdict import NOT_LOWERING
 from analysis.story.captions import ABSENT, AGAIN, PLAIN, lines, marked
 from analysis.story.results import RealLog, Rows, SubjectResults
 from analysis.story.sentences import END_BIAS
@@ -23,7 +24,7 @@ COLOURS = {NONE: ARM_COLOURS["baseline"], CHOSEN: DOSE_COLOUR, PUBLISHED: ARM_CO
 WORDS = {PLAIN: "#222222", ABSENT: OBJECT_COLOURS["hallucinated"], AGAIN: "#B0B0B0"}
 CURVES = {
     "chair_s": (OBJECT_COLOURS["hallucinated"], "o", "captions with an absent object"),
-    "recall": (OBJECT_COLOURS["present"], "s", "objects that are named"),
+    "recall": (OBJECT_COLOURS["present"], "s", "objects there that are named (recall)"),
     "looping": ("#8A8A8A", "^", "captions that loop"),
 }
 ARMS = {NONE: ("no smoothing", (4, -8)), CHOSEN: ("chosen dose", (3, -10)), PUBLISHED: ("published dose", (-5, 4))}
@@ -32,6 +33,8 @@ DRAWN_WITHIN = {"spoon": "bowl"}
 """Objects that the glyph of another one shows too: OpenMoji's bowl has a spoon in it, which the annotation does not name."""
 WHAT = "KVSmooth mixes each newest key and\nvalue with those of the token before,\nby a rate within 0.2 of lambda_ref,\nthe dose."
 FONT = 5.1
+NAME_HEIGHT, NAME_WIDTH = 4.5, 8.0
+"""Percent of the panel of real captions by which names stand apart, and within which they would touch."""
 WIDTH = 62
 """Characters of a line of a caption."""
 
@@ -123,7 +126,7 @@ def plane(ax: Axes, subject: SubjectResults) -> None:
     ax.text(
         0.98,
         0.03,
-        "below the solid line:\nbetter than saying less",
+        "below the solid line, left of no\nsmoothing: better than saying less",
         transform=ax.transAxes,
         fontsize=FONT,
         color=NULL_COLOUR,
@@ -175,17 +178,15 @@ def language(ax: Axes, rows: Rows) -> None:
 
 
 def real_captions(ax: Axes, logs: Sequence[RealLog], model: str = "LLaVA-1.5-7B") -> None:
-    """CHAIR_s against looping captions of others' methods on one model: the greedy logs, and those that were compared with one."""
+    """CHAIR_s against looping captions of logs of one model: greedy ones (blue), those compared with one; named, those that lower CHAIR."""
     shown = [log for log in logs if log.model == model and (log.verdict or log.method == "greedy")]
-    named: set[str] = set()
-    for log in sorted(shown, key=lambda log: -log.looping):
-        greedy = log.method == "greedy"
-        colour = COLOURS[NONE] if greedy else "#222222"
-        ax.plot(100 * log.looping, 100 * log.chair_s, "o" if greedy else "p", color=colour, markersize=4)
-        name = log.method.partition(" (")[0]
-        if name not in named and (greedy or log.looping > 0.05 or name in ("AdaIAT", "DeCo")):
-            ax.annotate(name, (100 * log.looping, 100 * log.chair_s), (4, 2), textcoords="offset points", fontsize=FONT, color=colour)
-            named.add(name)
+    placed: list[tuple[float, float]] = []
+    for log in sorted(shown, key=lambda log: -log.chair_s):
+        greedy, (x, y) = log.method == "greedy", (100 * log.looping, 100 * log.chair_s)
+        ax.plot(x, y, "o" if greedy else "p", color=COLOURS[NONE] if greedy else "#222222", markersize=4)
+        if not greedy and log.verdict not in NOT_LOWERING:
+            height = min([y, *(below - NAME_HEIGHT for at, below in placed if abs(at - x) < NAME_WIDTH)])
+            placed.append((x, height))
+            ax.text(x + 1.2, height, log.method.partition(" ")[0], fontsize=FONT, va="center")
     ax.set(xlabel="captions that loop (%)", ylabel="captions with an\nabsent object (%)", ylim=(0, None))
-    ax.set_xlim(-1.5, None)
-    ax.margins(x=0.25)
+    ax.set_xlim(-1.5, 130 * max((log.looping for log in shown), default=0.0) + 1)
