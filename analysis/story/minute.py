@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 from analysis.cells.names import PAPER
 from analysis.dose.findings import CHOSEN, NONE, PUBLISHED
+from analysis.form.findings import doses_beyond
 from analysis.mechanism.findings import has_signature
 from analysis.story.results import StorySources, SubjectResults
 from analysis.story.sentences import in_numbers
 from analysis.story.signs import (
     SIZES,
     controls_of,
-    doses_beyond,
     form_alike,
     form_beyond,
     is_beyond_omission,
@@ -78,7 +78,7 @@ def rivals(subjects: Subjects) -> str:
         also = f", and so it does under {_several(beside)}" if beside else ""
         past = [one for one in fewer if form_beyond(one)]
         more = f"beyond leaving out on {_names(past)}" if past else "not shown to be beyond leaving out"
-        small = [f"at {listed(doses)} it is on {one.name}" for one in asked if (doses := doses_beyond(one))]
+        small = [f"at {listed(doses)} it is on {one.name}" for one in asked if (doses := doses_beyond(one.form))]
         more += f" ({listed(small)})" if small else ""
         said.append(f"with the sentences fixed, its choice of objects holds fewer absent ones on {_names(fewer)}, {more}{also}")
     return _sentence("; ".join(said))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import NONE
-from analysis.form.findings import doses_beyond as doses_in
 from analysis.mechanism.findings import counts, has_signature
 from analysis.mechanism.measures import MEASURES, SIGNATURE
 from analysis.published.verdict import BETTER, NOT_LOWERING, is_better
@@ -61,11 +60,6 @@ def controls_of(subject: SubjectResults) -> list[str]:
 def form_beyond(subject: SubjectResults, arm: str = PAPER) -> bool:
     """Whether an arm's choice of objects lies beyond every omission line, where the sentences are given."""
     return f"{arm}/beyond every line/precision" in subject.form and is_better(subject.form, arm)
-
-
-def doses_beyond(subject: SubjectResults) -> list[str]:
-    """Other doses at which KVSmooth's choice of objects lies beyond every omission line, where the sentences are given."""
-    return doses_in(subject.form)
 
 
 def form_alike(subject: SubjectResults) -> list[str]:
