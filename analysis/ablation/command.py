@@ -1,6 +1,7 @@
 """What the command does: runs missing cells, reduces them to ablation.nc, compares them in ablation.json, draws, fills the page."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -15,6 +16,8 @@ from probes.command.cli import BadInput
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+KEPT = "nll.json"
+"""In the store: the NLL of captions that the language model has read."""
 QUESTION = Question("ablation", kept=("level", "seed", "margin_f1"), encoding=encoding, opened=checked)
 
 
@@ -40,13 +43,13 @@ def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     from analysis.ablation.rivals import variables
     from analysis.cells.gather import finished
     from analysis.cells.reduce import reduced
-    from analysis.language.models import PACKAGED, language_model
+    from analysis.language.kept import packaged_reader
     from analysis.language.reading import how_many
 
     fluent = how_many(config.fluent)
     ran = finished(config, lambda setting: crossed(config.lists, setting) if config.lists else planned(config.plan, setting))
     held = reduced(ran.cells, ran.results, ran.images, ran.truth, ran.origin)
-    read = language_model(PACKAGED) if fluent else None
+    read = packaged_reader(config.store / KEPT) if fluent else None
     return held.merge(variables(ran, read, fluent, config.seed)), ran.failed
 
 
@@ -87,4 +90,11 @@ def words(answer: QuestionOutcome) -> tuple[str, str]:
     out = answer.config.out
     beside = QUESTION.results(out.parent / f"{out.name}_half")
     other = read_results(beside) if beside.is_file() else None
-    return markdown(answer.found, other), summary(answer.found)
+    return markdown(answer.found, other if other and _same_scenes(answer.found, other) else None), summary(answer.found)
+
+
+def _same_scenes(found: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether another ladder is of the same subject and scenes, round another centre."""
+    here, there = found["provenance"], other["provenance"]
+    alike = all(here.get(name) == there.get(name) for name in ("model_revision", "data_hash"))
+    return alike and here["base"]["lambda_ref"] != there.get("base", {}).get("lambda_ref")

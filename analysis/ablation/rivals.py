@@ -16,18 +16,18 @@ from analysis.stats.rows import Row
 
 if TYPE_CHECKING:
     from analysis.cells.gather import Finished
-    from analysis.language.models import LanguageModel
+    from analysis.language.kept import Reader
 
 PLAIN = "plain_"
 """Before the names of what is known of the baseline's mentions."""
 
 
-def variables(ran: "Finished", read: "LanguageModel | None", most: int, seed: int) -> xr.Dataset:
+def variables(ran: "Finished", read: "Reader | None", most: int, seed: int) -> xr.Dataset:
     """The baseline's mentions, of which something may be left out, and the NLL of the first captions of every cell.
 
     Parameters
     ----------
-    read : the language model; None: no caption is read
+    read : what reads captions; None: none is read
     most : captions of each cell that are read, the first ones
     seed : of the shuffling
     """
@@ -50,32 +50,29 @@ def variables(ran: "Finished", read: "LanguageModel | None", most: int, seed: in
 def rival_rows(held: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> list[Row]:
     """Rows "<cell>/nll", "<cell>/broken", the same "<cell> - baseline", and "<cell>/beyond every line/<measure>".
 
-    Corrected within a family, as the other measures are; none of what the data do not hold.
+    Distances are corrected within a family, as the other measures are, broken text over all cells; none of what the data do not hold.
     """
     arms = Arms.of(held)
-    rows: dict[str, Row] = {}
-    for family in dict.fromkeys(arms.families):
-        members = [name for name, own in zip(arms.names, arms.families, strict=True) if own == family and name != BASELINE]
-        if members:
-            rows |= {row.name: row for row in (*_fluent(held, members, family, seed, level), *_beyond(held, members, family, seed, level))}
-    return [*rows.values()]
+    family = {name: own for name, own in zip(arms.names, arms.families, strict=True) if name != BASELINE}
+    rows = [*_fluent(held, family, seed, level)]
+    for own in dict.fromkeys(family.values()):
+        rows += _beyond(held, [name for name in family if family[name] == own], own, seed, level)
+    return rows
 
 
-def _fluent(held: xr.Dataset, members: list[str], family: str, seed: int, level: float) -> Iterator[Row]:
+def _fluent(held: xr.Dataset, family: Mapping[str, str], seed: int, level: float) -> Iterator[Row]:
     from analysis.language.paired import fluency_rows
 
     if "nll" not in held:
         return
-    cells = [BASELINE, *members]
+    cells = [BASELINE, *family]
     of = held[["counts", "nll", "nll_shuffled"]].sel(cell=cells).rename(cell="arm", counts="test")
     for row in fluency_rows(of, cells, seed, level):
-        _, measure, name = row.name.split("/")
-        where: dict[str, Any] = {"family": family, "measure": measure}
-        where |= {part: row.where[part] for part in ("treated", "control") if part in row.where}
-        where |= {} if "treated" in where else {"cell": name.replace("none, words", f"{BASELINE}, words")}
-        label = f"{where['treated']} - {BASELINE}" if "treated" in where else where["cell"]
-        adjustment = row.adjustment and f"{row.adjustment}, cells of {family}"
-        yield replace(row, name=f"{label}/{measure}", where=where, adjustment=adjustment)
+        measure, arm, treated = (row.where.get(part, "") for part in ("measure", "arm", "treated"))
+        where: dict[str, Any] = {"family": family.get(treated or arm, "reference"), "measure": measure}
+        cell = arm.replace("none, words", f"{BASELINE}, words")
+        where |= {"treated": treated, "control": BASELINE} if treated else {"cell": cell}
+        yield replace(row, name=f"{f'{treated} - {BASELINE}' if treated else cell}/{measure}", where=where)
 
 
 def _beyond(held: xr.Dataset, members: list[str], family: str, seed: int, level: float) -> Iterator[Row]:

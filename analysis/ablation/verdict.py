@@ -31,7 +31,7 @@ def verdict(rows: Rows, other: Rows | None = None, centre: float = 0.5) -> str:
     lower, rest = _against(other or {})
     if lower + rest:
         left = f", not of {listed([name.replace('_', ' ') for name in rest])}" if rest and lower else ""
-        found += f"; round {centre:g}, which was run after the dose curve had been seen, of {len(lower)} of {len(lower + rest)}{left}"
+        found += f"; round a centre of {centre:g}, of {len(lower)} of {len(lower + rest)}{left}"
     return f"{found}."
 
 

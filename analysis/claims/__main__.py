@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.claims.claims import NOT_TESTABLE, PARTS, PaperClaim
+from analysis.claims.claims import HALF, NOT_TESTABLE, PARTS, PaperClaim
 from analysis.claims.forest import effects, forest
 from analysis.drift.findings import captions
-from analysis.question.question import stored_rows
+from analysis.question.question import read_results, stored_rows
+from analysis.sinks.names import without_sinks
 from analysis.telling.pages import PAGE, tell
 from analysis.telling.wording import LEVEL, bracketed, p_value
 from probes.command.cli import BadInput, run_cli
@@ -62,7 +63,10 @@ def results(folder: Path, subject: str | None = None) -> dict[str, Rows]:
     asked = [question for part in PARTS.values() for claim in part for question in (claim.question, claim.beyond[0]) if question]
     for question in dict.fromkeys(asked):
         path = folder / question / f"{question.removesuffix('_half')}.json"  # a ladder round another centre has a folder of its own
-        if rows := stored_rows(path, subject):
+        rows = stored_rows(path, subject)
+        if rows and question.endswith("_half") and read_results(path)["provenance"].get("base", {}).get("lambda_ref") != HALF:
+            continue  # a ladder round yet another centre, of which no claim speaks
+        if rows:
             found[question] = rows | (_corrected(rows, path) if question == "drift" else {})
     return found
 
@@ -86,7 +90,8 @@ def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:
         "Seen: the corrected test rejects at 5 %, on the side that the paper names; reversed: on the other; not seen: it does not reject; "
         "too small to count: it rejects, and the change is below 1 % of the value without smoothing; not testable here: the subject lacks "
         "what the claim speaks of. Rejected: what the paper takes to lie at no effect does not; a test cannot show that it does. Beside a "
-        "constant rate of KVSmooth's mean, on the same images: KVSmooth minus it, by its own corrected test. Estimates with the intervals "
+        "constant rate of KVSmooth's mean, on the same images: KVSmooth minus it, by its own corrected test; where the two were not set "
+        "against each other, in brackets that rate minus none. Estimates with the intervals "
         "over images of their results files, each of one outcome alone; n: "
         "images; p: corrected within its question; exploratory: the question did not name the outcome in advance. "
         "(`python -m analysis.claims`)"
@@ -99,7 +104,7 @@ def cell(claim: PaperClaim, rows: Mapping[str, Rows]) -> str:
     row = rows.get(claim.question, {}).get(claim.row)
     if row is None:
         return claim.lack if claim.question in rows else "–"
-    if claim.needs and not rows[claim.question][claim.needs]["estimate"] > 0:
+    if claim.needs_sinks and without_sinks(rows[claim.question]):
         return f"**{NOT_TESTABLE}**: no token of its prompt is a sink"
     role = "" if row["role"] == "primary" else ", exploratory"
     # its interval is of this outcome alone: where that test rejects and the corrected one does not, both are told

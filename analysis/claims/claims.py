@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.question.arms import CONTROL
-from analysis.sinks.names import SINK
 from analysis.telling.wording import direction, signed, was_tested
 
 VERDICTS = {1: "seen", 0: "not seen", -1: "reversed"}
 NO_VERDICT = "not tested"
 SMALL = "too small to count"
 NOT_TESTABLE = "not testable here"
-SMOOTHED = ("kvsmooth - baseline", "kvsmooth - baseline/band", "kvsmooth - none", "kvsmooth/margin/total")
+SMOOTHED = ("kvsmooth - baseline", "kvsmooth - baseline/band", "kvsmooth - none", "kvsmooth/margin/total", "chosen - none")
 """Ends of rows that tell what smoothing changes."""
+MOVED = (VERDICTS[1], VERDICTS[-1], SMALL, "rejected")
+"""Verdicts of a change that the test finds, beside which a control is asked for."""
 BEYOND = {1: "and beyond a constant rate", 0: "and under a constant rate as well", -1: "and more so under a constant rate"}
 """Of what is seen or reversed, beside a constant rate of KVSmooth's mean: by the sign of the difference, in the effect's direction."""
 
@@ -34,7 +35,7 @@ class PaperClaim:
     null : what no effect is
     least : the smallest change that is counted, a share of the value without smoothing; below it the verdict is `SMALL`
     lack : what is said where its question was asked and has no such row
-    needs : a row of the same question that must lie above 0, or the subject lacks what the claim speaks of
+    needs_sinks : it speaks of sinks, which the subject may lack
     beyond : question and row of KVSmooth minus a constant rate of its mean, where one was run
     constant : the row of that constant rate minus none in the same question, where the two were not set against each other
     """
@@ -46,13 +47,13 @@ class PaperClaim:
     null: float = 0.0
     least: float = 0.0
     lack: str = "–"
-    needs: str = ""
+    needs_sinks: bool = False
     beyond: tuple[str, str] = ("", "")
     constant: str = ""
 
     def beside(self, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         """What a constant rate does to the same, where smoothing does what is claimed or the reverse; or that none was run."""
-        if not self.row.endswith(SMOOTHED) or self.verdict(row) not in (VERDICTS[1], VERDICTS[-1]):
+        if not self.row.endswith(SMOOTHED) or self.verdict(row) not in MOVED:
             return ""
         question, name = self.beyond
         if was_tested(other := rows.get(question, {}).get(name)):
@@ -74,7 +75,9 @@ class PaperClaim:
         return VERDICTS[way * self.sign]
 
 
-AFTER = ", which was run after its curve had been seen"
+HALF = 0.5
+"""Centre of the ladder that has a folder of its own; it was run after the curve of doses had been seen."""
+AFTER = f", round a centre of {HALF:g} (run later: ablation.md)"
 PARTS: dict[str, tuple[PaperClaim, ...]] = {
     "What the paper observes": (
         PaperClaim("logits of objects that are there fall over the caption", "logits", "replay/logit/present/baseline", -1),
@@ -84,14 +87,14 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
             "sinks",
             "observation 2/column_sum/spearman/observed",
             1,
-            needs=SINK,
+            needs_sinks=True,
         ),
         PaperClaim(
             "the same, with the first token left out of the entropy",
             "sinks",
             "observation 2 without the first token/column_sum/spearman/observed",
             1,
-            needs=SINK,
+            needs_sinks=True,
         ),
         PaperClaim(
             "hallucinated objects are more probable where row entropy is high (rank, position taken out)",
@@ -167,14 +170,26 @@ PARTS: dict[str, tuple[PaperClaim, ...]] = {
         PaperClaim("CHAIR_i is lower than with the same rates in another order", "ablation", "kvsmooth - permuted/chair_i", -1),
         PaperClaim("CHAIR_i is lower than where the step alone decides the rate", "ablation", "kvsmooth - position/chair_i", -1),
         PaperClaim("F1 is higher than with the same rates in another order", "ablation", "kvsmooth - permuted/f1", 1),
-        PaperClaim(f"CHAIR_i, round a centre of 0.5{AFTER}: one constant rate", "ablation_half", "kvsmooth - mean/chair_i", -1),
-        PaperClaim(f"CHAIR_i, round a centre of 0.5{AFTER}: another order", "ablation_half", "kvsmooth - permuted/chair_i", -1),
-        PaperClaim(f"CHAIR_i, round a centre of 0.5{AFTER}: the step alone decides", "ablation_half", "kvsmooth - position/chair_i", -1),
+        PaperClaim(f"CHAIR_i{AFTER}: one constant rate", "ablation_half", "kvsmooth - mean/chair_i", -1),
+        PaperClaim(f"CHAIR_i{AFTER}: another order", "ablation_half", "kvsmooth - permuted/chair_i", -1),
+        PaperClaim(f"CHAIR_i{AFTER}: the step alone decides", "ablation_half", "kvsmooth - position/chair_i", -1),
     ),
     "What the paper does not speak of": (
         PaperClaim("a constant rate leaves them as they are, where the sentences are given", "form", "absent/constant:rate=0.6 - none", 0),
-        PaperClaim("captions loop as often as before", "drift", "free/looping/kvsmooth - baseline", 0),
-        PaperClaim("captions are as long as before (words)", "drift", "free/length/kvsmooth - baseline", 0),
+        PaperClaim(
+            "captions loop as often as before",
+            "drift",
+            "free/looping/kvsmooth - baseline",
+            0,
+            beyond=("ablation", "kvsmooth - mean/looping"),
+        ),
+        PaperClaim(
+            "captions are as long as before (words)",
+            "drift",
+            "free/length/kvsmooth - baseline",
+            0,
+            beyond=("ablation", "kvsmooth - mean/length"),
+        ),
     ),
 }
 """By heading."""

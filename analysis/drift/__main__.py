@@ -14,7 +14,7 @@ from analysis.question.images import shown
 from analysis.question.question import Question, compressed, made_by
 from analysis.question.recordings import KEPT, RecordingsConfig, recordings_of
 from analysis.telling.pages import PAGE
-from probes.command.cli import run_cli
+from probes.command.cli import BadInput, run_cli
 from probes.command.strict_json import as_json
 from probes.options import check_not_negative
 
@@ -67,6 +67,8 @@ def measure(config: DriftConfig) -> xr.Dataset:
 
     known = config.image_folder is None or config.annotations is not None  # images of one's own may come without their objects
     seen = shown(config, config.annotations) if known else None
+    if seen is None and config.fluent:
+        raise BadInput(f"--fluent {config.fluent}: captions of images without --annotations are not scored; leave it out.")
     fluent = how_many(config.fluent) if seen is not None else 0
     recordings = recordings_of(config, items=None if seen is None else seen.items)
     reduced = reduce(recordings, min_steps=config.min_steps, seed=config.seed, level=config.level)

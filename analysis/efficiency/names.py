@@ -1,4 +1,6 @@
 """Numbers that options and shapes share; nothing here loads torch."""
 
+BEAMS = 5
+"""Of the arm `beams`, and of a method that is a beam search."""
 IMAGE_TOKENS = 576
 """Of an image, in LLaVA-1.5."""

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from analysis.efficiency.names import BEAMS
 from kvsmooth.decoding.attention import innermost_decoder
 from probes.command.cli import BadInput
 
 if TYPE_CHECKING:
     from analysis.efficiency.arms import Case, StepClock
 
-BEAMS = 5
-"""Of the arm `beams`, and of a method that is a beam search."""
 INSTRUCTION = (3,) * 8
 """Ids of a disturbing instruction of as many tokens as ICD's first one has."""
 END = 2

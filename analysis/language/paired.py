@@ -25,14 +25,15 @@ def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float) 
     """Rows "test/nll/<arm>" and "test/broken/<arm>", the same "- none", and the share of shuffled captions that the rule finds broken."""
     values, shuffled = measured(reduced)
     if not len(values):
-        return []  # no image has a caption of two tokens under every arm
+        return []  # no caption without the method has two tokens
     found = cluster_bca(mean(values.reshape(len(values), -1)), len(values), level=level, seed=seed)
     rows, units = [], _units(values)
     for i, arm in enumerate(arms):
         for k, (name, unit) in enumerate(units):
             at = i * len(units) + k
             where = {"split": "test", "arm": arm, "measure": name}
-            told: dict[str, Any] = {"unit": unit, "n": len(values), "role": "descriptive", "where": where, "reason": found.reason[at]}
+            n = int(np.isfinite(values[:, i, k]).sum())
+            told: dict[str, Any] = {"unit": unit, "n": n, "role": "descriptive", "where": where, "reason": found.reason[at]}
             rows.append(Row(f"test/{name}/{arm}", found.estimate[at], interval=(found.low[at], found.high[at]), **told))
     where = {"split": "calibration", "arm": "none, words shuffled", "measure": "broken"}
     told = {"unit": "1", "n": len(values), "role": "descriptive", "where": where, "interval": (np.nan, np.nan)}
@@ -41,10 +42,13 @@ def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float) 
 
 
 def measured(reduced: xr.Dataset) -> tuple[Values, np.ndarray]:
-    """NLL and broken of each image and arm, and broken of the shuffled captions; of images whose captions were read."""
+    """NLL and broken of each image and arm, and broken of the shuffled captions; of images of which a caption was read.
+
+    A caption of fewer than two tokens has no NLL; it is broken if it loops, which it cannot.
+    """
     nll = reduced["nll"].transpose("image", "arm").values.astype(float)
-    read = np.isfinite(nll).all(1)
-    if not read.any():
+    read = np.isfinite(nll).any(1)
+    if not np.isfinite(nll[:, 0]).any():
         return np.zeros((0, nll.shape[1], 2)), np.zeros(0, dtype=bool)
     looping = reduced["test"].sel(count="looping").transpose("image", "arm").values > 0
     above = limit(nll[read, 0])
@@ -74,7 +78,7 @@ def _changes(values: Values, arms: list[str], seed: int, level: float) -> list[R
                     f"test/{name}/{arm} - {arms[0]}",
                     found.estimate[at],
                     unit,
-                    len(values),
+                    int(np.isfinite(change[:, at]).sum()),
                     (found.low[at], found.high[at]),
                     test=TEST,
                     p=p[at],

@@ -10,6 +10,7 @@ from analysis.language.fluency import fluency, shuffled
 from probes.command.cli import BadInput, Notice, one_line
 
 if TYPE_CHECKING:
+    from analysis.language.kept import Reader
     from analysis.language.models import LanguageModel
 
 FIRST = 50
@@ -45,19 +46,27 @@ def how_many(asked: int | None) -> int:
     return FIRST if asked is None else asked
 
 
-def first_captions(read: "LanguageModel", texts: Mapping[str, Sequence[str]], most: int, seed: int) -> dict[str, tuple]:
+def first_captions(read: "LanguageModel | Reader", texts: Mapping[str, Sequence[str]], most: int, seed: int) -> dict[str, tuple]:
     """Variables `nll`, "arm image", and `nll_shuffled`, "image", in nat a token; NaN of captions that are not read.
 
     Parameters
     ----------
+    read : the language model, or what keeps what it has read (`analysis.language.kept`)
     texts : captions of the same images by arm; the first arm is the one without the method, whose words are shuffled too
     most : captions of each arm that are read, the first ones
     seed : of the shuffling
     """
     plain = next(iter(texts))
+
+    def nll_of(said: Sequence[str], name: str) -> np.ndarray:
+        if not callable(read):
+            return fluency(read, said, name=name)
+        found = read(said, name)
+        return np.array([found[text] for text in said])
+
     nll = np.full((len(texts), len(texts[plain])), np.nan, dtype=np.float32)
     for line, (name, said) in zip(nll, texts.items(), strict=True):
-        line[:most] = fluency(read, said[:most], name=name)
+        line[:most] = nll_of(said[:most], name)
     other = np.full(len(texts[plain]), np.nan, dtype=np.float32)
-    other[:most] = fluency(read, shuffled(texts[plain][:most], seed), name="shuffled")
+    other[:most] = nll_of(shuffled(texts[plain][:most], seed), "shuffled")
     return {"nll": (("arm", "image"), nll, UNITS), "nll_shuffled": ("image", other, UNITS)}

@@ -42,7 +42,8 @@ def earlier(question: Question, folder: Path, config: Any) -> xr.Dataset:
         if there != here:
             option = f"--{name.replace('_', '-')}"
             raise BadInput(f"--beside {folder}: was made with {option} {_plain(there)}, this run has {_plain(here)}; give it the same.")
-    twice = [name for name in config.methods if name in json.loads(found.attrs["chosen"])]
+    known = {*json.loads(found.attrs["chosen"]), *(str(arm).partition(" x")[0] for arm in found["arm"].values)}
+    twice = [name for name in config.methods if name in known]
     if twice or not config.methods:
         which = f"{', '.join(twice)} stands there already; leave it out of --methods" if twice else "name by --methods what is added to it"
         raise BadInput(f"--beside {folder}: {which}.")
@@ -89,6 +90,9 @@ def joined(before: xr.Dataset, new: xr.Dataset) -> xr.Dataset:
     settings = _put_together(before[["validation"]], new[["validation"]], along="setting")
     lists = {name: as_json({**json.loads(before.attrs.get(name, "{}")), **json.loads(new.attrs[name])}) for name in LISTS}
     there = {*json.loads(before.attrs["chosen"]), *json.loads(new.attrs["chosen"]), *map(str, arms["arm"].values)}
+    for name, held in lists.items():  # the arm without a method is that of before, and what is told of it as well
+        if NONE in (older := json.loads(before.attrs.get(name, "{}"))):
+            lists[name] = as_json({**json.loads(held), NONE: older[NONE]})
     lists["aside"] = as_json({name: why for name, why in json.loads(lists["aside"]).items() if name not in there})
     methods = [*json.loads(before.attrs["chosen"]), *now["config"]["methods"]]
     older = then.get("beside", [])

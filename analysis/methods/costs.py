@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.efficiency.names import BEAMS
 from analysis.methods.strengths import SEARCHES
 from analysis.methods.trial import NONE
 from probes.command.cli import BadInput
@@ -29,7 +30,7 @@ def costs(beams: int) -> Mapping[str, Cost]:
         return {}
     ratios: Mapping[str, tuple[float, float, float]] = _measured()["ratios"]
     control = ratios.get("plain" if beams == 1 else "beams")
-    if control is None:
+    if control is None or beams not in (1, BEAMS):
         return {}
     searched = [name for name in ratios if beams == 1 or name in SEARCHES]  # of the others nobody measured what a search costs
     parts = {name: [value / control[0] for value in ratios[name]] for name in searched}
@@ -41,6 +42,8 @@ def _measured() -> Mapping[str, Any]:
         found = json.loads(COSTS.read_text(encoding="utf-8"))
         spread = found["spread"]["whole"]["processor"]
         ratios = {name: (float(ratio), float(spread[name]["low"]), float(spread[name]["high"])) for name, ratio in found["ratios"].items()}
+        if not all(part > 0 for own in ratios.values() for part in own):
+            raise ValueError("a cost that is not above 0")
         told = {"parameters": float(found["parameters"]), "ratios": ratios}
         image = found["provenance"]["config"]["image"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -53,7 +56,7 @@ def _measured() -> Mapping[str, Any]:
 def cell(spent: Mapping[str, Cost], arm: str) -> str:
     """What stands in the table: of an arm at any strength, what its method costs at its defaults; to a digit, as intervals are wide."""
     cost = spent.get(arm.partition(" x")[0])
-    return "–" if cost is None else f"{cost.ratio:.1f}" if cost.sure else "≈ 1"
+    return "–" if cost is None else f"{cost.ratio:.1f}" if cost.sure else f"({cost.ratio:.1f})"
 
 
 def note(beams: int) -> str:
@@ -62,5 +65,5 @@ def note(beams: int) -> str:
     beside = "decoding without a method" if beams == 1 else "beam search without a method"
     return (
         f" Time: of the processor, as a ratio to {beside}, of a random Llama of {found['parameters'] / 1e6:.0f} M parameters with each "
-        "method at its defaults; ≈ 1: not told from 1 (intervals: [what a token costs](methods.md#what-a-token-costs))."
+        "method at its defaults; in brackets: not told from 1 (intervals: [what a token costs](methods.md#what-a-token-costs))."
     )

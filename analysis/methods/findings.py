@@ -23,7 +23,7 @@ SHOWN = {
     "looping": "looping",
 }
 SHARES = tuple(name for name in SHOWN if name != "length")
-SECONDS = " Seconds: of the processor, a caption of this table, as the run took them on one core beside other work."
+SECONDS = " Seconds: of the processor, a caption of this table, in the run that spoke it."
 CHANGED = ("chair_s", "chair_i", "recall", "f1", "repeated_4grams")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from analysis.sinks.anatomy.findings import paragraphs
-from analysis.sinks.names import OBSERVATION, SINK, WITHOUT_FIRST
+from analysis.sinks.names import OBSERVATION, WITHOUT_FIRST, without_sinks
 from analysis.sinks.observation import VARIANTS
 from analysis.sinks.style import label, leads, ranked
 from analysis.telling.wording import Rows, bracketed, direction, number, page, signed
@@ -32,12 +32,9 @@ def verdict(rows: Rows, window: int) -> str:
     without = _against_order(rows, WITHOUT_FIRST, "spearman") if alone else ranks
     now = "is gone" if not without else "turns round" if ranks else f"is there, {'above' if without > 0 else 'below'} random order"
     first = f"; with the first token left out of the entropy their rank correlation {now}" if without != ranks else ""
-    sink = rows.get(SINK)
-    lacking = sink is not None and not sink["estimate"] > 0
-    holds = "is not testable here, as no token of the prompt is a sink" if lacking else _HOLDS[(gets == 1) + (ranks == 1)]
-    return (
-        f"{_GETS[gets]}, and the paper's cosine of row entropies and column sums {_COSINE[cosine]}: the second observation {holds}{first}."
-    )
+    untestable = "is not testable here, as no token of the prompt is a sink"
+    holds = untestable if without_sinks(rows) else f"{_HOLDS[(gets == 1) + (ranks == 1)]}{first}"
+    return f"{_GETS[gets]}, and the paper's cosine of row entropies and column sums {_COSINE[cosine]}: the second observation {holds}."
 
 
 def _against_order(rows: Rows, question: str, relation: str) -> int:

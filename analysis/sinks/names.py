@@ -19,11 +19,17 @@ PLACES = ("bos", "prompt", "image", "generated")
 OBSERVATION = "observation 2"
 WITHOUT_FIRST = f"{OBSERVATION} without the first token"
 """The same with the first token, the usual sink, left out of the entropies; tested by itself, apart from the rows of `OBSERVATION`."""
-SINK = "prevalence/mean_received/bos"
-"""The row of how many first tokens are sinks; where it is not above 0 there is no sink in the prompt to speak of."""
+SINKS = tuple(f"prevalence/mean_received/{place}" for place in ("bos", "prompt", "image"))
+"""Rows of how many tokens of the prompt are sinks."""
 MAIN = 20
 """The window, in queries, of which layers, nulls and the absolute label are told."""
 RESAMPLES = 1999
+
+
+def without_sinks(rows: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether results say that no token of the prompt is a sink."""
+    told = [rows[name]["estimate"] for name in SINKS if name in rows]
+    return bool(told) and not any(share > 0 for share in told)
 
 
 def scorers(detectors: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from analysis.cells.config import CellsConfig
 from analysis.cells.names import BASELINE, PAPER
 from analysis.dose.findings import NONE
 from analysis.mechanism.findings import counts, has_signature
@@ -32,7 +33,8 @@ def kinds(compared: Sequence[RealLog]) -> str:
 def published_for(subject: SubjectResults) -> str:
     """In brackets, for which model the dose was published; "" if for none."""
     models = [_model(preset) for preset in PRESETS.values() if preset.options["lambda_ref"] == subject.origin["config"]["lambda_ref"]]
-    return f" (published for {listed(models)}, the default here)" if models else ""
+    default = ", the default here" if subject.origin["config"]["lambda_ref"] == CellsConfig.lambda_ref else ""
+    return f" (published for {listed(models)}{default})" if models else ""
 
 
 def others_published(subject: SubjectResults) -> dict[float, str]:

@@ -33,13 +33,18 @@ PLAIN = [f"{'A cat is there. ' * (i % 3 == 0)}A dog is there. {'A bench is there
 LOOP = [text.replace("A dog is there.", "A dog is there. " * 6) for text in PLAIN]
 MENDED = [text.replace("A cat is there. ", "") for text in PLAIN]
 LEFT_OUT = [text.replace("A car is there.", "") if i % 2 else text for i, text in enumerate(PLAIN)]
-SAID = {BASELINE: PLAIN, "copy": PLAIN, "loop": LOOP, "mended": MENDED, "left out": LEFT_OUT}
-FAMILY = {BASELINE: "reference", "copy": "ladder", "loop": "ladder", "mended": "dose", "left out": "dose"}
+SILENT = ["" if i % 2 else text for i, text in enumerate(LOOP)]
+SLASH = "row_entropy / ln n"
+"""A cell of the plan whose name holds what parts the names of rows."""
+SAID = {BASELINE: PLAIN, "copy": PLAIN, "loop": LOOP, "mended": MENDED, "left out": LEFT_OUT, SLASH: MENDED, "silent": SILENT}
+FAMILY = {BASELINE: "reference", "copy": "ladder", "loop": "ladder", "mended": "dose", "left out": "dose", SLASH: "detectors"}
+FAMILY["silent"] = "detectors"
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return language_model(str(saved_model(tmp_path_factory.mktemp("rivals") / "model", WORDS)))
+    model = language_model(str(saved_model(tmp_path_factory.mktemp("rivals") / "model", WORDS)))
+    return lambda texts, name="": dict(zip(texts, fluency(model, texts).tolist(), strict=True))
 
 
 def finished(order=tuple(SAID)):
@@ -69,11 +74,12 @@ def rows(held):
 
 
 def test_nll_and_broken_are_those_of_the_first_captions(tiny, rows):
-    nll = {name: fluency(tiny, texts[:READ]) for name, texts in SAID.items()}
+    nll = {name: np.array([tiny(texts)[text] for text in texts[:READ]]) for name, texts in SAID.items()}
     above = limit(nll[BASELINE])
     for name, texts in SAID.items():
         wrong = broken(texts[:READ], nll[name], above)
-        assert rows[f"{name}/nll"].estimate == pytest.approx(nll[name].mean(), rel=1e-5)
+        assert rows[f"{name}/nll"].estimate == pytest.approx(np.nanmean(nll[name]), rel=1e-5)
+        assert rows[f"{name}/nll"].n == np.isfinite(nll[name]).sum() == (READ // 2 if name == "silent" else READ)
         assert rows[f"{name}/broken"].estimate == pytest.approx(wrong.mean())
         assert rows[f"{name}/broken"].n == READ
         if name != BASELINE:
@@ -82,13 +88,17 @@ def test_nll_and_broken_are_those_of_the_first_captions(tiny, rows):
             assert change.where == {"family": FAMILY[name], "treated": name, "control": BASELINE, "measure": "broken"}
     assert rows["loop/broken"].estimate == 1
     assert rows[f"loop - {BASELINE}/broken"].p_adjusted < 0.05
-    assert rows[f"loop - {BASELINE}/broken"].adjustment.endswith("of fluency, cells of ladder")
+    assert rows[f"loop - {BASELINE}/broken"].adjustment.endswith("of fluency")
+    assert rows["silent/broken"].estimate == 0.5, "a caption without two tokens is there, and not broken"
+    assert rows[f"silent - {BASELINE}/nll"].n == READ // 2
+    assert rows[f"{BASELINE}/broken"].where["family"] == rows[f"{BASELINE}, words shuffled/broken"].where["family"] == "reference"
+    assert len({row.name for row in rows.values()}) == len(rows)
 
 
 def test_distances_are_those_to_the_nearest_line_of_the_baselines_captions(rows):
     mentions = mentions_of([score_caption(text, TRUE) for text in PLAIN], PLAIN)
     lines = [omission_line(mentions, rule, unit) for rule, unit in LINES]
-    for name in ("copy", "loop", "mended", "left out"):
+    for name in (name for name in SAID if name != BASELINE):
         texts = SAID[name]
         arm = counts_of(mentions_of([score_caption(text, TRUE) for text in texts], texts))
         each = [distance(arm, line).values for line in lines]
@@ -105,7 +115,12 @@ def test_distances_are_those_to_the_nearest_line_of_the_baselines_captions(rows)
 
 
 def test_the_baseline_may_stand_anywhere_in_the_plan(tiny, rows):
-    other = {row.name: row for row in rival_rows(held_of(tiny, finished(("copy", "loop", BASELINE, "mended", "left out"))))}
+    other = {
+        row.name: row
+        for row in rival_rows(
+            held_of(tiny, finished(("copy", "loop", BASELINE, *(name for name in SAID if name not in ("copy", "loop", BASELINE)))))
+        )
+    }
     assert {name: row.estimate for name, row in other.items()} == {
         name: pytest.approx(row.estimate, nan_ok=True) for name, row in rows.items()
     }

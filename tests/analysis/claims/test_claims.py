@@ -7,6 +7,7 @@ import pytest
 
 from analysis.claims.__main__ import ClaimsConfig, cell, main, markdown, results
 from analysis.claims.claims import NO_VERDICT, NOT_TESTABLE, PARTS, SMALL, PaperClaim
+from analysis.sinks.names import SINKS
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput
 
@@ -74,10 +75,10 @@ def test_what_a_constant_rate_does_as_well_is_told():
 
 
 def test_a_claim_of_sinks_is_not_tested_where_there_is_none_and_a_lone_interval_has_its_own_p():
-    claim = PaperClaim("sinks do", "sinks", "x", 1, needs="prevalence")
+    claim = PaperClaim("sinks do", "sinks", "x", 1, needs_sinks=True)
     rows = {"x": row(-2.0, 0.01)}
-    assert cell(claim, {"sinks": rows | {"prevalence": row(0.0, None)}}).startswith(f"**{NOT_TESTABLE}**")
-    assert cell(claim, {"sinks": rows | {"prevalence": row(0.6, None)}}).startswith("**reversed**")
+    assert cell(claim, {"sinks": rows | {SINKS[0]: row(0.0, None)}}).startswith(f"**{NOT_TESTABLE}**")
+    assert cell(claim, {"sinks": rows | {SINKS[0]: row(0.6, None)}}).startswith("**reversed**")
     plain = PaperClaim("it falls", "drift", "x", -1)
     assert "p 0.200 (0.010 uncorrected)" in cell(plain, {"drift": {"x": row(-2.0, 0.2)}})
     assert "uncorrected" not in cell(plain, {"drift": {"x": row(-2.0, 0.02)}})
@@ -89,7 +90,7 @@ def test_a_claim_of_sinks_is_not_tested_where_there_is_none_and_a_lone_interval_
 def test_every_claim_names_a_row_that_the_first_subject_has():
     found = results(FIGURES / "emoji")
     assert [claim.row for claim in ALL if claim.lack == "–" and claim.row not in found[claim.question]] == []
-    others = [(question, name) for claim in ALL for question, name in (claim.beyond, (claim.question, claim.needs)) if name]
+    others = [(question, name) for claim in ALL for question, name in (claim.beyond, (claim.question, claim.constant)) if name]
     assert [other for other in others if other[1] not in found[other[0]]] == []
     assert [claim.said for claim in ALL if claim.verdict(found[claim.question].get(claim.row)) == NO_VERDICT and claim.lack == "–"] == []
 

@@ -58,8 +58,7 @@ def test_rows_are_those_of_plain_loops_whoever_was_recorded_first(tiny, reduced)
         assert {row.n for row in rows.values()} == {3}, "an image without both captions takes no part"
         change = rows["free/broken/kvsmooth - baseline"]
         assert change.where == {"regime": "free", "quantity": "broken", "contrast": "kvsmooth - baseline"}
-        assert np.isfinite(change.p)
-        assert np.isnan(change.p_adjusted), "the page corrects over all measures of captions"
+        assert change.p <= change.p_adjusted, "by Holm over both, apart from the measures of all captions"
 
 
 def test_a_caption_of_fewer_than_two_tokens_everywhere_leaves_no_row(tiny, monkeypatch):

@@ -34,7 +34,8 @@ def test_a_cost_is_a_ratio_to_what_the_arm_without_a_method_does(tmp_path, monke
     assert costs(1)["pai"] == Cost(1.25, True)
     assert costs(1)["vaf"] == Cost(1.25, False)
     assert costs(5) == {"none": Cost(1.0, True), "opera": Cost(5.0, True)}
-    assert [cell(costs(1), arm) for arm in ("none", "pai x0.125", "vaf x1", "vcd x1")] == ["1.0", "1.2", "≈ 1", "–"]
+    assert costs(3) == {}, "a search of as many beams was not measured"
+    assert [cell(costs(1), arm) for arm in ("none", "pai x0.125", "vaf x1", "vcd x1")] == ["1.0", "1.2", "(1.2)", "–"]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def test_a_cost_is_a_ratio_to_what_the_arm_without_a_method_does(tmp_path, monke
         ("[]", "cannot be read (TypeError)"),
         ("{}", "cannot be read (KeyError)"),
         (json.dumps({**MEASURED, "ratios": {"plain": None}}), "cannot be read (TypeError)"),
+        (json.dumps({**MEASURED, "ratios": {"plain": 0.0}}), "cannot be read (ValueError)"),
         (json.dumps({**MEASURED, "spread": {"whole": {"processor": {}}}}), "cannot be read (KeyError)"),
         (json.dumps({**MEASURED, "provenance": {"config": {"image": False}}}), "is not of the random Llama that reads an image"),
     ],

@@ -16,6 +16,7 @@ from analysis.onset.timing import EARLY
 from analysis.question.arms import CONTRAST, CONTROL, TREATED
 from analysis.sensitivity import findings as sensitivity
 from analysis.sinks import findings as sinks
+from analysis.sinks.names import SINKS
 from tests.analysis.telling.rows import SIGNS, row
 
 
@@ -128,9 +129,10 @@ def test_sinks(gets, cosine, ranks):
     assert {-1: "lies below what random", 0: "is what random", 1: "lies above what random"}[cosine] in said
     seen = {0: "is not seen.", 1: "is half seen.", 2: "is seen."}
     assert said.endswith(f"the second observation {seen[(gets == 1) + (ranks == 1)]}")
-    bos = {"prevalence/mean_received/bos": row(0) | {"estimate": 0.0}}
-    assert sinks.verdict(rows | bos, 20).endswith("is not testable here, as no token of the prompt is a sink.")
-    assert sinks.verdict(rows | {name: one | {"estimate": 0.6} for name, one in bos.items()}, 20) == said
+    for shares, lacks in (((0.0, 0.0, 0.0), True), ((0.6, 0.0, 0.0), False), ((0.0, 0.0, 0.3), False)):
+        there = {name: row(0) | {"estimate": share} for name, share in zip(SINKS, shares, strict=True)}
+        told = sinks.verdict(rows | there, 20)
+        assert told.endswith("is not testable here, as no token of the prompt is a sink.") if lacks else told == said
 
 
 @pytest.mark.parametrize("hallucinated", SIGNS)
@@ -287,9 +289,7 @@ def test_ablation_guidance():
         "is not shown: CHAIR_i is lower than that of 1 of 10 controls that spend about the same rates without it (mean)."
     )
     half = {f"kvsmooth - {name}/chair_i": row(-1) for name in ("mean", "permuted")} | {"kvsmooth - position/chair_i": row(0)}
-    assert ablation.verdict(one, half, 0.5).endswith(
-        "(mean); round 0.5, which was run after the dose curve had been seen, of 2 of 3, not of position."
-    )
+    assert ablation.verdict(one, half, 0.5).endswith("(mean); round a centre of 0.5, of 2 of 3, not of position.")
     assert ablation.verdict(one, {}) == ablation.verdict(one)
     # all of the controls that were run is not all of them
     assert "is not shown: CHAIR_i is lower than that of 1 of 1 controls" in ablation.verdict(rows | {"kvsmooth - mean/chair_i": row(-1)})
