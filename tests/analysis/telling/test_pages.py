@@ -48,7 +48,6 @@ ELSEWHERE = (
     ("mechanism", "emoji", "docs/mechanism.md"),
     ("methods", "emoji", "docs/methods.md"),
     ("methods_beams", "emoji", "docs/beams.md"),
-    ("methods_200", "smollm2", "docs/subjects/smollm2/methods.md"),
     ("language", "", "docs/language.md"),
 )
 """Folder of results, subject and page of what is told elsewhere too."""
