@@ -42,15 +42,13 @@ def measure(config: AblationConfig) -> tuple[xr.Dataset, dict[str, str]]:
     from analysis.ablation.plans import crossed, planned
     from analysis.ablation.rivals import variables
     from analysis.cells.gather import finished
-    from analysis.cells.reduce import reduced
     from analysis.language.kept import packaged_reader
     from analysis.language.reading import how_many
 
     fluent = how_many(config.fluent)
     ran = finished(config, lambda setting: crossed(config.lists, setting) if config.lists else planned(config.plan, setting))
-    held = reduced(ran.cells, ran.results, ran.images, ran.truth, ran.origin)
     read = packaged_reader(config.store / KEPT) if fluent else None
-    return held.merge(variables(ran, read, fluent, config.seed)), ran.failed
+    return ran.reduced.merge(variables(ran, read, fluent, config.seed)), ran.failed
 
 
 def compare(held: xr.Dataset, config: AblationConfig, checksum: str) -> str:

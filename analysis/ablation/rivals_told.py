@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from analysis.ablation.panels import Rows
 from analysis.cells.names import BASELINE
+from analysis.language.limits import in_words
 from analysis.published.verdict import is_better
 from analysis.telling.wording import bracketed, direction, listed, signed
 
@@ -41,11 +42,7 @@ def rivals_table(rows: Rows, cells: Sequence[str]) -> list[str]:
 def _note(rows: Rows) -> str:
     said = ""
     if (row := rows.get(f"{BASELINE}/broken")) is not None:
-        shuffled = rows[f"{BASELINE}, words shuffled/broken"]["estimate"]
-        said = (
-            f"Of the first {row['n']} captions of each cell; broken: those that loop, or whose NLL under a language model that saw no "
-            f"image lies above that of 99 in 100 without smoothing; of captions with their words shuffled it finds {100 * shuffled:.0f} %. "
-        )
+        said = in_words(row["n"], rows[f"{BASELINE}, words shuffled/broken"]["estimate"], "cell")
     return (
         f"{said}Lines: what leaving out of the captions without smoothing would give at the cell's own recall (`analysis.omission`); below "
         "0, of precision above it, a cell does what leaving out cannot. Asterisks: corrected p < 0.05, of broken captions and NLL against "

@@ -44,6 +44,11 @@ class Finished:
         return [item.image_id for item in self.material.shown.items]
 
     @property
+    def reduced(self) -> xr.Dataset:
+        """Counts of the cells by image, as `analysis.cells.reduce` holds them."""
+        return reduced(self.cells, self.results, self.images, self.truth, self.origin)
+
+    @property
     def truth(self) -> list[frozenset[str]]:
         """Their objects."""
         return [self.material.shown.truth[image] for image in self.images]
@@ -89,7 +94,7 @@ def finished(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]
 def gathered(config: CellsConfig, cells: Callable[[PlanSetting], Sequence[Cell]]) -> tuple[xr.Dataset, dict[str, str]]:
     """Counts of all finished cells by image, as `reduced` holds them; with one line on each cell that failed."""
     made = finished(config, cells)
-    return reduced(made.cells, made.results, made.images, made.truth, made.origin), made.failed
+    return made.reduced, made.failed
 
 
 def told(failed: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.language.limits import in_words
 from analysis.question.arms import BAND, CONTRAST, CONTROL, TREATED
 from analysis.telling.wording import (
     NO_P,
@@ -215,11 +216,7 @@ def _read(rows: Rows) -> str:
     if (row := rows.get(f"free/broken/{CONTROL}")) is None:
         return ""
     shuffled = rows[f"free/broken/{CONTROL}, words shuffled"]["estimate"]
-    return (
-        f"NLL: under a language model that saw no image, of the first {row['n']} captions of each arm. Broken: of these, those that "
-        "loop or whose NLL lies above that of 99 in 100 without smoothing; of captions with their words "
-        f"shuffled it finds {100 * shuffled:.0f} %. These two are corrected by themselves (Holm). "
-    )
+    return f"{in_words(row['n'], shuffled, 'arm')}These two are corrected by themselves (Holm). "
 
 
 def _left_out(exclusions: Mapping[str, Any]) -> str:
