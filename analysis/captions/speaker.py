@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.captions.version import code_version
+from analysis.captions.version import code_of, code_version
 from kvsmooth.errors import NothingSmoothed, Unsupported
 from probes.command.cli import BadInput, one_line
 from probes.command.files import write_bytes
@@ -16,6 +16,9 @@ from probes.command.provenance import digest, versions
 from probes.command.strict_json import as_json, json_text
 from probes.subjects import Item, Subject
 from probes.tracing.tokens import end_tokens, free_captions
+
+SPEAKING = ("analysis.captions.speaker", "probes.tracing.tokens", "probes.growing_cache")
+"""Modules that decide what is said, beside the method's own."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Speaker:
         self.form, self.beams = form, beams
         self.identity = {
             "revision": subject.revision,
+            "dtype": str(subject.model.dtype),
+            "device": subject.model.device.type,
             "images": digest(item.pixels().tobytes() for item in items),
             "prompts": digest(str(item.prompt) for item in items),
             "batch_size": batch_size,
@@ -75,8 +80,8 @@ class Speaker:
 
     def path(self, name: str, method: Any) -> Path:
         """The file of an arm: by its name, and by a digest of all that decides what is said."""
-        own = [] if method is None else [as_json(method.describe()), code_version(type(method).__module__)]
-        key = digest([as_json(self.identity), *own])
+        own = [] if method is None else [as_json(method.describe()), code_of(method)]
+        key = digest([as_json(self.identity), code_version(*SPEAKING), *own])
         return self.store / f"{name.replace(' ', '-')}-{key}.json"
 
     def said(self, name: str, method: Any) -> Captions:

@@ -1,9 +1,11 @@
-"""Which code decides a cell: the method's modules without comments and docstrings, so that only changes of meaning rerun anything."""
+"""Which code decides a caption: the method's modules without comments and docstrings, so that only changes of meaning rerun anything."""
 
 import ast
 import sys
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import kvsmooth
 from kvsmooth.policies import POLICIES
@@ -26,6 +28,17 @@ def method_version(score: str | None = None, policy: str | None = None) -> str:
     if score is not None and score not in SINKS:
         chosen.append(detector_class(score))
     return code_version("kvsmooth.smoother", *{found.__module__ for found in chosen})
+
+
+def code_of(method: Any) -> str:
+    """A hash of the code that a method runs: its module, those of the parts that it holds, such as a detector, and what they import."""
+    modules, waiting = set(), [method]
+    while waiting:
+        part = waiting.pop()
+        if is_dataclass(part):
+            modules.add(type(part).__module__)
+            waiting += [getattr(part, field.name) for field in fields(part)]
+    return code_version(*sorted(modules))
 
 
 @cache

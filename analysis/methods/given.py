@@ -75,7 +75,8 @@ def _key(name: str, subject: "Subject") -> str:
 
     code = [meaning(Path(part)) for part in (__file__, directions.__file__, text_attention.__file__)]
     with_versions = [f"{library} {versions().get(library)}" for library in ("torch", "transformers")]
-    return digest([subject.revision, f"{PAIRS} {CAPTIONS}", *with_versions, code_version(METHODS[name].__module__), *code])
+    where = f"{subject.model.dtype} {subject.model.device.type}"
+    return digest([subject.revision, where, f"{PAIRS} {CAPTIONS}", *with_versions, code_version(METHODS[name].__module__), *code])
 
 
 def _directions(subject: "Subject") -> Given:

@@ -42,7 +42,7 @@ class RegenerateConfig:
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
     images: int = 500
-    """how many images; mediation looks at 200 of them at most; of smollm2 200, and fewer where `analysis/questions.py` says so"""
+    """how many images; mediation looks at 200 of them at most, questions on smollm2 at fewer where `analysis/questions.py` says so"""
     plan: str = "full"
     """of the ablation: full, or of ladder (the controls of the guidance), places, dose, layers, detectors and options one or several"""
     batch_size: int | None = None

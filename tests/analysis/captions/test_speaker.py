@@ -2,9 +2,13 @@
 
 import pytest
 
+from analysis.captions import version
 from analysis.captions.speaker import Speaker, weighted
+from analysis.captions.version import code_of
 from kvsmooth import KVSmooth
 from kvsmooth.baselines import PAI
+from kvsmooth.policies import Inverse, Percentile
+from kvsmooth.sinks import KeyNorm, RowEntropy
 from probes.subjects import load_subject
 
 IMAGES, TOKENS = 3, 8
@@ -24,3 +28,28 @@ def test_batches_change_no_receipt(method, tmp_path):
 def test_a_batch_counts_by_what_it_measured():
     assert weighted([{"a": (1.0, 1), "b": (2.0, 5)}, {"a": (4.0, 2)}]) == {"a": 3.0, "b": 2.0}
     assert weighted([{}, {}]) == {}
+
+
+def test_captions_of_another_precision_lie_in_another_file(tmp_path):
+    for method in (None, KVSmooth()):
+        paths = set()
+        for dtype in ("float32", "bfloat16"):
+            subject = load_subject("emoji", dtype=dtype)
+            paths.add(Speaker(subject, subject.items(1), 1, TOKENS, tmp_path).path("x", method))
+        assert len(paths) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"),
+    [
+        (KVSmooth(), (KVSmooth, RowEntropy, Percentile)),
+        (KVSmooth(score=KeyNorm(), policy=Inverse(Percentile())), (KVSmooth, KeyNorm, Inverse, Percentile)),
+        (PAI(), (PAI,)),
+    ],
+    ids=["kvsmooth", "parts", "pai"],
+)
+def test_the_code_of_every_part_of_a_method_counts(method, parts, monkeypatch):
+    asked = []
+    monkeypatch.setattr(version, "code_version", lambda *modules: asked.extend(modules) or "hash")
+    code_of(method)
+    assert {*asked} >= {part.__module__ for part in parts}
