@@ -64,6 +64,33 @@ def check_rates(options: Any, *names: str) -> None:
     _check(options, names, lambda value: 0 <= value <= 1, "in [0, 1]", verb="lie")
 
 
+def check_doses(options: Any) -> None:
+    """The field `doses` holds values of lambda_ref: 0, which is no smoothing, then larger ones, whose names are of six digits.
+
+    Raises
+    ------
+    BadInput : it does not
+    """
+    check_rates(options, "doses")
+    name, doses = type(options).__name__, options.doses
+    if list(doses) != sorted({*doses}) or doses[:1] != (0.0,) or len(doses) < 2:
+        raise BadInput(f"{name}.doses must begin with 0 and rise; got {' '.join(map(str, doses))}.")
+    check_names(options, "doses")
+
+
+def check_names(options: Any, field: str) -> None:
+    """The values of a field differ in six digits, by which what is asked of each is named.
+
+    Raises
+    ------
+    BadInput : two do not
+    """
+    values = getattr(options, field)
+    if len({f"{value:g}" for value in values}) < len(values):
+        told = " ".join(map(str, values))
+        raise BadInput(f"{type(options).__name__}.{field} must differ in six digits, by which they are named; got {told}.")
+
+
 def check_level(options: Any) -> None:
     """The field `level`, a coverage, lies in (0, 1).
 

@@ -36,13 +36,14 @@ def read_recorded(session: "Session", variables: Sequence[str], progress: bool =
     if session.out is not None:
         session.store.open(session.settings, session.options)
         parts = _stored(session, variables)
-        if parts is None:
-            for _ in session.recordings(progress):
+        if parts is not None:
+            tell_older((part.attributes["git_commit"] for part in parts), git_commit(), session.store.folder)
+        else:
+            for _ in session.recordings(progress):  # which tells the same at its end
                 continue
             parts = _stored(session, variables)
         if parts is not None:
             merged = merge(parts)
-            tell_older((part.attributes["git_commit"] for part in parts), git_commit(), session.store.folder)
     if merged is None:  # nothing is kept, or the disk takes and does not give
         merged = merge(session.recordings(progress))
         merged = merged[[name for name in merged.data_vars if name in variables]]

@@ -44,6 +44,16 @@ class RecordConfig(ImageOptions):
         super().__post_init__()
         check_rates(self, "lambda_ref")
         check_temperature(self.temperature, "RecordConfig.temperature")
+        if self.preset is not None:
+            self.arms()  # refused now, not when a model is loaded
+        if self.recorders:
+            self._check_recorders()
+
+    def _check_recorders(self) -> None:
+        from probes.recorders import RECORDERS
+
+        if unknown := [name for name in self.recorders if name not in RECORDERS]:
+            raise BadInput(f"RecordConfig.recorders must be of {', '.join(RECORDERS)}; got {unknown[0]!r}.")
 
     def arms(self) -> dict[str, Any]:
         """The baseline, and KVSmooth unless it is switched off."""
@@ -53,7 +63,7 @@ class RecordConfig(ImageOptions):
 
         try:
             method = KVSmooth(lambda_ref=self.lambda_ref) if self.preset is None else KVSmooth.preset(self.preset)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             raise BadInput(f"--preset {self.preset}: {error.args[0]}") from error
         return {"baseline": None, "kvsmooth": method}
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.cells.config import CellsConfig
-from analysis.cells.names import PLACES, PLAN_NAMES
+from analysis.cells.names import PLAN_NAMES
+from analysis.cells.parts import PLACES
 from probes.options import check_not_negative, check_positive, check_rates
 
 AXES = ("detectors", "policies", "mixes", "places", "timings", "ropes", "bands", "windows", "margins", "lambdas")
@@ -61,7 +62,7 @@ class AblationConfig(CellsConfig):
         check_positive(self, "windows")
         check_not_negative(self, "margins", "fluent")
         self._check_names("plan", tuple(self.plan.split(",")) if self.plan != "full" else (), PLAN_NAMES[1:])
-        self._check_names("places", self.places, PLACES)
+        self._check_names("places", self.places, tuple(PLACES))
         if self.detectors or self.policies or self.mixes or self.timings or self.ropes:
             self._check_registries()
 

@@ -12,5 +12,4 @@ MIX_WORDS = {"norm_preserving": "turning alone", "shrink_only": "shrinking alone
 RECEIPTS = ("rate", "floor", "ceiling", "change_keys", "change_values")
 """What a run says of each image: mean rate, shares of rates on the clips, relative changes of keys and values."""
 
-PLACES = ("both", "keys", "values", "output")
 PLAN_NAMES = ("full", "ladder", "places", "dose", "layers", "detectors", "first_token", "options")

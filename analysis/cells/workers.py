@@ -33,6 +33,13 @@ class Task:
         return self.place.first is None or self.place.first.is_file()
 
 
+@dataclass(frozen=True)
+class NotLoaded:
+    """What a process answers that could not load its subject, in one line."""
+
+    why: str
+
+
 def work(job: CellsJob, tasks: Sequence[Task], workers: int, subject: Subject | None = None, debug: bool = False) -> dict[str, str]:
     """Run the tasks, as many at a time as there are workers; every finished cell is on disk before the next one begins.
 
@@ -100,8 +107,12 @@ def _together(job: CellsJob, tasks: Sequence[Task], workers: int, bar: tqdm, deb
 
 
 def _dispatch(waiting: list[Task], free: list[Connection], start: Callable[[], Connection], bar: tqdm) -> dict[str, str]:
-    """Hand tasks to free workers until none is left; a worker that dies costs its cell and is replaced."""
+    """Hand tasks to free workers until none is left.
+
+    A worker that dies costs its cell and is replaced; one that cannot load its subject leaves its cell to the others.
+    """
     failed: dict[str, str] = {}
+    not_loaded = ""
     busy: dict[Connection, Task] = {}
     while waiting or busy:
         for connection in list(free):
@@ -113,12 +124,16 @@ def _dispatch(waiting: list[Task], free: list[Connection], start: Callable[[], C
                 busy[connection] = task
                 free.remove(connection)
         if not busy:
-            return failed | {task.cell.name: "was not run, since its first pass failed." for task in waiting}
+            return failed | {task.cell.name: "was not run, since its first pass failed." if free else not_loaded for task in waiting}
         ready: list[Any] = wait(list(busy))
         for connection in ready:
             task = busy.pop(connection)
             try:
                 error = connection.recv()
+                if isinstance(error, NotLoaded):
+                    waiting.insert(0, task)
+                    not_loaded = error.why
+                    continue
                 free.append(connection)
             except (EOFError, OSError):  # which of the two depends on whether it had taken its task
                 error = "its process was ended from outside, perhaps for want of memory: use fewer --workers or a smaller --batch-size."
@@ -137,7 +152,13 @@ def _serve(connection: Connection, job: CellsJob, debug: bool) -> None:
 
     torch.set_num_threads(1)
     quiet(progress=False)
-    bench = Bench(job)
+    try:
+        bench = Bench(job)
+    except Exception as error:  # such as memory for one copy of the model and not for another
+        with suppress(EOFError, OSError):  # the parent is gone
+            connection.recv()
+            connection.send(NotLoaded(traceback.format_exc() if debug else one_line(error)))
+        return
     firsts: dict = {}
     while True:
         try:

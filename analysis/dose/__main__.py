@@ -16,7 +16,7 @@ from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from probes.command.cli import BadInput, run_cli
 from probes.command.strict_json import as_json
-from probes.options import check_not_negative, check_positive, check_rates
+from probes.options import check_doses, check_not_negative, check_positive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,11 +52,7 @@ class DoseConfig(CellsConfig):
         super().__post_init__()
         check_positive(self, "validation")
         check_not_negative(self, "fluent")
-        check_rates(self, "doses")
-        if list(self.doses) != sorted({*self.doses}) or self.doses[:1] != (0.0,) or len(self.doses) < 2:
-            raise BadInput(f"DoseConfig.doses must begin with 0 and rise; got {' '.join(map(str, self.doses))}.")
-        if len({f"{dose:g}" for dose in self.doses}) < len(self.doses):
-            raise BadInput(f"DoseConfig.doses must differ in six digits, by which they are named; got {' '.join(map(str, self.doses))}.")
+        check_doses(self)
         if self.image_folder is not None:
             raise BadInput("DoseConfig.image_folder: a folder has no validation scenes apart from its test scenes; leave it out.")
 
@@ -78,6 +74,7 @@ def measure(config: DoseConfig) -> xr.Dataset:
     from analysis.dose.reading import broken_of, fluency_of
     from analysis.dose.rule import chosen, eligible, share_of
     from analysis.language.models import PACKAGED, language_model
+    from analysis.language.reading import how_many
     from analysis.metrics.chair import score_caption
     from analysis.omission.mentions import mentions_of
     from analysis.omission.stored import stored
@@ -86,6 +83,7 @@ def measure(config: DoseConfig) -> xr.Dataset:
     own = bundled(config.subject)
     if own is None:
         raise BadInput(f"subject {config.subject}: it brings no validation scenes to choose a dose on; name one of {', '.join(BUNDLED)}.")
+    how_many(config.fluent)
     none = Cell(BASELINE, "reference", None)
 
     def guided(dose: float) -> Cell:

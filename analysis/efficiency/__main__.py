@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from analysis.efficiency.lengths import LENGTHS
-from analysis.efficiency.names import IMAGE_TOKENS
+from analysis.efficiency.names import IMAGE_TOKENS, LENGTHS
 from analysis.telling.pages import tell, with_paragraph
 from probes.command.cli import BadInput, needs_posix, one_line, run_cli
-from probes.command.files import write_bytes
+from probes.command.files import writable_file, write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
@@ -214,6 +213,8 @@ def main(config: EfficiencyConfig) -> None:
         if config.prompt:
             raise BadInput("--page is for the arms; leave it out with --prompt.")
         check_page(config.page, config.json)  # refused now, not when all is measured
+    if config.json is not None:
+        writable_file(config.json)
     if config.prompt:
         from analysis.efficiency import prompt as prompt_cost
 
@@ -222,11 +223,11 @@ def main(config: EfficiencyConfig) -> None:
     else:
         results = measure(config)
         text = table(results)
-        if config.page is not None:
-            tell("costs", markdown(results), config.page)
-    say(text)
     if config.json is not None:
         write_bytes(config.json, (json_text(results, indent=1) + "\n").encode())
+    if config.page is not None:
+        tell("costs", markdown(results), config.page)
+    say(text)
 
 
 if __name__ == "__main__":

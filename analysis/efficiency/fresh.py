@@ -32,7 +32,12 @@ def own_peak() -> int:
     """Bytes that this process has held at most."""
     import resource  # of POSIX alone
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def peak_bytes(told: int) -> int:
+    """Bytes of a peak as the system tells it: in kilobytes, on macOS in bytes."""
+    return told * (1 if sys.platform == "darwin" else 1024)
 
 
 def _put(queue: Any, work: Callable[..., int], given: tuple) -> None:

@@ -18,7 +18,8 @@ def peak_memory(name: str, config: Any) -> int:
 def _peak_of(name: str, config: Any) -> int:
     torch.set_num_threads(config.threads)
     # every arm once on a toy, so that all processes have loaded the same libraries
-    small = replace(config, subject="", prompt_tokens=8, new_tokens=2, hidden=64, layers=6, heads=2, vocabulary=64)
+    sizes = {"prompt_tokens": 8, "new_tokens": 2, "hidden": 64, "layers": 6, "heads": 2, "vocabulary": 64}
+    small = replace(config, subject="", arms=(), image=False, prefilled=False, **sizes)
     for every in ARMS:
         timed(every, Case(*build(small), small.new_tokens))
     timed(name, Case(*build(config), config.new_tokens))

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from transformers.models.llama.modeling_llama import eager_attention_forward
 
 from analysis.efficiency.fresh import in_fresh_process, own_peak
-from analysis.efficiency.lengths import LENGTHS
+from analysis.efficiency.names import LENGTHS
 from kvsmooth.flash_entropy import flash_entropy
 from kvsmooth.map_statistics import map_statistics
 from kvsmooth.measures import TINY

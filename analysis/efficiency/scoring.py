@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from analysis.efficiency.fresh import own_peak, peak_bytes
 from probes.command.cli import BadInput
-from probes.command.files import write_bytes
+from probes.command.files import writable_file, write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
@@ -90,11 +91,7 @@ def spent(words: Sequence[str]) -> Spent:
             complaint.seek(0)
             said = complaint.read().decode(errors="replace").strip().splitlines() or [f"it ended with status {process.returncode}"]
             raise BadInput(f"{' '.join(words[1:4])} failed: {said[-1]}")
-    return Spent(time.perf_counter() - started, _bytes(usage.ru_maxrss))
-
-
-def _bytes(peak: int) -> int:
-    return peak * (1 if sys.platform == "darwin" else 1024)
+    return Spent(time.perf_counter() - started, peak_bytes(usage.ru_maxrss))
 
 
 def measure(config: ScoreCostConfig) -> dict[str, Any]:
@@ -126,7 +123,7 @@ def measure(config: ScoreCostConfig) -> dict[str, Any]:
         "bars": bars(runs),
         "size": {name: sum(count for _, count in getattr(size, name)) for name in ("images", "instances", "captions")}
         | {"scored": config.captions, "bytes": bytes_read},
-        "starter_memory": _own_peak(),
+        "starter_memory": own_peak(),
         "load": os.getloadavg()[0],
         "cpus": os.cpu_count(),
         "provenance": provenance({name: value for name, value in asdict(config).items() if name not in PLACES}),
@@ -195,14 +192,10 @@ def _image_ids(files: Sequence[Path]) -> list[int]:
     return found
 
 
-def _own_peak() -> int:
-    import resource
-
-    return _bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
 def main(config: ScoreCostConfig) -> None:
     """Measure, write, print."""
+    if config.out is not None:
+        writable_file(config.out)
     results = measure(config)
     if config.out is not None:
         write_bytes(config.out, (json_text(results, indent=1) + "\n").encode())

@@ -15,7 +15,7 @@ from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from probes.command.cli import BadInput, run_cli
 from probes.command.strict_json import as_json
-from probes.options import check_not_negative, check_rates
+from probes.options import check_doses, check_not_negative
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,10 +55,8 @@ class GroundingConfig(CellsConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        check_rates(self, "doses")
+        check_doses(self)
         check_not_negative(self, "fluent")
-        if list(self.doses) != sorted({*self.doses}) or self.doses[:1] != (0.0,) or len(self.doses) < 2:
-            raise BadInput(f"GroundingConfig.doses must begin with 0 and rise; got {' '.join(map(str, self.doses))}.")
         if len({Path(point).stem for point in self.points}) < max(len(self.points), 1):
             raise BadInput(f"GroundingConfig.points must be different; got {' '.join(self.points)}.")
 

@@ -18,18 +18,23 @@ FIRST = 50
 UNITS = {"units": "nat a token", "meaning": "mean over a caption's tokens under a language model that never saw the image"}
 
 
-def unreadable() -> str:
-    """Why the packaged language model cannot read, and what to do; "" if it can."""
+def unreadable(option: str = "--fluent") -> str:
+    """Why the packaged language model cannot read, and what to do; "" if it can.
+
+    Parameters
+    ----------
+    option : how many captions it reads
+    """
     from probes.subjects.smollm2.base import gguf_file
 
     try:
         gguf_file()
     except BadInput as error:
-        return f"{one_line(error).removeprefix('subject smollm2: ')}; or give --fluent 0"
+        return f"{one_line(error).removeprefix('subject smollm2: ')}; or give {option} 0"
     return ""
 
 
-def how_many(asked: int | None) -> int:
+def how_many(asked: int | None, option: str = "--fluent") -> int:
     """Captions of each arm that are read: as many as were asked for; else FIRST, or none with a `Notice` where none can be read.
 
     Raises
@@ -38,9 +43,9 @@ def how_many(asked: int | None) -> int:
     """
     if asked == 0:
         return 0
-    if why := unreadable():
+    if why := unreadable(option):
         if asked is not None:
-            raise BadInput(f"--fluent {asked}: {why}.")
+            raise BadInput(f"{option} {asked}: {why}.")
         warnings.warn(f"NLL and broken captions are left out: {why}.", Notice, stacklevel=2)
         return 0
     return FIRST if asked is None else asked

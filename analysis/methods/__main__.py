@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from probes.command.cli import BadInput, run_cli
-from probes.options import ImageOptions, check_above_zero, check_level, check_not_negative, check_positive
+from probes.options import ImageOptions, check_above_zero, check_level, check_names, check_not_negative, check_positive
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,6 +73,7 @@ class MethodsConfig(ImageOptions):
         check_level(self)
         if list(self.strengths) != sorted({*self.strengths}) or 1.0 not in self.strengths:
             raise BadInput(f"MethodsConfig.strengths must rise and hold 1, the sources' own; got {' '.join(map(str, self.strengths))}.")
+        check_names(self, "strengths")
         if self.image_folder is not None:
             raise BadInput("MethodsConfig.image_folder: a folder has no validation scenes apart from its test scenes; leave it out.")
         if len({*self.methods}) < len(self.methods):

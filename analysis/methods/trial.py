@@ -36,6 +36,7 @@ def trial(config: Any, origin: Mapping[str, Any], check: Callable[[xr.Dataset], 
     ------
     BadInput : the subject brings no scenes, a method is not known, or the subject cannot be loaded; and what `check` raises
     """
+    from analysis.language.reading import how_many
     from probes.subjects import load_subject
     from probes.subjects.bundled import BUNDLED, bundled
 
@@ -43,6 +44,7 @@ def trial(config: Any, origin: Mapping[str, Any], check: Callable[[xr.Dataset], 
     if bundled(config.subject) is None:
         raise BadInput(f"subject {config.subject}: it brings no validation scenes to choose on; name one of {', '.join(BUNDLED)}.")
     chosen = methods_of(config.methods, config.beams)
+    how_many(config.fluent)
     sizes = {"validation": config.validation, "test": config.images}
     seen = {split: shown(replace(config, images=n), None, split) for split, n in sizes.items()}
     subject = load_subject(config.subject, config.device, config.dtype)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, made_by
 from analysis.score.options import Mode
+from analysis.telling.pages import check_marks
 from probes.command.cli import BadInput, Notice, run_cli
+from probes.command.files import writable
 from probes.command.strict_json import as_json
 from probes.options import check_level, check_not_negative, check_seed
 
@@ -85,12 +87,24 @@ def main(config: PublishedConfig) -> None:
     """Score, compare, draw, tell."""
     if not config.redraw and (config.captions is None or config.annotations is None):
         raise BadInput("--captions and --annotations are needed: the folder of the logs, and what is in their images; or give --redraw.")
+    if not config.redraw:
+        _refused_now(config)
     # where the captions lie is no part of what is found: their hash is
     stated = replace(config, captions=None, annotations=None, table=None)
     reduced = None if config.redraw else measure(config, stated)
     if reduced is not None:
         stated = _of_others(stated, reduced)
     run_question(QUESTION, stated, lambda _: reduced, test, figures, words, about)
+
+
+def _refused_now(config: PublishedConfig) -> None:
+    """What would be found out when all logs have been scored."""
+    from analysis.language.reading import how_many
+
+    check_marks(QUESTION.name, config.page, config.out)
+    how_many(config.fluency, "--fluency")
+    if config.out != PublishedConfig.out:
+        writable(config.out)
 
 
 def measure(config: PublishedConfig, stated: PublishedConfig) -> "xr.Dataset":

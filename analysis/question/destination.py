@@ -23,7 +23,7 @@ COMMITTED, TRIALS = Path("figures"), Path("out")
 UNNUMBERED = (*FREE, "only")
 """Options that decide no number."""
 IMAGES = ("subject", "images", "image_folder")
-RECORDED = (*IMAGES, "annotations", "captions", "prompt", "batch_size", "max_new_tokens", "seed", "device", "dtype", "lambda_ref")
+RECORDED = (*IMAGES, "annotations", "captions", "prompt", "batch_size", "max_new_tokens", "device", "dtype", "lambda_ref")
 """Options that decide what is recorded."""
 
 
@@ -55,7 +55,7 @@ def placed(question: Question, config: Config) -> Config:
     if config.page == default["page"]:
         places["page"] = folder / config.page.name
     for name in ("recordings", "store"):
-        if name in default and getattr(config, name) == default[name] and others(config, RECORDED):
+        if name in default and getattr(config, name) == default[name] and others(config, (*RECORDED, *question.recorded)):
             places[name] = folder / default[name]
     return replace(config, **places)
 

@@ -38,12 +38,14 @@ class Question:
     kept : options that a redraw takes over from the run
     encoding : of the reduced data in their file, by variable
     opened : what is made of data that were read; a KeyError or ValueError says that they are something else
+    recorded : options of this question that decide what it keeps of single images, beside those that always do
     """
 
     name: str
     kept: tuple[str, ...]
     encoding: Callable[[xr.Dataset], Encoding]
     opened: Callable[[xr.Dataset], xr.Dataset] = lambda data: data
+    recorded: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:

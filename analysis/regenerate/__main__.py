@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.cells.names import PLAN_NAMES
-from analysis.questions import ACROSS_SUBJECTS, QUESTIONS, WHOLE, QuestionCommand
+from analysis.questions import ACROSS_SUBJECTS, QUESTIONS, WHOLE, QuestionCommand, Whole
 from analysis.regenerate.lanes import FinishedJob, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import needs_posix, run_cli
@@ -28,8 +28,8 @@ from probes.options import check_positive
 class RegenerateConfig:
     """All questions: what is missing is recorded and run, then reduced, tested, drawn and told.
 
-    Committed files are written with what they state alone, which is taken where neither images nor plan are named: with another number of
-    images, another plan or another subject all goes to out/<subject>-<images>/.
+    Committed files are written with what they state alone, which is taken where it is not named: with another number of images, another
+    plan or another subject all goes to out/<subject>-<images>/.
     """
 
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -41,10 +41,12 @@ class RegenerateConfig:
     )
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
-    images: int = 500
-    """how many images; mediation looks at 200 of them at most, questions on smollm2 at fewer where `analysis/questions.py` says so"""
-    plan: str = "full"
-    """of the ablation: full, or of ladder (the controls of the guidance), places, dose, layers, detectors and options one or several"""
+    images: int | None = None
+    """how many images, 500 if none are named; mediation looks at 200 of them at most, questions on smollm2 at fewer where
+    `analysis/questions.py` says so"""
+    plan: str | None = None
+    """of the ablation: full, or of ladder (the controls of the guidance), places, dose, layers, detectors and options one or several; as
+    the committed files state if none is named"""
     batch_size: int | None = None
     """images decoded together; as many as each question takes by itself, of smollm2 50"""
     workers: int = 2
@@ -64,7 +66,7 @@ class RegenerateConfig:
 
     def __post_init__(self):
         check_positive(self, "images", "workers", "batch_size")
-        if self.plan != "full" and not {*self.plan.split(",")} <= {*PLAN_NAMES[1:]}:
+        if self.plan not in (None, "full") and not {*self.plan.split(",")} <= {*PLAN_NAMES[1:]}:
             raise ValueError(f"RegenerateConfig.plan must be full, or of {', '.join(PLAN_NAMES[1:])}; got {self.plan!r}.")
         if bad := [name for name in self.chosen if name not in QUESTIONS]:
             raise ValueError(f"RegenerateConfig.only must be of {', '.join(QUESTIONS)}; got {bad[0]!r}.")
@@ -100,15 +102,11 @@ def main(config: RegenerateConfig) -> None:
 
 def placed(config: RegenerateConfig) -> RegenerateConfig:
     """The options with the places that may be written; those that were named are kept."""
-    stated = WHOLE.get(config.subject)
-    if stated is not None and all(getattr(config, name) == getattr(RegenerateConfig, name) for name in ("images", "plan", "batch_size")):
-        whole: dict[str, Any] = {name: getattr(stated, name) for name in ("images", "plan", "batch_size")}
+    config, stated = settled(config), WHOLE.get(config.subject)
+    if stated is not None and _is_whole(config, stated):
         places = {"out": Path("figures") / config.subject, "docs": stated.docs, "recordings": stated.recordings}
         free: dict[str, Any] = {name: value for name, value in places.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
-        return replace(config, **whole, **free)
-    if stated is not None:  # a trial asks as the whole does, but for what was named
-        own = {name: getattr(stated, name) for name in ("plan", "batch_size")}
-        config = replace(config, **{name: value for name, value in own.items() if getattr(config, name) == getattr(RegenerateConfig, name)})
+        return replace(config, **free)
     from analysis.question.destination import trial
 
     folder = trial(config)
@@ -116,6 +114,17 @@ def placed(config: RegenerateConfig) -> RegenerateConfig:
     moved = {"out": out, "docs": out, "recordings": folder / "recordings"}
     asked: dict[str, Any] = {name: place for name, place in moved.items() if getattr(config, name) == getattr(RegenerateConfig, name)}
     return replace(config, **asked)
+
+
+def settled(config: RegenerateConfig) -> RegenerateConfig:
+    """The options with what was not named: as many images as the whole of its subject, its plan and its batches."""
+    stated = WHOLE.get(config.subject, WHOLE[RegenerateConfig.subject])
+    asked: dict[str, Any] = {name: getattr(stated, name) for name in ("images", "plan", "batch_size") if getattr(config, name) is None}
+    return replace(config, **asked)
+
+
+def _is_whole(config: RegenerateConfig, stated: Whole) -> bool:
+    return (config.images, config.plan, config.batch_size) == (stated.images, stated.plan, stated.batch_size)
 
 
 def recorded(config: RegenerateConfig) -> bool:
@@ -126,6 +135,7 @@ def recorded(config: RegenerateConfig) -> bool:
 
 def jobs(config: RegenerateConfig) -> list[Job]:
     """The commands of the chosen questions."""
+    config = settled(config)
     return [_job(name, QUESTIONS[name], config) for name in config.chosen]
 
 
@@ -168,13 +178,14 @@ def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
     if config.redraw:
         return Job(name, (*words, "--redraw"))
     stated = WHOLE.get(config.subject)
-    whole = stated is not None and (config.images, config.plan, config.batch_size) == (stated.images, stated.plan, stated.batch_size)
-    images = config.images if whole else max(1, round(asked.trial_part * config.images))
+    whole = stated is not None and _is_whole(config, stated)
+    most = config.images or 0
+    images = most if whole else max(1, round(asked.trial_part * most))
     options = {"--subject": config.subject, "--images": str(min(images, asked.most))}
     if config.batch_size is not None:
         options["--batch-size"] = str(config.batch_size)
     if asked.plan:
-        options["--plan"] = config.plan
+        options["--plan"] = str(config.plan)
     options |= stated.own.get(name, {}) if stated is not None and whole else asked.trial
     for option, values in options.items():
         words += [option, *values.split()]

@@ -23,7 +23,7 @@ from probes.options import ImageOptions, check_level
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-QUESTION = Question("sinks", kept=("level", "seed", "detectors"), encoding=encoding, opened=in_double)
+QUESTION = Question("sinks", kept=("level", "seed", "detectors"), encoding=encoding, opened=in_double, recorded=("seed",))
 
 
 @dataclass(frozen=True)

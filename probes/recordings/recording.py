@@ -143,6 +143,6 @@ def _merged_config(values: Sequence[str]) -> str:
         arms |= config.get("arms", {})
     rest = [{name: value for name, value in config.items() if name != "arms"} for config in configs]
     if any(other != rest[0] for other in rest):
-        name = next(name for other in rest for name in other if other.get(name) != rest[0].get(name))
+        name = next(name for other in rest for name in {**rest[0], **other} if other.get(name) != rest[0].get(name))
         raise InvalidRecording(f"Recordings with different config.{name} cannot be merged.")
     return json.dumps({**rest[0], "arms": arms}, sort_keys=True)

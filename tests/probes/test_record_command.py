@@ -66,8 +66,16 @@ def test_recorders_can_be_chosen(subject_folder, image_folder, tmp_path, capsys)
     recording = read_folder(tmp_path / "free")
     assert {"object_rank", "row_entropy"} <= set(recording.data_vars)
     assert "mass" not in recording
-    assert run(words("--images", "1", "--recorders", "lens", "other", **given)) == 2
-    assert "recorders must be among entropy, mass" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "complaint"),
+    [(("--recorders", "lens", "other"), "recorders must be of entropy, mass"), (("--preset", "gpt"), "--preset gpt: KVSmooth.preset must be")],
+)
+def test_a_misspelt_name_is_told_before_a_subject_is_looked_for(tmp_path, capsys, extra, complaint):
+    given = {"subject": "no/such-model", "images": tmp_path, "out": tmp_path}
+    assert run(words("--images", "1", *extra, **given)) == 2
+    assert complaint in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -163,4 +163,3 @@ def test_a_redraw_need_not_find_the_detectors_of_its_run():
 
 def test_the_names_that_load_nothing_are_those_of_the_registries():
     assert set(PLAN_NAMES) == {"full", *PLANS}
-    assert set(names.PLACES) == set(plans.PLACES)

@@ -1,13 +1,16 @@
 """What decoding costs: the arithmetic of rounds, the arms, and one small run of the command."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
+from analysis.efficiency import batch, engine, scoring
 from analysis.efficiency.__main__ import EfficiencyConfig, main, measure, table
 from analysis.efficiency.arms import ARMS, Case, StepClock, read_before, timed
+from analysis.efficiency.memory import peak_memory
 from analysis.efficiency.rounds import chosen, goals, ratios, summary
 from analysis.efficiency.shapes import build, smoothed_layers, twin
 from analysis.telling.pages import tell, with_paragraph
@@ -125,6 +128,7 @@ def test_peak_memory_is_told_by_a_process_of_its_own():
     found = measure(EfficiencyConfig(**{**vars(SMALL), "memory": True, "rounds": 1, "arms": ("kvsmooth",)}))
     assert found["peak_extra_bytes"]["plain"] == 0
     assert "extra peak MB" in table(found)
+    assert peak_memory("plain", EfficiencyConfig(**{**vars(SMALL), "prompt_tokens": 580, "image": True})) > 0
 
 
 def test_methods_of_others_are_timed_on_a_prompt_with_an_image():
@@ -150,6 +154,17 @@ def test_methods_of_others_are_timed_on_a_prompt_with_an_image():
 def test_arms_that_cannot_be_timed_are_told_before_anything_runs(options, said):
     with pytest.raises(BadInput, match=said):
         EfficiencyConfig(**options)
+
+
+def test_a_results_file_that_cannot_be_written_is_told_before_anything_runs(tmp_path):
+    for perform, config in (
+        (main, EfficiencyConfig(json=tmp_path)),
+        (batch.perform, batch.BatchCostConfig(json=tmp_path)),
+        (engine.perform, engine.EngineCostConfig(json=tmp_path)),
+        (scoring.main, scoring.ScoreCostConfig(out=tmp_path)),
+    ):
+        with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+            perform(config)
 
 
 def test_a_page_gets_the_table_of_arms_and_one_without_marks_is_refused_first(tmp_path, monkeypatch):

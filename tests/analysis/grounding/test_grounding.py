@@ -178,6 +178,7 @@ def test_the_figure_has_a_panel_a_measure_and_a_line_a_point(rows):
         ({"doses": (0.1, 0.3)}, "must begin with 0 and rise"),
         ({"doses": (0.0, 0.3, 0.1)}, "must begin with 0 and rise"),
         ({"doses": (0.0, 1.3)}, "must lie in"),
+        ({"doses": (0.0, 0.3, 0.3000001)}, "differ in six digits"),
         ({"points": ("last", "a/last.safetensors")}, "must be different"),
     ],
 )

@@ -192,6 +192,7 @@ def test_the_forest_has_a_mark_for_each_setting_in_its_verdicts_colour():
     [
         ({"strengths": (0.5, 2.0)}, "must rise and hold 1"),
         ({"strengths": (1.0, 0.5)}, "must rise and hold 1"),
+        ({"strengths": (1.0, 1.0000001)}, "differ in six digits"),
         ({"methods": ("pai", "pai")}, "names one twice"),
         ({"images": 0}, "images must be"),
         ({"beams": 0}, "beams must be"),

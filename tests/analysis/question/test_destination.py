@@ -12,6 +12,8 @@ from analysis.drift.__main__ import QUESTION as DRIFT
 from analysis.drift.__main__ import DriftConfig
 from analysis.question.destination import numbered, placed, trial
 from analysis.question.question import Question
+from analysis.sinks.__main__ import QUESTION as SINKS
+from analysis.sinks.__main__ import SinksConfig
 from probes.command.cli import BadInput, Notice
 from tests.analysis.question.configs import EVERY, config_of
 
@@ -54,8 +56,14 @@ def test_whatever_else_goes_elsewhere_and_is_told(checkout, other, folder):
     with pytest.warns(Notice, match=told):
         found = placed(DRIFT, DriftConfig(**other))
     assert (found.out, found.page) == (Path("out", folder, "drift"), Path("out", folder, "findings.md"))
-    recorded = Path("out", folder, "recordings") if "level" not in other else Path("recordings")
+    recorded = Path("out", folder, "recordings") if {*other}.isdisjoint(("level", "seed")) else Path("recordings")
     assert found.recordings == recorded, "recordings of other settings do not mix; those of the same are not made twice"
+
+
+def test_a_seed_moves_what_is_drawn_with_it_alone(checkout):
+    with pytest.warns(Notice, match="files go to"):
+        found = placed(SINKS, SinksConfig(seed=1))
+    assert found.store == Path("out/emoji-500") / SinksConfig().store
 
 
 def test_a_folder_of_a_model_is_called_by_its_name(checkout):

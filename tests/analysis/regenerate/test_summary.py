@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.questions import QUESTIONS
-from analysis.regenerate.__main__ import RegenerateConfig, jobs, placed
+from analysis.questions import QUESTIONS, WHOLE
+from analysis.regenerate.__main__ import RegenerateConfig, jobs, placed, settled
 from analysis.regenerate.summary import summary, verdict
 
 ROOT = Path(__file__).parents[3]
@@ -37,8 +37,13 @@ def test_a_question_that_said_nothing_is_left_out(tmp_path):
 
 
 def test_the_defaults_alone_go_over_the_committed_files():
-    assert placed(RegenerateConfig()) == RegenerateConfig()
-    for other in ({"images": 60}, {"plan": "ladder"}, {"subject": "smollm2", "images": 60}, {"subject": "smollm2@early"}):
+    assert placed(RegenerateConfig()) == settled(RegenerateConfig())
+    committed = {"images": WHOLE["emoji"].images, "plan": WHOLE["emoji"].plan}
+    assert placed(RegenerateConfig(**committed)) == settled(RegenerateConfig())
+    for other in (
+        *({"images": 60}, {"plan": "ladder"}, {"batch_size": 7}, {"subject": "smollm2", "images": 60}, {"subject": "smollm2@early"}),
+        *({"subject": "smollm2", "images": 200}, {"subject": "smollm2", "plan": "full"}),
+    ):
         found = placed(RegenerateConfig(**other))
         folder = Path(f"out/{found.subject}-{found.images}")
         assert (found.out, found.docs, found.recordings) == (folder, folder, folder / "recordings")

@@ -96,6 +96,16 @@ def test_provenance_outside_a_checkout_says_so(monkeypatch, tmp_path):
     git_commit.cache_clear()
 
 
+def test_a_checkout_that_does_not_answer_in_time_is_none(monkeypatch):
+    def slow(*_, **given):
+        raise subprocess.TimeoutExpired("git", given["timeout"])
+
+    git_commit.cache_clear()
+    monkeypatch.setattr(subprocess, "run", slow)
+    assert git_commit() == "unknown"
+    git_commit.cache_clear()
+
+
 def test_equal_configurations_are_equal_texts():
     assert as_json({"b": 1, "a": (1, 2)}) == as_json({"a": [1, 2], "b": 1})
     assert as_plain({"path": Path("x"), 3: {1}}) == {"path": "x", "3": [1]}

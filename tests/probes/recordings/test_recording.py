@@ -112,6 +112,11 @@ def test_what_does_not_belong_together_is_not_merged():
         merge([hand_made(), hand_made()])
     with pytest.raises(InvalidRecording, match="different model_revision cannot be merged: x and y"):
         merge([hand_made(), hand_made(image=8, model_revision="y")])
+    other = json.dumps({"arms": {"baseline": None}})
+    for pair in ({}, {"config": other}), ({"config": other}, {}):  # of a version that wrote fewer options
+        one, two = (hand_made(image=image, **given) for image, given in zip((7, 8), pair, strict=True))
+        with pytest.raises(InvalidRecording, match=r"different config\.seed cannot be merged"):
+            merge([one, two])
     with pytest.raises(InvalidRecording, match="different coordinates layer"):
         merge([hand_made(), hand_made(image=8, layers=(0, 2))])
     with pytest.raises(InvalidRecording, match=r"config\.seed"):
