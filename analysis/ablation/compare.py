@@ -14,7 +14,7 @@ from analysis.cells.arms import Arms, BootstrapBlock, Pair, Values, bootstrapped
 from analysis.cells.measures import MEASURES, TESTED, EqualLengths, matched
 from analysis.stats.bootstrap import Interval, cluster_bca, ratio
 from analysis.stats.equivalence import Equivalence, equivalence
-from analysis.stats.exchange import exchange_scores
+from analysis.stats.exchange import exchange_scores, exchange_test
 from analysis.stats.mcnemar import mcnemar
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
@@ -23,7 +23,6 @@ from analysis.stats.rows import Row
 PRIMARY = ("chair_i", "chair_s")
 MARGIN = 0.02
 MATCHED = {"chair_i_matched": "1", "chair_s_matched": "1"}
-EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
 _ORDER = list(MEASURES)
 
 
@@ -84,7 +83,7 @@ def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int, pr
                         unit=MEASURES[measure].unit,
                         n=arms.images,
                         interval=(interval.low[at], interval.high[at]),
-                        test=EXCHANGE,
+                        test=exchange_test(arms.images),
                         p=p[i, j],
                         p_adjusted=corrected[i, j],
                         adjustment=told[i][j],
@@ -118,7 +117,7 @@ def length_matched(arms: Arms, compared: Sequence[Pair], level: float, seed: int
                     unit=unit,
                     n=arms.images,
                     interval=(interval.low[at], interval.high[at]),
-                    test=EXCHANGE,
+                    test=exchange_test(arms.images),
                     p=p[i, j],
                     p_adjusted=corrected[i, j],
                     adjustment=told[i][j],

@@ -9,10 +9,10 @@ from analysis.cells.arms import Arms, BootstrapBlock, Values
 from analysis.cells.measures import MEASURES, TESTED
 from analysis.cells.names import BASELINE, PAPER
 from analysis.stats.bootstrap import Interval
+from analysis.stats.exchange import exchange_test
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
-PAGE = "exchange of the order of the doses within images, two-sided, 9,999 draws"
 _ORDER = list(MEASURES)
 _TESTED = [_ORDER.index(name) for name in TESTED]
 
@@ -162,7 +162,7 @@ def _rows(arms: Arms, interval: Interval, about: str, kind: str, unit: str, p: n
             unit=unit if kind == "tau" else MEASURES[measure].unit + unit,
             n=arms.images,
             interval=(interval.low[i], interval.high[i]),
-            test="" if p is None else PAGE,
+            test="" if p is None else exchange_test(arms.images, "the order of the doses"),
             p=np.nan if p is None else p[i],
             where={"family": about, "kind": kind, "measure": measure},
             reason=interval.reason[i],

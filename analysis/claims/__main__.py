@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.claims.claims import HALF, NOT_TESTABLE, PARTS, PaperClaim
-from analysis.claims.forest import effects, forest
+from analysis.claims.forest import effects, forest, origin
 from analysis.drift.findings import captions
 from analysis.question.question import read_results, stored_rows
 from analysis.sinks.names import without_sinks
@@ -47,7 +47,8 @@ def main(config: ClaimsConfig) -> None:
         from analysis.plots.style import house, save
 
         with house():
-            save(forest(apart)[0], config.figures / "forest", {}, forest(apart)[1])
+            drawn, note = forest(apart)
+            save(drawn, config.figures / "forest", origin(apart), note)
     tell("claims", text, config.page)
     say(text)
 

@@ -1,10 +1,9 @@
-"""The same effects on every subject, one below the other, and how much they differ: Cochran's Q, and I2 of Higgins.
+"""The same effects on every subject, one below the other, and how much they differ.
 
 Subjects are those that are bundled, and the other trainings and points of training of which `analysis.grounding` has asked; they are so
 few that Q says whether they differ and nothing of the subjects that one might have trained instead.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 
 from analysis.captions.measures import MEASURES
 from analysis.cells.measures import MEASURES as CELLS
 from analysis.plots.style import ARM_COLOURS, DOSE_COLOUR, PAGE, figure, letter
-from analysis.question.question import stored_rows
+from analysis.question.question import read_results, stored_rows
+from analysis.stats.heterogeneity import heterogeneity
 
 DOSES = (0.3, 0.7)
 SHOWN = ("chair_s", "chair_i", "recall", "looping")
@@ -27,7 +27,7 @@ POINTS = {"early": "early in training", "middle": "middle of training", "last": 
 MARKS = {0.3: "o", 0.7: "s"}
 NOTE = (
     "Change from no smoothing on test scenes ({scenes}).\n"
-    "Bars: {level:g} % cluster BCa intervals over images, filled where corrected p < 0.05. Below: Cochran's Q over the subjects, and\n"
+    "Bars: {level} % cluster BCa intervals over images, filled where corrected p < 0.05. Below: Cochran's Q over the subjects, and\n"
     "the share of their variation that is not chance (I²); points of training share model and scenes, Q takes them for independent."
 )
 Rows = Mapping[str, Mapping[str, Any]]
@@ -35,7 +35,12 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class ForestMark:
-    """One change on one subject: its interval, how many scenes, and whether its corrected test rejects."""
+    """One change on one subject: its interval of this coverage, how many scenes, and whether its corrected test rejects.
+
+    Attributes
+    ----------
+    commit : of the code that found it
+    """
 
     subject: str
     dose: float
@@ -44,36 +49,13 @@ class ForestMark:
     interval: tuple[float, float]
     n: int
     rejects: bool
+    level: float
+    commit: str
 
-
-@dataclass(frozen=True)
-class Heterogeneity:
-    """Whether effects of several subjects differ by more than chance.
-
-    Attributes
-    ----------
-    q, p : Cochran's Q and its tail of the chi-squared distribution with one degree of freedom less than there are effects
-    i2 : share of their variation that is not chance, max(0, 1 - df / Q)
-    """
-
-    q: float
-    p: float
-    i2: float
-
-
-def heterogeneity(effects: Sequence[ForestMark], level: float = 0.95) -> Heterogeneity | None:
-    """Of effects whose standard errors are those of normal intervals as wide as theirs; None of fewer than two that have one.
-
-    Cochran 1954; Higgins and Thompson 2002.
-    """
-    errors = [(one.interval[1] - one.interval[0]) / (2 * norm.ppf((1 + level) / 2)) for one in effects]
-    held = [(one.estimate, error) for one, error in zip(effects, errors, strict=True) if math.isfinite(error) and error > 0]
-    if len(held) < 2:
-        return None
-    value, weight = np.array([estimate for estimate, _ in held]), np.array([1 / error**2 for _, error in held])
-    q = float((weight * (value - (weight * value).sum() / weight.sum()) ** 2).sum())
-    df = len(held) - 1
-    return Heterogeneity(q, float(chi2.sf(q, df)), max(0.0, 1 - df / q) if q > 0 else 0.0)
+    @property
+    def error(self) -> float:
+        """The standard error of a normal interval as wide as this one."""
+        return (self.interval[1] - self.interval[0]) / (2 * norm.ppf((1 + self.level) / 2))
 
 
 def effects(figures: Path) -> list[ForestMark]:
@@ -84,13 +66,13 @@ def effects(figures: Path) -> list[ForestMark]:
     BadInput : a file is damaged, or of another subject
     """
     found = []
-    ablation = stored_rows(figures / "emoji" / "ablation" / "ablation.json", "emoji")
+    ablation = _results(figures / "emoji" / "ablation" / "ablation.json", "emoji")
     for dose in DOSES:
         cell = "kvsmooth" if dose == 0.7 else f"lambda_ref {dose:g}"
         found += _of(ablation, {name: f"{cell} - baseline/{name}" for name in SHOWN}, "emoji", dose)
     for subject, question, left in (("emoji", "grounding_anew", ("last",)), ("smollm2", "grounding_three", ())):
-        grounding = stored_rows(figures / subject / question / "grounding.json", subject)
-        points = dict.fromkeys(str(row["where"]["point"]) for row in grounding.values() if "point" in row["where"])
+        grounding = _results(figures / subject / question / "grounding.json", subject)
+        points = dict.fromkeys(str(row["where"]["point"]) for row in grounding.rows.values() if "point" in row["where"])
         for point in points:
             for dose in DOSES if point not in left else ():
                 rows = {name: f"{point}/{name}/{dose:g} - 0" for name in SHOWN}
@@ -98,23 +80,30 @@ def effects(figures: Path) -> list[ForestMark]:
     return found
 
 
-def forest(found: Sequence[ForestMark], level: float = 95.0) -> tuple[Figure, str]:
+def forest(found: Sequence[ForestMark]) -> tuple[Figure, str]:
     """The figure, and the note under it."""
     subjects = list(dict.fromkeys(one.subject for one in found))
     made = figure(PAGE, 1.25 + 0.34 * len(subjects))
     axes = made.subplots(1, len(SHOWN), sharey=True)
     for at, (ax, measure) in enumerate(zip(axes, SHOWN, strict=True)):
-        panel(ax, measure, [one for one in found if one.measure == measure], subjects, level)
+        panel(ax, measure, [one for one in found if one.measure == measure], subjects)
         letter(ax, "abcd"[at], MEASURES[measure].label)
     axes[0].set_yticks(range(len(subjects)), [name.replace(", ", ",\n") for name in subjects])
     axes[0].set_ylim(len(subjects) - 0.5, -0.5)
     handles = [axes[0].plot([], [], MARKS[dose], color=COLOURS[dose], markersize=4, label=f"lambda_ref {dose:g}")[0] for dose in DOSES]
     made.legend(handles=handles, loc="outside upper right", ncols=len(DOSES))
     scenes = ", ".join(f"{subject}: {next(one.n for one in found if one.subject == subject)}" for subject in subjects)
-    return made, NOTE.format(scenes=scenes, level=level)
+    levels = ", ".join(f"{100 * level:g}" for level in dict.fromkeys(one.level for one in found))
+    return made, NOTE.format(scenes=scenes, level=levels)
 
 
-def panel(ax: Axes, measure: str, found: Sequence[ForestMark], subjects: Sequence[str], level: float) -> None:
+def origin(found: Sequence[ForestMark]) -> dict[str, Any]:
+    """What stands in and under the figure: the subjects, and the commit of each one's results, of which the line shows the last."""
+    commits = {one.subject: one.commit for one in found}
+    return {"git_commit": found[-1].commit, "model_id": ", ".join(dict.fromkeys(name.partition(",")[0] for name in commits)), "of": commits}
+
+
+def panel(ax: Axes, measure: str, found: Sequence[ForestMark], subjects: Sequence[str]) -> None:
     """One measure: a row a subject, a colour a dose, and below the axis how much the subjects differ at each."""
     ax.axvline(0, color="0.8", lw=0.7, zorder=0)
     told = []
@@ -125,7 +114,7 @@ def panel(ax: Axes, measure: str, found: Sequence[ForestMark], subjects: Sequenc
             ax.plot([100 * end for end in one.interval], [at, at], color=COLOURS[dose], lw=1.1)
             face = COLOURS[dose] if one.rejects else "white"
             ax.plot(100 * one.estimate, at, MARKS[dose], color=COLOURS[dose], markerfacecolor=face, markersize=4)
-        apart = heterogeneity(own, level / 100)
+        apart = heterogeneity(*np.array([(one.estimate, one.error) for one in own], dtype=float).reshape(-1, 2).T)
         if apart is not None:
             p = "< 0.001" if apart.p < 0.001 else f"= {apart.p:.3f}"
             told.append(f"{dose:g}: Q {apart.q:.0f}, p {p}, I² {100 * apart.i2:.0f} %")
@@ -133,10 +122,26 @@ def panel(ax: Axes, measure: str, found: Sequence[ForestMark], subjects: Sequenc
     ax.set_xlabel("\n".join([better, *told]), fontsize=6)
 
 
-def _of(rows: Rows, names: Mapping[str, str], subject: str, dose: float) -> list[ForestMark]:
+@dataclass(frozen=True)
+class _Results:
+    rows: Rows
+    level: float = 0.95
+    commit: str = ""
+
+
+def _results(path: Path, subject: str) -> _Results:
+    rows = stored_rows(path, subject)
+    if not rows:
+        return _Results({})
+    told = read_results(path)["provenance"]
+    return _Results(rows, float(told["config"]["level"]), str(told.get("git_commit", "")))
+
+
+def _of(results: _Results, names: Mapping[str, str], subject: str, dose: float) -> list[ForestMark]:
     found = []
     for measure, name in names.items():
-        if (row := rows.get(name)) is not None:
+        if (row := results.rows.get(name)) is not None:
             low, high = row["interval"]
-            found.append(ForestMark(subject, dose, measure, row["estimate"], (low, high), row["n"], row["p_adjusted"] < 0.05))
+            about = (row["n"], row["p_adjusted"] < 0.05, results.level, results.commit)
+            found.append(ForestMark(subject, dose, measure, row["estimate"], (low, high), *about))
     return found

@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import interval_of
-from analysis.stats.exchange import exchange_scores
+from analysis.stats.exchange import exchange_scores, exchange_test
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
@@ -69,7 +69,7 @@ def _changes(arms: Sequence[str], counts: Written, seed: int, level: float) -> l
             unit="1",
             n=counts.shape[1],
             interval=(found.low[i], found.high[i]),
-            test="exchange of the arms within images, two-sided, 9,999 draws",
+            test=exchange_test(counts.shape[1]),
             p=p[i],
             p_adjusted=corrected[i],
             adjustment=f"Holm over {family_size(p)} arms",

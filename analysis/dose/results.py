@@ -20,12 +20,11 @@ from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.stored import lines_of
 from analysis.stats.bootstrap import cluster_bca, mean
-from analysis.stats.exchange import exchange_scores
+from analysis.stats.exchange import exchange_scores, exchange_test
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
-EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
 CONFIRMED = "chair_i"
 Counts = Float[np.ndarray, "arm image count"]
 
@@ -106,7 +105,7 @@ def _changes(split: str, arms: list[str], counts: Counts, seed: int, level: floa
                     unit=measure.unit,
                     n=counts.shape[1],
                     interval=(found.low[at], found.high[at]),
-                    test=EXCHANGE,
+                    test=exchange_test(counts.shape[1]),
                     p=p[i, k],
                     p_adjusted=corrected[i, k],
                     adjustment="none: the one confirmatory test" if confirmed[i, k] else f"Holm over {others} others",

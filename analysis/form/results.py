@@ -13,12 +13,11 @@ from analysis.form.measures import COUNTS, MEASURES, PRIMARY
 from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.stored import lines_of
-from analysis.stats.exchange import exchange_scores
+from analysis.stats.exchange import exchange_scores, exchange_test
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
-TEST = "exchange of the arms within scenes, two-sided, 9,999 draws"
 OF_LINES = {"mentions": "places", "hallucinated": "absent"}
 """Counts that the omission lines call otherwise."""
 TESTED = tuple(name for name, measure in MEASURES.items() if measure.tested)
@@ -70,7 +69,7 @@ def _changes(arms, counts, ratios, weights, seed: int, level: float) -> list[Row
                     MEASURES[name].unit,
                     counts.shape[1],
                     (found.low[place], found.high[place]),
-                    test=TEST,
+                    test=exchange_test(counts.shape[1], within="scenes"),
                     p=p[i, k],
                     p_adjusted=corrected[i, k],
                     adjustment=f"Holm over {size} {'primary' if named[k] else 'other'} tests",

@@ -14,12 +14,11 @@ from jaxtyping import Float
 from analysis.captions.measures import MEASURES, PRIMARY, interval_of, ratios, weights
 from analysis.language.paired import fluency_rows
 from analysis.stats.bootstrap import Interval
-from analysis.stats.exchange import exchange_scores
+from analysis.stats.exchange import exchange_scores, exchange_test
 from analysis.stats.multiplicity import adjust, family_size
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
-EXCHANGE = "exchange of the arms within images, two-sided, 9,999 draws"
 Counts = Float[np.ndarray, "point dose image count"]
 
 
@@ -37,7 +36,7 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
         rows.append(_row(f"{point}/{name}/{dose}", name, n, levels, at, where, role="descriptive"))
         if j:
             at = (i * (len(doses) - 1) + j - 1) * len(MEASURES) + k
-            tested = {"test": EXCHANGE, "p": p[i, j - 1, k], "p_adjusted": corrected[i, j - 1, k], "adjustment": told[k]}
+            tested = {"test": exchange_test(n), "p": p[i, j - 1, k], "p_adjusted": corrected[i, j - 1, k], "adjustment": told[k]}
             role = "primary" if name in PRIMARY else "exploratory"
             rows.append(_row(f"{point}/{name}/{dose} - 0", name, n, changes, at, where, role=role, **tested))
     return rows + [row for point in points for row in _fluent(reduced, point, doses, seed, level)]

@@ -20,7 +20,7 @@ from analysis.cells.names import BASELINE, PAPER
 from analysis.language.texts import DISTANCES
 from analysis.stats.bootstrap import cluster_bca, ratio
 from analysis.stats.multiplicity import family_size
-from analysis.stats.paired import sign_flip
+from analysis.stats.paired import looked_at, sign_flip
 from analysis.stats.rows import Row
 
 Losses = Float[np.ndarray, "arm text token"]
@@ -116,7 +116,7 @@ def _contrasts(arms: Sequence[str], pairs: Sequence[tuple[int, int]], read: Read
             unit="nat a token",
             n=len(change),
             interval=(found.low[k], found.high[k]),
-            test=f"sign flip over {read.told}, two-sided, 9,999 draws",
+            test=f"sign flip over {read.told}, two-sided, {looked_at(len(change))}",
             p=p[k],
             p_adjusted=corrected[k],
             adjustment=told,

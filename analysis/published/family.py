@@ -21,7 +21,7 @@ from analysis.published.first_absent import first_absent
 from analysis.published.measures import CHANGES, MEASURES, PAIRED, matched, named
 from analysis.published.verdict import PARTS
 from analysis.stats.bootstrap import Interval, Statistic, cluster_bca, difference, multiplicity_of_images, ratio
-from analysis.stats.exchange import exchange_scores
+from analysis.stats.exchange import exchange_scores, exchange_test
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
@@ -30,7 +30,6 @@ BOUND = ("oracle", "mention")
 """Drawn beside `LINES`, the most that omission could reach."""
 PLACES_LOOKED_AT = 12
 """Objects of a caption, in the order of their first mention; whatever comes later is left out of the curve by position."""
-EXCHANGE = "exchange of the two logs within images, two-sided, 9,999 draws"
 KEPT = {"kept_true": "1", "kept_absent": "1", "added_true": "1 a caption", "added_absent": "1 a caption", "overlap": "1"}
 
 
@@ -111,7 +110,16 @@ def contrast(log: str, arm: Spoken, baseline: str, base: Spoken, objects: int, l
     n = len(arm.images)
     found = cluster_bca(difference(ratio(above[0], below[0]), ratio(above[1], below[1])), n, level=level, seed=seed)
     rows = [
-        _row(f"{log} - {baseline}/{name}", found, i, told.unit, n, about | {"measure": name}, test=EXCHANGE, p=float(p[i]))
+        _row(
+            f"{log} - {baseline}/{name}",
+            found,
+            i,
+            told.unit,
+            n,
+            about | {"measure": name},
+            test=exchange_test(n, "the two logs"),
+            p=float(p[i]),
+        )
         for i, (name, told) in enumerate(CHANGES.items())
     ]
     found = cluster_bca(kept(arm, base, objects), n, level=level, seed=seed)

@@ -22,9 +22,10 @@ from analysis.sensitivity.simultaneous import flatness, range_of, together
 from analysis.stats.bootstrap import BATCH, RESAMPLES
 from analysis.stats.equivalence import equivalence
 from analysis.stats.multiplicity import adjust
+from analysis.stats.paired import DRAWS
 from analysis.stats.rows import Row
 
-FLAT = "turning of the settings within images, range over settings, 9,999 draws"
+FLAT = f"turning of the settings within images, range over settings, {DRAWS:,} draws"
 AGAINST_CURVE = "bootstrap of the largest studentised deviation over the option's settings"
 TOST = "two one-sided tests by the cluster bootstrap"
 _ORDER = list(MEASURES)

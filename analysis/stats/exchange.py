@@ -3,7 +3,14 @@
 import numpy as np
 from jaxtyping import Float
 
+from analysis.stats.paired import looked_at
+
 SMALL = 1e-9
+
+
+def exchange_test(images: int, what: str = "the arms", within: str = "images") -> str:
+    """The test of `exchange_scores` over so many images, as the rows of results name it."""
+    return f"exchange of {what} within {within}, two-sided, {looked_at(images)}"
 
 
 def exchange_scores(

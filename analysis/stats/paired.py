@@ -154,5 +154,10 @@ def flips(images: int, draws: int, seed: int) -> tuple[Bool[np.ndarray, "flip im
     return np.random.default_rng(seed).random((draws, images)) < 0.5, False
 
 
+def looked_at(images: int, draws: int = DRAWS) -> str:
+    """How many of the sign patterns of so many images a test looks at, as the rows of results say it."""
+    return f"all {2**images:,} patterns" if 2**images <= draws else f"{draws:,} draws"
+
+
 def _or_nan(function, values: np.ndarray) -> float:
     return float(function(values)) if len(values) else float("nan")

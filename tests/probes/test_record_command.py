@@ -70,7 +70,10 @@ def test_recorders_can_be_chosen(subject_folder, image_folder, tmp_path, capsys)
 
 @pytest.mark.parametrize(
     ("extra", "complaint"),
-    [(("--recorders", "lens", "other"), "recorders must be of entropy, mass"), (("--preset", "gpt"), "--preset gpt: KVSmooth.preset must be")],
+    [
+        (("--recorders", "lens", "other"), "recorders must be of entropy, mass"),
+        (("--preset", "gpt"), "--preset gpt: KVSmooth.preset must be"),
+    ],
 )
 def test_a_misspelt_name_is_told_before_a_subject_is_looked_for(tmp_path, capsys, extra, complaint):
     given = {"subject": "no/such-model", "images": tmp_path, "out": tmp_path}

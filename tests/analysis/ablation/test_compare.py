@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from analysis.ablation.compare import EXCHANGE, pair_scores, results
+from analysis.ablation.compare import pair_scores, results
 from analysis.cells.arms import Arms, Pair, pairs
 from analysis.cells.measures import MEASURES, TESTED, measures
 from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
+from analysis.stats.exchange import exchange_test
 from analysis.stats.paired import sign_flip
 from tests.analysis.cells import synthetic
 
@@ -90,7 +91,7 @@ def test_the_sign_flip_of_scores_is_the_exchange_of_arms():
 
 def test_rows_say_their_test_family_and_role(rows):
     row = rows[f"{PAPER} - {BASELINE}/chair_i"]
-    assert (row.test, row.role, row.adjustment) == (EXCHANGE, "primary", "max-T over 2 cells of ladder")
+    assert (row.test, row.role, row.adjustment) == (exchange_test(row.n), "primary", "max-T over 2 cells of ladder")
     other = rows[f"{PAPER} - {BASELINE}/hazard"]
     assert (other.role, other.adjustment) == ("exploratory", "Holm over 2 cells of ladder")
     assert rows[f"{BASELINE}/chair_i"].role == "descriptive"

@@ -4,11 +4,9 @@ import sys
 
 import pytest
 
-from analysis.ablation import plans
 from analysis.ablation.config import AblationConfig
 from analysis.ablation.plans import PLANS, band, crossed, planned, span
 from analysis.captions.version import meaning, method_version
-from analysis.cells import names
 from analysis.cells.cells import Cell
 from analysis.cells.names import BASELINE, PAPER, PLAN_NAMES
 from analysis.cells.plan_setting import PlanSetting

@@ -1,39 +1,20 @@
-"""Effects side by side: heterogeneity by hand, what is read from the results files, and the figure."""
+"""Effects side by side: what is read from the results files, and the figure."""
 
 import json
-import math
 from pathlib import Path
 
 import pytest
 
-from analysis.claims.forest import DOSES, SHOWN, ForestMark, effects, forest, heterogeneity
+from analysis.claims.forest import DOSES, SHOWN, ForestMark, effects, forest, origin
 from analysis.plots.style import house
 from probes.command.cli import BadInput
 from tests.rooms import ROOT
 
 
-def effect(estimate, error, subject="a", dose=0.7):
-    half = 1.959963984540054 * error
-    return ForestMark(subject, dose, "chair_s", estimate, (estimate - half, estimate + half), 100, True)
-
-
-def test_heterogeneity_by_hand():
-    values, errors = (0.1, -0.2, 0.05), (0.05, 0.1, 0.02)
-    found = heterogeneity([effect(value, error) for value, error in zip(values, errors, strict=True)])
-    weights = [1 / error**2 for error in errors]
-    middle = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
-    q = sum(w * (v - middle) ** 2 for w, v in zip(weights, values, strict=True))
-    assert found.q == pytest.approx(q)
-    assert found.p == pytest.approx(math.exp(-q / 2)), "the tail of chi-squared with two degrees of freedom"
-    assert found.i2 == pytest.approx(1 - 2 / q)
-
-
-def test_equal_effects_do_not_differ_and_one_alone_says_nothing():
-    same = heterogeneity([effect(0.1, 0.05), effect(0.1, 0.02)])
-    assert (same.q, same.i2) == (pytest.approx(0), 0.0)
-    assert same.p == pytest.approx(1)
-    assert heterogeneity([effect(0.1, 0.05)]) is None
-    assert heterogeneity([effect(0.1, 0.05), effect(0.1, math.nan), effect(0.3, 0.0)]) is None
+@pytest.mark.parametrize(("level", "z"), [(0.95, 1.959964), (0.9, 1.644854)])
+def test_an_interval_has_the_error_of_its_own_coverage(level, z):
+    mark = ForestMark("a", 0.7, "chair_s", 0.1, (0.1 - z * 0.05, 0.1 + z * 0.05), 100, True, level, "")
+    assert mark.error == pytest.approx(0.05, rel=1e-6)
 
 
 def test_effects_are_those_of_the_committed_results():
@@ -53,6 +34,10 @@ def test_effects_are_those_of_the_committed_results():
         made, note = forest(found)
     assert [label.get_text() for label in made.axes[0].get_yticklabels()] == [name.replace(", ", ",\n") for name in subjects]
     assert "emoji: 500" in note
+    assert "95 % cluster" in note
+    assert origin(found)["model_id"] == "emoji, smollm2"
+    assert set(origin(found)["of"]) == set(subjects)
+    assert all(len(commit) == 40 for commit in origin(found)["of"].values())
 
 
 def test_what_is_not_there_is_left_out_and_a_damaged_file_is_named(tmp_path):

@@ -77,7 +77,7 @@ def test_texts_of_the_same_image_are_one_unit(planted):
         sums = [np.nansum((nll[arm] - nll[control])[[2 * i, 2 * i + 1]]) for i in range(6)]
         assert row.p == pytest.approx(sign_flip(np.array(sums)[:, None])[0][0])
         assert row.p > alone[f"{name}/nll"].p
-        assert (row.n, row.test) == (6, "sign flip over images, two-sided, 9,999 draws")
+        assert (row.n, row.test) == (6, "sign flip over images, two-sided, all 64 patterns")
     assert rows[f"{PAPER}/rate"].estimate == pytest.approx(0.6)
     # a caption twice is no more evidence than once
     twice = xr.concat([planted, planted.assign_coords(text=range(12, 24))], "text", data_vars="minimal")

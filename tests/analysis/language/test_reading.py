@@ -32,7 +32,9 @@ def test_how_many_are_read(monkeypatch):
 def test_where_none_can_be_read_it_is_told_before_any_caption_is_made(main, config, option, tmp_path, monkeypatch):
     monkeypatch.setattr(base, "WHEEL", "not_installed")
     places = {name: tmp_path / name for name in ("out", "store")} | {"page": tmp_path / "page.md"}
-    logs = {name: tmp_path / "none" for name in ("captions", "annotations") if name in config.__dataclass_fields__ and option == "--fluency"}
+    logs = {
+        name: tmp_path / "none" for name in ("captions", "annotations") if name in config.__dataclass_fields__ and option == "--fluency"
+    }
     with pytest.raises(BadInput, match=rf"^{option} \d+: the package not_installed .*; or give {option} 0\.$"):
         main(config(**places, **logs))
     assert not [*tmp_path.rglob("*.json")]

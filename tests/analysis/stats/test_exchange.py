@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.stats.exchange import exchange_scores
+from analysis.stats.exchange import exchange_scores, exchange_test
+from analysis.stats.paired import DRAWS, flips
 
 
 @pytest.fixture
@@ -38,3 +39,10 @@ def test_an_exchange_of_one_image_flips_its_score_alone(parts):
 def test_equal_arms_score_nothing(parts):
     above, below = (np.stack([part[0], part[0]]) for part in parts)
     assert not exchange_scores(above, below).any()
+
+
+@pytest.mark.parametrize("images", [2, 13, 14, 200])
+def test_a_row_says_how_many_patterns_its_test_looked_at(images):
+    patterns, every = flips(images, DRAWS, 0)
+    told = f"all {len(patterns):,} patterns" if every else f"{len(patterns):,} draws"
+    assert exchange_test(images) == f"exchange of the arms within images, two-sided, {told}"
