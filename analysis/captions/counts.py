@@ -13,6 +13,7 @@ from analysis.metrics.chair import COUNTS, ChairRecord, ground_truth, ratios, sc
 from analysis.metrics.text_quality import TEXT_RATIOS
 from analysis.question.arms import CONTRAST, CONTROL, TREATED
 from analysis.stats.bootstrap import Statistic, cluster_bca, difference, multiplicity_of_images
+from analysis.stats.multiplicity import family_size
 from analysis.stats.rows import Row
 from analysis.stats.swap import swap_test
 
@@ -47,7 +48,7 @@ def caption_counts(captions: xr.DataArray, annotations: Mapping) -> xr.DataArray
 
 
 def caption_rows(counts: xr.DataArray, *, seed: int = 0, level: float = 0.95) -> list[Row]:
-    """Each measure in each arm, and its paired difference with a cluster interval and the exchange test."""
+    """Each measure in each arm, and its paired difference with a cluster interval and the exchange test, corrected over the measures."""
     arms = {arm: counts.sel(arm=arm).transpose("image", "count").values.astype(float) for arm in (TREATED, CONTROL)}
     present = {arm: np.isfinite(values).all(axis=1) for arm, values in arms.items()}
     both = present[TREATED] & present[CONTROL]
@@ -86,6 +87,7 @@ def _statistic(counts: Float[np.ndarray, "image count"]) -> Statistic:
 
 def _rows(contrast: str, statistic: Statistic, images: int, p: np.ndarray | None, seed: int, level: float) -> list[Row]:
     interval = cluster_bca(statistic, images, level=level, seed=seed)
+    tests = 0 if p is None else family_size(p)
     return [
         Row(
             name=f"free/{name}/{contrast}",
@@ -95,6 +97,8 @@ def _rows(contrast: str, statistic: Statistic, images: int, p: np.ndarray | None
             interval=(interval.low[i], interval.high[i]),
             test="" if p is None else TEST,
             p=np.nan if p is None else p[i],
+            p_adjusted=np.nan if p is None else min(tests * p[i], 1.0),
+            adjustment=f"Bonferroni over {tests} measures of captions" if tests else "",
             role="descriptive" if p is None else "exploratory",
             where={"regime": "free", "quantity": name, "contrast": contrast},
             reason="no image has a caption" if images == 0 else interval.reason[i],

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from analysis.claims.claims import HALF, NOT_TESTABLE, PARTS, PaperClaim
 from analysis.claims.forest import effects, forest, origin
-from analysis.drift.findings import captions
 from analysis.question.question import read_results, stored_rows
 from analysis.sinks.names import without_sinks
 from analysis.telling.pages import PAGE, tell
@@ -68,16 +67,8 @@ def results(folder: Path, subject: str | None = None) -> dict[str, Rows]:
         if rows and question.endswith("_half") and read_results(path)["provenance"].get("base", {}).get("lambda_ref") != HALF:
             continue  # a ladder round yet another centre, of which no claim speaks
         if rows:
-            found[question] = rows | (_corrected(rows, path) if question == "drift" else {})
+            found[question] = rows
     return found
-
-
-def _corrected(rows: Rows, path: Path) -> dict[str, Mapping[str, Any]]:
-    """Captions stand uncorrected in their file; the page corrects them over their measures, as here."""
-    try:
-        return {row["name"]: row for row in captions(rows).values()}
-    except (KeyError, TypeError) as error:
-        raise BadInput(f"{path}: cannot be read as a results file ({type(error).__name__}); run its question again.") from error
 
 
 def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:

@@ -142,18 +142,9 @@ def _chair(rows: Rows, seen: bool) -> str:
 
 
 def captions(rows: Rows) -> dict[str, Mapping[str, Any]]:
-    """Differences of free captions by measure, each p multiplied by their number (Bonferroni): the results hold them uncorrected.
-
-    The p of what has none stays NaN, and that of what the results hold corrected, NLL and broken captions, as it is.
-    """
-    found = {row["where"]["quantity"]: row for row in rows.values() if row["where"].get("contrast") == CONTRAST and _of_captions(row)}
-    bare = {name: row for name, row in found.items() if not math.isfinite(row["p_adjusted"])}
-    tests = sum(math.isfinite(row["p"]) for row in bare.values())
-    return {name: {**row, "p_adjusted": min(tests * row["p"], 1.0)} if name in bare else row for name, row in found.items()}
-
-
-def _of_captions(row: Mapping[str, Any]) -> bool:
-    return row["where"].get("regime") == "free" and "statistic" not in row["where"]
+    """Differences of free captions by measure."""
+    of_captions = (row for row in rows.values() if row["where"].get("regime") == "free" and "statistic" not in row["where"])
+    return {row["where"]["quantity"]: row for row in of_captions if row["where"].get("contrast") == CONTRAST}
 
 
 def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:

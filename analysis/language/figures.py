@@ -28,8 +28,8 @@ def draw_all(rows: Rows) -> dict[str, Figure]:
     made = figure(PAGE, 5.4)
     axes = made.subplots(2, 2, width_ratios=(1, 1))
     dose(axes[0, 0], rows)
-    forest(axes[0, 1], rows, [PAPER, *_arms(rows, "guidance")], "rates of equal mean")
-    forest(axes[1, 0], rows, [PAPER, *_arms(rows, "form"), *_arms(rows, "layers")], "form and layers")
+    forest(axes[0, 1], rows, [PAPER, *_arms(rows, "guidance")])
+    forest(axes[1, 0], rows, [PAPER, *_arms(rows, "form"), *_arms(rows, "layers")])
     parts(axes[1, 1], rows)
     for ax, name, title in zip(
         axes.flat, "abcd", ("dose", "guidance at equal mean rate", "what is smoothed", "where it is lost"), strict=True
@@ -60,7 +60,7 @@ def dose(ax: Axes, rows: Rows) -> None:
     ax.legend(frameon=False)
 
 
-def forest(ax: Axes, rows: Rows, arms: list[str], _: str) -> None:
+def forest(ax: Axes, rows: Rows, arms: list[str]) -> None:
     """Perplexity of each arm, the paper's on top."""
     for place, arm in enumerate(reversed(arms)):
         row = rows[f"{arm} - {BASELINE}/nll"]

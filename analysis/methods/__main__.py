@@ -120,9 +120,9 @@ def about(answer: QuestionOutcome) -> dict[str, Any]:
 
 def words(answer: QuestionOutcome) -> tuple[str, str]:
     """The paragraph of the page, and what the command says at its end."""
-    from analysis.methods.findings import paragraph, summary
+    from analysis.methods.findings import headline, paragraph
 
-    return paragraph(answer.rows, answer.found), summary(answer.rows, answer.found)
+    return paragraph(answer.rows, answer.found), headline(answer.found)
 
 
 if __name__ == "__main__":

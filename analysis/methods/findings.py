@@ -110,11 +110,6 @@ def aside(found: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def summary(rows: Rows, found: Mapping[str, Any]) -> str:
-    """What a person reads at the end of a run."""
-    return headline(found)
-
-
 def _level(rows: Rows, arm: str, name: str) -> str:
     row = rows[f"{arm}/{name}"]
     if not math.isfinite(row["estimate"]):

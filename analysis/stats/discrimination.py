@@ -55,31 +55,6 @@ class Discrimination:
     reason: str
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Two scores on the same cases: first minus second, images drawn for both together.
-
-    Attributes
-    ----------
-    auroc, low, high, p : difference of AUROCs, its limits (BCa), and the two-sided p of none, from the clustered covariance (`delong`)
-    auprc, auprc_low, auprc_high : difference of average precisions
-    n_images, n_positive, n_negative : cases that both scores have, and their images
-    reason : why a number is NaN, or ""
-    """
-
-    auroc: float
-    low: float
-    high: float
-    p: float
-    auprc: float
-    auprc_low: float
-    auprc_high: float
-    n_images: int
-    n_positive: int
-    n_negative: int
-    reason: str
-
-
 def discriminate(
     score: Float[np.ndarray, " case"],
     label: Bool[np.ndarray, " case"],
@@ -132,32 +107,6 @@ def discriminate_all(
     }
 
 
-def compare_scores(
-    first: Float[np.ndarray, " case"],
-    second: Float[np.ndarray, " case"],
-    label: Bool[np.ndarray, " case"],
-    image: Shaped[np.ndarray, " case"],
-    stratum: Shaped[np.ndarray, " case"] | None = None,
-    *,
-    form: str = "pooled",
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Difference:
-    """How much better `first` tells the labels apart than `second`, on the cases that have both scores."""
-    number, images = _numbered(image, stratum, (form,))
-    both = ~(np.isnan(first) | np.isnan(second))
-    pair = [_Counted(np.where(both, score, np.nan), label, number, images, stratum, form) for score in (first, second)]
-    if not images:
-        return Difference(*(np.nan,) * 7, 0, 0, 0, "no case")
-    area = cluster_bca(_change(_areas(pair)), images, level=level, resamples=resamples, seed=seed)
-    precise = cluster_jackknife(_change(average_precision([one.ranking for one in pair])), images, level=level)
-    p = delong([one.pairs for one in pair], within=form == "within").difference(0, 1)[2]
-    (auroc, low, high), (auprc, auprc_low, auprc_high) = _limits(area)[0], _limits(precise)[0]
-    reason = area.reason[0] or precise.reason[0]
-    return Difference(auroc, low, high, p, auprc, auprc_low, auprc_high, *pair[0].numbers, reason)
-
-
 class _Counted:
     """One score in one form: its pairs and ranking, counted once."""
 
@@ -202,16 +151,6 @@ class _Counted:
 def _limits(found: Interval) -> list[list[float]]:
     """Estimate, low, high of each quantity."""
     return np.stack([found.estimate, found.low, found.high], axis=1).tolist()
-
-
-def _change(each: Statistic) -> Statistic:
-    """First quantity minus second."""
-
-    def of(drawn: Int[np.ndarray, "*resample drawn"]) -> Float[np.ndarray, " quantity *resample"]:
-        values = each(drawn)
-        return values[:1] - values[1:]
-
-    return of
 
 
 def _areas(counted: Sequence[_Counted]) -> Statistic:

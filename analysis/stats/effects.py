@@ -47,15 +47,6 @@ def standardised_change(treated: Float[np.ndarray, " image"], control: Float[np.
     return d_z, g_av
 
 
-def hedges_g(first: Float[np.ndarray, " image"], second: Float[np.ndarray, " other_image"]) -> float:
-    """Hedges' g of two groups of different images: mean difference over the pooled spread, corrected; NaN without spread."""
-    degrees = len(first) + len(second) - 2
-    if min(len(first), len(second)) < 2:
-        return float("nan")
-    pooled = ((len(first) - 1) * first.var(ddof=1) + (len(second) - 1) * second.var(ddof=1)) / degrees
-    return float(hedges_factor(degrees) * (first.mean() - second.mean()) / np.sqrt(pooled)) if pooled > 0 else float("nan")
-
-
 def cliffs_delta(
     first: Float[np.ndarray, "image quantity"],
     second: Float[np.ndarray, "other_image quantity"],

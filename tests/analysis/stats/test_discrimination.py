@@ -13,7 +13,7 @@ from analysis.stats.calibration.simulation import run
 from analysis.stats.calibration.table import outside
 from analysis.stats.concordance import concordance
 from analysis.stats.delong import DeLong, delong
-from analysis.stats.discrimination import FORMS, compare_scores, discriminate, discriminate_all
+from analysis.stats.discrimination import FORMS, discriminate, discriminate_all
 from analysis.stats.jackknife import cluster_jackknife
 from analysis.stats.precision import average_precision, ranking
 
@@ -230,33 +230,10 @@ def test_degenerate_cases_give_reasons():
     assert perfect.reason
     empty = discriminate(np.array([]), np.array([], dtype=bool), np.array([], dtype=int))
     assert empty.reason == "no case"
-    itself = compare_scores(score, score, score % 2 > 0, image, resamples=99)
-    assert itself.auroc == 0
-    assert np.isnan(itself.p)
     with pytest.raises(ValueError, match="stratified form; got None"):
         discriminate(score, score > 2, image, form="stratified")
     with pytest.raises(ValueError, match="must be one of pooled, within, stratified; got 'all'"):
         discriminate(score, score > 2, image, form="all")
-
-
-def test_a_difference_uses_the_cases_of_both_scores():
-    score, positive, image, stratum = cases(8, images=12)
-    other = np.nan_to_num(score) + np.random.default_rng(0).normal(size=len(score))
-    known = ~np.isnan(score)
-    found = compare_scores(score, other, positive, image, stratum, resamples=199)
-    each = [roc_auc_score(positive[known], one[known]) for one in (score, other)]
-    assert found.auroc == pytest.approx(each[0] - each[1])
-    assert found.low < found.auroc < found.high
-    assert found.n_positive == (positive & known).sum()
-    assert found.n_negative == (~positive & known).sum()
-    each = [average_precision_score(positive[known], one[known]) for one in (score, other)]
-    assert found.auprc == pytest.approx(each[0] - each[1])
-    assert found.auprc_low < found.auprc < found.auprc_high
-    pair = [concordance(np.where(known, one, np.nan), positive, image, 12) for one in (score, other)]
-    assert found.p == delong(pair).difference(0, 1)[2]
-    inside = compare_scores(score, other, positive, image, form="within", resamples=9)
-    assert inside.p == delong(pair, within=True).difference(0, 1)[2]
-    assert compare_scores(score[:0], other[:0], positive[:0], image[:0]).reason == "no case"
 
 
 def test_a_confound_by_position_is_one_half_in_the_stratified_form_only():

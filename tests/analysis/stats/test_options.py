@@ -6,7 +6,7 @@ import pytest
 from analysis.stats.association import mean_within, within_tau
 from analysis.stats.bootstrap import between, cluster_bca, mean, ratio_bca, unpaired_bca
 from analysis.stats.cluster_mass import cluster_mass, over_map
-from analysis.stats.discrimination import compare_scores, discriminate
+from analysis.stats.discrimination import discriminate
 from analysis.stats.effects import cliffs_delta, rate_ratio, superiority
 from analysis.stats.paired import compare, sign_flip
 from analysis.stats.permutation import circular_shift, dot, within_image
@@ -47,7 +47,6 @@ INTERVALS = {
     "rate_ratio, paired": lambda **options: rate_ratio((A, B), (B, A), paired=True, **options),
     "rate_ratio, unpaired": lambda **options: rate_ratio((A, B), (B, A), paired=False, **options),
     "discriminate": lambda **options: discriminate(X, LABEL, IMAGE, **options),
-    "compare_scores": lambda **options: compare_scores(X, Y, LABEL, IMAGE, **options),
     "two_stage": lambda **options: two_stage(SERIES, "slope", **options),
     "survival, a curve": lambda **options: survival(TIME, KIND, draws=9, **options).curves["incidence"],
     "survival, a contrast": lambda **options: first_contrast(draws=9, **options),
