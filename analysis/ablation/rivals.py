@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from analysis.captions.rows import told
 from analysis.cells.arms import Arms
 from analysis.cells.names import BASELINE
 from analysis.omission.stored import lines_of
@@ -54,25 +55,25 @@ def rival_rows(held: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> list[
     """
     arms = Arms.of(held)
     family = {name: own for name, own in zip(arms.names, arms.families, strict=True) if name != BASELINE}
-    rows = [*_fluent(held, family, seed, level)]
+    rows = _fluent(held, family, seed, level)
     for own in dict.fromkeys(family.values()):
         rows += _beyond(held, [name for name in family if family[name] == own], own, seed, level)
     return rows
 
 
-def _fluent(held: xr.Dataset, family: Mapping[str, str], seed: int, level: float) -> Iterator[Row]:
+def _fluent(held: xr.Dataset, family: Mapping[str, str], seed: int, level: float) -> list[Row]:
     from analysis.language.paired import fluency_rows
 
     if "nll" not in held:
-        return
+        return []
     cells = [BASELINE, *family]
     of = held[["counts", "nll", "nll_shuffled"]].sel(cell=cells).rename(cell="arm", counts="test")
-    for row in fluency_rows(of, cells, seed, level):
-        measure, arm, treated = (row.where.get(part, "") for part in ("measure", "arm", "treated"))
-        where: dict[str, Any] = {"family": family.get(treated or arm, "reference"), "measure": measure}
-        cell = arm.replace("none, words", f"{BASELINE}, words")
-        where |= {"treated": treated, "control": BASELINE} if treated else {"cell": cell}
-        yield replace(row, name=f"{f'{treated} - {BASELINE}' if treated else cell}/{measure}", where=where)
+
+    def named(measure: str, arm: str, control: str | None = None) -> tuple[str, dict[str, Any]]:
+        whose = {"cell": arm} if control is None else {"treated": arm, "control": control}
+        return f"{told(arm, control)}/{measure}", {"family": family.get(arm, "reference"), "measure": measure, **whose}
+
+    return fluency_rows(of, cells, seed, level, named, BASELINE)
 
 
 def _beyond(held: xr.Dataset, members: list[str], family: str, seed: int, level: float) -> Iterator[Row]:

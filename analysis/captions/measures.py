@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from analysis.captions.caption_measure import CaptionMeasure, of_counts, weights_of
+from analysis.captions.caption_measure import CaptionMeasure, of_counts, ratios_of, units_of, weights_of
 from analysis.captions.shares import COLUMNS, table
 from analysis.metrics.chair import score_caption
 from analysis.stats.bootstrap import LEVEL, Interval, cluster_bca, multiplicity_of_images
@@ -23,6 +23,7 @@ MEASURES = {
     "length": of_counts("words", "words", "length", "captions"),
     "ended": of_counts("ended by itself", "1", "ended", "captions"),
 }
+UNITS = units_of(MEASURES)
 PRIMARY = ("chair_s", "chair_i")
 
 
@@ -32,15 +33,20 @@ def weights(part: str) -> Float[np.ndarray, "count measure"]:
 
 
 def ratios(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "*draw measure"]:
-    """Every measure from summed counts; NaN where a denominator is zero."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (total @ weights("above")) / (total @ weights("below"))
+    """`ratios_of` the measures here."""
+    return ratios_of(total, COUNTS, MEASURES)
 
 
 def counts(captions: Sequence[str], ended: Sequence[bool], truth: Sequence[frozenset[str]]) -> Float[np.ndarray, "image count"]:
     """Each image's contribution to `COUNTS`."""
     records = [score_caption(text, there) for text, there in zip(captions, truth, strict=True)]
     return np.concatenate([table(records, captions), np.asarray(ended, dtype=float)[:, None]], 1)
+
+
+def changes(total: Float[np.ndarray, "*draw arm count"]) -> Float[np.ndarray, "*draw change measure"]:
+    """Every measure of each arm behind the first, less that of the first."""
+    found = ratios(total)
+    return found[..., 1:, :] - found[..., :1, :]
 
 
 def interval_of(

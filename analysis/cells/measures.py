@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from analysis.captions.caption_measure import CaptionMeasure, of_counts, weights_of
+from analysis.captions.caption_measure import CaptionMeasure, of_counts, ratios_of, weights_of
 from analysis.captions.counts import ALL_COUNTS, counts_of
 from analysis.cells.names import RECEIPTS
 from analysis.metrics.chair import score_caption
@@ -55,9 +55,8 @@ def weights(part: str) -> Float[np.ndarray, "count measure"]:
 
 
 def measures(total: Float[np.ndarray, "*draw count"]) -> Float[np.ndarray, "*draw measure"]:
-    """Every measure from summed counts, in the order of MEASURES; NaN where a denominator is zero."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (total @ weights("above")) / (total @ weights("below"))
+    """`ratios_of` the measures here, in the order of MEASURES."""
+    return ratios_of(total, COUNTS, MEASURES)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import xarray as xr
 from jaxtyping import Float
 
 from analysis.captions.measures import interval_of
-from analysis.stats.exchange import exchange_scores, exchange_test
+from analysis.captions.rows import change_rows, exchange_p, level_rows, of_split
+from analysis.stats.exchange import exchange_test
 from analysis.stats.multiplicity import adjust, family_size
-from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
 LABEL = "sentences of its grammar"
+UNITS = {"written": "1"}
 Written = Float[np.ndarray, "arm image 2"]
 
 
@@ -41,41 +42,12 @@ def _share(total: np.ndarray) -> np.ndarray:
 
 
 def _levels(split: str, arms: Sequence[str], counts: Written, seed: int, level: float) -> list[Row]:
-    found = interval_of(counts, _share, seed, level)
-    return [
-        Row(
-            name=f"{split}/written/{arm}",
-            estimate=found.estimate[i],
-            unit="1",
-            n=counts.shape[1],
-            interval=(found.low[i], found.high[i]),
-            role="descriptive",
-            where={"split": split, "arm": arm, "measure": "written"},
-            reason=found.reason[i],
-        )
-        for i, arm in enumerate(arms)
-    ]
+    return level_rows(interval_of(counts, _share, seed, level), arms, UNITS, counts.shape[1], of_split(split))
 
 
 def _changes(arms: Sequence[str], counts: Written, seed: int, level: float) -> list[Row]:
     found = interval_of(counts, lambda total: _share(total)[..., 1:] - _share(total)[..., :1], seed, level)
-    scores = [exchange_scores(counts[[i, 0], :, :1], counts[[i, 0], :, 1:])[:, 0] for i in range(1, len(arms))]
-    p = sign_flip(np.stack(scores, 1), seed=seed)[0]
-    corrected = adjust(p)
-    return [
-        Row(
-            name=f"test/written/{arm} - {arms[0]}",
-            estimate=found.estimate[i],
-            unit="1",
-            n=counts.shape[1],
-            interval=(found.low[i], found.high[i]),
-            test=exchange_test(counts.shape[1]),
-            p=p[i],
-            p_adjusted=corrected[i],
-            adjustment=f"Holm over {family_size(p)} arms",
-            role="exploratory",
-            where={"split": "test", "treated": arm, "control": arms[0], "measure": "written"},
-            reason=found.reason[i],
-        )
-        for i, arm in enumerate(arms[1:])
-    ]
+    p = exchange_p(counts[..., :1], counts[..., 1:], seed)[:, 0]
+    corrected, test = adjust(p), exchange_test(counts.shape[1])
+    about = {"test": test, "adjustment": f"Holm over {family_size(p)} arms", "role": "exploratory"}
+    return change_rows(found, arms, UNITS, counts.shape[1], of_split("test"), lambda i, _: {"p": p[i], "p_adjusted": corrected[i], **about})

@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.captions.measures import MEASURES, interval_of, ratios, weights
+from analysis.captions.measures import MEASURES, UNITS, changes, interval_of, ratios, weights
+from analysis.captions.rows import change_rows, exchange_p, level_rows, of_split
 from analysis.dose.controls import CONTROLS
 from analysis.dose.findings import CHOSEN, NONE
 from analysis.dose.grammar import grammar_rows
@@ -20,9 +21,8 @@ from analysis.omission.distance import distance_rows
 from analysis.omission.line import COUNTS as SAID
 from analysis.omission.stored import lines_of
 from analysis.stats.bootstrap import cluster_bca, mean
-from analysis.stats.exchange import exchange_scores, exchange_test
+from analysis.stats.exchange import exchange_test
 from analysis.stats.multiplicity import adjust, family_size
-from analysis.stats.paired import sign_flip
 from analysis.stats.rows import Row
 
 CONFIRMED = "chair_i"
@@ -58,9 +58,7 @@ def _broken(reduced: xr.Dataset, doses: list[str], seed: int, level: float) -> l
     for dose, own in zip(doses, values, strict=False):
         if (read := own[np.isfinite(own)].astype(float)).size:
             found = cluster_bca(mean(read[:, None]), len(read), level=level, seed=seed)
-            where = {"split": "validation", "arm": dose, "measure": "broken"}
-            told: dict[str, Any] = {"unit": "1", "n": len(read), "role": "descriptive", "where": where, "reason": found.reason[0]}
-            rows.append(Row(f"validation/broken/{dose}", found.estimate[0], interval=(found.low[0], found.high[0]), **told))
+            rows += level_rows(found, [dose], {"broken": "1"}, len(read), of_split("validation"))
     return rows
 
 
@@ -71,47 +69,22 @@ def _omission(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> 
 
 
 def _levels(split: str, arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
-    found = interval_of(counts, ratios, seed, level)
-    rows = []
-    for i, arm in enumerate(arms):
-        for k, (name, measure) in enumerate(MEASURES.items()):
-            at = i * len(MEASURES) + k
-            told = {"unit": measure.unit, "n": counts.shape[1], "role": "descriptive", "reason": found.reason[at]}
-            where = {"split": split, "arm": arm, "measure": name}
-            limits = (found.low[at], found.high[at])
-            rows.append(Row(name=f"{split}/{name}/{arm}", estimate=found.estimate[at], interval=limits, where=where, **told))
-    return rows
+    return level_rows(interval_of(counts, ratios, seed, level), arms, UNITS, counts.shape[1], of_split(split))
 
 
 def _changes(split: str, arms: list[str], counts: Counts, seed: int, level: float) -> list[Row]:
     if len(arms) < 2:
         return []
-    found = interval_of(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :], seed, level)
-    above, below = (counts @ weights(part) for part in ("above", "below"))
-    scores = np.stack([exchange_scores(above[[i, 0]], below[[i, 0]]) for i in range(1, len(arms))], 1)  # "image arm measure"
-    p = sign_flip(scores.reshape(len(scores), -1), seed=seed)[0].reshape(scores.shape[1:])
+    p = exchange_p(counts @ weights("above"), counts @ weights("below"), seed)
     confirmed = np.zeros(p.shape, dtype=bool)
     confirmed[0, list(MEASURES).index(CONFIRMED)] = split == "confirmation"
     corrected = np.where(confirmed, p, np.nan)
     corrected[~confirmed] = adjust(p[~confirmed])
-    others, rows = family_size(p[~confirmed]), []
-    for i, arm in enumerate(arms[1:]):
-        for k, (name, measure) in enumerate(MEASURES.items()):
-            at = i * len(MEASURES) + k
-            rows.append(
-                Row(
-                    name=f"{split}/{name}/{arm} - {arms[0]}",
-                    estimate=found.estimate[at],
-                    unit=measure.unit,
-                    n=counts.shape[1],
-                    interval=(found.low[at], found.high[at]),
-                    test=exchange_test(counts.shape[1]),
-                    p=p[i, k],
-                    p_adjusted=corrected[i, k],
-                    adjustment="none: the one confirmatory test" if confirmed[i, k] else f"Holm over {others} others",
-                    role="primary" if confirmed[i, k] else "exploratory",
-                    where={"split": split, "treated": arm, "control": arms[0], "measure": name},
-                    reason=found.reason[at],
-                )
-            )
-    return rows
+    others, test = f"Holm over {family_size(p[~confirmed])} others", exchange_test(counts.shape[1])
+
+    def tested(i: int, k: int) -> dict[str, Any]:
+        adjustment, role = ("none: the one confirmatory test", "primary") if confirmed[i, k] else (others, "exploratory")
+        return {"test": test, "p": p[i, k], "p_adjusted": corrected[i, k], "adjustment": adjustment, "role": role}
+
+    found = interval_of(counts, changes, seed, level)
+    return change_rows(found, arms, UNITS, counts.shape[1], of_split(split), tested)

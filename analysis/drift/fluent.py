@@ -1,12 +1,13 @@
 """What a language model that never saw the image thinks of both arms' free captions: NLL, and which are broken."""
 
-from dataclasses import replace
+from typing import Any
 
 import xarray as xr
 
+from analysis.captions.rows import told
 from analysis.language.paired import fluency_rows
 from analysis.language.reading import first_captions
-from analysis.question.arms import ARMS, CONTRAST
+from analysis.question.arms import ARMS
 from analysis.stats.rows import Row
 
 
@@ -22,11 +23,10 @@ def caption_fluency(captions: xr.DataArray, most: int, seed: int) -> xr.Dataset:
 
 def free_rows(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[Row]:
     """Rows of NLL and broken captions beside those of CHAIR, and named as they are; corrected by themselves, as fewer captions are read."""
-    plain = ARMS[0]
     read = reduced[["nll", "nll_shuffled"]].assign(test=reduced["caption_counts"]).sel(arm=list(ARMS))
-    rows = []
-    for row in fluency_rows(read, list(ARMS), seed, level):
-        name, arm = row.where["measure"], row.where.get("arm", CONTRAST).replace("none, words", f"{plain}, words")
-        where = {"regime": "free", "quantity": name, "contrast": arm}
-        rows.append(replace(row, name=f"free/{name}/{arm}", where=where))
-    return rows
+
+    def named(measure: str, arm: str, control: str | None = None) -> tuple[str, dict[str, Any]]:
+        contrast = told(arm, control)
+        return f"free/{measure}/{contrast}", {"regime": "free", "quantity": measure, "contrast": contrast}
+
+    return fluency_rows(read, list(ARMS), seed, level, named, ARMS[0])

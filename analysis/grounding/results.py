@@ -4,14 +4,14 @@ Primary outcomes, named before a scene was looked at: CHAIR_s and CHAIR_i at eve
 one sentence says that either of them is lower. The rest is exploratory, each measure by Holm over doses and points, fluency at each point.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from analysis.captions.measures import MEASURES, PRIMARY, interval_of, ratios, weights
+from analysis.captions.measures import MEASURES, PRIMARY, changes, interval_of, ratios, weights
+from analysis.captions.rows import of_split, told
 from analysis.language.paired import fluency_rows
 from analysis.stats.bootstrap import Interval
 from analysis.stats.exchange import exchange_scores, exchange_test
@@ -27,8 +27,8 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
     counts = reduced["counts"].transpose("point", "dose", "image", "count").values.astype(float)
     points, doses = [str(p) for p in reduced["point"].values], [f"{d:g}" for d in reduced["dose"].values]
     levels = interval_of(counts, ratios, seed, level)
-    changes = interval_of(counts, lambda total: ratios(total)[..., 1:, :] - ratios(total)[..., :1, :], seed, level)
-    p, corrected, told = tests(counts, seed)
+    apart = interval_of(counts, changes, seed, level)
+    p, corrected, adjustments = tests(counts, seed)
     n, rows = counts.shape[2], []
     for (i, point), (j, dose), (k, name) in ((a, b, c) for a in enumerate(points) for b in enumerate(doses) for c in enumerate(MEASURES)):
         where = {"point": point, "dose": float(dose), "measure": name}
@@ -36,9 +36,9 @@ def results(reduced: xr.Dataset, *, seed: int = 0, level: float = 0.95) -> list[
         rows.append(_row(f"{point}/{name}/{dose}", name, n, levels, at, where, role="descriptive"))
         if j:
             at = (i * (len(doses) - 1) + j - 1) * len(MEASURES) + k
-            tested = {"test": exchange_test(n), "p": p[i, j - 1, k], "p_adjusted": corrected[i, j - 1, k], "adjustment": told[k]}
+            tested = {"test": exchange_test(n), "p": p[i, j - 1, k], "p_adjusted": corrected[i, j - 1, k], "adjustment": adjustments[k]}
             role = "primary" if name in PRIMARY else "exploratory"
-            rows.append(_row(f"{point}/{name}/{dose} - 0", name, n, changes, at, where, role=role, **tested))
+            rows.append(_row(f"{point}/{name}/{dose} - 0", name, n, apart, at, where, role=role, **tested))
     return rows + [row for point in points for row in _fluent(reduced, point, doses, seed, level)]
 
 
@@ -47,10 +47,12 @@ def _fluent(reduced: xr.Dataset, point: str, doses: list[str], seed: int, level:
     if "nll" not in reduced:
         return []
     of = reduced.sel(point=point).rename(dose="arm", counts="test")
-    return [
-        replace(row, name=row.name.replace("test/", f"{point}/", 1), where={**row.where, "point": point})
-        for row in fluency_rows(of, doses, seed, level)
-    ]
+
+    def named(measure: str, arm: str, control: str | None = None) -> tuple[str, dict[str, Any]]:
+        _, where = of_split("test")(measure, arm, control)
+        return f"{point}/{measure}/{told(arm, control)}", {**where, "point": point}
+
+    return fluency_rows(of, doses, seed, level, named)
 
 
 def tests(counts: Counts, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

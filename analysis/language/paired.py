@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from analysis.captions.rows import Naming, change_rows, level_rows, of_split
 from analysis.language.limits import limit
 from analysis.stats.bootstrap import cluster_bca, mean
 from analysis.stats.multiplicity import adjust, family_size
@@ -18,27 +19,29 @@ from analysis.stats.rows import Row
 UNITS = {"nll": "nat a token", "broken": "1", "own_nll": "nat a token"}
 """Of the measures; the last, of the subject itself, is there where the data hold it."""
 TEST = "sign flip over images, two-sided: 0"
+ON_TEST = of_split("test")
 Values = Float[np.ndarray, "image arm measure"]
 
 
-def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float) -> list[Row]:
-    """Rows "test/nll/<arm>" and "test/broken/<arm>", the same "- none", and the share of shuffled captions that the rule finds broken."""
+def fluency_rows(reduced: xr.Dataset, arms: list[str], seed: int, level: float, naming: Naming = ON_TEST, plain: str = "none") -> list[Row]:
+    """NLL and broken captions of each arm, their changes from the first, and the share of shuffled captions that the rule finds broken.
+
+    Parameters
+    ----------
+    naming : of the rows
+    plain : what the captions are called whose words are shuffled
+    """
     values, shuffled = measured(reduced)
     if not len(values):
         return []  # no caption without the method has two tokens
     found = cluster_bca(mean(values.reshape(len(values), -1)), len(values), level=level, seed=seed)
-    rows, units = [], _units(values)
-    for i, arm in enumerate(arms):
-        for k, (name, unit) in enumerate(units):
-            at = i * len(units) + k
-            where = {"split": "test", "arm": arm, "measure": name}
-            n = int(np.isfinite(values[:, i, k]).sum())
-            told: dict[str, Any] = {"unit": unit, "n": n, "role": "descriptive", "where": where, "reason": found.reason[at]}
-            rows.append(Row(f"test/{name}/{arm}", found.estimate[at], interval=(found.low[at], found.high[at]), **told))
-    where = {"split": "calibration", "arm": "none, words shuffled", "measure": "broken"}
-    told = {"unit": "1", "n": len(values), "role": "descriptive", "where": where, "interval": (np.nan, np.nan)}
-    rows.append(Row("test/broken/none, words shuffled", float(shuffled.mean()), reason="a share alone", **told))
-    return rows + _changes(values, arms, seed, level)
+    rows = level_rows(found, arms, _units(values), np.isfinite(values).sum(0).ravel(), naming)
+    name, where = naming("broken", f"{plain}, words shuffled")
+    if "split" in where:
+        where["split"] = "calibration"
+    alone: dict[str, Any] = {"interval": (np.nan, np.nan), "role": "descriptive", "reason": "a share alone"}
+    rows.append(Row(name, float(shuffled.mean()), "1", len(values), where=where, **alone))
+    return rows + _changes(values, arms, seed, level, naming)
 
 
 def measured(reduced: xr.Dataset) -> tuple[Values, np.ndarray]:
@@ -59,34 +62,21 @@ def measured(reduced: xr.Dataset) -> tuple[Values, np.ndarray]:
     return np.stack(values, -1), reduced["nll_shuffled"].values[read] > above
 
 
-def _units(values: Values) -> list[tuple[str, str]]:
-    return list(UNITS.items())[: values.shape[-1]]
+def _units(values: Values) -> dict[str, str]:
+    return dict([*UNITS.items()][: values.shape[-1]])
 
 
-def _changes(values: Values, arms: list[str], seed: int, level: float) -> list[Row]:
+def _changes(values: Values, arms: list[str], seed: int, level: float, naming: Naming) -> list[Row]:
     change = (values[:, 1:] - values[:, :1]).reshape(len(values), -1)
     if not change.shape[1]:
         return []
-    found = cluster_bca(mean(change), len(change), level=level, seed=seed)
+    found, units = cluster_bca(mean(change), len(change), level=level, seed=seed), _units(values)
     p = sign_flip(change, seed=seed)[0]
-    corrected, told, rows, units = adjust(p), f"Holm over {family_size(p)} tests of fluency", [], _units(values)
-    for i, arm in enumerate(arms[1:]):
-        for k, (name, unit) in enumerate(units):
-            at = i * len(units) + k
-            rows.append(
-                Row(
-                    f"test/{name}/{arm} - {arms[0]}",
-                    found.estimate[at],
-                    unit,
-                    int(np.isfinite(change[:, at]).sum()),
-                    (found.low[at], found.high[at]),
-                    test=TEST,
-                    p=p[at],
-                    p_adjusted=corrected[at],
-                    adjustment=told,
-                    role="exploratory",
-                    where={"split": "test", "treated": arm, "control": arms[0], "measure": name},
-                    reason=found.reason[at],
-                )
-            )
-    return rows
+    corrected = adjust(p)
+    about = {"test": TEST, "adjustment": f"Holm over {family_size(p)} tests of fluency", "role": "exploratory"}
+
+    def tested(i: int, k: int) -> dict[str, Any]:
+        at = i * len(units) + k
+        return {"p": p[at], "p_adjusted": corrected[at], **about}
+
+    return change_rows(found, arms, units, np.isfinite(change).sum(0), naming, tested)

@@ -9,7 +9,8 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.captions.measures import MEASURES, interval_of, ratios
+from analysis.captions.measures import UNITS, interval_of, ratios
+from analysis.captions.rows import level_rows, of_split
 from analysis.language.paired import fluency_rows
 from analysis.methods.trial import NONE, spoken_of
 from analysis.published.family import family
@@ -49,11 +50,5 @@ def _looping(reduced: xr.Dataset) -> xr.Dataset:
 def _levels(reduced: xr.Dataset, seed: int, level: float) -> list[Row]:
     """Each strength on the validation scenes."""
     counts = reduced["validation"].transpose("setting", "scene", "count").values.astype(float)
-    found, rows = interval_of(counts, ratios, seed, level), []
-    for i, setting in enumerate(map(str, reduced["setting"].values)):
-        for k, (name, measure) in enumerate(MEASURES.items()):
-            at = i * len(MEASURES) + k
-            where = {"split": "validation", "arm": setting, "measure": name}
-            told = {"unit": measure.unit, "n": counts.shape[1], "role": "descriptive", "reason": found.reason[at], "where": where}
-            rows.append(Row(f"validation/{name}/{setting}", found.estimate[at], interval=(found.low[at], found.high[at]), **told))
-    return rows
+    settings = [str(setting) for setting in reduced["setting"].values]
+    return level_rows(interval_of(counts, ratios, seed, level), settings, UNITS, counts.shape[1], of_split("validation"))
