@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from analysis.ablation.dose import dose_blocks
+from analysis.captions.equal_lengths import equal_lengths
 from analysis.cells.arms import Arms, BootstrapBlock, Pair, Values, bootstrapped, pairs
-from analysis.cells.measures import MEASURES, TESTED, EqualLengths, matched
+from analysis.cells.measures import MEASURES, TESTED
 from analysis.stats.bootstrap import Interval, cluster_bca, ratio
 from analysis.stats.equivalence import Equivalence, equivalence
 from analysis.stats.exchange import exchange_scores, exchange_test
@@ -100,9 +101,9 @@ def contrasts(arms: Arms, compared: Sequence[Pair], margin: float, seed: int, pr
 
 def length_matched(arms: Arms, compared: Sequence[Pair], level: float, seed: int) -> list[Row]:
     """CHAIR_i over the mentions, and CHAIR_s within the words, that both captions of an image have."""
-    cut = [matched(arms.spoken(pair.treated), arms.spoken(pair.control)) for pair in compared]
-    change = np.stack([_matched_change(one) for one in cut], axis=1)
-    below = np.stack([np.stack([one.mentions, np.ones_like(one.mentions)], -1) for one in cut], axis=1)
+    cut = [equal_lengths(arms.spoken(pair.treated).said, arms.spoken(pair.control).said) for pair in compared]
+    change = np.stack([np.stack([one.absent - other.absent, one.within - other.within], -1) for _, one, other in cut], axis=1)
+    below = np.stack([np.stack([mentions, np.ones_like(mentions)], -1) for mentions, _, _ in cut], axis=1)
     flat = [part.reshape(arms.images, -1) for part in (change, below)]
     interval = cluster_bca(ratio(*flat), arms.images, level=level, seed=seed)
     p, corrected, told = _corrected(change, compared, tuple(MATCHED), seed)
@@ -121,7 +122,7 @@ def length_matched(arms: Arms, compared: Sequence[Pair], level: float, seed: int
                     p=p[i, j],
                     p_adjusted=corrected[i, j],
                     adjustment=told[i][j],
-                    effect={"mentions": float(cut[i].mentions.sum())} if measure == "chair_i_matched" else {},
+                    effect={"mentions": float(cut[i][0].sum())} if measure == "chair_i_matched" else {},
                     where={"family": pair.family, "treated": pair.treated, "control": pair.control, "measure": measure},
                     reason=interval.reason[at],
                 )
@@ -165,10 +166,6 @@ def _corrected(scores: Float[np.ndarray, "image pair measure"], compared: Sequen
 
 def _change(arms: Arms, values: Values, pair: Pair) -> Float[np.ndarray, "*draw measure"]:
     return values[..., arms.index(pair.treated), :] - values[..., arms.index(pair.control), :]
-
-
-def _matched_change(cut: EqualLengths) -> Float[np.ndarray, "image 2"]:
-    return np.stack([cut.treated_mentions - cut.control_mentions, cut.treated_within - cut.control_within], axis=-1)
 
 
 def _mcnemar(arms: Arms, pair: Pair) -> dict[str, float]:

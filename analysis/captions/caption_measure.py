@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from analysis.metrics.text_quality import TEXT_MEASURES, TEXT_RATIOS
+
 
 @dataclass(frozen=True)
 class CaptionMeasure:
@@ -30,6 +32,30 @@ class CaptionMeasure:
 def of_counts(label: str, unit: str, above: str, below: str, tested: bool = True, higher_is_better: bool | None = None) -> CaptionMeasure:
     """The sum of one count over the sum of another."""
     return CaptionMeasure(label, unit, {above: 1.0}, {below: 1.0}, tested, higher_is_better)
+
+
+COMMON = {
+    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions", higher_is_better=False),
+    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions", higher_is_better=False),
+    "recall": of_counts("recall", "1", "recalled", "truth", higher_is_better=True),
+    "precision": of_counts("precision", "1", "recalled", "objects", higher_is_better=True),
+    # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
+    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}, higher_is_better=True),
+    "hazard": of_counts("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk", higher_is_better=False),
+    "mentions": of_counts("mentions", "1 a caption", "mentions", "captions"),
+    "objects": of_counts("objects named", "1 a caption", "objects", "captions"),
+}
+"""Measures that several questions share, of counts that are called alike in all."""
+TEXT = {
+    name: of_counts(TEXT_MEASURES[name].title, "1", above, below, higher_is_better=TEXT_MEASURES[name].higher_is_better)
+    for name, (above, below, _) in TEXT_RATIOS.items()
+}
+"""Text quality, as `analysis.metrics` has it."""
+
+
+def common(*names: str) -> dict[str, CaptionMeasure]:
+    """Some of `COMMON`, in this order."""
+    return {name: COMMON[name] for name in names}
 
 
 def ratios_of(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from analysis.captions.caption_measure import CaptionMeasure, of_counts, ratios_of, units_of, weights_of
+from analysis.captions.caption_measure import common, of_counts, ratios_of, units_of, weights_of
 from analysis.captions.shares import COLUMNS, table
 from analysis.metrics.chair import score_caption
 from analysis.stats.bootstrap import LEVEL, Interval, cluster_bca, multiplicity_of_images
@@ -13,11 +13,7 @@ from analysis.stats.bootstrap import LEVEL, Interval, cluster_bca, multiplicity_
 COUNTS = (*COLUMNS, "ended")
 
 MEASURES = {
-    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions"),
-    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions"),
-    "recall": of_counts("recall", "1", "recalled", "truth"),
-    # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
-    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}),
+    **common("chair_s", "chair_i", "recall", "f1"),
     "repeated_4grams": of_counts("repeated 4-grams", "1", "repeated_4grams", "4grams"),
     "looping": of_counts("looping captions", "1", "looping", "captions"),
     "length": of_counts("words", "words", "length", "captions"),

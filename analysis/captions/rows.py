@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -16,10 +16,8 @@ Counted = int | np.ndarray
 """Images with a value: of all, or "arm measure", flat, of each."""
 
 
-class Naming(Protocol):
-    """What a row is called and where it stands: of a measure in an arm, or of its change from a control."""
-
-    def __call__(self, measure: str, arm: str, control: str | None = None) -> tuple[str, dict[str, Any]]: ...
+Naming = Callable[..., tuple[str, dict[str, Any]]]
+"""Takes a measure, an arm and, of a change, its control: what the row is called and where it stands."""
 
 
 def of_split(split: str) -> Naming:

@@ -9,35 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from analysis.captions.caption_measure import CaptionMeasure, of_counts, ratios_of, weights_of
+from analysis.captions.caption_measure import TEXT, CaptionMeasure, common, of_counts, ratios_of, weights_of
 from analysis.captions.counts import ALL_COUNTS, counts_of
+from analysis.captions.equal_lengths import Said
 from analysis.cells.names import RECEIPTS
 from analysis.metrics.chair import score_caption
-from analysis.metrics.text_quality import TEXT_MEASURES, TEXT_RATIOS
 from analysis.words.words import words
 
 COUNTS = (*ALL_COUNTS, "ended", "tokens", "steps", *RECEIPTS)
 
 
 MEASURES = {
-    "chair_i": of_counts("CHAIR_i", "1", "hallucinated", "mentions", higher_is_better=False),
-    "chair_s": of_counts("CHAIR_s", "1", "hallucinating", "captions", higher_is_better=False),
-    "recall": of_counts("recall", "1", "recalled", "truth", higher_is_better=True),
-    "precision": of_counts("precision", "1", "recalled", "objects", higher_is_better=True),
-    # 2PR / (P + R) with P = recalled / objects and R = recalled / truth
-    "f1": CaptionMeasure("F1", "1", {"recalled": 2.0}, {"objects": 1.0, "truth": 1.0}, higher_is_better=True),
-    "hazard": of_counts("hazard of the first hallucination", "1 a mention", "hallucinating", "at_risk", higher_is_better=False),
+    **common("chair_i", "chair_s", "recall", "precision", "f1", "hazard"),
     "length": of_counts("length", "words", "length", "captions"),
-    "mentions": of_counts("mentions", "1 a caption", "mentions", "captions"),
-    "objects": of_counts("objects named", "1 a caption", "objects", "captions"),
+    **common("mentions", "objects"),
     # CHAIR_i counts every mention: naming true objects again and again lowers it
     "repeated_mentions": CaptionMeasure(
         "repeated mentions", "1", {"mentions": 1.0, "objects": -1.0}, {"mentions": 1.0}, higher_is_better=False
     ),
-    **{
-        name: of_counts(TEXT_MEASURES[name].title, "1", above, below, higher_is_better=TEXT_MEASURES[name].higher_is_better)
-        for name, (above, below, _) in TEXT_RATIOS.items()
-    },
+    **TEXT,
     "ended": of_counts("ended by itself", "1", "ended", "captions"),
     "steps": of_counts("decode steps", "1 a caption", "steps", "captions", False),
     "rate": of_counts("mean rate", "1", "rate", "steps", False),
@@ -75,6 +65,12 @@ class CellCaptions:
     absent: Int[np.ndarray, "image mention"]
     word: Int[np.ndarray, "image mention"]
 
+    @property
+    def said(self) -> Said:
+        """As `analysis.captions.equal_lengths` takes them."""
+        mentions, words = (self.counts[:, COUNTS.index(name)] for name in ("mentions", "length"))
+        return Said(mentions, words, self.absent, self.word)
+
 
 def spoken(result: Mapping, truth: Iterable[frozenset[str]]) -> CellCaptions:
     """The counts of a finished cell against the objects of its images, in their order."""
@@ -94,31 +90,3 @@ def padded(rows: list[list[int]], width: int = 0) -> Int[np.ndarray, "row width"
     """Lists of different lengths as one array, -1 behind their ends."""
     width = max([width, *map(len, rows)])
     return np.array([row + [-1] * (width - len(row)) for row in rows], dtype=np.int16).reshape(len(rows), width)
-
-
-@dataclass(frozen=True)
-class EqualLengths:
-    """Two arms on equal terms, by image: each caption is cut to what both have.
-
-    Attributes
-    ----------
-    mentions : the smaller number of mentions, m
-    treated_mentions, control_mentions : absent objects among each arm's first m mentions
-    treated_within, control_within : whether an absent object is named within the first w words, w the shorter caption's
-    """
-
-    mentions: Float[np.ndarray, " image"]
-    treated_mentions: Float[np.ndarray, " image"]
-    control_mentions: Float[np.ndarray, " image"]
-    treated_within: Float[np.ndarray, " image"]
-    control_within: Float[np.ndarray, " image"]
-
-
-def matched(treated: CellCaptions, control: CellCaptions) -> EqualLengths:
-    """The arms cut, image by image, to their common number of mentions and to their common number of words."""
-    named, length = COUNTS.index("mentions"), COUNTS.index("length")
-    mentions = np.minimum(treated.counts[:, named], control.counts[:, named])
-    longest = np.minimum(treated.counts[:, length], control.counts[:, length])
-    cut = [((arm.absent == 1) & (np.arange(arm.absent.shape[1]) < mentions[:, None])).sum(1).astype(float) for arm in (treated, control)]
-    within = [((arm.absent == 1) & (arm.word < longest[:, None])).any(1).astype(float) for arm in (treated, control)]
-    return EqualLengths(mentions, *cut, *within)

@@ -45,6 +45,11 @@ class Mentions:
         same = (self.object[:, :, None] == self.object[:, None, :]) & self.there[:, None, :]
         return np.where(self.there, same.argmax(2), np.arange(self.object.shape[1]))
 
+    @property
+    def fresh(self) -> Bool[np.ndarray, "caption mention"]:
+        """Where a caption names an object for the first time."""
+        return self.there & (self.first == np.arange(self.object.shape[1]))
+
 
 def mentions_of(records: Sequence[ChairRecord], captions: Sequence[str]) -> Mentions:
     """The mentions of scored captions; a sentence that has a word of `BACKGROUND` speaks of the background."""

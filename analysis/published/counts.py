@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from analysis.captions.shares import THIRDS, third
+from analysis.captions.counts import ALL_COUNTS, counts_of
+from analysis.captions.shares import EXTRA, table
 from analysis.metrics.chair import COUNTS, ChairRecord
 from analysis.omission.mentions import Mentions, mentions_of
 from analysis.words.readers import Reader
 
-COLUMNS = (*COUNTS, "at_risk", *(f"{what}_{part}" for part in THIRDS for what in ("mentions", "hallucinated")))
+COLUMNS = (*ALL_COUNTS, *EXTRA)
 PLACES = ("object", "absent", "sentence", "background", "word")
 """Of each mention: the object's number, whether it is not there, in which sentence, of the background, and which word of the caption."""
 
@@ -54,7 +55,8 @@ def spoken(records: Sequence[ChairRecord], captions: Sequence[str], reader: Read
     """
     order = np.argsort([record.image_id for record in records], kind="stable")
     records, captions = [records[i] for i in order], [captions[i] for i in order]
-    counts = [_counts(record, text) for record, text in zip(records, captions, strict=True)]
+    thirds = table(records, captions)[:, len(COUNTS) :]
+    counts = np.concatenate([np.array([counts_of(record) for record in records], dtype=float).reshape(len(records), -1), thirds], 1)
     found = mentions_of(records, captions)
     places = np.full((len(records), found.object.shape[1], len(PLACES)), -1, dtype=np.int64)
     places[..., 2], places[..., 3] = np.where(found.there, found.sentence, -1), np.where(found.there, found.background, -1)
@@ -63,15 +65,4 @@ def spoken(records: Sequence[ChairRecord], captions: Sequence[str], reader: Read
         for column, mention in enumerate(record.mentions):
             places[row, column, [0, 1, 4]] = numbers[mention.object], int(mention.hallucinated), word[mention.start]
     images = np.array([record.image_id for record in records], dtype=np.int64)
-    return Spoken(images, np.array(counts, dtype=float).reshape(-1, len(COLUMNS)), places)
-
-
-def _counts(record: ChairRecord, text: str) -> tuple[int, ...]:
-    absent = [mention.hallucinated for mention in record.mentions]
-    at_risk = absent.index(True) + 1 if any(absent) else len(absent)
-    parts = dict.fromkeys(COLUMNS[-2 * len(THIRDS) :], 0)
-    for mention in record.mentions:
-        where = third(mention.start, len(text))
-        parts[f"mentions_{where}"] += 1
-        parts[f"hallucinated_{where}"] += int(mention.hallucinated)
-    return (*record.counts, at_risk, *parts.values())
+    return Spoken(images, counts.reshape(-1, len(COLUMNS)), places)

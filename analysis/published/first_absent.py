@@ -25,9 +25,8 @@ STILL_NAMING = 0.1
 
 def times(spoken: Spoken) -> tuple[Int[np.ndarray, " image"], Int[np.ndarray, " image"]]:
     """At which new object each caption's first absent one stands, or, of a caption without one, one past its last; and which of the two."""
-    mentions = spoken.mentions
-    fresh = mentions.there & (mentions.first == np.arange(mentions.object.shape[1]))
-    wrong = fresh & mentions.absent
+    fresh = spoken.mentions.fresh
+    wrong = fresh & spoken.mentions.absent
     at = np.where(wrong, fresh.cumsum(1), fresh.shape[1] + 1).min(1)
     return np.where(wrong.any(1), at, fresh.sum(1) + 1), np.where(wrong.any(1), EVENT, END)
 
@@ -61,5 +60,4 @@ def first_absent(arm: Spoken, base: Spoken, name: str, about: Mapping[str, Any],
 
 
 def _named(spoken: Spoken) -> Int[np.ndarray, " image"]:
-    mentions = spoken.mentions
-    return (mentions.there & (mentions.first == np.arange(mentions.object.shape[1]))).sum(1)
+    return spoken.mentions.fresh.sum(1)

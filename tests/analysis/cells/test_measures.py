@@ -5,8 +5,9 @@ import pytest
 
 from analysis.captions import counts as captions
 from analysis.captions.counts import ALL_COUNTS
+from analysis.captions.equal_lengths import equal_lengths
 from analysis.cells.classes import CLASSES, token_classes
-from analysis.cells.measures import COUNTS, MEASURES, matched, measures, spoken
+from analysis.cells.measures import COUNTS, MEASURES, measures, spoken
 from analysis.cells.names import RECEIPTS
 from analysis.metrics.chair import count, ratios, score_caption
 
@@ -78,10 +79,9 @@ def slow_matched(a, b, truth):
 
 def test_matched_captions_are_cut_to_what_both_have():
     others = ["A cup. A dog. A horse. A cat.", "A dog is here.", "A cup and a chair and a cup."]
-    cut = matched(spoken(result(TEXTS), TRUTH), spoken(result(others), TRUTH))
+    mentions, one, other = equal_lengths(*(spoken(result(texts), TRUTH).said for texts in (TEXTS, others)))
     for i, (a, b) in enumerate(zip(TEXTS, others, strict=True)):
-        found = [getattr(cut, name)[i] for name in cut.__dataclass_fields__]
-        assert tuple(found) == slow_matched(a, b, TRUTH[i])
+        assert (mentions[i], one.absent[i], other.absent[i], one.within[i], other.within[i]) == slow_matched(a, b, TRUTH[i])
 
 
 def test_every_count_is_in_some_measure():
