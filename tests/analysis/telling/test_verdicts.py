@@ -26,10 +26,10 @@ def said_of_drift(entropy, mass, angle, chair=None, size=0.3, looping=None):
     rows[drift.PRIMARY[2]] = row(angle, size=size, effect={CONTROL: 1.6})
     for name, sign in zip(drift.CHAIR, chair or (), strict=False):
         where = {"regime": "free", "quantity": name, "contrast": CONTRAST}
-        rows[f"free/{name}/{CONTRAST}"] = row(sign, where=where, p=0.04 if sign == 0 else 0.01, p_adjusted=math.nan)
+        rows[f"free/{name}/{CONTRAST}"] = row(sign, where=where, p=0.04 if sign == 0 else 0.01, p_adjusted=0.08 if sign == 0 else 0.02)
     if looping is not None:
         where = {"regime": "free", "quantity": "looping", "contrast": CONTRAST}
-        rows[f"free/looping/{CONTRAST}"] = row(looping, where=where, p=0.2 if looping == 0 else 0.01, p_adjusted=math.nan)
+        rows[f"free/looping/{CONTRAST}"] = row(looping, where=where, p=0.2 if looping == 0 else 0.01, p_adjusted=0.6 if looping == 0 else 0.03)
         for arm, value in ((CONTROL, 0.011), (TREATED, 0.4)):
             rows[f"free/looping/{arm}"] = row(1, where={}) | {"estimate": value}
     return drift.verdict(rows)
@@ -51,7 +51,7 @@ def test_drift_is_small_where_it_is_and_says_of_captions_what_their_corrected_te
     assert "nearer to the image by less than 1 % of the angle, which is not counted:" in said_of_drift(0, 1, -1, size=0.015)
     assert "nearer to the image:" in said_of_drift(0, 1, -1, size=0.017)
     assert said_of_drift(-1, 1, -1).endswith("both parts of the paper's mechanism are seen, with no control beside them here.")
-    # 0.04 twice is above, 0.01 twice below 5 %
+    # the corrected p decides: 0.04 alone is 0.08 of both
     said = said_of_drift(-1, 1, -1, (0, -1))
     assert said.endswith("and in free captions CHAIR_i is not clearly different, CHAIR_s is lower.")
 
