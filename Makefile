@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 # tests in two processes; JOBS=0 runs them in this one, as a debugger wants it
 JOBS ?= 2
-# whose figures `make reproduce` makes
+# whose figures `make reproduce` makes and `make redraw` draws
 SUBJECT ?= emoji
 # one thread: on a busy machine torch's waiting threads slow each other several times, and the bundled subject is too small to gain from two
 # and what is compiled is kept, whatever the machine's own setting is: a command that is started, and tests do that often, compiles nothing again
@@ -56,9 +56,9 @@ mutants: .venv/mutants
 lint: .venv/dev
 	$(LINT)
 
-## figures from the committed data, without a model
+## figures and pages of SUBJECT (emoji or smollm2) from the committed data, without a model
 redraw: .venv/ready
-	$(ENV) $(PY) -m analysis.regenerate --redraw
+	$(ENV) $(PY) -m analysis.regenerate --redraw --subject $(SUBJECT)
 
 ## cost of KVSmooth and of recording against plain generate
 efficiency: .venv/ready
