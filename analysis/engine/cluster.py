@@ -123,7 +123,9 @@ def _imported() -> ModuleType:
         with _settings():  # Ray reads most of it as it is imported
             import ray
     except ImportError:
-        raise BadInput("--engine ray needs Ray, which is not installed: pip install 'kvsmooth[cluster]', or use --engine local.") from None
+        raise BadInput(
+            "--engine ray needs Ray, which is not installed: pip install '.[cluster]' from a clone of kvsmooth, or use --engine local."
+        ) from None
     return ray
 
 

@@ -157,5 +157,5 @@ def test_a_cluster_that_is_not_there_is_told_in_one_line():
 
 def test_ray_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(BadInput, match=r"pip install 'kvsmooth\[cluster\]', or use --engine local"):
+    with pytest.raises(BadInput, match=r"pip install '\.\[cluster\]' from a clone of kvsmooth, or use --engine local"):
         next(RayEngine().run(Squares(), batches(2, 1)))
