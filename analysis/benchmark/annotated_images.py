@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Folder, Scenes, Source
 from analysis.benchmark.names import SPLIT
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 
 IMAGES = 500
 """The number that the field describes of COCO's validation images."""
@@ -104,6 +105,8 @@ def pool(coco: Any, known: Sequence[int], split: str) -> list[int]:
     found = [image_id for image_id in known if split in coco.file_name(image_id)]
     if not found and split != SPLIT:
         raise BadInput(f"--split {split}: no image's file name holds this word; leave it out to choose from all images.")
+    if not found:
+        warnings.warn(f"no image's file name holds {SPLIT}: images are drawn from all {len(known)}.", Notice, stacklevel=2)
     return found or list(known)
 
 

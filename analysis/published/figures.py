@@ -28,7 +28,7 @@ NOTES = {
         "Lines: what dropping ever more of the greedy captions gives, all repositories of a model together. Verdicts by corrected tests."
     ),
     "text": "Points: ratios of sums over a log's captions; bars {level:.4g} % cluster BCa over images. Filled: greedy logs. NLL: under "
-    "SmolLM2-135M, "
+    "SmolLM2-135M-Instruct, "
     "which sees no image; the first images of each log.",
     "position": (
         "Points: ratios of sums over a log's captions; bands {level:.4g} % cluster BCa over images. a: the first greedy log of each "
@@ -108,13 +108,16 @@ def published(ax: Axes, rows: Rows, found: Mapping[str, Any], model: str) -> Spo
     model_of = {log["name"]: log["model"] for log in found["logs"]}
     spots, others = [], []
     for name, curve in pooled(found["lines"], model_of, model).items():
+        if not curve[-1, CHAIR_S]:
+            continue  # of captions that name no absent object there is no ratio
         x, y = curve[:, CHAIR_S] / curve[-1, CHAIR_S], 100 * (curve[:, F1] - curve[-1, F1])
         near = y > -12
         ax.plot(x[near], y[near], color=_colour(name), ls=LINE_LOOKS[name][1], lw=0.9, zorder=1)
         others += [*zip(x[near], y[near], strict=True)]
     for one in found["verdicts"]:
-        if model_of[one["log"]] == model:
-            x = rows[f"{one['log']}/chair_s"]["estimate"] / rows[f"{one['baseline']}/chair_s"]["estimate"]
+        against = rows[f"{one['baseline']}/chair_s"]["estimate"]
+        if model_of[one["log"]] == model and against:
+            x = rows[f"{one['log']}/chair_s"]["estimate"] / against
             y = 100 * rows[f"{one['log']} - {one['baseline']}/f1"]["estimate"]
             ax.plot(x, y, marker="o", ms=4, mec="0.3", mew=0.5, lw=0, color=VERDICT_COLOURS[one["verdict"]], zorder=3)
             others.append((x, y))

@@ -104,7 +104,7 @@ def _fluent(rows: Rows, found: Found, called: Mapping[str, str]) -> list[str]:
     most = max(rows[f"{one['log']}/fluency"]["n"] for one in read)
     told = [f"{how}: {listed(logs) if logs else 'none'}" for how, logs in (("higher", changed[1]), ("lower", changed[-1]))]
     return [
-        f"* NLL under SmolLM2-135M, which sees no image, in nat a token over {most} captions of each log, by the corrected test "
+        f"* NLL under SmolLM2-135M-Instruct, which sees no image, in nat a token over {most} captions of each log, by the corrected test "
         f"{'; '.join(told)}. "
         "What repeats is easy to expect: a lower NLL beside more repetition is no fluency."
     ]

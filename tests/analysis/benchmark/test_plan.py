@@ -12,7 +12,7 @@ from analysis.benchmark.images import Scenes
 from analysis.benchmark.plan import Plan, PlanItem, read_plan
 from analysis.benchmark.planning import looked_at, plan_file, planned
 from analysis.benchmark.store import AnswerLine, AnswerStore
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 
 ITEMS = tuple(PlanItem(str(i), i, f"test/{i}", "What?", "ab", "damaged" if i == 3 else "") for i in range(8))
 PLAN = Plan("captions", "emoji", "sha256:1", "cpu", "float32", 9, False, 1.0, 0, 3, ITEMS, {"b": None, "a": {"x": 1}}, {"choice": "all"})
@@ -158,7 +158,8 @@ def test_a_split_that_no_file_name_tells_is_refused_unless_it_is_the_default():
         def file_name(self, image_id):
             return f"{image_id:012d}.jpg"
 
-    assert pool(Named(), [1, 2], "val2014") == [1, 2]
+    with pytest.warns(Notice, match=r"^no image's file name holds val2014: images are drawn from all 2\.$"):
+        assert pool(Named(), [1, 2], "val2014") == [1, 2]
     with pytest.raises(BadInput, match="--split val2041: no image"):
         pool(Named(), [1, 2], "val2041")
 

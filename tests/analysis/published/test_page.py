@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+from matplotlib.figure import Figure
+
 from analysis.published.data import unpacked
+from analysis.published.figures import published
 from analysis.published.findings import paragraph
 from analysis.question.question import by_name
 from tests.rooms import ROOT
@@ -27,3 +31,13 @@ def test_of_closed_logs_nothing_by_caption_is_committed():
     assert {name for name, log in logs.items() if not log["licence"].startswith("none")} == set(opened)
     assert closed
     assert all(variable.dtype.kind in "iuf" for variable in reduced.data_vars.values()), "numbers only"
+
+
+def test_of_a_baseline_that_names_no_absent_object_no_ratio_is_drawn():
+    rows = {f"{log}/chair_s": {"estimate": value} for log, value in (("greedy", 0.0), ("other", 0.0), ("a", 0.1), ("b", 0.1))}
+    rows |= {f"{pair}/f1": {"estimate": 0.02} for pair in ("a - greedy", "b - other")}
+    rows["other/chair_s"] = {"estimate": 0.4}
+    verdicts = [{"log": log, "baseline": base, "verdict": "says less"} for log, base in (("a", "greedy"), ("b", "other"))]
+    found = {"logs": [{"name": name, "model": "LLaVA-1.5-7B"} for name in ("greedy", "other", "a", "b")], "lines": [], "verdicts": verdicts}
+    _, others = published(Figure().add_subplot(), rows, found, "LLaVA-1.5-7B")
+    assert others == [(pytest.approx(0.25), pytest.approx(2.0))]
