@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.captions.two_pass import ShuffledRates
 from analysis.captions.version import code_of, code_version
 from kvsmooth.errors import NothingSmoothed, Unsupported
 from probes.command.cli import BadInput, one_line
@@ -17,7 +18,7 @@ from probes.command.strict_json import as_json, json_text
 from probes.subjects import Item, Subject
 from probes.tracing.tokens import end_tokens, free_captions
 
-SPEAKING = ("analysis.captions.speaker", "probes.tracing.tokens", "probes.growing_cache")
+SPEAKING = ("analysis.captions.speaker", "analysis.captions.two_pass", "probes.tracing.tokens", "probes.growing_cache")
 """Modules that decide what is said, beside the method's own."""
 
 
@@ -113,11 +114,17 @@ class Speaker:
         import torch
 
         model, inputs = self.subject.model, self.subject.encode(items)
-        choice: dict[str, Any] = {"do_sample": False, "num_beams": self.beams, "max_new_tokens": self.max_new_tokens}
-        if self.form is not None:
-            choice["logits_processor"] = [self.form[1]()]
-        with torch.inference_mode(), nullcontext() if method is None else method(model) as run:
-            rows = free_captions(model, inputs, end_tokens(self.subject.speaker), **choice)
+
+        def spoken(method: Any) -> tuple[list[list[int]], Any]:
+            choice: dict[str, Any] = {"do_sample": False, "num_beams": self.beams, "max_new_tokens": self.max_new_tokens}
+            if self.form is not None:
+                choice["logits_processor"] = [self.form[1]()]
+            with torch.inference_mode(), nullcontext() if method is None else method(model) as run:
+                return free_captions(model, inputs, end_tokens(self.subject.speaker), **choice), run
+
+        if isinstance(method, ShuffledRates):
+            method = method.second(spoken(method)[1])
+        rows, run = spoken(method)
         return rows, {} if run is None else measured(run, method.describe())
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from analysis.form.names import SHUFFLED
 from analysis.question.command import QuestionOutcome, run_question
 from analysis.question.question import Question, compressed, made_by
 from probes.command.cli import BadInput, run_cli
@@ -38,9 +39,10 @@ class FormConfig(ImageOptions):
         *(f"kvsmooth:lambda_ref={dose}" for dose in ("0.05", "0.2", "0.5")),
         *("kvsmooth", "kvsmooth:lambda_ref=0.9", "constant:rate=0.6", "inverse"),
         *(f"kvsmooth:mix={mix}" for mix in ("shrink_only", "norm_preserving", "random_direction")),
-        "image_bias:strength=1",
+        *(SHUFFLED, "image_bias:strength=1"),
     )
-    """as of `python -m analysis.benchmark`, each compared with none"""
+    """as of `python -m analysis.benchmark`, each compared with none; and kvsmooth:rates=shuffled, the published dose with its rates in
+    an order that no score chose"""
     batch_size: int = 50
     """images described together"""
     store: Path = Path("recordings/form")

@@ -35,7 +35,7 @@ def panel(ax: Axes, arms: Sequence[str], rows: Rows, name: str) -> None:
     ax.axvline(0, color="0.8", lw=0.7, zorder=0)
     for at, arm in enumerate(arms[1:]):
         row = rows.get(f"{name}/{arm} - {arms[0]}") or rows[f"{name}/{arm}"]
-        smooths = arm.startswith("kvsmooth") and "mix=" not in arm
+        smooths = arm.startswith("kvsmooth") and named(arm) == arm
         colour = ARM_COLOURS["kvsmooth"] if smooths else "0.35"
         low, high = (100 * end for end in row["interval"])
         ax.plot([low, high], [at, at], color=colour, lw=1.1)

@@ -5,13 +5,14 @@ from typing import Any
 
 from analysis.cells.names import MIX_WORDS
 from analysis.form.measures import MEASURES
+from analysis.form.names import SHUFFLED
 from analysis.form.results import TESTED
 from analysis.form.sentences import FORM, PLACES
 from analysis.published.verdict import is_better
 from analysis.telling.wording import NO_P, Rows, bracketed, direction, listed, p_value, page
 
 PAPER = "kvsmooth"
-NAMES = {f"{PAPER}:mix={mix}": words for mix, words in MIX_WORDS.items()}
+NAMES = {f"{PAPER}:mix={mix}": words for mix, words in MIX_WORDS.items()} | {SHUFFLED: "rates shuffled"}
 _WAY = {-1: "fewer", 0: "no clear change in", 1: "more"}
 
 

@@ -9,12 +9,15 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from analysis.captions.speaker import Captions, Speaker, tried
+from analysis.captions.two_pass import ShuffledRates
 from analysis.form.measures import COUNTS
+from analysis.form.names import SHUFFLED
 from analysis.form.sentences import FORM, FixedForm, longest, program
 from analysis.metrics.chair import score_caption
 from analysis.omission.mentions import mentions_of
 from analysis.omission.stored import stored
 from analysis.question.images import Shown, shown
+from kvsmooth import KVSmooth
 from kvsmooth.errors import Unsupported
 from probes.command.cli import BadInput, one_line, quiet
 from probes.command.strict_json import as_json
@@ -32,13 +35,12 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     ------
     BadInput : the subject brings no scenes, a method is not known, cannot serve it, or changed nothing
     """
-    from analysis.benchmark.methods import methods
     from probes.subjects import load_subject
     from probes.subjects.bundled import BUNDLED, bundled
     from probes.tracing.tokens import end_tokens
 
     quiet()
-    own, chosen = bundled(config.subject), methods(config.methods)
+    own, chosen = bundled(config.subject), arms_of(config.methods)
     if own is None:
         raise BadInput(f"subject {config.subject}: its objects and scenes are not known; name one of {', '.join(BUNDLED)}.")
     seen = shown(config, None)
@@ -46,7 +48,7 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     steps, ends = program(subject.tokenizer, own.forms()), end_tokens(subject.speaker)
     form = (FORM, lambda: FixedForm(steps, ends[0]))
     speaker = Speaker(subject, seen.items, config.batch_size, longest(steps), config.store, form)
-    arms: list[tuple[str, Any]] = [(NONE, None), *((one.name, one.options) for one in chosen if one.options is not None)]
+    arms: list[tuple[str, Any]] = [(NONE, None), *chosen]
     for name, method in arms[1:]:
         try:
             with method(subject.model):  # refused now, not when others have spoken
@@ -63,6 +65,23 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     return reduced_of({name: one.texts for name, one in said.items()}, seen).assign_attrs(
         analysis=as_json({**origin, **told}), examples=as_json({name: one.texts[:EXAMPLES] for name, one in said.items()})
     )
+
+
+def arms_of(specifications: Sequence[str]) -> list[tuple[str, Any]]:
+    """Names and methods, in their order; what is none is left out.
+
+    Raises
+    ------
+    BadInput : a method is not known, or named twice
+    """
+    from analysis.benchmark.methods import methods
+
+    shuffled = [one.strip() == SHUFFLED for one in specifications]
+    if sum(shuffled) > 1:
+        raise BadInput(f"--methods: {SHUFFLED} is named twice; leave one of them out.")
+    others = iter(methods([one for one, own in zip(specifications, shuffled, strict=True) if not own]))
+    found = [(SHUFFLED, ShuffledRates(KVSmooth())) if own else ((one := next(others)).name, one.options) for own in shuffled]
+    return [(name, made) for name, made in found if made is not None]
 
 
 def reduced_of(said: Mapping[str, Sequence[str]], seen: Shown) -> xr.Dataset:

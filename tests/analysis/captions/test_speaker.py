@@ -1,13 +1,15 @@
 """What a method tells of itself does not depend on how images are put into batches: every token of the captions counts once."""
 
 import pytest
+import torch
 
 from analysis.captions import version
 from analysis.captions.speaker import Speaker, weighted
+from analysis.captions.two_pass import ShuffledRates
 from analysis.captions.version import code_of
 from kvsmooth import KVSmooth
 from kvsmooth.baselines import PAI
-from kvsmooth.policies import Inverse, Percentile
+from kvsmooth.policies import FirstPass, Inverse, Percentile, Permuted
 from kvsmooth.sinks import KeyNorm, RowEntropy
 from probes.subjects import load_subject
 
@@ -23,6 +25,23 @@ def test_batches_change_no_receipt(method, tmp_path):
     assert together.texts == apart.texts
     assert together.report
     assert apart.report == pytest.approx(together.report, rel=1e-4)
+
+
+def test_shuffled_rates_are_those_of_the_first_run_of_the_same_batch(tmp_path):
+    subject, first = load_subject("emoji"), KVSmooth(lambda_ref=0.9)
+    items = subject.items(IMAGES)
+    said = [Speaker(subject, items, 2, 24, tmp_path).said(name, method) for name, method in (("a", first), ("b", ShuffledRates(first)))]
+    texts, inputs = [], [subject.encode(part) for part in (items[:2], items[2:])]
+    options = {"do_sample": False, "max_new_tokens": 24}
+    for part in inputs:
+        with first(subject.model) as run:
+            subject.model.generate(**part, **options)
+        with KVSmooth(lambda_ref=0.9, policy=Permuted(FirstPass(run.rates, run.steps)))(subject.model) as second:
+            rows = subject.model.generate(**part, **options)
+        torch.testing.assert_close(second.rates[: len(run.rates)].mean(), run.rates.mean(), rtol=0.05, atol=0)
+        texts += [subject.text(row[part["input_ids"].shape[1] :].tolist()) for row in rows]
+    assert said[1].texts == tuple(texts)
+    assert said[1].report["change_key_mean"] != said[0].report["change_key_mean"], "the order counts"
 
 
 def test_a_batch_counts_by_what_it_measured():

@@ -9,9 +9,10 @@ import torch
 from analysis.form.__main__ import FormConfig, main
 from analysis.form.findings import paragraph, verdict
 from analysis.form.measures import COUNTS
+from analysis.form.names import SHUFFLED
 from analysis.form.results import results
 from analysis.form.sentences import FORM, PLACES, FixedForm, longest, program, with_article
-from analysis.form.trial import counts, reduced_of
+from analysis.form.trial import arms_of, counts, reduced_of
 from analysis.question.images import shown
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
@@ -192,6 +193,16 @@ def test_what_cannot_be_asked_is_told_in_one_line(options, said):
         FormConfig(**options)
 
 
+def test_arms_keep_their_order_and_stand_once():
+    assert [name for name, _ in arms_of(("constant:rate=0.6", SHUFFLED, "baseline", "kvsmooth"))] == [
+        "constant:rate=0.6",
+        SHUFFLED,
+        "kvsmooth",
+    ]
+    with pytest.raises(BadInput, match="kvsmooth:rates=shuffled is named twice"):
+        arms_of((SHUFFLED, SHUFFLED))
+
+
 def test_a_method_that_cannot_serve_is_refused_before_anything_is_said(tmp_path):
     config = FormConfig(images=2, methods=("kvsmooth", "icd"), out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     with pytest.raises(BadInput, match=r"^icd: icd\.instruction must hold the token ids"):
@@ -202,7 +213,7 @@ def test_a_method_that_cannot_serve_is_refused_before_anything_is_said(tmp_path)
 @pytest.mark.slow
 def test_the_command_asks_goes_on_and_redraws(tmp_path):
     places = {"out": tmp_path / "out", "page": tmp_path / "page.md", "store": tmp_path / "store"}
-    config = FormConfig(images=3, methods=("kvsmooth:lambda_ref=0.9",), **places)
+    config = FormConfig(images=3, methods=("kvsmooth:lambda_ref=0.9", SHUFFLED), **places)
     main(config)
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").glob("*.json")}
     found = json.loads((tmp_path / "out" / "form.json").read_text())
