@@ -14,7 +14,7 @@ from probes.command.files import write_bytes
 from tests.rooms import ROOT
 
 KEPT = ROOT / "tests" / "lasting.txt"
-MOMENT = 0.25
+MOMENT = 0.15
 """Seconds."""
 
 

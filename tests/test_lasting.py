@@ -10,7 +10,7 @@ from tests.rooms import ROOT
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.test_lasting" name="test_a[x.y-1]" time="0.3"/>
 <testcase classname="tests.test_lasting.TestB" name="test_c" time="1.5"/>
-<testcase classname="tests.test_lasting" name="test_d" time="0.2"/>
+<testcase classname="tests.test_lasting" name="test_d" time="0.1"/>
 {more}
 </testsuite></testsuites>"""
 
@@ -41,7 +41,7 @@ def test_the_list_is_written_and_read(tmp_path, monkeypatch, capsys):
     try:
         assert lasting.main([str(report(tmp_path))]) == 0
         assert lasting.lasting() == {"tests/test_lasting.py::test_a[x.y-1]"}, "what is slow is left out"
-        assert capsys.readouterr().out.startswith("1 tests took more than 0.25 s")
+        assert capsys.readouterr().out.startswith("1 tests took more than 0.15 s")
     finally:
         lasting.KEPT.unlink(missing_ok=True)
 
