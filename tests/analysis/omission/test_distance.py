@@ -1,14 +1,18 @@
 """Distances from the line: arms of known truth lie where they were planted, at the level that the test states."""
 
+import json
+
 import numpy as np
 import pytest
 
-from analysis.omission.distance import COMPARED, distance, distance_rows, distance_statistic
+from analysis.omission.distance import COMPARED, _every, better, distance, distance_rows, distance_statistic
 from analysis.omission.line import COUNTS, MEASURES, counts_of, measures, omission_line
 from analysis.omission.mentions import mentions_from
 from analysis.stats.paired import sign_flip
 from analysis.stats.pseudo_values import pseudo_values
+from analysis.stats.rows import Row
 from tests.analysis.omission import invented, thinned
+from tests.rooms import ROOT
 
 IMAGES = 300
 
@@ -68,7 +72,7 @@ def test_planted_arms_lie_where_they_were_planted(captions, lines):
     for name, row in every.items():
         each = [rows[f"{name}/beyond {rule} mention/chair_i"] for rule in ("random", "late")]
         assert row.estimate == pytest.approx(max(one.estimate for one in each))
-        assert row.p == (max(one.p for one in each) if row.estimate < 0 else 1)
+        assert row.p == (max(one.p for one in each) if all(one.interval[1] < 0 for one in each) else 1)
     nearest = rows["sees better/beyond every line/precision"].estimate
     assert nearest == pytest.approx(min(rows[f"sees better/beyond {rule} mention/precision"].estimate for rule in ("random", "late")))
 
@@ -99,6 +103,25 @@ def test_a_resample_is_the_distance_of_drawn_images(captions, lines):
         again = type(lines[0])(lines[0].rule, lines[0].unit, lines[0].shares, lines[0].counts[:, images])
         found = distance(counts[images], again)
         assert got[:, which] == pytest.approx([*(found.values[name] for name in COMPARED), found.share])
+
+
+@pytest.mark.parametrize(("limits", "p"), [((-0.3, -0.01), 0.002), ((-0.3, 0.0), 1.0), ((-0.3, 0.1), 1.0), ((0.1, 0.3), 1.0)])
+def test_a_line_is_passed_where_its_interval_is_too(limits, p):
+    """Of captions that all have as many mentions a line has corners, where pseudo-values vary less than the distance does."""
+    about = {"arm": "a", "measure": "chair_s", "dropped": "mention"}
+    estimate = sum(limits) / 2
+    rows = [Row("a", estimate, "1", 9, limits, p=0.002, where=about), Row("b", -0.2, "1", 9, (-0.3, -0.1), p=0.001, where=about)]
+    assert _every(rows, [0, 1], "a", "chair_s") == p
+
+
+def test_what_the_committed_results_call_beyond_every_line_is_so_by_its_interval():
+    looked_at = 0
+    for path in (ROOT / "figures").rglob("*.json"):
+        for row in json.loads(path.read_text(encoding="utf-8")).get("results", []):
+            if "/beyond every line/" in row["name"] and (row["p_adjusted"] or 1) < 0.05:
+                looked_at += 1
+                assert all(better(row["where"]["measure"], limit) for limit in row["interval"]), (path, row["name"])
+    assert looked_at
 
 
 def test_counts_of_other_images_are_refused(lines):
