@@ -1,5 +1,6 @@
 """Options that many commands have, and their laws. A command's own options are a frozen dataclass on top of these."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,13 +46,13 @@ def check_not_negative(options: Any, *names: str) -> None:
 
 
 def check_above_zero(options: Any, *names: str) -> None:
-    """These fields are above 0.
+    """These fields are above 0, and finite.
 
     Raises
     ------
     BadInput : one is not
     """
-    _check(options, names, lambda value: value > 0, "positive")
+    _check(options, names, lambda value: 0 < value < math.inf, "positive")
 
 
 def check_rates(options: Any, *names: str) -> None:

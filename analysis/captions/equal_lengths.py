@@ -20,7 +20,7 @@ class Said:
     mentions: Float[np.ndarray, " image"]
     words: Float[np.ndarray, " image"]
     absent: Int[np.ndarray, "image mention"]
-    word: Int[np.ndarray, "image other_mention"]
+    word: Int[np.ndarray, "image mention"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,13 @@ from probes.command.strict_json import as_json, json_text
 from probes.subjects import Item, Subject
 from probes.tracing.tokens import end_tokens, free_captions
 
-SPEAKING = ("analysis.captions.speaker", "analysis.captions.two_pass", "probes.tracing.tokens", "probes.growing_cache")
+SPEAKING = (
+    "analysis.captions.speaker",
+    "analysis.captions.two_pass",
+    "probes.tracing.tokens",
+    "probes.tracing.nonfinite",
+    "probes.growing_cache",
+)
 """Modules that decide what is said, beside the method's own."""
 
 

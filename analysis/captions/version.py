@@ -32,7 +32,7 @@ def method_version(score: str | None = None, policy: str | None = None) -> str:
 
 def code_of(method: Any) -> str:
     """A hash of the code that a method runs: its module, those of the parts that it holds, such as a detector, and what they import."""
-    modules, waiting = set(), [method]
+    modules, waiting = {type(method).__module__}, [method]
     while waiting:
         part = waiting.pop()
         if is_dataclass(part):

@@ -3,6 +3,7 @@
 import os
 import signal
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from analysis.cells.cells import Cell
 from analysis.cells.run import AppliedRates, Bench, CellsJob
 from analysis.cells.store import Place, read_applied, write_result
-from probes.command.cli import one_line, quiet
+from probes.command.cli import Notice, one_line, quiet
 from probes.command.processes import imported
 from probes.subjects import Subject
 
@@ -142,6 +143,8 @@ def _dispatch(waiting: list[Task], free: list[Connection], start: Callable[[], C
                 failed[task.cell.name] = error
             bar.set_postfix_str(task.cell.name)
             bar.update()
+    if not_loaded:
+        warnings.warn(f"a process could not load the subject, and the others ran its cells: {not_loaded}", Notice, stacklevel=2)
     return failed
 
 

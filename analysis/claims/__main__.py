@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from analysis.claims.claims import HALF, NOT_TESTABLE, PARTS, PaperClaim
 from analysis.claims.forest import effects, forest, origin
+from analysis.drift.findings import captions
 from analysis.question.question import read_results, stored_rows
 from analysis.sinks.names import without_sinks
 from analysis.telling.pages import PAGE, tell
@@ -66,9 +67,18 @@ def results(folder: Path, subject: str | None = None) -> dict[str, Rows]:
         rows = stored_rows(path, subject)
         if rows and question.endswith("_half") and read_results(path)["provenance"].get("base", {}).get("lambda_ref") != HALF:
             continue  # a ladder round yet another centre, of which no claim speaks
+        if rows and question == "drift":
+            _are_corrected(rows, path)
         if rows:
             found[question] = rows
     return found
+
+
+def _are_corrected(rows: Rows, path: Path) -> None:
+    try:
+        captions(rows)
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: is of an earlier version, or cut; run its question again.") from error
 
 
 def markdown(found: Mapping[str, Mapping[str, Rows]]) -> str:

@@ -4,6 +4,7 @@ Subjects are those that are bundled, and the other trainings and points of train
 few that Q says whether they differ and nothing of the subjects that one might have trained instead.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from scipy.stats import norm
 from analysis.captions.measures import MEASURES
 from analysis.cells.measures import MEASURES as CELLS
 from analysis.plots.style import ARM_COLOURS, DOSE_COLOUR, PAGE, figure, letter
-from analysis.question.question import read_results, stored_rows
+from analysis.question.question import stored_rows
 from analysis.stats.heterogeneity import heterogeneity
 
 DOSES = (0.3, 0.7)
@@ -133,8 +134,8 @@ def _results(path: Path, subject: str) -> _Results:
     rows = stored_rows(path, subject)
     if not rows:
         return _Results({})
-    told = read_results(path)["provenance"]
-    return _Results(rows, float(told["config"]["level"]), str(told.get("git_commit", "")))
+    told = json.loads(path.read_text(encoding="utf-8")).get("provenance", {})
+    return _Results(rows, float(told.get("config", {}).get("level", 0.95)), str(told.get("git_commit", "")))
 
 
 def _of(results: _Results, names: Mapping[str, str], subject: str, dose: float) -> list[ForestMark]:

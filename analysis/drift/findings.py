@@ -142,9 +142,17 @@ def _chair(rows: Rows, seen: bool) -> str:
 
 
 def captions(rows: Rows) -> dict[str, Mapping[str, Any]]:
-    """Differences of free captions by measure."""
+    """Differences of free captions by measure.
+
+    Raises
+    ------
+    KeyError : an earlier version wrote them, uncorrected
+    """
     of_captions = (row for row in rows.values() if row["where"].get("regime") == "free" and "statistic" not in row["where"])
-    return {row["where"]["quantity"]: row for row in of_captions if row["where"].get("contrast") == CONTRAST}
+    found = {row["where"]["quantity"]: row for row in of_captions if row["where"].get("contrast") == CONTRAST}
+    if any(math.isfinite(row["p"]) and not row["adjustment"] for row in found.values()):
+        raise KeyError("corrected p of captions")
+    return found
 
 
 def paragraph(rows: Rows, found: Mapping[str, Any]) -> str:

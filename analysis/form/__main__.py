@@ -62,6 +62,8 @@ class FormConfig(ImageOptions):
         check_level(self)
         if self.image_folder is not None:
             raise BadInput("FormConfig.image_folder: the objects that may be said are those of a bundled subject; leave it out.")
+        if self.max_new_tokens != type(self).max_new_tokens:
+            raise BadInput("FormConfig.max_new_tokens: the sentences are given, and with them how long a caption is; leave it out.")
         if not self.methods:
             raise BadInput("FormConfig.methods must name a method.")
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from analysis.captions.speaker import Captions, Speaker, tried
 from analysis.captions.two_pass import ShuffledRates
+from analysis.captions.version import code_version
 from analysis.form.measures import COUNTS
 from analysis.form.names import SHUFFLED
 from analysis.form.sentences import FORM, FixedForm, longest, program
@@ -46,7 +47,7 @@ def trial(config: Any, origin: Mapping[str, Any]) -> xr.Dataset:
     seen = shown(config, None)
     subject = load_subject(config.subject, config.device, config.dtype)
     steps, ends = program(subject.tokenizer, own.forms()), end_tokens(subject.speaker)
-    form = (FORM, lambda: FixedForm(steps, ends[0]))
+    form = (f"{FORM} {code_version(FixedForm.__module__)}", lambda: FixedForm(steps, ends[0]))
     speaker = Speaker(subject, seen.items, config.batch_size, longest(steps), config.store, form)
     arms: list[tuple[str, Any]] = [(NONE, None), *chosen]
     for name, method in arms[1:]:

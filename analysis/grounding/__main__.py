@@ -73,12 +73,13 @@ def measure(config: GroundingConfig) -> xr.Dataset:
     from analysis.cells.gather import finished
     from analysis.cells.names import BASELINE
     from analysis.language.models import PACKAGED, language_model
-    from analysis.language.reading import first_captions
+    from analysis.language.reading import first_captions, how_many
     from probes.subjects.bundled import BUNDLED
     from probes.subjects.loading import revision_of
 
     if config.subject not in BUNDLED:
         raise BadInput(f"--subject {config.subject}: points of its training are not known; name one of {', '.join(BUNDLED)}.")
+    how_many(config.fluent)
     names = [f"{config.subject}@{point}" for point in config.points]
     for name in names:
         revision_of(name)  # refuses a point that is not there now, and not after the points before it have run

@@ -94,7 +94,8 @@ def levels(log: str, spoken: Spoken, level: float, seed: int) -> list[Row]:
 def by_place(spoken: Spoken) -> tuple[Float[np.ndarray, "image place"], Float[np.ndarray, "image place"]]:
     """Whether each caption's first, second, ... object is absent, and whether there is one; later mentions of an object do not count."""
     mentions = spoken.mentions
-    place = np.where(mentions.fresh, mentions.fresh.cumsum(1) - 1, -1)
+    fresh = mentions.fresh
+    place = np.where(fresh, fresh.cumsum(1) - 1, -1)
     at = place[..., None] == np.arange(PLACES_LOOKED_AT)
     return (at & mentions.absent[..., None]).any(1).astype(float), at.any(1).astype(float)
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from analysis.question.destination import placed
 from analysis.question.question import Question, by_name, under_figures
-from analysis.telling.pages import check_marks, tell
+from analysis.telling.pages import check_marks, moved, tell
 from probes.command.cli import BadInput
 from probes.command.terminal import say
 
@@ -89,7 +89,7 @@ def run_question(
                 save(made, answer.config.out / name, about(answer), note)
         paragraph, said = words(answer)
         tell(question.name, paragraph, answer.config.page, answer.config.out)
-        say(said)
+        say(moved(said, question.name, answer.config.page, answer.config.out))
 
 
 @contextmanager

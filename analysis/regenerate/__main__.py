@@ -42,8 +42,8 @@ class RegenerateConfig:
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
     images: int | None = None
-    """how many images, 500 if none are named; mediation looks at 200 of them at most, questions on smollm2 at fewer where
-    `analysis/questions.py` says so"""
+    """how many images; if none are named, as many as the committed files state, which are fewer of some questions
+    (`analysis/questions.py`)"""
     plan: str | None = None
     """of the ablation: full, or of ladder (the controls of the guidance), places, dose, layers, detectors and options one or several; as
     the committed files state if none is named"""

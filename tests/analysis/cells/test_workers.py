@@ -9,8 +9,10 @@ import pytest
 from tqdm import tqdm
 
 from analysis.cells.cells import Cell
+from analysis.cells.run import CellsJob
 from analysis.cells.store import Place
-from analysis.cells.workers import NotLoaded, Task, _dispatch
+from analysis.cells.workers import NotLoaded, Task, _dispatch, work
+from probes.command.cli import Notice
 
 WHY = "CUDA out of memory."
 
@@ -43,10 +45,20 @@ def test_a_process_that_cannot_load_costs_no_cell_while_another_can(first):
     done = []
     workers = [worker(lambda _: NotLoaded(WHY), done), worker(lambda _: "", done)]
     free = workers[::-1] if first else workers
-    assert _dispatch(tasks("a", "b", "c"), free, lambda: pytest.fail("none has died"), tqdm(disable=True)) == {}
+    with pytest.warns(Notice, match=rf"^a process could not load the subject, and the others ran its cells: {WHY}$"):
+        assert _dispatch(tasks("a", "b", "c"), free, lambda: pytest.fail("none has died"), tqdm(disable=True)) == {}
     assert sorted(done) == ["a", "b", "c"]
 
 
 def test_where_none_can_load_every_cell_says_why():
     free = [worker(lambda _: NotLoaded(WHY), []) for _ in range(2)]
     assert _dispatch(tasks("a", "b", "c"), free, lambda: pytest.fail("none has died"), tqdm(disable=True)) == dict.fromkeys("abc", WHY)
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_load_say_why(tmp_path):
+    asked = [Task(Cell(name, "ladder"), Place(tmp_path / name)) for name in "ab"]
+    job = CellsJob("no/such-model", 1, "Describe.", 1, 4, {"lambda_ref": 0.7, "exact": False}, "cpu", "float32", None)
+    failed = work(job, asked, 2)
+    assert failed.keys() == {"a", "b"}
+    assert all(why.startswith("subject no/such-model: neither emoji nor smollm2") for why in failed.values())

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.claims.__main__ import ClaimsConfig, cell, main, markdown, results
 from analysis.claims.claims import NO_VERDICT, NOT_TESTABLE, PARTS, SMALL, PaperClaim
+from analysis.question.arms import CONTRAST
 from analysis.sinks.names import SINKS
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput
@@ -145,6 +146,16 @@ def test_no_results_and_a_damaged_file_are_one_line(tmp_path):
     (tmp_path / "emoji" / "drift" / "drift.json").write_text("{")
     with pytest.raises(BadInput, match="cannot be read as a results file"):
         results(tmp_path / "emoji")
+
+
+def test_captions_that_an_earlier_version_left_uncorrected_are_refused(tmp_path):
+    where = {"regime": "free", "quantity": "chair_s", "contrast": CONTRAST}
+    old = {**row(0.1, None), "name": f"free/chair_s/{CONTRAST}", "where": where, "p": 0.001, "adjustment": ""}
+    path = tmp_path / "drift" / "drift.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"results": [old]}))
+    with pytest.raises(BadInput, match="is of an earlier version, or cut; run its question again"):
+        results(tmp_path)
 
 
 def test_figures_of_ones_own_do_not_go_to_the_project_s_page(tmp_path):

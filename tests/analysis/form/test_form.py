@@ -187,7 +187,10 @@ def test_the_page_has_a_line_an_arm():
     assert "> **none.** A dog." in told
 
 
-@pytest.mark.parametrize(("options", "said"), [({"methods": ()}, "must name a method"), ({"images": 0}, "images must be")])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"methods": ()}, "must name a method"), ({"images": 0}, "images must be"), ({"max_new_tokens": 3}, "the sentences are given")],
+)
 def test_what_cannot_be_asked_is_told_in_one_line(options, said):
     with pytest.raises((BadInput, ValueError), match=said):
         FormConfig(**options)

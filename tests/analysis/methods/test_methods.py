@@ -1,6 +1,7 @@
 """Strengths by one rule, verdicts on planted captions, and the whole command on few scenes."""
 
 import json
+import math
 from contextlib import nullcontext
 from dataclasses import fields
 from functools import cache
@@ -193,6 +194,7 @@ def test_the_forest_has_a_mark_for_each_setting_in_its_verdicts_colour():
         ({"strengths": (0.5, 2.0)}, "must rise and hold 1"),
         ({"strengths": (1.0, 0.5)}, "must rise and hold 1"),
         ({"strengths": (1.0, 1.0000001)}, "differ in six digits"),
+        ({"strengths": (1.0, math.inf)}, "positive"),
         ({"methods": ("pai", "pai")}, "names one twice"),
         ({"images": 0}, "images must be"),
         ({"beams": 0}, "beams must be"),

@@ -1,5 +1,6 @@
 """The table of the logs, and what each log comes to: against the published scores where the logs are, else against plain counting."""
 
+import ast
 import os
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from analysis.published.counts import COLUMNS, PLACES
 from analysis.published.logs import baselines, read_logs
 from analysis.published.names import full_names, names
-from analysis.published.reading import objects, read_spoken
+from analysis.published.reading import CODE, objects, read_spoken
 from analysis.words.readers import reader
 from probes.command.cli import BadInput
 from tests.analysis.published import METHODS, world, write_world
+from tests.rooms import ROOT
 
 REAL = Path(os.environ.get("KVSMOOTH_REAL_LOGS", Path(__file__).parents[3].parent / "shared" / "data" / "real_logs"))
 PUBLISHED = {
@@ -71,6 +73,14 @@ def test_a_caption_is_reduced_to_its_mentions(tmp_path):
     assert (counts["mentions_first"], counts["hallucinated_first"], counts["mentions_last"]) == (2, 1, 1)
     assert (one.places[0] == -1).all()
     assert one.mentions.truth.tolist() == [0, 1]
+
+
+def test_the_key_of_what_is_kept_covers_the_code_that_counts():
+    """Modules of this project that `published/counts.py` takes functions from, but for what readers cover."""
+    tree = ast.parse((ROOT / "analysis" / "published" / "counts.py").read_text(encoding="utf-8"))
+    named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("analysis.")}
+    files = {f"{name.removeprefix('analysis.').replace('.', '/')}.py" for name in named}
+    assert files - {"words/readers.py"} <= {*CODE}
 
 
 def test_what_is_kept_is_read_again_and_made_anew_where_the_log_changed(tmp_path):
