@@ -84,13 +84,15 @@ class Whole:
 SMOLLM2 = {
     "sinks": {"--images": "60"},
     "mediation": {"--images": "30", "--batch-size": "20"},
+    "ablation": {"--images": "200"},
+    "dose": {"--images": "200"},
     "sensitivity": {"--images": "100"},
 }
 """What of the pretrained subject is asked of fewer scenes, or fewer at once: a cell of a hundred takes a minute and a half of one core."""
 
 WHOLE = {
     "emoji": Whole(500, "full", Path("docs"), Path("recordings")),
-    "smollm2": Whole(200, "ladder,dose,first_token", Path("docs/subjects/smollm2"), Path("recordings/smollm2"), 50, SMOLLM2),
+    "smollm2": Whole(500, "ladder,dose,first_token", Path("docs/subjects/smollm2"), Path("recordings/smollm2"), 50, SMOLLM2),
 }
 
 ACROSS_SUBJECTS = ("form", "grounding", "language", "mechanism", "methods", "published")

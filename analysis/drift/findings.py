@@ -150,7 +150,7 @@ def captions(rows: Rows) -> dict[str, Mapping[str, Any]]:
     """
     of_captions = (row for row in rows.values() if row["where"].get("regime") == "free" and "statistic" not in row["where"])
     found = {row["where"]["quantity"]: row for row in of_captions if row["where"].get("contrast") == CONTRAST}
-    if any(math.isfinite(row["p"]) and not row["adjustment"] for row in found.values()):
+    if any(math.isfinite(row["p"]) and not math.isfinite(row["p_adjusted"]) for row in found.values()):
         raise KeyError("corrected p of captions")
     return found
 

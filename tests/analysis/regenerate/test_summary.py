@@ -42,7 +42,7 @@ def test_the_defaults_alone_go_over_the_committed_files():
     assert placed(RegenerateConfig(**committed)) == settled(RegenerateConfig())
     for other in (
         *({"images": 60}, {"plan": "ladder"}, {"batch_size": 7}, {"subject": "smollm2", "images": 60}, {"subject": "smollm2@early"}),
-        *({"subject": "smollm2", "images": 100}, {"subject": "smollm2", "plan": "full"}),
+        *({"subject": "smollm2", "images": 200}, {"subject": "smollm2", "plan": "full"}),
     ):
         found = placed(RegenerateConfig(**other))
         folder = Path(f"out/{found.subject}-{found.images}")
