@@ -26,12 +26,10 @@ def said_of_drift(entropy, mass, angle, chair=None, size=0.3, looping=None):
     rows[drift.PRIMARY[2]] = row(angle, size=size, effect={CONTROL: 1.6})
     for name, sign in zip(drift.CHAIR, chair or (), strict=False):
         where = {"regime": "free", "quantity": name, "contrast": CONTRAST}
-        alone, corrected = (0.04, 0.08) if sign == 0 else (0.01, 0.02)
-        rows[f"free/{name}/{CONTRAST}"] = row(sign, where=where, p=alone, p_adjusted=corrected)
+        rows[f"free/{name}/{CONTRAST}"] = row(sign, where=where, p=0.04 if sign == 0 else 0.01, p_adjusted=0.08 if sign == 0 else 0.02)
     if looping is not None:
         where = {"regime": "free", "quantity": "looping", "contrast": CONTRAST}
-        alone, corrected = (0.2, 0.6) if looping == 0 else (0.01, 0.03)
-        rows[f"free/looping/{CONTRAST}"] = row(looping, where=where, p=alone, p_adjusted=corrected)
+        rows[f"free/looping/{CONTRAST}"] = row(looping, where=where, p_adjusted=0.6 if looping == 0 else 0.03)
         for arm, value in ((CONTROL, 0.011), (TREATED, 0.4)):
             rows[f"free/looping/{arm}"] = row(1, where={}) | {"estimate": value}
     return drift.verdict(rows)
