@@ -14,6 +14,7 @@ from kvsmooth.sinks.channels import RULE
 from probes import DEFAULT_BATCH
 from probes.chunk import Chunk, given_captions, recorded_captions, spoken_captions
 from probes.command.cli import BadInput
+from probes.command.memory import give_back
 from probes.command.provenance import digest, git_commit, program_name, versions
 from probes.command.strict_json import as_json, as_plain
 from probes.command.values import check_temperature, whole
@@ -152,6 +153,7 @@ class Session:
                 captions = cache(partial(self.replayed, chunk))
                 for arm in self.arms:
                     recordings = self._record(chunk, arm, captions)
+                    give_back()
                     commits += [recording.attrs["git_commit"] for recording in recordings]
                     yield from recordings
                     bar.update(len(chunk.items))
