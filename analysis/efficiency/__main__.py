@@ -16,7 +16,7 @@ from typing import ClassVar
 from analysis.efficiency.names import IMAGE_TOKENS, LENGTHS
 from analysis.telling.pages import tell, with_paragraph
 from probes.command.cli import BadInput, needs_posix, one_line, run_cli
-from probes.command.files import writable_file, write_bytes
+from probes.command.files import write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
@@ -214,7 +214,9 @@ def main(config: EfficiencyConfig) -> None:
             raise BadInput("--page is for the arms; leave it out with --prompt.")
         check_page(config.page, config.json)  # refused now, not when all is measured
     if config.json is not None:
-        writable_file(config.json)
+        from analysis.score.results import must_be_writable  # only now: --help need not wait for the metrics
+
+        must_be_writable(config.json)
     if config.prompt:
         from analysis.efficiency import prompt as prompt_cost
 

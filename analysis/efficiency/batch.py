@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from kvsmooth import KVSmooth
 from probes.command.cli import BadInput, quiet, run_cli
-from probes.command.files import writable_file, write_bytes
+from probes.command.files import write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
@@ -166,7 +166,9 @@ def perform(config: BatchCostConfig) -> None:
     """Measure, print, and write the file if one is asked for."""
     quiet()
     if config.json is not None:
-        writable_file(config.json)
+        from analysis.score.results import must_be_writable  # only now: --help need not wait for the metrics
+
+        must_be_writable(config.json)
     found = measure(config)
     for line in lines(found):
         say(line)

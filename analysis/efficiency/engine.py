@@ -21,7 +21,7 @@ from analysis.engine.batch import Batch, Maker, Worker
 from analysis.engine.local import LocalEngine
 from analysis.engine.ray_cluster import RayEngine
 from probes.command.cli import BadInput, quiet
-from probes.command.files import writable_file, write_bytes
+from probes.command.files import write_bytes
 from probes.command.terminal import say
 from probes.options import check_positive
 
@@ -146,7 +146,9 @@ def perform(config: EngineCostConfig) -> None:
 
     quiet()
     if config.json is not None:
-        writable_file(config.json)
+        from analysis.score.results import must_be_writable  # only now: --help need not wait for the metrics
+
+        must_be_writable(config.json)
     torch.set_num_threads(1)
     queries = [Query(str(scene.image_id), scene.image_id, scene.image) for scene in scenes(config.images)]
     parts = [queries[i : i + config.batch_size] for i in range(0, len(queries), config.batch_size)]

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from analysis.efficiency.fresh import own_peak, peak_bytes
 from probes.command.cli import BadInput
-from probes.command.files import writable_file, write_bytes
+from probes.command.files import write_bytes
 from probes.command.provenance import provenance
 from probes.command.strict_json import json_text
 from probes.command.terminal import say
@@ -195,7 +195,9 @@ def _image_ids(files: Sequence[Path]) -> list[int]:
 def main(config: ScoreCostConfig) -> None:
     """Measure, write, print."""
     if config.out is not None:
-        writable_file(config.out)
+        from analysis.score.results import must_be_writable  # only now: --help need not wait for the metrics
+
+        must_be_writable(config.out, option="--out")
     results = measure(config)
     if config.out is not None:
         write_bytes(config.out, (json_text(results, indent=1) + "\n").encode())

@@ -69,7 +69,7 @@ def as_text(scored: ScoredFile, provenance: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def must_be_writable(path: Path, read: Sequence[Path] = ()) -> None:
+def must_be_writable(path: Path, read: Sequence[Path] = (), option: str = "--json") -> None:
     """A results file that cannot be written is found out before the work, not after it.
 
     Raises
@@ -78,11 +78,11 @@ def must_be_writable(path: Path, read: Sequence[Path] = ()) -> None:
     OSError : its folder cannot be made or written
     """
     if path.is_dir():
-        raise BadInput(f"--json {path}: this is a folder; name a file in it.")
+        raise BadInput(f"{option} {path}: this is a folder; name a file in it.")
     if path.exists() and not path.is_file():
-        raise BadInput(f"--json {path}: this is a pipe or a device, which would be replaced by a file; name an ordinary file.")
+        raise BadInput(f"{option} {path}: this is a pipe or a device, which would be replaced by a file; name an ordinary file.")
     if any(same_file(path, one) for one in read):
-        raise BadInput(f"--json {path}: this file is scored; name another.")
+        raise BadInput(f"{option} {path}: this file is scored; name another.")
     writable(path.parent)
 
 

@@ -1,6 +1,5 @@
 """Files appear whole or not at all; and which of them a command has written."""
 
-import errno
 import os
 import socket
 import tempfile
@@ -63,18 +62,6 @@ def writable(folder: str | os.PathLike) -> None:
     except OSError as error:
         error.filename = str(folder)  # the name that the user knows
         raise
-
-
-def writable_file(path: str | os.PathLike) -> None:
-    """The same of a file that a command writes at its end.
-
-    Raises
-    ------
-    OSError : it is a folder, or its folder cannot be made or written
-    """
-    if Path(path).is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    writable(Path(path).parent)
 
 
 @contextmanager

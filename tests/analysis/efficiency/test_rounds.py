@@ -163,7 +163,7 @@ def test_a_results_file_that_cannot_be_written_is_told_before_anything_runs(tmp_
         (engine.perform, engine.EngineCostConfig(json=tmp_path)),
         (scoring.main, scoring.ScoreCostConfig(out=tmp_path)),
     ):
-        with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+        with pytest.raises(BadInput, match=rf"^--(json|out) {re.escape(str(tmp_path))}: this is a folder; name a file in it\.$"):
             perform(config)
 
 
