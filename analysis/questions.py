@@ -44,7 +44,7 @@ RECORDED: dict[str, Any] = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
     "drift": QuestionCommand(**RECORDED, page="findings.md", trial={"--fluent": "5"}),
     "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
-    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200, trial_part=1 / 3),
+    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200, trial_part=1 / 4),
     "logits": QuestionCommand(**RECORDED, page="findings.md"),
     "coupling": QuestionCommand(**RECORDED, page="findings.md"),
     "entropy": QuestionCommand(**RECORDED, page="findings.md"),
@@ -54,7 +54,7 @@ QUESTIONS = {
         store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5", "--doses": "0.0 0.1 0.3 0.5 0.7 0.9"}
     ),
     "sensitivity": QuestionCommand(
-        store="ablation", page="findings.md", all_lanes=True, shared="cells", trial={"--lambdas": "0.1 0.3 0.5 0.7 0.9"}
+        store="ablation", page="findings.md", all_lanes=True, shared="cells", trial={"--lambdas": "0.1 0.3 0.5 0.7 0.9", "--margins": "0.0 0.2", "--windows": "15 60"}
     ),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""

@@ -48,6 +48,7 @@ ELSEWHERE = (
     ("mechanism", "emoji", "docs/mechanism.md"),
     ("methods", "emoji", "docs/methods.md"),
     ("methods_beams", "emoji", "docs/beams.md"),
+    ("methods_beams", "smollm2", "docs/subjects/smollm2/beams.md"),
     ("language", "", "docs/language.md"),
 )
 """Folder of results, subject and page of what is told elsewhere too."""
