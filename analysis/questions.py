@@ -54,7 +54,11 @@ QUESTIONS = {
         store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5", "--doses": "0.0 0.1 0.3 0.5 0.7 0.9"}
     ),
     "sensitivity": QuestionCommand(
-        store="ablation", page="findings.md", all_lanes=True, shared="cells", trial={"--lambdas": "0.1 0.3 0.5 0.7 0.9", "--margins": "0.0 0.2", "--windows": "15 60"}
+        store="ablation",
+        page="findings.md",
+        all_lanes=True,
+        shared="cells",
+        trial={"--lambdas": "0.1 0.3 0.5 0.7 0.9", "--margins": "0.0 0.2", "--windows": "15 60"},
     ),
 }
 """In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""

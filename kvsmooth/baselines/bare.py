@@ -41,7 +41,7 @@ class Bare:
             if getattr(state.get("forward"), "__wrapped__", None) is type(part).forward:  # of those who read the model while it runs
                 del state["forward"]
             state["_modules"] = {name: None if child is None else self._module(child) for name, child in part._modules.items()}
-            vars(twin).update(state)
+            twin.__dict__.update(state)
         return self._made[id(part)]
 
     def _config(self, value: Any) -> Any:
@@ -50,7 +50,7 @@ class Bare:
             return value
         if id(value) not in self._made:
             twin = self._made[id(value)] = copy.copy(value)
-            vars(twin).update({name: self._config(held) for name, held in vars(value).items()})
+            twin.__dict__.update({name: self._config(held) for name, held in vars(value).items()})
             if str(twin._attn_implementation).startswith(PREFIX):
                 twin._attn_implementation_internal = "sdpa"
         return self._made[id(value)]

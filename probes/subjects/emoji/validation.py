@@ -21,7 +21,7 @@ def captions(
     for start in range(0, len(drawn), batch):
         part = drawn[start : start + batch]
         inputs = processor(text=[prompt_text()] * len(part), images=[item.image for item in part], return_tensors="pt", padding=True)
-        ids = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)  # type: ignore[misc]  # a protocol that no model fits
+        ids = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
         texts += processor.tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return texts
 

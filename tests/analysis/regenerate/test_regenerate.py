@@ -227,7 +227,7 @@ def test_commands_have_the_options_that_their_questions_know(tmp_path, redraw):
         parsed = _parse(options_of(one.name), list(one.command[3:]), one.name)
         assert parsed.out == tmp_path / one.name
         assert parsed.redraw is redraw
-        assert redraw or parsed.images == (100 if one.name == "mediation" else 300)
+        assert redraw or parsed.images == (75 if one.name == "mediation" else 300)
 
 
 def test_a_trial_asks_of_fewer_doses_and_sensitivity_of_cells_that_are_there():
