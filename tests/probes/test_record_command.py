@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -184,22 +185,67 @@ def test_a_place_that_cannot_be_a_folder_is_one_line(subject_folder, image_folde
     assert "a file stands where a folder is needed" in said
 
 
-BRAKED = """
-import sys, time
+OTHER = """
+import json, os, sys, time
 from pathlib import Path
 from probes.command import files
 from probes.command.cli import run_cli
 from probes.record import RecordConfig, main
-out, usual = Path(sys.argv[1]), files._to_disk
-def braked(path):
-    if path.name.startswith(".") and ".nc." in path.name and len(list(out.rglob("*.nc"))) == 3:
-        (out / "braked").touch()
-        time.sleep(600)
-    usual(path)
-files._to_disk = braked
-run_cli(RecordConfig, main, sys.argv[2:])
+
+usual, told, sys.stdout = files._to_disk, sys.stdout, open(os.devnull, "w")
+for line in sys.stdin:
+    out, braked, *words = json.loads(line)
+    def to_disk(path, out=Path(out), braked=braked):
+        if braked and path.name.startswith(".") and ".nc." in path.name and len(list(out.rglob("*.nc"))) == 3:
+            (out / "braked").touch()
+            time.sleep(600)
+        usual(path)
+    files._to_disk = to_disk
+    try:
+        run_cli(RecordConfig, main, words)
+    except SystemExit as end:
+        print(end.code or 0, file=told, flush=True)
 """
-"""The command, which stops when its fourth recording is written and has not got its name yet."""
+"""Another process, of one command after another; a braked one stops when its fourth recording is written and has not got its name yet."""
+
+
+class Other:
+    """The process, and what it says."""
+
+    def __init__(self, process, log):
+        self.process, self.log = process, log
+
+    def begin(self, out, words, braked=False):
+        self.process.stdin.write(json.dumps([str(out), braked, *words]) + "\n")
+        self.process.stdin.flush()
+
+    def status(self):
+        """Of the command that was begun, when it has ended."""
+        line = self.process.stdout.readline()
+        assert line, self.log.read_text()[-2000:]
+        return int(line)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Loads torch once for the tests that need a second process."""
+    log = tmp_path_factory.mktemp("other") / "stderr"
+    with log.open("w") as stderr, started([sys.executable, "-c", OTHER], cwd=ROOT, stdin=subprocess.PIPE, stderr=stderr) as process:
+        yield Other(process, log)
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path, capfd, other):
+    given = words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
+    capfd.readouterr()
+    other.begin(tmp_path, given)
+    until(lambda: list(tmp_path.rglob("*.nc")), other.process)  # it has begun, and has the most before it
+    assert run(given) == 0
+    assert other.status() == 0, other.log.read_text()
+    assert (other.log.read_text(), capfd.readouterr().err) == ("", ""), "progress is for terminals"
+    assert read_folder(tmp_path / "free").sizes["image"] == 4
+    assert len(list(tmp_path.rglob("*.nc"))) == 8
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def content(out):
@@ -211,7 +257,7 @@ def content(out):
 
 
 @pytest.mark.slow
-def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path, capfd, monkeypatch):
+def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path, capfd, monkeypatch, other):
     given = {"subject": subject_folder, "images": image_folder, "tokens": 6}
     argv = {name: words("--images", "3", out=tmp_path / name, **given) for name in ("whole", "killed")}
     capfd.readouterr()
@@ -220,10 +266,10 @@ def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_fold
 
     out = tmp_path / "killed"
     out.mkdir()
-    with started([sys.executable, "-c", BRAKED, out, *argv["killed"]], cwd=ROOT) as killed:
-        until((out / "braked").exists, killed)
-        os.kill(killed.pid, signal.SIGKILL)
-        assert killed.wait(PATIENCE) == -signal.SIGKILL
+    other.begin(out, argv["killed"], braked=True)
+    until((out / "braked").exists, other.process)
+    os.kill(other.process.pid, signal.SIGKILL)
+    assert other.process.wait(PATIENCE) == -signal.SIGKILL
     kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.rglob("*.nc")}
     assert len(kept) == 3
     assert len(list(out.rglob("*.tmp"))) == 1, "it was in the middle of the fourth"
@@ -251,18 +297,3 @@ def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_fold
     xr.testing.assert_identical(one, other)
     assert about_one == about_other
     assert not list(out.rglob("*.tmp"))
-
-
-@pytest.mark.slow
-def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path, capfd):
-    given = words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
-    capfd.readouterr()
-    with started([sys.executable, "-m", "probes.record", *given], cwd=ROOT) as other:
-        until(lambda: list(tmp_path.rglob("*.nc")), other)  # it has begun, and has the most before it
-        assert run(given) == 0
-        told = other.communicate(timeout=PATIENCE)[1]
-    assert other.returncode == 0, told
-    assert (told, capfd.readouterr().err) == ("", ""), "progress is for terminals"
-    assert read_folder(tmp_path / "free").sizes["image"] == 4
-    assert len(list(tmp_path.rglob("*.nc"))) == 8
-    assert not list(tmp_path.rglob("*.tmp"))
