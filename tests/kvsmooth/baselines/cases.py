@@ -71,6 +71,8 @@ OF_LAYERS = {"vti", "vista"}
 OF_ATTENTION = (NEEDS_IMAGE - OF_A_CONTRAST - OF_LAYERS) | {"farsight", "tame", "iat", "adaiat"}
 NOT_SERVED = {"only": ("gemma3", "blip2_opt")}
 """By method, families that it refuses when the block is opened."""
+ALONE = ("farsight", "sink_redistribution")
+"""Methods that compute a softmax of their own and stand on no other method's attention; others may be opened within them."""
 OWN_FILE = {"opera"}
 """Methods with a loop of their own, held to the same in a file of their own: `test_opera.py`."""
 CONTRACTED = [name for name in METHODS if name not in OWN_FILE]
@@ -117,20 +119,20 @@ def pairs(quick=("llava",), methods=METHODS):
     ]
 
 
-def some_pairs(every=4):
-    """Each method with llava, and each family with every fourth method that serves it: for what is the method's own on any family."""
+def some_pairs(every=4, also=("llava",)):
+    """Each method with llava and `also`, other families with every fourth method that serves them: for what is its own on any family."""
     families = list(zoo.FAMILIES)
     chosen = {(name, family) for family in families for name in served(family)[families.index(family) % every :: every]}
-    return [one for one in pairs() if one.values[1] == "llava" or one.values in chosen]
+    return [one for one in pairs() if one.values[1] in ("llava", *also) or one.values in chosen]
 
 
 def in_turn(given):
-    """Pairs with an implementation of attention: families of the fast tier with both, of the others every second one with each."""
+    """Families, or pairs that end with one, with an implementation of attention: of the fast tier with both, of the others in turn."""
     both, families = ("sdpa", "eager"), list(zoo.FAMILIES)
     return [
-        pytest.param(*one.values, attn, marks=one.marks, id=f"{one.id}-{attn}")
+        pytest.param(*one.values, attn, marks=one.marks, id="-".join((*one.values, attn)))
         for one in given
-        for attn in (both if one.values[1] in FAST else both[families.index(one.values[1]) % 2 :][:1])
+        for attn in (both if one.values[-1] in FAST else both[families.index(one.values[-1]) % 2 :][:1])
     ]
 
 

@@ -1,10 +1,7 @@
 """The bundled subject's processor and model: they load as any hub model does, and training can be killed at any time."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +10,12 @@ import torch
 from transformers import AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
 from probes import load_subject
-from probes.subjects.emoji import PROMPT_TEMPLATE, WEIGHTS, build, prompt_text, scenes
+from probes.subjects.emoji import PROMPT_TEMPLATE, WEIGHTS, build, prompt_text, scenes, train
 from probes.subjects.emoji.captions import PROMPT, brief, describe
 from probes.subjects.emoji.model import BOS, EOS, IMAGE, PAD, PATCHES, UNKNOWN
-from probes.subjects.emoji.train import Batches, EmojiTrainConfig, losses, main, patch_words
+from probes.subjects.emoji.train import Batches, EmojiTrainConfig, losses, patch_words
 from probes.subjects.emoji.validation import captions, score
 from probes.subjects.item import Item
-from tests.processes import PATIENCE, started, until
 from tests.rounding import assert_close, of_model
 
 
@@ -148,39 +144,40 @@ def test_with_a_horizon_progress_is_of_steps_whatever_the_clock_says():
         EmojiTrainConfig(out=Path("unused"), horizon=-1)
 
 
-@pytest.mark.slow
-def test_a_run_with_a_horizon_ends_there_with_the_same_weights_however_long_it_took(tmp_path):
-    made = []
-    for name, minutes in (("a", 30.0), ("b", 1e-4)):
-        main(EmojiTrainConfig(out=tmp_path / name, **{**TRAINING, "minutes": minutes}, horizon=2))
-        made.append(torch.load(tmp_path / name / "checkpoint.pt", weights_only=True))
-    assert [one["step"] for one in made] == [2, 2]
-    assert all(torch.equal(value, made[1]["model"][name]) for name, value in made[0]["model"].items())
-
-
-TRAINING = {"minutes": 30.0, "processes": 1, "batch": 4, "checkpoint_minutes": 0.0, "validate_scenes": 2}
+TRAINING = {"processes": 1, "batch": 4, "checkpoint_minutes": 0.0}
 TRAINING |= {"align_until": 0.0, "brief_until": 0.0, "brief_every": 2}
 
 
 @pytest.mark.slow
-def test_training_goes_on_after_kill_9(tmp_path):
-    words = [sys.executable, "-m", "probes.subjects.emoji.train", "--out", tmp_path, "--steps", "100000"]
-    words += [word for name, value in TRAINING.items() for word in (f"--{name.replace('_', '-')}", value)]
-    log = tmp_path / "stderr"
-    with log.open("w") as stderr, started(words, stdout=subprocess.DEVNULL, stderr=stderr) as running:
-        until((tmp_path / "checkpoint.pt").exists, running)
-        os.kill(running.pid, signal.SIGKILL)
-        assert running.wait(PATIENCE) == -signal.SIGKILL, log.read_text()
-    before = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    main(EmojiTrainConfig(out=tmp_path, steps=before["step"] + 2, **TRAINING))
-    after = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert after["step"] == before["step"] + 2
-    assert after["seen"] == before["seen"] + 8
+def test_a_training_ends_at_its_horizon_however_long_it_took_and_one_that_was_killed_goes_on(tmp_path, monkeypatch):
+    """What lies on the disk in the middle of a step is what a kill leaves."""
+    killed, long, short = (tmp_path / name for name in ("killed", "long", "short"))
+
+    def copied(*given):
+        if (long / "checkpoint.pt").exists():
+            shutil.copytree(long, killed)
+        return losses(*given)
+
+    def trained(out, minutes, scenes=0):
+        train.main(EmojiTrainConfig(out=out, minutes=minutes, horizon=2, validate_scenes=scenes, **TRAINING))
+        return torch.load(out / "checkpoint.pt", weights_only=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "losses", copied)
+        made = trained(long, 30.0)
+    other = trained(short, 1e-4)
+    assert [one["step"] for one in (made, other)] == [2, 2]
+    assert all(torch.equal(value, other["model"][name]) for name, value in made["model"].items())
+
+    assert not (killed / "log.jsonl").exists(), "it had ended"
+    before = torch.load(killed / "checkpoint.pt", weights_only=True)
+    after = trained(killed, 30.0, scenes=2)
+    assert [(one["step"], one["seen"]) for one in (before, after)] == [(1, 4), (2, 8)]
     assert after["minutes"] > before["minutes"]
     assert not torch.equal(after["model"]["lm_head.weight"], before["model"]["lm_head.weight"])
-    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    last = json.loads((killed / "log.jsonl").read_text().splitlines()[-1])
     assert set(last["validation"]) == {"recall", "precision", "chair_s", "chair_i", "words", "repeated"}
-    LlavaForConditionalGeneration.from_pretrained(tmp_path / "weights")
+    LlavaForConditionalGeneration.from_pretrained(killed / "weights")
 
 
 @pytest.mark.slow
