@@ -12,11 +12,13 @@ from probes.regimes import record_inputs
 from probes.tracing.rows import RecordedRows, Substitution, attention_output, clamped
 from probes.tracing.tracing import Tracing
 from tests.rounding import SUM, assert_close, bound
-from tests.zoo import FAMILIES, build, decoder_of
+from tests.zoo import FAMILIES, build, decoder_of, turns
 
 CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5, 9])
 FEW = ("llava",)
-TIERS = [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES if name not in FEW)]
+OTHERS = [name for name in FAMILIES if name not in FEW]
+TIERS = [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+ATTENTIONS = dict.fromkeys(FEW, ("sdpa", "eager")) | {family: (attn,) for family, attn in turns(OTHERS, ("sdpa", "eager"))}
 
 
 def gap(one, other) -> float:
@@ -36,7 +38,7 @@ def methods(n_layers: int) -> dict:
 @pytest.mark.parametrize(
     ("family", "arm"),
     [(family, arm) for family in FEW for arm in ("baseline", "after", "recompute")]
-    + [pytest.param(family, arm, marks=pytest.mark.slow) for family in FAMILIES if family not in FEW for arm in ("after", "recompute")],
+    + [pytest.param(*case, marks=pytest.mark.slow) for case in turns(OTHERS, ("after", "recompute"))],
 )
 def test_an_arm_with_its_own_rows_or_its_own_visual_mass_is_itself(family, arm):
     model, inputs = build(family, batch=2)
@@ -44,8 +46,8 @@ def test_an_arm_with_its_own_rows_or_its_own_visual_mass_is_itself(family, arm):
     method = methods(len(tracing.layers))[arm]
     plain = patched(tracing, inputs, CAPTIONS, method, keep_rows=True)
     changes = ({"rows": plain.rows}, {"visual_mass": plain.rows})
-    # one of both, of the arms that smooth, on the rest of the zoo: what they share is the place in the layer, which a family may hide
-    for change in changes if family in FEW else changes[arm == "after" :][:1]:
+    # on the rest of the zoo one arm that smooths in turn: what arms share is the place in the layer, which a family may hide
+    for change in changes:
         again = patched(tracing, inputs, CAPTIONS, method, **change)
         assert gap(again, plain) <= 1
         # two captions of at most seven tokens: six steps after the prompt
@@ -59,7 +61,7 @@ def test_foreign_rows_act_as_in_a_plain_attention_function_that_uses_them(family
     baseline = patched(model, inputs, CAPTIONS)
     fresh, _ = build(family, batch=2)
     slow = plainly_patched(fresh, inputs, rows)
-    for attn in ("sdpa", "eager"):
+    for attn in ATTENTIONS[family]:
         if attn == "eager":
             model, _ = build(family, attn=attn, batch=2)
         found = patched(model, inputs, CAPTIONS, rows=rows)

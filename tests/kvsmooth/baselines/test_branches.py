@@ -9,7 +9,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import ICD, M3ID, PAI, VCD, EosBias
 from kvsmooth.baselines.vcd import diffused
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, STRONG, TEXT_ONLY, forced, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, STRONG, TEXT_ONLY, few_tokens, forced, one_row, said, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
@@ -92,7 +92,7 @@ def formula(name, logits, other, step):
 @pytest.mark.parametrize("family", WITH_IMAGE)
 def test_a_method_equals_its_formula_on_what_generate_says_to_both_prompts(family, name):
     model, inputs = zoo.build(family, batch=2)
-    ours, tokens, _ = said(model, inputs, strong(name))
+    ours, tokens, _ = said(model, inputs, strong(name), tokens=few_tokens(family))
     for row in range(2):
         alone = one_row(inputs, row)
         text, other = forced(model, alone, tokens[row : row + 1]), others(name, model, alone, tokens[row : row + 1])
@@ -107,7 +107,7 @@ def test_a_method_equals_its_formula_on_what_generate_says_to_both_prompts(famil
 def test_pai_with_guidance(family):
     model, inputs = zoo.build(family)
     boosted, method = PAI(alpha=0.5, layers=ALL), PAI(alpha=0.5, layers=ALL, guidance=1.5)
-    ours, tokens, run = said(model, inputs, method)
+    ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
     text = forced(model, inputs, tokens, boosted)
     blind = without_image(inputs)
     other = forced(speaker(model, blind), blind, tokens)
@@ -115,7 +115,7 @@ def test_pai_with_guidance(family):
     expected = (1.5 * (seen - unseen) + unseen).masked_fill(seen < seen.amax(-1, keepdim=True) + math.log(0.1), -math.inf)
     edge = (seen - seen.amax(-1, keepdim=True) - math.log(0.1)).abs() < 1e-3
     assert_close(ours[~edge], expected[~edge], of=[float(text.abs().max()) * 4])
-    assert run.report()["steps"] == 5
+    assert run.report()["steps"] == few_tokens(family) - 1
 
 
 def test_noise_is_that_of_a_loop():

@@ -11,7 +11,7 @@ from kvsmooth.baselines.deco import candidates
 from kvsmooth.baselines.dola import every_second
 from kvsmooth.baselines.method import scaled
 from tests import zoo
-from tests.kvsmooth.baselines.cases import GENERATION, said, strong
+from tests.kvsmooth.baselines.cases import GENERATION, few_tokens, said, strong
 from tests.kvsmooth.cases import FAMILIES, Forced
 from tests.rounding import assert_close
 
@@ -67,14 +67,14 @@ def deco(method, last, early):
 def test_a_method_equals_its_formula_on_the_hidden_states(family, name):
     model, inputs = zoo.build(family, batch=2)
     method = strong(name)
-    ours, tokens, run = said(model, inputs, method)
+    ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
     logits, early = early_logits(model, inputs, tokens, method.layers, normed=name == "deco")
     rule = {"dola": dola, "deco": deco}[name]
     for step in range(len(ours)):
         for row in range(2):
             expected = torch.tensor(rule(method, logits[step][row], [one[row] for one in early[step]]))
             assert_close(ours[step, row].double(), expected, of=[float(logits[step].abs().max()) * 4])
-    assert run.report()["steps"] == 5
+    assert run.report()["steps"] == few_tokens(family) - 1
 
 
 def test_default_places_are_those_of_the_code_at_32_layers():

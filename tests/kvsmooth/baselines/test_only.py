@@ -9,7 +9,7 @@ import torch
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import ONLY
 from tests import zoo
-from tests.kvsmooth.baselines.cases import GENERATION, NOT_SERVED, TEXT_ONLY, one_row, said, strong
+from tests.kvsmooth.baselines.cases import GENERATION, NOT_SERVED, TEXT_ONLY, few_tokens, one_row, said, strong
 from tests.kvsmooth.cases import FAMILIES, Forced
 from tests.rounding import assert_close
 
@@ -70,7 +70,7 @@ def by_hand(method, family, inputs, tokens, smoothing=None):
 def test_it_equals_its_formula(family):
     method = strong("only")
     model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, method)
+    ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
     agreed = 0
     for row in range(2):
         expected, near = by_hand(method, family, one_row(inputs, row), tokens[row])

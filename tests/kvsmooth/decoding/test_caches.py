@@ -11,28 +11,33 @@ from transformers import DynamicCache
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH
+from tests.kvsmooth.cases import FAST, METHOD, MOVING, RICH
 from tests.kvsmooth.reference import smoothed
 from tests.rounding import assert_close
 
-SLOW = ("mistral", "qwen2_vl", "instructblip")
+BOTH = ("sdpa", "eager")
+QUICK = [(name, "sdpa") for name in FAST]
+# the cache is the family's, whoever attends: the slow ones with each implementation in turn
+OTHERS = [*((name, "eager") for name in FAST), *zoo.turns([name for name in zoo.FAMILIES if name not in FAST], BOTH)]
 
 
-@pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", FAMILIES)
+def in_tiers(cases):
+    return [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in cases)]
+
+
+@pytest.mark.parametrize(("name", "attn"), in_tiers(OTHERS))
 def test_static_cache_equals_dynamic(name, attn):
     assert_static_equals_dynamic(name, METHOD, attn)
 
 
-@pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["llava", "gemma3", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize(("name", "attn"), in_tiers(zoo.turns(("mistral", "qwen2_vl", "instructblip", "gemma3"), BOTH)))
 def test_static_cache_equals_dynamic_with_rich_options(name, attn):
     assert_static_equals_dynamic(name, RICH, attn)
 
 
 def assert_static_equals_dynamic(name, method, attn):
-    dynamic, run, _ = smoothed(name, method, 2, tokens=12, attn=attn)
-    static, run_static, _ = smoothed(name, method, 2, tokens=12, attn=attn, cache_implementation="static")
+    dynamic, run, _ = smoothed(name, method, 2, tokens=10, attn=attn)
+    static, run_static, _ = smoothed(name, method, 2, tokens=10, attn=attn, cache_implementation="static")
     assert_close(static, dynamic)
     assert_close(run_static.rates, run.rates)
     assert_close(run_static.change_values, run.change_values)

@@ -130,7 +130,7 @@ def test_a_live_detector_scores_a_padded_batch_as_its_rows_alone_and_on_every_ca
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["gemma3", "blip2_opt"])
-@pytest.mark.parametrize("name", LIVE)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_live_detector_agrees_on_other_families(name, family):
     assert_batches_and_caches_agree(family, name)
 
