@@ -84,7 +84,8 @@ def within_image(
         known = ~np.isnan(y[own]) & (True if z is None else ~np.isnan(z))
         own, z = own[known], None if z is None else z[known]
         present = ~np.isnan(columns[own])
-        for pattern in np.unique(present, axis=1).T if len(own) else ():  # nearly always one: all layers miss the same cases
+        patterns = present[:, :1] if present.all() else np.unique(present, axis=1)  # nearly always one: all layers miss the same cases
+        for pattern in patterns.T if len(own) else ():
             chosen = (present == pattern[:, None]).all(axis=0)
             if pattern.sum() >= FEWEST + (z is not None):
                 values = columns[own][pattern][:, chosen].T

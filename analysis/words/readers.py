@@ -129,7 +129,7 @@ def reader(mode: str = "auto", vocabulary: Vocabulary | None = None) -> Reader:
     return Bundled(vocabulary)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1024)  # a log of captions: whoever scores it reads it twice, once caption by caption and once for the places of mentions
 def _exact(caption: str, further: Pairs) -> tuple[Word, ...]:
     text, place = lowered(caption)
     tokens = tagging.tokens(text)
