@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.resamples import few
-from tests.analysis.sketches import sketches
+from tests.analysis.sketches import sketches, unwritten
 
 BESIDE = Path(__file__).parents[2].parent / "shared" / "data" / "nltk_data"
 RESOURCES = ("tokenizers/punkt_tab/english/", "taggers/averaged_perceptron_tagger_eng/")
@@ -32,10 +32,10 @@ def read_once():
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Figures are made and not written, which takes most of their time: for tests of something else that a command does."""
-    for module in ("analysis.plots.style", "analysis.benchmark.figures"):
-        monkeypatch.setattr(f"{module}.save", lambda *given, **options: [])
+def undrawn():
+    """Figures are made and not written: for tests of something else that a command does."""
+    with unwritten():
+        yield
 
 
 @pytest.fixture

@@ -15,3 +15,12 @@ def sketches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analysis.plots.style.KINDS", ("svg",))
         yield
+
+
+@contextmanager
+def unwritten() -> Iterator[None]:
+    """Figures are made and not written, which takes most of their time, for the time of the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("analysis.plots.style", "analysis.benchmark.figures"):
+            patch.setattr(f"{module}.save", lambda *given, **options: [])
+        yield

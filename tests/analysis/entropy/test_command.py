@@ -12,7 +12,7 @@ from analysis.telling.wording import bracketed
 from probes.command.cli import BadInput
 from tests.analysis.entropy.planted import planted
 from tests.analysis.resamples import few
-from tests.analysis.sketches import SKETCH
+from tests.analysis.sketches import SKETCH, sketches
 from tests.processes import PATIENCE
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     small = {"images": 10, "steps": 45, "layers": 4, "channels": 4}
     QUESTION.write(reduce({"free": planted(regime="free", **small), "replay": planted(**small)}), folder / "entropy.nc")
     (folder / "page.md").write_text("# Findings\n<!-- entropy -->\n<!-- /entropy -->\n")
-    with few():
+    with few(), sketches():
         main(EntropyConfig(out=folder, page=folder / "page.md", redraw=True))
     return folder
 
@@ -47,7 +47,7 @@ def test_the_paragraph_tells_the_numbers_of_the_results(folder):
     for row in found["results"][:3]:
         assert row["role"] == "primary"
         assert bracketed(row) in page
-    assert {path.stem for path in folder.glob("*.png")} == {"entropy_classes", "entropy_distance", "random_walk"}
+    assert {path.stem for path in folder.glob("*.svg")} == {"entropy_classes", "entropy_distance", "random_walk"}
 
 
 def test_a_redraw_of_nothing_says_what_to_do(tmp_path):

@@ -8,11 +8,13 @@ from analysis.entropy.random_walk import best_rate
 from analysis.entropy.reduce import reduce
 from analysis.entropy.results import results
 from tests.analysis.entropy.planted import planted
+from tests.analysis.resamples import few
 
 
 def rows_of(**options):
     made = planted(regime="free", **options)
-    return {row.name: row for row in results(reduce({"free": made, "replay": planted(**options)}))}
+    with few():
+        return {row.name: row for row in results(reduce({"free": made, "replay": planted(**options)}))}
 
 
 def ratio(rows, lag):

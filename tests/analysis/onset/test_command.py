@@ -12,7 +12,7 @@ from analysis.telling.wording import bracketed
 from probes.command.cli import BadInput
 from tests.analysis.onset.planted import planted
 from tests.analysis.resamples import few
-from tests.analysis.sketches import SKETCH
+from tests.analysis.sketches import SKETCH, sketches
 from tests.processes import PATIENCE
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     small = {"images": 16, "layers": 4}
     QUESTION.write(reduce(*planted(**small)), folder / "onset.nc")
     (folder / "page.md").write_text("# Findings\n<!-- onset -->\n<!-- /onset -->\n")
-    with few():
+    with few(), sketches():
         main(OnsetConfig(out=folder, page=folder / "page.md", redraw=True))
     return folder
 
@@ -47,7 +47,7 @@ def test_the_paragraph_tells_the_numbers_of_the_results(folder):
     for row in found["results"][:4]:
         assert row["role"] == "primary"
         assert bracketed(row) in page
-    assert {path.stem for path in folder.glob("*.png")} == {"onset_aligned", "onset_auroc", "onset_survival"}
+    assert {path.stem for path in folder.glob("*.svg")} == {"onset_aligned", "onset_auroc", "onset_survival"}
 
 
 def test_a_redraw_of_nothing_says_what_to_do(tmp_path):

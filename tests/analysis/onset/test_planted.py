@@ -11,10 +11,12 @@ from analysis.onset.results import results
 from analysis.onset.series import first_mentions, scores
 from analysis.stats.discrimination import discriminate
 from tests.analysis.onset.planted import planted
+from tests.analysis.resamples import few
 
 
 def rows_of(**options):
-    rows, curves = results(reduce(*planted(**options)))
+    with few():
+        rows, curves = results(reduce(*planted(**options)))
     return {row.name: row for row in rows}, curves
 
 
@@ -85,6 +87,7 @@ class TestOnset:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_resamples")
 def test_strange_tables_give_reasons_not_errors():
     made, table = planted(images=12)
     for kept in (table[:0], table[table["present"]], table[table["arm"] == "baseline"], table[table["image"] == 3]):

@@ -14,6 +14,8 @@ from analysis.published.verdict import BETTER, LESS, MIXTURE, RAISES, REPEATS
 from analysis.question.question import by_name
 from probes.command.cli import BadInput, Notice
 from tests.analysis.published import IMAGES, METHODS, write_world
+from tests.analysis.resamples import few
+from tests.analysis.sketches import sketches
 
 PLANTED = {"at random": LESS, "late": LESS, "loop": REPEATS, "oracle": BETTER, "both": MIXTURE, "worse": RAISES}
 
@@ -29,7 +31,8 @@ def config(folder, **more):
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     logs, truth = write_world(folder)
-    main(config(folder, captions=logs, annotations=truth))
+    with few(), sketches():
+        main(config(folder, captions=logs, annotations=truth))
     return folder
 
 
@@ -94,13 +97,15 @@ def test_the_page_tells_verdicts_numbers_and_places(done, found):
     assert line["sums"][-1][COUNTS.index("captions")] == IMAGES
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_redraw_needs_no_captions_and_changes_nothing(done):
     before = {path.name: path.read_bytes() for path in (done / "out").iterdir()}
     main(config(done, redraw=True))
     assert {path.name: path.read_bytes() for path in (done / "out").iterdir()} == before
-    assert {f"{name}.{kind}" for name in ("plane", "text", "position") for kind in ("svg", "png")} <= set(before)
+    assert {"plane.svg", "text.svg", "position.svg"} <= set(before)
 
 
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_of_closed_logs_measures_are_kept_and_nothing_by_caption(done, found, tmp_path):
     import xarray as xr
 
@@ -119,6 +124,7 @@ def test_of_closed_logs_measures_are_kept_and_nothing_by_caption(done, found, tm
     assert opened["late"].counts[:, COLUMNS.index("captions")].sum() == IMAGES
 
 
+@pytest.mark.usefixtures("sketched", "few_resamples")
 def test_without_a_baseline_logs_are_described(tmp_path):
     logs, truth = write_world(tmp_path, ("late",), images=8)
     main(config(tmp_path, captions=logs, annotations=truth))
@@ -127,6 +133,7 @@ def test_without_a_baseline_logs_are_described(tmp_path):
     assert not (tmp_path / "out" / "plane.svg").exists()
 
 
+@pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_other_captions_than_the_committed_ones_go_elsewhere(tmp_path, monkeypatch):
     logs, truth = write_world(tmp_path, ("late",), images=8)
     monkeypatch.chdir(tmp_path)

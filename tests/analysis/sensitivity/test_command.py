@@ -22,7 +22,7 @@ from analysis.sensitivity.config import SensitivityConfig
 from probes.command.cli import BadInput
 from probes.subjects import load_subject
 from tests.analysis.resamples import few
-from tests.analysis.sketches import SKETCH
+from tests.analysis.sketches import SKETCH, sketches
 
 SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 12, "workers": 1}
 PAGE = "before\n<!-- sensitivity -->\n<!-- /sensitivity -->\nafter\n"
@@ -71,7 +71,7 @@ def finished(subject, tmp_path_factory):
     """A whole run after one of the ablation's: its options, the cells that each of the two ran, and what it printed."""
     config, said = config_in(tmp_path_factory.mktemp("sensitivity")), io.StringIO()
     ablation = AblationConfig(store=config.store, **SMALL)
-    with few(), mock.patch.object(planning, "load_subject", return_value=subject), contextlib.redirect_stdout(said):
+    with few(), sketches(), mock.patch.object(planning, "load_subject", return_value=subject), contextlib.redirect_stdout(said):
         with counted() as before:
             gathered(
                 ablation, lambda setting: planned("dose", setting) + [c for c in planned("options", setting) if c.name == "margin 0.3"]
@@ -91,7 +91,7 @@ def test_the_command_shares_cells_with_the_ablation_and_redraws(finished):
     )
     assert "No cell and no scene is left out." in said
     drawn, page = contents(config.out), config.page.read_text()
-    assert {"sensitivity.nc", "sensitivity.json", "options.png", "amount.svg", "plane.png"} <= set(drawn)
+    assert {"sensitivity.nc", "sensitivity.json", "options.svg", "amount.svg", "plane.svg"} <= set(drawn)
     with counted() as again:
         command.measure(config)
     assert again == []
