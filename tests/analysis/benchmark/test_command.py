@@ -91,7 +91,9 @@ def test_captions_serve_every_benchmark_that_asks_the_same(options):
 @pytest.mark.slow
 @pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_pope_from_its_question_files(options, pope, capsys):
-    config = BenchmarkConfig(**options | {"annotations": None}, benchmark="pope", questions=pope, methods=("baseline",))
+    config = BenchmarkConfig(
+        **options | {"annotations": None, "max_new_tokens": 2}, benchmark="pope", questions=pope, methods=("baseline",)
+    )
     with pytest.raises(BadInput, match=r"^baseline: none of the 18 answers says yes or no, .*; ask for one of the two words\.$"):
         perform(config)  # the bundled subject can only describe
     path = config.out / "captions" / "baseline.jsonl"
@@ -112,7 +114,8 @@ def test_pope_from_its_question_files(options, pope, capsys):
 @pytest.mark.slow
 @pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_pope_from_questions_that_are_built(options):
-    config = BenchmarkConfig(**options, benchmark="pope", images=2, methods=("baseline",), prompt="{question} Answer yes or no.")
+    asked = {"benchmark": "pope", "images": 2, "methods": ("baseline",), "prompt": "{question} Answer yes or no."}
+    config = BenchmarkConfig(**options | {"max_new_tokens": 2}, **asked)
     with pytest.raises(BadInput, match="none of the 36 answers says yes or no"):
         perform(config)  # after it has asked: the bundled subject can only describe
     assert len(captions(config.out)) == 2 * 3 * 6

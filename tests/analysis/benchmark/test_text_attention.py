@@ -22,12 +22,12 @@ def test_mentions_are_found_at_their_tokens(name):
 
 
 @pytest.mark.slow
-def test_statistics_are_written_and_open_the_method(tmp_path, capsys):
+def test_statistics_are_written_and_open_the_method(subject, tmp_path, capsys):
     out = tmp_path / "made" / "statistics.pt"
     perform(TextAttentionConfig(images=4, max_new_tokens=100, out=out))
     told = capsys.readouterr().out
     assert told.endswith("of hallucinated ones in 4 captions\n")
-    subject, adaiat = load_subject("emoji"), method(f"adaiat:statistics={out}").options
+    adaiat = method(f"adaiat:statistics={out}").options
     layers = subject.model.config.get_text_config().num_hidden_layers
     assert adaiat.statistics["ratio"].shape == (layers, subject.model.config.get_text_config().num_attention_heads)
     assert (adaiat.statistics["ratio"] > 0).all()
@@ -37,17 +37,17 @@ def test_statistics_are_written_and_open_the_method(tmp_path, capsys):
     assert run.report()["steps"] == 3
 
 
-def test_scenes_described_together_give_the_same():
-    subject, scenes = load_subject("emoji"), own_scenes("emoji", 3, "train")
-    one, other = (counted(subject, iter(scenes), 60, batch_size) for batch_size in (1, 2))
+def test_scenes_described_together_give_the_same(subject):
+    scenes = own_scenes("emoji", 3, "train")
+    one, other = (counted(subject, iter(scenes), 40, batch_size) for batch_size in (1, 2))
     assert len(one.real) >= 3
     assert_close(other.real, one.real)
     assert_close(other.hallucinated, one.hallucinated)
     assert subject.model.config._attn_implementation == "sdpa"
 
 
-def test_attention_is_restored_also_when_a_scene_cannot_be_drawn():
-    subject, during = load_subject("emoji"), []
+def test_attention_is_restored_also_when_a_scene_cannot_be_drawn(subject):
+    during = []
 
     def scenes():
         during.append(subject.model.config._attn_implementation)

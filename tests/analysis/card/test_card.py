@@ -18,7 +18,6 @@ from analysis.card.readers import CARDS, card_of
 from analysis.card.sinks import KEYS, LATER, received, search
 from analysis.metrics.chair import score_caption
 from analysis.stats.bootstrap import cluster_bca, ratio
-from probes import load_subject
 from probes.command.cli import BadInput
 from probes.command.files import write_bytes
 from probes.subjects.bundled import BUNDLED
@@ -118,22 +117,29 @@ def test_conditions_end_with_the_arms_that_smooth():
     assert len(conditions(scenes(2), 0, smoothing=False)) == 3
 
 
+@pytest.fixture
+def brief(subject, monkeypatch):
+    """The bundled subject, which says a few words."""
+    monkeypatch.setattr(subject.model.generation_config, "max_new_tokens", 6)
+    return subject
+
+
 @pytest.mark.slow
-def test_captions_of_patches_shuffled_another_way_are_not_taken_from_the_cache(tmp_path):
-    subject, drawn = load_subject("emoji"), scenes(1)
+def test_captions_of_patches_shuffled_another_way_are_not_taken_from_the_cache(brief, tmp_path):
+    drawn = scenes(1)
     first, again, other = (conditions(drawn, seed, smoothing=False)[2] for seed in (0, 0, 1))
-    said = captions(subject, first, 1, 1, tmp_path)
+    said = captions(brief, first, 1, 1, tmp_path)
     (kept,) = tmp_path.glob("*.json")
     write_bytes(kept, b'["A dog."]')
-    assert captions(subject, again, 1, 1, tmp_path) == ["A dog."] != said
-    assert captions(subject, other, 1, 1, tmp_path) != ["A dog."]
+    assert captions(brief, again, 1, 1, tmp_path) == ["A dog."] != said
+    assert captions(brief, other, 1, 1, tmp_path) != ["A dog."]
 
 
 @pytest.mark.slow
-def test_captions_of_weights_whose_hashes_begin_alike_are_not_taken_for_each_other(tmp_path):
-    subject, (plain, *_) = load_subject("emoji"), conditions(scenes(1), 0, smoothing=False)
+def test_captions_of_weights_whose_hashes_begin_alike_are_not_taken_for_each_other(brief, tmp_path):
+    plain, *_ = conditions(scenes(1), 0, smoothing=False)
     for number, revision in enumerate(("sha256:0123456789aaaa", "sha256:0123456789bbbb"), 1):
-        captions(replace(subject, revision=revision), plain, 1, 1, tmp_path)
+        captions(replace(brief, revision=revision), plain, 1, 1, tmp_path)
         assert len(list(tmp_path.glob("*.json"))) == number
 
 
@@ -208,8 +214,7 @@ def test_each_bundled_subject_has_a_card_with_bars_that_it_measures():
         card_of("mine")
 
 
-def test_the_caption_s_attention_on_its_groups_sums_to_one():
-    subject = load_subject("emoji")
+def test_the_caption_s_attention_on_its_groups_sums_to_one(subject):
     items = subject.items(2)
     got = search(subject, items, ["A dog and a cat in the picture."] * 2)
     assert set(got["mass_by_layer"]) == set(KEYS)
