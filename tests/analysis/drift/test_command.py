@@ -68,7 +68,7 @@ def test_from_the_bundled_subject_to_the_results(tmp_path, monkeypatch):
     monkeypatch.setattr("analysis.drift.figures.draw_all", lambda *_: {})
     page = tmp_path / "findings.md"
     page.write_text("<!-- drift -->\n<!-- /drift -->\n")
-    options = {"images": 2, "batch_size": 2, "max_new_tokens": 16, "recordings": tmp_path / "recordings", "page": page}
+    options = {"images": 2, "batch_size": 2, "max_new_tokens": 12, "recordings": tmp_path / "recordings", "page": page}
     drift.main(DriftConfig(out=tmp_path / "a", **options))
     found = read_results(tmp_path / "a" / "drift.json")
     assert "| CHAIR_i | " in page.read_text()

@@ -22,8 +22,8 @@ LAYERS, SMOOTHED = range(6), range(2, 5)
 @pytest.fixture(scope="module")
 def made():
     recordings = {"replay": recording(14, 33, entropy_effect=-0.3), "free": recording(14, 33, regime="free", seed=1)}
-    reduced = reduce(recordings)
     with few():
+        reduced = reduce(recordings)
         text = drift.test(reduced, DriftConfig(), "")
     found = json.loads(text)
     return recordings, found, draw_all(reduced, by_name(found["results"])), text

@@ -5,6 +5,7 @@ import pytest
 
 from analysis.drift.reduce import reduce
 from analysis.drift.results import PRIMARY, results
+from tests.analysis.resamples import few
 from tests.analysis.synthetic import recording
 
 
@@ -15,10 +16,11 @@ def rows_of(*recordings, **options):
 
 @pytest.fixture(scope="module")
 def planted():
-    return rows_of(
-        recording(30, 60, entropy_effect=-0.1, entropy_trend=0.004, drift_effect=0.05, forgetting=0.003),
-        recording(30, 60, regime="free", seed=1),
-    )
+    with few():
+        return rows_of(
+            recording(30, 60, entropy_effect=-0.1, entropy_trend=0.004, drift_effect=0.05, forgetting=0.003),
+            recording(30, 60, regime="free", seed=1),
+        )
 
 
 class TestPlantedTruth:

@@ -12,6 +12,8 @@ from analysis.drift.reduce import _half, reduce
 from kvsmooth import spans
 from tests.analysis.synthetic import recording
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 @pytest.mark.slow
 def test_summary_equals_a_slow_mean_over_common_steps():

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.dose.results import results
 from analysis.stats.rows import as_json
 from analysis.story.__main__ import StoryConfig, main
 from analysis.story.results import sources
 from probes.command.cli import BadInput
-from tests.analysis.story.test_story import subject
+from tests.analysis.story.test_story import judged, subject
 
 
 def test_files_of_another_subject_and_data_that_do_not_belong_together_are_refused(tmp_path):
@@ -23,7 +22,7 @@ def test_files_of_another_subject_and_data_that_do_not_belong_together_are_refus
     whole = {**made.origin, "config": {**made.origin["config"], "subject": "emoji"}, "dose_nc_sha256": checksum}
 
     def with_origin(**other):
-        (folder / "dose.json").write_text(as_json(results(made.reduced), {**whole, **other}), encoding="utf-8")
+        (folder / "dose.json").write_text(as_json(judged()[1], {**whole, **other}), encoding="utf-8")
         return sources(tmp_path)
 
     assert with_origin().subjects[0].name == "emoji"
@@ -67,7 +66,7 @@ def test_files_of_another_version_are_told_in_a_line(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("<!-- story -->\n<!-- /story -->\n", encoding="utf-8")
     made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
-    found = json.loads(as_json(results(made.reduced), made.origin))
+    found = json.loads(as_json(judged()[1], made.origin))
     found["results"] = [row for row in found["results"] if row["name"] != "test/recall/none"]
     (folder / "dose.json").write_text(json.dumps(found), encoding="utf-8")
     with pytest.raises(BadInput, match="lacks 'test/recall/none'"):

@@ -28,14 +28,23 @@ from probes.command.cli import BadInput
 from probes.sentences import repeated_ngrams
 from tests.analysis.dose.test_dose import data
 from tests.analysis.mechanism.test_mechanism import OWN, rows_of
+from tests.analysis.resamples import few
+
+
+@functools.cache
+def judged(chances=(0.3, 0.1, 0.5), chosen=0.1, seed=0):
+    """The data of a dose question and what its tests give."""
+    reduced = data(chances, np.random.default_rng(seed), dose=chosen)
+    with few():
+        return reduced, results(reduced)
 
 
 @functools.cache
 def asked(chances, chosen, seed):
-    """The data of a dose question and its rows."""
-    reduced = data(chances, np.random.default_rng(seed), dose=chosen)
+    """The data of a dose question, with examples, and its rows by name."""
+    reduced, rows = judged(chances, chosen, seed)
     said = {str(arm): ["A dog. A dog and a cat. A dog and a cat, a dog and a cat."] * 3 for arm in reduced["arm"].values}
-    return reduced.assign_attrs(examples=json.dumps(said)), by_name(json.loads(as_json(results(reduced), {}))["results"])
+    return reduced.assign_attrs(examples=json.dumps(said)), by_name(json.loads(as_json(rows, {}))["results"])
 
 
 def subject(chances, name="emoji", chosen=0.1, seed=0, mechanism=None, form=None, mediation=None):
@@ -250,7 +259,7 @@ def test_the_command_reads_files_alone(tmp_path):
     folder = tmp_path / "emoji" / "dose"
     folder.mkdir(parents=True)
     made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
-    (folder / "dose.json").write_text(as_json(results(made.reduced), made.origin), encoding="utf-8")
+    (folder / "dose.json").write_text(as_json(judged()[1], made.origin), encoding="utf-8")
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- story -->\nold\n<!-- /story -->\n", encoding="utf-8")
     main(StoryConfig(figures=tmp_path, page=page))
@@ -267,7 +276,7 @@ def test_what_another_command_writes_meanwhile_stays(tmp_path, monkeypatch):
     folder = tmp_path / "emoji" / "dose"
     folder.mkdir(parents=True)
     made.reduced.to_netcdf(folder / "dose.nc", engine="h5netcdf")
-    (folder / "dose.json").write_text(as_json(results(made.reduced), made.origin), encoding="utf-8")
+    (folder / "dose.json").write_text(as_json(judged()[1], made.origin), encoding="utf-8")
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- story -->\nold\n<!-- /story -->\n", encoding="utf-8")
 
