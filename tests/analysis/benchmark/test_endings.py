@@ -11,7 +11,7 @@ import pytest
 from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
 from tests.analysis.resamples import few
-from tests.analysis.sketches import sketches
+from tests.analysis.sketches import unwritten
 from tests.processes import PATIENCE, started, until
 
 SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 20, "mode": "bundled", "fluent": 0}
@@ -51,7 +51,7 @@ def said(out, method):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    with few(), sketches():
+    with few(), unwritten():
         perform(BenchmarkConfig(**SMALL, out=out))
     return out
 

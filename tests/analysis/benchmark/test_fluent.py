@@ -158,7 +158,7 @@ def test_a_dry_run_tells_what_is_read(tmp_path, capsys):
 @pytest.mark.usefixtures("undrawn", "few_resamples", "read_once")
 def test_planted_captions_from_end_to_end(tmp_path):
     """Loops and shuffled words stand out in the table; what was read is not read again; other benchmarks take it over."""
-    config = BenchmarkConfig(out=tmp_path, images=6, batch_size=6, max_new_tokens=60, mode="bundled", fluent=4)
+    config = BenchmarkConfig(out=tmp_path, images=6, batch_size=6, max_new_tokens=40, mode="bundled", fluent=4)
     perform(config)
     file, results = tmp_path / "nll.json", tmp_path / "chair" / "benchmark.json"
     lines = {name: _lines(tmp_path, name) for name in ("baseline", "kvsmooth")}
