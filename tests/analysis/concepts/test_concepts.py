@@ -26,6 +26,7 @@ def test_the_map_is_a_causal_map_of_prompt_and_caption():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
 def test_the_committed_drawing_is_that_of_the_committed_data(tmp_path):
     (tmp_path / "concepts.nc").write_bytes((FIGURES / "concepts.nc").read_bytes())
     main(ConceptsConfig(out=tmp_path, redraw=True))
@@ -33,6 +34,7 @@ def test_the_committed_drawing_is_that_of_the_committed_data(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("sketched")
 def test_another_drift_leaves_the_committed_drawing(tmp_path, monkeypatch):
     figures = FIGURES.resolve()
     monkeypatch.chdir(tmp_path)
@@ -41,7 +43,7 @@ def test_another_drift_leaves_the_committed_drawing(tmp_path, monkeypatch):
     with pytest.warns(Notice, match="files go to out/concepts; figures is left to the drift of figures/smollm2/drift"):
         main(ConceptsConfig(drift=figures / "emoji" / "drift", redraw=True))
     assert [path.name for path in FIGURES.iterdir()] == ["concepts.nc"]
-    assert {path.name for path in Path("out/concepts").iterdir()} >= {"concepts.svg", "concepts.png"}
+    assert (Path("out/concepts") / "concepts.svg").is_file()
 
 
 def test_the_committed_drawing_is_of_the_default_drift_alone(tmp_path):

@@ -17,30 +17,37 @@ FAST = ("captions of one token",)
 WRITTEN = ("one image", "captions of no token", "one arm", "one layer", "entropy only")  # to the last file
 
 
-def strange():
-    """Recordings that hold almost nothing."""
-    nan_layer = recording(4, 12)
-    nan_layer["row_entropy"][:, :, :, 3] = np.nan
-    holes = recording(6, 20)
-    holes["row_entropy"][0, 2, 5] = np.nan
-    lone = recording(4, 12).isel(arm=[0])
-    return {
-        "one image": recording(1, 12),
-        "captions of one token": recording(4, 2),
-        "captions of no token": recording(3, 1),
-        "one arm": lone,
-        "a layer without values": nan_layer,
-        "holes": holes,
-        "one layer": recording(4, 12, layers=1),
-        "no image in the prompt": recording(4, 12).assign(mass=recording(4, 12)["mass"] * np.nan),
-        "entropy only": recording(4, 12)[["row_entropy", "n_keys", "n_steps", "caption"]],
-    }
+def without(name, **where):
+    """A recording in which this variable has no values there."""
+    made = recording(4, 12)
+    made[name][where] = np.nan
+    return made
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in FAST else pytest.mark.slow) for kind in strange()])
+def holes():
+    made = recording(6, 20)
+    made["row_entropy"][0, 2, 5] = np.nan
+    return made
+
+
+STRANGE = {
+    "one image": lambda: recording(1, 12),
+    "captions of one token": lambda: recording(4, 2),
+    "captions of no token": lambda: recording(3, 1),
+    "one arm": lambda: recording(4, 12).isel(arm=[0]),
+    "a layer without values": lambda: without("row_entropy", layer=3),
+    "holes": holes,
+    "one layer": lambda: recording(4, 12, layers=1),
+    "no image in the prompt": lambda: without("mass"),
+    "entropy only": lambda: recording(4, 12)[["row_entropy", "n_keys", "n_steps", "caption"]],
+}
+"""Recordings that hold almost nothing."""
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in FAST else pytest.mark.slow) for kind in STRANGE])
 @pytest.mark.usefixtures("few_resamples", "sketched")
 def test_strange_recordings_give_rows_with_reasons_and_figures(kind, tmp_path):
-    reduced = reduce({"replay": strange()[kind]})
+    reduced = reduce({"replay": STRANGE[kind]()})
     if kind in WRITTEN:
         text = to_files(reduced, tmp_path)
     else:
@@ -66,4 +73,4 @@ def to_files(reduced, folder):
 
 @pytest.mark.slow
 def test_holes_are_counted():
-    assert exclusions(reduce({"replay": strange()["holes"]}))["replay"]["missing_values"]["entropy"] == 6
+    assert exclusions(reduce({"replay": holes()}))["replay"]["missing_values"]["entropy"] == 6

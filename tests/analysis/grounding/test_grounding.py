@@ -17,7 +17,6 @@ from analysis.question.question import by_name
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
-from tests.analysis.sketches import sketches
 
 CAPTIONS = ("A dog and a cat. A pizza.", "A dog. A dog. A dog.", "A kite.", "A kite and a cup. A kite and a cup.")
 TRUTH = [frozenset({"dog", "cat"}), frozenset({"dog"}), frozenset({"cup"}), frozenset({"kite", "cup"})]
@@ -203,7 +202,7 @@ def test_a_point_that_is_not_there_is_refused_before_any_other_runs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples", "read_once")
+@pytest.mark.usefixtures("few_resamples", "read_once", "sketched")
 def test_a_run_is_resumed_and_redrawn(tmp_path):
     out, page, store = tmp_path / "out", tmp_path / "page.md", tmp_path / "store"
     few = {"images": 2, "batch_size": 2, "max_new_tokens": 6, "points": ("early",), "doses": (0.0, 0.9), "workers": 1, "fluent": 1}
@@ -214,8 +213,7 @@ def test_a_run_is_resumed_and_redrawn(tmp_path):
     cells = {path: path.stat().st_mtime_ns for path in store.rglob("*.json")}
     assert len(cells) >= 2
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    with sketches():
-        main(GroundingConfig(redraw=True, out=out, page=page, store=store))
+    main(GroundingConfig(redraw=True, out=out, page=page, store=store))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert "## Grounding" in page.read_text()
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*.json")} == cells

@@ -19,7 +19,6 @@ from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
 from probes.command.provenance import digest
 from probes.subjects.bundled import own_scenes
-from tests.analysis.sketches import sketches
 from tests.analysis.synthetic import recording
 
 ARMS = ["baseline", "kvsmooth", "constant", "random_direction"]
@@ -117,7 +116,7 @@ def test_the_verdict_says_whose_the_signature_is():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "sketched")
 def test_the_command_records_every_arm_and_redraws(tmp_path):
     config = MechanismConfig(
         images=2, max_new_tokens=14, out=tmp_path / "out", page=tmp_path / "page.md", recordings=tmp_path / "recordings", batch_size=2
@@ -136,8 +135,7 @@ def test_the_command_records_every_arm_and_redraws(tmp_path):
     assert abs(rows["kvsmooth - baseline/mass"]["estimate"]) > 0.02
     assert attention_alone(rows)[0] in (tmp_path / "page.md").read_text(encoding="utf-8")
     before = (tmp_path / "out" / "mechanism.svg").read_bytes()
-    with sketches():
-        main(replace(config, redraw=True))
+    main(replace(config, redraw=True))
     assert (tmp_path / "out" / "mechanism.svg").read_bytes() == before
 
 

@@ -38,6 +38,7 @@ def parts():
     return reduced_planted(together), told(reduced_planted(first), ["pai", "kvsmooth"], "a" * 40), reduced_planted(second)
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_joined_equals_one_run_of_all_and_tells_whose_the_arms_are():
     whole, before, second = parts()
     made = joined(before, told(second, ["eos_bias"], "b" * 40))

@@ -30,6 +30,7 @@ from probes.command.cli import BadInput
 from probes.subjects.bundled import own_scenes
 from tests.analysis.methods.planted import planted, reduced_planted
 from tests.analysis.methods.test_costs import measured_in
+from tests.analysis.resamples import few
 
 STRENGTHS = (0.125, 0.25, 0.5, 1.0, 2.0)
 
@@ -78,7 +79,8 @@ def told_of_planted() -> str:
     reduced = reduced_planted(planted())
     told = {"chosen": {"pai": 1.0, "eos_bias": 0.0, "kvsmooth": 0.0}, "aside": {"vcd": "it is not served."}, "given": {"vti": "its own"}}
     reduced = reduced.assign_attrs({name: json.dumps(told.get(name, {})) for name in OWN if name != "objects"})
-    rows, more = results(reduced)
+    with few():
+        rows, more = results(reduced)
     config = {"level": 0.95, "strengths": [1.0], "validation": 40, "subject": "emoji"}
     return as_json(rows, {"n": 40, "model_id": "emoji", "config": config}, **more)
 
@@ -230,7 +232,7 @@ def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tm
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples", "read_once")
+@pytest.mark.usefixtures("few_resamples", "read_once", "sketched")
 def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
     few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 20, "fluent": 2}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
