@@ -7,13 +7,22 @@ from transformers import DynamicCache
 from kvsmooth import KVSmooth
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, RICH, single
+from tests.kvsmooth.cases import FAST, METHOD, MOVING, RICH, single
 from tests.kvsmooth.reference import smoothed
 from tests.rounding import assert_close
 
+OTHERS = [name for name in zoo.FAMILIES if name not in FAST]
 
-@pytest.mark.parametrize("attn", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", [*FAMILIES, *zoo.ALSO])
+
+@pytest.mark.parametrize(
+    ("name", "attn"),
+    [
+        *((name, "sdpa") for name in (*FAST, *zoo.ALSO)),
+        *(pytest.param(name, "eager", marks=pytest.mark.slow) for name in (*FAST, *zoo.ALSO)),
+        # with each, padded, every family equals a slow reference that looks at its rows one by one
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in zoo.turns(OTHERS, ("sdpa", "eager"))),
+    ],
+)
 def test_left_padded_batch_equals_singles(name, attn):
     logits, run, _ = smoothed(name, METHOD, 2, attn=attn)
     for row in range(2):
