@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.analysis.bare import bare
 from tests.analysis.resamples import few
 from tests.analysis.sketches import sketches, unwritten
 
@@ -43,6 +44,13 @@ def sketched():
     """Figures are laid out, and written as SVG alone: for tests of a command that look at no PNG."""
     with sketches():
         yield
+
+
+@pytest.fixture(scope="session")
+def apart(tmp_path_factory):
+    """Runs a program in a process that has loaded no library of a model."""
+    with bare(tmp_path_factory.mktemp("bare") / "said") as run:
+        yield run
 
 
 @pytest.fixture

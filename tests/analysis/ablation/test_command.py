@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -40,19 +38,17 @@ def contents(folder):
 
 
 def redraw(config):
-    """In a process of its own, which loads no model."""
+    """A program that redraws, and loads no model."""
     options = f"redraw=True, out=Path({str(config.out)!r}), page=Path({str(config.page)!r})"
-    program = (
+    return (
         f"{SKETCH}import sys; from pathlib import Path; from analysis.ablation.config import AblationConfig; "
         "from analysis.ablation.command import perform; "
         f"perform(AblationConfig({options})); assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
-def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys, monkeypatch):
+def test_the_command_runs_resumes_reruns_and_redraws(config, counted, apart, capsys, monkeypatch):
     with sketches():
         command.perform(config)
     # both policies need the first pass of their own place, which the lists do not name
@@ -64,7 +60,7 @@ def test_the_command_runs_resumes_reruns_and_redraws(config, counted, capsys, mo
     drawn = contents(config.out)
     assert {"ablation.nc", "ablation.json", "cross.svg"} <= set(drawn)
 
-    redraw(config)
+    apart(redraw(config))
     assert contents(config.out) == drawn
 
     monkeypatch.setattr("analysis.plots.style.save", lambda *given: None)  # drawn already

@@ -2,9 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +14,6 @@ from probes.command.cli import BadInput
 from tests.analysis.objects.synthetic import annotations, recordings
 from tests.analysis.sketches import SKETCH
 
-ROOT = Path(__file__).parents[3]
-
 
 def test_a_redraw_without_files_says_what_to_run(tmp_path):
     with pytest.raises(BadInput, match=r"no such file to redraw from; run python -m analysis\.coupling"):
@@ -27,7 +22,7 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("sketched")
-def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
+def test_a_whole_run_and_its_redraw(apart, tmp_path, monkeypatch, capsys):
     """From recordings to figures and paragraph; the redraw makes the same bytes without torch, and every number told is a result's."""
     made = recordings(images=8, steps=40, layers=4, coupling=0.5)
     monkeypatch.setattr(command, "recordings_of", lambda config, regimes, variables, items: {regime: made[regime] for regime in regimes})
@@ -49,5 +44,5 @@ def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
     code = f"{SKETCH}import sys; from pathlib import Path; from analysis.coupling.__main__ import CouplingConfig, main; "
     code += f"main(CouplingConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+    apart(code)
     assert {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()} == before

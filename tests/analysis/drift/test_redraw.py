@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from probes.command.strict_json import as_json
 from tests.analysis.resamples import few
 from tests.analysis.sketches import sketches
 from tests.analysis.synthetic import recording
-from tests.processes import PATIENCE
 
 PAGE = "# Findings\n\n<!-- drift -->\n<!-- /drift -->\n"
 
@@ -59,15 +56,14 @@ class TestRedraw:
         assert lines[0].startswith("Primary outcomes")
         assert len({len(line) for line in lines[1:5]}) == 1
 
-    def test_loads_no_model_code(self, folder):
+    def test_loads_no_model_code(self, folder, apart):
         code = (
             "import sys; from analysis.drift import __main__ as drift; from analysis.plots import style; from pathlib import Path\n"
             "style.save = lambda *given: None\n"  # made, and not written again
             f"drift.main(drift.DriftConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
             "assert not {'torch', 'transformers', 'nnsight', 'scipy.stats'} & set(sys.modules), 'more was loaded than drawing needs'"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
-        assert done.returncode == 0, done.stderr
+        apart(code)
 
     def test_is_made_again_from_data_that_the_results_do_not_belong_to(self, folder):
         results = (folder / "drift.json").read_bytes()

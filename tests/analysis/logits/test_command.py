@@ -3,9 +3,6 @@
 import json
 import math
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +14,6 @@ from analysis.telling.wording import number, signed
 from probes.command.cli import BadInput
 from tests.analysis.objects.synthetic import annotations, recordings
 from tests.analysis.sketches import SKETCH
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_numbers_are_told_with_interval_n_and_p():
@@ -35,7 +30,7 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("sketched")
-def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
+def test_a_whole_run_and_its_redraw(apart, tmp_path, monkeypatch, capsys):
     """From recordings to figures and paragraph; the redraw makes the same bytes without torch, and every number told is a result's."""
     made = recordings(images=8, steps=40, drop=3.0)
     monkeypatch.setattr(command, "recordings_of", lambda config, regimes, variables, items: {regime: made[regime] for regime in regimes})
@@ -57,5 +52,5 @@ def test_a_whole_run_and_its_redraw(tmp_path, monkeypatch, capsys):
     before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
     code = f"{SKETCH}import sys; from pathlib import Path; from analysis.logits.__main__ import LogitsConfig, main; "
     code += f"main(LogitsConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+    apart(code)
     assert {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()} == before

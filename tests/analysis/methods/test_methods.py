@@ -234,7 +234,7 @@ def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tm
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_resamples", "read_once", "sketched")
 def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
-    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 20, "fluent": 2}
+    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 14, "fluent": 2}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     assert (tmp_path / "out" / "methods.svg").is_file()

@@ -1,8 +1,6 @@
 """The command: a redraw needs no model code and changes no byte; the paragraph holds the numbers of the results."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,7 +11,6 @@ from probes.command.cli import BadInput
 from tests.analysis.onset.planted import planted
 from tests.analysis.resamples import few
 from tests.analysis.sketches import SKETCH, sketches
-from tests.processes import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +25,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_redraw_loads_no_model_and_changes_no_byte(folder):
+def test_a_redraw_loads_no_model_and_changes_no_byte(folder, apart):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     code = (
         f"{SKETCH}import sys; from pathlib import Path; from analysis.onset.__main__ import OnsetConfig, main\n"
         f"main(OnsetConfig(out=Path({str(folder)!r}), page=Path({str(folder / 'page.md')!r}), redraw=True))\n"
         "assert not {'torch', 'transformers', 'nnsight', 'statsmodels'} & set(sys.modules), 'more was loaded than drawing needs'"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
+    apart(code)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

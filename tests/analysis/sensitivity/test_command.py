@@ -5,8 +5,6 @@ import io
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from unittest import mock
 
@@ -82,7 +80,7 @@ def finished(subject, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_command_shares_cells_with_the_ablation_and_redraws(finished):
+def test_the_command_shares_cells_with_the_ablation_and_redraws(finished, apart):
     config, before, ran, said = finished
     assert not set(before) & set(ran)
     assert {"lambda_ref 0.2", "window 60", "layers 0-2", "all but 0-2"} <= set(ran)
@@ -96,9 +94,7 @@ def test_the_command_shares_cells_with_the_ablation_and_redraws(finished):
         command.measure(config)
     assert again == []
 
-    words = [sys.executable, "-c", SKETCH + REDRAW.format(out=str(config.out), page=str(config.page))]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    apart(SKETCH + REDRAW.format(out=str(config.out), page=str(config.page)))
     assert contents(config.out) == drawn
     assert config.page.read_text() == page
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -213,7 +211,7 @@ def test_the_committed_data_redraw(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("sketched")
-def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
+def test_a_whole_run_and_its_redraw(apart, tmp_path, capsys, monkeypatch):
     """Three images from their own captions to figures; the redraw makes the same bytes, and loads no model."""
     monkeypatch.setattr(reduce, "RESAMPLES", 49)
     monkeypatch.setattr(results, "RESAMPLES", 49)
@@ -245,7 +243,7 @@ def test_a_whole_run_and_its_redraw(tmp_path, capsys, monkeypatch):
     code += (
         f"main(SinksConfig(out=Path({str(tmp_path / 'out')!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3], capture_output=True)
+    apart(code)
     for path in files:
         assert path.read_bytes() == before[path.name], path.name
 
