@@ -1,5 +1,6 @@
 """`python -m probes.record`: bad input is one line and status 2; killed or interrupted runs go on where they were."""
 
+import contextlib
 import inspect
 import json
 import os
@@ -210,12 +211,15 @@ for line in sys.stdin:
 
 
 class Other:
-    """The process, and what it says."""
+    """The process, and what it says; begun anew where it was killed."""
 
-    def __init__(self, process, log):
-        self.process, self.log = process, log
+    def __init__(self, stack, stderr):
+        self.stack, self.stderr, self.log, self.process = stack, stderr, Path(stderr.name), None
 
     def begin(self, out, words, braked=False):
+        if self.process is None or self.process.poll() is not None:
+            options = {"cwd": ROOT, "stdin": subprocess.PIPE, "stderr": self.stderr}
+            self.process = self.stack.enter_context(started([sys.executable, "-c", OTHER], **options))
         self.process.stdin.write(json.dumps([str(out), braked, *words]) + "\n")
         self.process.stdin.flush()
 
@@ -230,8 +234,8 @@ class Other:
 def other(tmp_path_factory):
     """Loads torch once for the tests that need a second process."""
     log = tmp_path_factory.mktemp("other") / "stderr"
-    with log.open("w") as stderr, started([sys.executable, "-c", OTHER], cwd=ROOT, stdin=subprocess.PIPE, stderr=stderr) as process:
-        yield Other(process, log)
+    with log.open("w") as stderr, contextlib.ExitStack() as stack:
+        yield Other(stack, stderr)
 
 
 @pytest.mark.slow

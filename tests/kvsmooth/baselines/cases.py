@@ -119,11 +119,11 @@ def pairs(quick=("llava",), methods=METHODS):
     ]
 
 
-def some_pairs(every=4, also=("llava",)):
-    """Each method with llava and `also`, other families with every fourth method that serves them: for what is its own on any family."""
+def some_pairs(every=4):
+    """Each method with llava, other families with every fourth method that serves them: for what is its own on any family."""
     families = list(zoo.FAMILIES)
     chosen = {(name, family) for family in families for name in served(family)[families.index(family) % every :: every]}
-    return [one for one in pairs() if one.values[1] in ("llava", *also) or one.values in chosen]
+    return [one for one in pairs() if one.values[1] == "llava" or one.values in chosen]
 
 
 def in_turn(given):

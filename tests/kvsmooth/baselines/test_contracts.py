@@ -22,12 +22,13 @@ from tests.kvsmooth.baselines.cases import (
     in_turn,
     neutral,
     one_row,
+    pairs,
     said,
     served,
     some_pairs,
     strong,
 )
-from tests.kvsmooth.cases import FAMILIES, FAST, beams_by_hand
+from tests.kvsmooth.cases import FAMILIES, beams_by_hand
 from tests.rooms import ROOT
 from tests.rounding import assert_close
 
@@ -88,10 +89,9 @@ def test_strong_options_say_something_else(method):
     assert (report["method"], report["texts"], report["steps"]) == (method, 1, 5)
 
 
-@pytest.mark.parametrize(("method", "family"), some_pairs(also=FAST))
+@pytest.mark.parametrize(("method", "family"), pairs())
 def test_a_padded_batch_is_its_rows_alone(method, family):
-    """The padded row, and of one family the other row too. Every method's own file holds it, in a padded batch of every family, to a slow
-    reference that looks at each row by itself."""
+    """The padded row, and of one family the other row too."""
     model, inputs = zoo.build(family, batch=2)
     logits, tokens, _ = said(model, inputs, strong(method, family), tokens=some_tokens(family))
     for row in (0, 1) if family == "llava" else (1,):
