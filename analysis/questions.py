@@ -22,11 +22,12 @@ class QuestionCommand:
     store : folder of its finished parts, inside the folder of recordings; "" where it has none
     page : of the docs, that it writes; "" for none
     most : images that it looks at, at most
-    all_lanes : whether it spreads over all workers by itself, as long as its store is empty
+    all_lanes : whether it spreads over all workers by itself, as long as its store is empty; not in a trial of all questions
     plan : whether it has the option of that name
     shared : what it shares with others, as in `analysis.regenerate.lanes.Job`
     trial : options that it is given where a run is not a subject's whole one, so that it takes minutes; values of lists with spaces between
     trial_part : of the images, which it looks at there
+    trial_minutes : of the processor that it takes there, with 60 images; the longest start first, so that no lane waits at the end
     """
 
     recordings: bool = False
@@ -38,30 +39,39 @@ class QuestionCommand:
     shared: str = ""
     trial: Mapping[str, str] = field(default_factory=dict)
     trial_part: float = 1.0
+    trial_minutes: float = 0.0
 
 
+CELLS = "cells"  # of the ablation, in one store
 RECORDED: dict[str, Any] = {"recordings": True, "shared": "recordings"}
 QUESTIONS = {
-    "drift": QuestionCommand(**RECORDED, page="findings.md", trial={"--fluent": "5"}),
-    "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md"),
-    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200, trial_part=1 / 4),
+    "drift": QuestionCommand(**RECORDED, page="findings.md", trial={"--fluent": "5"}, trial_minutes=1.8),
+    "sinks": QuestionCommand(recordings=True, store="sinks", page="findings.md", trial_minutes=1.4),
+    "mediation": QuestionCommand(store="mediation", page="findings.md", most=200, trial_part=1 / 4, trial_minutes=1.3),
     "logits": QuestionCommand(**RECORDED, page="findings.md"),
-    "coupling": QuestionCommand(**RECORDED, page="findings.md"),
-    "entropy": QuestionCommand(**RECORDED, page="findings.md"),
+    "coupling": QuestionCommand(**RECORDED, page="findings.md", trial_minutes=0.4),
+    "entropy": QuestionCommand(**RECORDED, page="findings.md", trial_minutes=0.4),
     "onset": QuestionCommand(**RECORDED, page="findings.md"),
-    "ablation": QuestionCommand(store="ablation", page="ablation.md", all_lanes=True, plan=True, shared="cells", trial={"--fluent": "0"}),
+    "ablation": QuestionCommand(
+        store="ablation", page="ablation.md", all_lanes=True, plan=True, shared=CELLS, trial={"--fluent": "0"}, trial_minutes=1.0
+    ),
     "dose": QuestionCommand(
-        store="ablation", page="findings.md", shared="cells", trial={"--fluent": "5", "--doses": "0.0 0.1 0.3 0.5 0.7 0.9"}
+        store="ablation",
+        page="findings.md",
+        shared=CELLS,
+        trial={"--fluent": "5", "--doses": "0.0 0.1 0.3 0.5 0.7 0.9"},
+        trial_minutes=1.2,
     ),
     "sensitivity": QuestionCommand(
         store="ablation",
         page="findings.md",
         all_lanes=True,
-        shared="cells",
+        shared=CELLS,
         trial={"--lambdas": "0.1 0.3 0.5 0.7 0.9", "--margins": "0.0 0.2", "--windows": "15 60"},
+        trial_minutes=1.6,
     ),
 }
-"""In the order in which they start, where lanes are free: the one that records first, those that fill all lanes last."""
+"""In the order in which they start in a whole run, where lanes are free: the one that records first, those that fill all lanes last."""
 
 
 @dataclass(frozen=True)

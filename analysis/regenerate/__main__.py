@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.cells.names import PLAN_NAMES
-from analysis.questions import ACROSS_SUBJECTS, QUESTIONS, WHOLE, QuestionCommand, Whole
+from analysis.questions import ACROSS_SUBJECTS, CELLS, QUESTIONS, WHOLE, QuestionCommand, Whole
 from analysis.regenerate.lanes import FinishedJob, Job, run_jobs
 from analysis.regenerate.screen import Screen
 from probes.command.cli import needs_posix, run_cli
@@ -135,8 +135,10 @@ def recorded(config: RegenerateConfig) -> bool:
 
 def jobs(config: RegenerateConfig) -> list[Job]:
     """The commands of the chosen questions."""
-    config = settled(config)
-    return [_job(name, QUESTIONS[name], config) for name in config.chosen]
+    config, stated = settled(config), WHOLE.get(config.subject)
+    whole = stated is not None and _is_whole(config, stated)
+    order = config.chosen if whole else sorted(config.chosen, key=lambda name: -QUESTIONS[name].trial_minutes)
+    return [_job(name, QUESTIONS[name], config, whole) for name in order]
 
 
 def record(config: RegenerateConfig, ended: Sequence[FinishedJob], wall: float, scratch: bool) -> str:
@@ -171,14 +173,12 @@ def summary(ended: Sequence[FinishedJob], wall: float) -> str:
     return "\n".join(lines)
 
 
-def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
+def _job(name: str, asked: QuestionCommand, config: RegenerateConfig, whole: bool) -> Job:
     words = [sys.executable, "-m", f"analysis.{name}", "--out", str(config.out / name)]
     if asked.page:
         words += ["--page", str(config.docs / asked.page)]
     if config.redraw:
         return Job(name, (*words, "--redraw"))
-    stated = WHOLE.get(config.subject)
-    whole = stated is not None and _is_whole(config, stated)
     most = config.images or 0
     images = most if whole else max(1, round(asked.trial_part * most))
     options = {"--subject": config.subject, "--images": str(min(images, asked.most))}
@@ -186,18 +186,20 @@ def _job(name: str, asked: QuestionCommand, config: RegenerateConfig) -> Job:
         options["--batch-size"] = str(config.batch_size)
     if asked.plan:
         options["--plan"] = str(config.plan)
-    options |= stated.own.get(name, {}) if stated is not None and whole else asked.trial
+    options |= WHOLE[config.subject].own.get(name, {}) if whole else asked.trial
     for option, values in options.items():
         words += [option, *values.split()]
     if asked.recordings:
         words += ["--recordings", str(config.recordings)]
     if asked.store:
         words += ["--store", str(config.recordings / asked.store)]
-    if asked.all_lanes:
-        words += ["--workers", str(config.workers)]
+    # in a trial of all questions others fill the lanes, and further processes would cost more than they bring
+    spread = whole or len(config.chosen) < len(QUESTIONS)
+    if asked.shared == CELLS:
+        words += ["--workers", str(config.workers if spread else 1)]
     # what lies there is most of its work: then it need not keep others waiting
     begun = asked.store and any((config.recordings / asked.store).glob("*.json"))
-    return Job(name, tuple(words), config.workers if asked.all_lanes and not begun else 1, asked.shared)
+    return Job(name, tuple(words), config.workers if spread and asked.all_lanes and not begun else 1, asked.shared)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from analysis.card.__main__ import CardConfig
 from analysis.cells.names import PLAN_NAMES
 from analysis.claims.__main__ import ClaimsConfig
 from analysis.concepts.__main__ import ConceptsConfig
-from analysis.efficiency.__main__ import EfficiencyConfig
 from analysis.efficiency.batch import BatchCostConfig
+from analysis.efficiency.config import EfficiencyConfig
 from analysis.efficiency.engine import EngineCostConfig
 from analysis.efficiency.scoring import ScoreCostConfig
 from analysis.new.__main__ import NewConfig

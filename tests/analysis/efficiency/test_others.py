@@ -4,8 +4,9 @@ from functools import cache
 
 import pytest
 
-from analysis.efficiency.__main__ import EfficiencyConfig, measure
+from analysis.efficiency.__main__ import measure
 from analysis.efficiency.arms import Case, StepClock, arm
+from analysis.efficiency.config import EfficiencyConfig
 from analysis.efficiency.others import BEAMS
 from analysis.efficiency.shapes import build
 from kvsmooth.baselines import METHODS

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from analysis.efficiency import prompt as prompt_cost
-from analysis.efficiency.__main__ import EfficiencyConfig, main
+from analysis.efficiency.__main__ import main
+from analysis.efficiency.config import EfficiencyConfig
 from analysis.efficiency.prompt import ARMS, PromptCost, bars, check_memory, layer, measure, peak_rise, table
 from probes.command.cli import BadInput, run_cli
 

@@ -2,19 +2,23 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from analysis.efficiency import batch, engine, scoring
-from analysis.efficiency.__main__ import EfficiencyConfig, main, measure, table
+from analysis.efficiency.__main__ import main
 from analysis.efficiency.arms import ARMS, Case, StepClock, read_before, timed
+from analysis.efficiency.config import EfficiencyConfig
 from analysis.efficiency.memory import peak_memory
 from analysis.efficiency.rounds import chosen, goals, ratios, summary
 from analysis.efficiency.shapes import build, smoothed_layers, twin
 from analysis.telling.pages import tell, with_paragraph
 from probes.command.cli import BadInput, run_cli
+from tests.rooms import ROOT
 
 SMALL = EfficiencyConfig(prompt_tokens=12, new_tokens=4, rounds=3, hidden=32, layers=6, heads=2, vocabulary=64, memory=False)
 
@@ -124,11 +128,20 @@ def test_the_command_writes_what_it_measured(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_peak_memory_is_told_by_a_process_of_its_own():
-    found = measure(EfficiencyConfig(**{**vars(SMALL), "memory": True, "rounds": 1, "arms": ("kvsmooth",)}))
-    assert found["peak_extra_bytes"]["plain"] == 0
-    assert "extra peak MB" in table(found)
-    assert peak_memory("plain", EfficiencyConfig(**{**vars(SMALL), "prompt_tokens": 580, "image": True})) > 0
+def test_peak_memory_is_told_by_processes_that_the_command_starts(tmp_path):
+    """As a command it is its process's `__main__`, which these processes do not know."""
+    given = {**vars(SMALL), "memory": True, "rounds": 1, "arms": ("kvsmooth",)}
+    words = [
+        word
+        for name in ("prompt_tokens", "new_tokens", "hidden", "layers", "heads", "vocabulary")
+        for word in (f"--{name.replace('_', '-')}", str(given[name]))
+    ]
+    words += ["--rounds", "1", "--arms", "kvsmooth", "--json", str(tmp_path / "cost.json")]
+    done = subprocess.run([sys.executable, "-m", "analysis.efficiency", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "extra peak MB" in done.stdout
+    assert json.loads((tmp_path / "cost.json").read_text())["peak_extra_bytes"]["plain"] == 0
+    assert peak_memory("plain", EfficiencyConfig(**{**given, "prompt_tokens": 580, "image": True})) > 0
 
 
 def test_methods_of_others_are_timed_on_a_prompt_with_an_image():

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def fake(tmp_path, monkeypatch):
     """A driver whose questions are tiny commands that skip what lies there."""
 
     def of(statuses):
-        def made(name, asked, config):
+        def made(name, asked, config, whole):
             there = tmp_path / name
             code = f"from pathlib import Path; there = Path({str(there)!r}); print('skipped' if there.exists() else 'made'); there.touch()"
             return job(name, f"{code}; import sys; sys.exit({statuses.get(name, 0)})", asked.all_lanes + 1, asked.shared)
@@ -247,6 +248,18 @@ def test_a_question_fills_all_lanes_until_its_store_holds_something(tmp_path):
     (tmp_path / "ablation").mkdir()
     (tmp_path / "ablation" / "cell.json").touch()
     assert {one.name: one.lanes for one in jobs(config)} == {"drift": 1, "ablation": 1, "sensitivity": 1}
+
+
+def test_in_a_trial_of_all_each_keeps_to_one_lane_and_the_longest_start_first():
+    found = jobs(RegenerateConfig(images=60, workers=3))
+    assert {one.lanes for one in found} == {1}
+    workers = {one.name: dict(pairwise(one.command)).get("--workers") for one in found}
+    assert {name for name, number in workers.items() if number == "1"} == {"ablation", "dose", "sensitivity"}
+    minutes = [QUESTIONS[one.name].trial_minutes for one in found]
+    assert minutes == sorted(minutes, reverse=True)
+    assert found[0].name == "drift", "others read what it records"
+    (alone,) = jobs(RegenerateConfig(images=60, workers=3, only=("ablation",)))
+    assert (alone.lanes, dict(pairwise(alone.command))["--workers"]) == (3, "3")
 
 
 def options_of(question):

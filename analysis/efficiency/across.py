@@ -1,0 +1,100 @@
+"""`python -m analysis.efficiency.across`: what KVSmooth and recording cost on each model that was measured, as one table of a page.
+
+It reads the results of `python -m analysis.efficiency` (`make efficiency` writes all of them) and measures nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from analysis.efficiency.rounds import GOALS
+from analysis.stats.rows import read_json
+from analysis.telling.pages import tell
+from probes.command.cli import BadInput, run_cli
+
+MODELS = {
+    "efficiency": "Llama of 97 million parameters, random weights",
+    "layers_7b": "four layers as wide as a 7B model's, decoding alone",
+    "smollm2": "smollm2, its first scene",
+}
+"""By file of results, the model in words."""
+ARMS = {
+    "plain_again": "plain once more",
+    "kvsmooth": "KVSmooth",
+    "kvsmooth_fast": "KVSmooth, `exact=False`",
+    "recording": "recording",
+    "recording_kvsmooth": "recording KVSmooth",
+}
+
+
+@dataclass(frozen=True)
+class AcrossConfig:
+    """One table of what KVSmooth and recording cost, from the results of each model."""
+
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--folder out/efficiency --page out/cost.md")
+    folder: Path = Path("figures/efficiency")
+    """folder of the results, one file a model: efficiency.json, layers_7b.json, smollm2.json"""
+    page: Path = Path("docs/method.md")
+    """the page that gets the table between its marks <!-- cost --> and <!-- /cost -->"""
+    debug: bool = False
+    """show the trace of an error"""
+
+
+def markdown(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table.
+
+    Parameters
+    ----------
+    found : by file of `MODELS`, its results
+    """
+    heads = [f"{MODELS[name]}, {one['n']} rounds" for name, one in found.items()]
+    lines = [
+        f"| | {' | '.join(heads)} | goal |",
+        f"|---|{'---|' * len(found)}---|",
+    ]
+    for arm, words in ARMS.items():
+        cells = [_cell(one["spread"]["whole"]["processor"].get(arm), GOALS.get(arm)) for one in found.values()]
+        goal = f"at most {GOALS[arm]:g}" if arm in GOALS else ""
+        lines.append(f"| {words} | {' | '.join(cells)} | {goal} |")
+    note = (
+        "Processor time over that of plain `generate` in the same round, one thread: median [95 % interval over rounds]. "
+        "A goal is met where the upper end of the interval meets it."
+    )
+    return "\n".join([*lines, "", note])
+
+
+def _cell(ratio: Mapping[str, float] | None, goal: float | None) -> str:
+    if ratio is None:
+        return ""
+    verdict = "" if goal is None else ", met" if ratio["high"] <= goal else ", not met"
+    return "{median:.3f} [{low:.3f}, {high:.3f}]".format(**ratio) + verdict
+
+
+def results(folder: Path) -> dict[str, dict[str, Any]]:
+    """By file of `MODELS`, its results.
+
+    Raises
+    ------
+    BadInput : one is not there, or is no such file
+    """
+    found = {}
+    for name in MODELS:
+        path = folder / f"{name}.json"
+        try:
+            found[name] = read_json(path)
+            found[name]["spread"]["whole"]["processor"]["plain"]["high"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(
+                f"{path}: no results of python -m analysis.efficiency ({type(error).__name__}); make efficiency writes them."
+            ) from error
+    return found
+
+
+def main(config: AcrossConfig) -> None:
+    """Read, tell."""
+    tell("cost", markdown(results(config.folder)), config.page)
+
+
+if __name__ == "__main__":
+    run_cli(AcrossConfig, main)

@@ -1,0 +1,44 @@
+"""One table of what each model costs: planted results, what is no results, and that the page tells the committed ones."""
+
+import json
+import re
+
+import pytest
+
+from analysis.efficiency import across
+from analysis.efficiency.rounds import summary
+from probes.command.cli import BadInput
+from tests.rooms import ROOT
+
+
+def planted(kvsmooth):
+    """Results of three rounds in which KVSmooth costs the same each time."""
+    seconds = {"plain": 2.0, "kvsmooth": 2.0 * kvsmooth}
+    part = {name: {"processor": one, "wall": one} for name, one in seconds.items()}
+    return summary([{name: dict.fromkeys(("whole", "decode"), part[name]) for name in seconds}] * 3)
+
+
+def test_a_goal_is_met_or_not_and_what_was_not_measured_is_empty():
+    told = across.markdown({"efficiency": planted(1.02), "smollm2": planted(1.04)})
+    (row,) = re.findall(r"\| KVSmooth \|.*", told)
+    assert row == "| KVSmooth | 1.020 [1.020, 1.020], met | 1.040 [1.040, 1.040], not met | at most 1.03 |"
+    assert "| recording |  |  | at most 1.12 |" in told
+    assert "random weights, 3 rounds" in told.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "[]", "{}", '{"spread": {"whole": {"plain": 1.0}}}'], ids=["none", "torn", "list", "empty", "old"]
+)
+def test_what_is_no_results_is_refused_by_name(tmp_path, text):
+    for name in across.MODELS:
+        (tmp_path / f"{name}.json").write_text(json.dumps(planted(1.0)))
+    assert set(across.results(tmp_path)) == set(across.MODELS)
+    path = tmp_path / "smollm2.json"
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(BadInput, match=r"smollm2\.json: no results of python -m analysis\.efficiency"):
+        across.results(tmp_path)
+
+
+def test_the_page_tells_the_committed_results():
+    (told,) = re.findall(r"<!-- cost -->\n(.*?)<!-- /cost -->", (ROOT / "docs/method.md").read_text(), re.DOTALL)
+    assert told == f"{across.markdown(across.results(ROOT / 'figures/efficiency'))}\n", "run python -m analysis.efficiency.across"
