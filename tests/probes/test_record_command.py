@@ -218,8 +218,8 @@ class Other:
 
     def begin(self, out, words, braked=False):
         if self.process is None or self.process.poll() is not None:
-            options = {"cwd": ROOT, "stdin": subprocess.PIPE, "stderr": self.stderr}
-            self.process = self.stack.enter_context(started([sys.executable, "-c", OTHER], **options))
+            begun = started([sys.executable, "-c", OTHER], cwd=ROOT, stdin=subprocess.PIPE, stderr=self.stderr)
+            self.process = self.stack.enter_context(begun)
         self.process.stdin.write(json.dumps([str(out), braked, *words]) + "\n")
         self.process.stdin.flush()
 
@@ -233,8 +233,7 @@ class Other:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
     """Loads torch once for the tests that need a second process."""
-    log = tmp_path_factory.mktemp("other") / "stderr"
-    with log.open("w") as stderr, contextlib.ExitStack() as stack:
+    with (tmp_path_factory.mktemp("other") / "stderr").open("w") as stderr, contextlib.ExitStack() as stack:
         yield Other(stack, stderr)
 
 
