@@ -83,7 +83,7 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
         path = folder / f"{name}.json"
         try:
             found[name] = read_json(path)
-            found[name]["spread"]["whole"]["processor"]["plain"]["high"]
+            found[name]["n"], found[name]["spread"]["whole"]["processor"]["plain"]["high"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
                 f"{path}: no results of python -m analysis.efficiency ({type(error).__name__}); make efficiency writes them."
