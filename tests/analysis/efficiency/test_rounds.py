@@ -2,7 +2,7 @@
 
 import json
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from analysis.efficiency.rounds import chosen, goals, ratios, summary
 from analysis.efficiency.shapes import build, smoothed_layers, twin
 from analysis.telling.pages import tell, with_paragraph
 from probes.command.cli import BadInput, run_cli
-from tests.rooms import ROOT
 
 SMALL = EfficiencyConfig(prompt_tokens=12, new_tokens=4, rounds=3, hidden=32, layers=6, heads=2, vocabulary=64, memory=False)
 
@@ -128,8 +127,8 @@ def test_the_command_writes_what_it_measured(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_peak_memory_is_told_by_processes_that_the_command_starts(tmp_path):
-    """As a command it is its process's `__main__`, which these processes do not know."""
+def test_peak_memory_is_told_by_processes_that_the_command_starts(tmp_path, monkeypatch, capsys):
+    """As a command it is its process's `__main__`, as it is here, which these processes do not know."""
     given = {**vars(SMALL), "memory": True, "rounds": 1, "arms": ("kvsmooth",)}
     words = [
         word
@@ -137,9 +136,13 @@ def test_peak_memory_is_told_by_processes_that_the_command_starts(tmp_path):
         for word in (f"--{name.replace('_', '-')}", str(given[name]))
     ]
     words += ["--rounds", "1", "--arms", "kvsmooth", "--json", str(tmp_path / "cost.json")]
-    done = subprocess.run([sys.executable, "-m", "analysis.efficiency", *words], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "extra peak MB" in done.stdout
+    monkeypatch.setattr(sys, "argv", ["analysis.efficiency", *words])
+    monkeypatch.delitem(sys.modules, "analysis.efficiency.__main__")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("analysis.efficiency", run_name="__main__", alter_sys=True)
+    said = capsys.readouterr()
+    assert ended.value.code == 0, said.err
+    assert "extra peak MB" in said.out
     assert json.loads((tmp_path / "cost.json").read_text())["peak_extra_bytes"]["plain"] == 0
     assert peak_memory("plain", EfficiencyConfig(**{**given, "prompt_tokens": 580, "image": True})) > 0
 
