@@ -33,8 +33,10 @@ def newest_row_scores(
     kv, keys = key.shape[1], key.shape[2]
     scaling = channels**-0.5 if scaling is None else scaling
     newest = query[:, :, -1].float() * scaling
-    # heads of one group share their keys: a (group x channel) matrix against each key head, instead of repeating the keys
-    scores = torch.matmul(newest.view(rows, kv, heads // kv, channels), key.float().transpose(-1, -2)).view(rows, heads, keys)
+    # heads of one group share their keys: a (group x channel) matrix against each key head, instead of repeating the keys; one product of
+    # matrices in a row, as matmul would make of it, with less around it
+    grouped = newest.view(rows * kv, heads // kv, channels)
+    scores = torch.bmm(grouped, key.float().flatten(0, 1).transpose(-1, -2)).view(rows, heads, keys)
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
     if position_bias is not None:

@@ -147,5 +147,5 @@ class SmoothingAttention:
 def _explicit_output(probabilities: Tensor, value: Tensor) -> Tensor:
     """Attention output "row 1 head channel" of one query from its probabilities, grouped-query values included."""
     rows, heads, keys = probabilities.shape
-    grouped = probabilities.view(rows, value.shape[1], heads // value.shape[1], keys).to(value.dtype)
-    return torch.matmul(grouped, value).view(rows, 1, heads, value.shape[-1])
+    grouped = probabilities.view(rows * value.shape[1], heads // value.shape[1], keys).to(value.dtype)
+    return torch.bmm(grouped, value.flatten(0, 1)).view(rows, 1, heads, value.shape[-1])
