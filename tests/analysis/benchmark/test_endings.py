@@ -4,37 +4,19 @@ import json
 import os
 import shutil
 import signal
-import sys
 
 import pytest
 
 from analysis.benchmark.command import perform
 from analysis.benchmark.config import BenchmarkConfig
+from tests.analysis.benchmark.braked import braked
 from tests.analysis.resamples import few
 from tests.analysis.sketches import unwritten
-from tests.processes import PATIENCE, started, until
+from tests.forked import forked
+from tests.processes import until
 
-SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 20, "mode": "bundled", "fluent": 0}
+SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 12, "mode": "bundled", "fluent": 0}
 OPTIONS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-BRAKED = """
-import sys, time
-from pathlib import Path
-from analysis.answering.answering import Answerer
-from analysis.benchmark.command import perform
-from analysis.benchmark.config import BenchmarkConfig
-from probes.command.cli import run_cli
-there, go, calls, usual = Path(sys.argv[1]), Path(sys.argv[2]), [], Answerer.__call__
-def braked(self, queries):
-    calls.append(1)
-    if len(calls) == 2:
-        there.touch()
-        while not go.exists():
-            time.sleep(0.02)
-    return usual(self, queries)
-Answerer.__call__ = braked
-run_cli(BenchmarkConfig, perform, sys.argv[3:])
-"""
-"""The command, which stops as its second batch begins until a file is there."""
 
 
 def lines(out, method="baseline"):
@@ -61,14 +43,14 @@ def ended(tmp_path_factory):
     """Folders of a run that was killed as its second batch began, and of one that was interrupted there."""
     folder = tmp_path_factory.mktemp("ended")
     out, killed, there, go = (folder / name for name in ("interrupt", "kill", "there", "go"))
-    with started([sys.executable, "-c", BRAKED, there, go, *OPTIONS, "--out", out]) as process:
+    with forked(braked, there, go, [*OPTIONS, "--out", str(out)], said=folder / "said") as process:
         until(there.exists, process)
         assert lines(out) == 2, "what a batch gave is written before the next one begins"
         shutil.copytree(out, killed)  # what lies on the disk is all that kill -9 leaves
         os.killpg(process.pid, signal.SIGINT)
         go.touch()
-        _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130, told
+        status, told = process.ended()
+    assert status == 130, told
     assert told.strip().splitlines()[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
     assert lines(out) == 4, "the batch under way was finished"
     return folder
