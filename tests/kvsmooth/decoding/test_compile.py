@@ -1,16 +1,13 @@
 """A compiled decode step with a static cache is one graph, and gives the tokens of the uncompiled one."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from tests.processes import started
-
 # in a process of its own: the shape checks that wrap every function under pytest cannot be traced. It takes one case after another.
 PROGRAM = """
-import json, sys, traceback
+import json, sys, traceback, warnings
+warnings.resetwarnings()  # those of torch are torch's
 from functools import partial
 import torch, torch._dynamo, transformers
 from transformers import StaticCache
@@ -28,9 +25,10 @@ FIRST = FirstPass(torch.rand(STEPS, LAYERS, 2), torch.tensor([STEPS, 6]))
 FED = torch.randint(0, 64, (STEPS, 2))
 OPTIONS = {
     "default": {},
-    "raw_before_text": {"previous": "raw", "rope": "before", "score": RowEntropy("text", normalise=True)},
+    "raw_before_text_per_head_output": {
+        "previous": "raw", "rope": "before", "score": RowEntropy("text", normalise=True), "heads": "per_head", "output": True
+    },
     "recompute_bottom": {"timing": "recompute", "policy": Inverse(Top(0.25, 0.6)), "mix": "norm_preserving", "score": KeyOutlier()},
-    "per_head_output": {"heads": "per_head", "output": True},
     "replayed": {"policy": Permuted(FIRST), "mix": "running_mean", "score": VisualSink()},
     "classes_fast": {"policy": TokenClass(FIRST, FED, torch.arange(64) % 3), "mix": "shrink_only", "score": SinkGap(), "exact": False},
 }
@@ -56,7 +54,7 @@ def shallow(name, layers):
 
 def graphs(what, name, options):
     torch._dynamo.reset()
-    layers = 1 if what == "prompt" else LAYERS  # a stream is the same for all layers
+    layers = LAYERS if what == "model" else 1  # a stream is the same for all layers
     model, inputs = shallow(name, layers)
     method = KVSmooth(lambda_ref=0.5, margin=0.5, window=4, layers=range(layers), **OPTIONS[options])
     with torch.no_grad(), method(model) as run:
@@ -70,8 +68,8 @@ def graphs(what, name, options):
     else:
         forward, decoder.forward = model, compiled(decoder.forward)
     with torch.no_grad(), method(model) as other:
-        for _ in range(2):
-            if what == "prompt":  # a compiled prompt from which nothing was decoded is no part of the next one
+        for text in range(2):
+            if what == "prompt" and text:  # a compiled prompt from which nothing is decoded is no part of the next one
                 cache = StaticCache(config=model.config.get_text_config(), max_cache_len=ROOM)
                 forward(**inputs, past_key_values=cache, use_cache=True)
             assert torch.equal(loop(model, forward if what == "prompt" else model, forward, inputs), tokens), "tokens differ"
@@ -82,7 +80,7 @@ def graphs(what, name, options):
     assert not counters["graph_break"], counters["graph_break"]
     return counters["stats"]["unique_graphs"]
 
-for line in sys.stdin:
+while line := sys.stdin.readline().strip():
     try:
         told = graphs(*json.loads(line))
     except Exception:
@@ -92,17 +90,12 @@ for line in sys.stdin:
 
 
 @pytest.fixture(scope="module")
-def graphs(tmp_path_factory):
+def graphs(apart):
     """How many graphs a case compiles to; asserts there that it gives the tokens, rates and changes of the uncompiled model."""
-    log = tmp_path_factory.mktemp("compiled") / "stderr"
-    with log.open("w") as stderr, started([sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stderr=stderr) as process:
+    with apart.talk(PROGRAM) as ask:
 
         def asked(*case: str) -> int:
-            process.stdin.write(json.dumps(case) + "\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-            assert line, log.read_text()[-2000:]
-            told = json.loads(line)
+            told = json.loads(ask(json.dumps(case)))
             assert isinstance(told, int), told[-2000:]
             return told
 
@@ -115,7 +108,7 @@ def test_a_compiled_model_is_one_graph(graphs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", ["raw_before_text", "recompute_bottom", "per_head_output", "replayed", "classes_fast"])
+@pytest.mark.parametrize("options", ["raw_before_text_per_head_output", "recompute_bottom", "replayed", "classes_fast"])
 def test_every_path_compiles_to_one_graph(graphs, options):
     assert graphs("model", "llama", options) == 1
 

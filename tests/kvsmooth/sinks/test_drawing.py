@@ -1,10 +1,7 @@
 """Every detector draws itself on the toy layer."""
 
 import math
-import os
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,6 @@ import torch
 import kvsmooth.sinks
 from kvsmooth.sinks import SINKS, KeyNorm, MeanReceived
 from kvsmooth.sinks.toy import SINKS_AT, TOKENS, drawing, planted, uniform
-from tests.processes import PATIENCE
 
 FOLDER = Path(kvsmooth.sinks.__file__).parent
 
@@ -83,11 +79,17 @@ def test_a_file_draws_itself_as_a_module_of_its_own(capsys):
     check(capsys.readouterr().out, "row_entropy")
 
 
+# `PYTHONIOENCODING=ascii python -W error key_norm.py`
+SCRIPT = """
+import runpy, sys
+sys.stdout.reconfigure(encoding="ascii")
+runpy.run_path({!r}, run_name="__main__")
+"""
+
+
 @pytest.mark.slow
-def test_a_file_draws_itself_as_a_script_in_any_encoding():
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    words = [sys.executable, "-W", "error", str(FOLDER / "key_norm.py")]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=PATIENCE)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.isascii()
-    check(done.stdout, "key_norm")
+def test_a_file_draws_itself_as_a_script_in_any_encoding(apart):
+    done = apart.run(SCRIPT.format(str(FOLDER / "key_norm.py")))
+    assert (done.status, done.err) == (0, b"")
+    assert done.out.isascii()
+    check(done.out.decode(), "key_norm")
