@@ -19,11 +19,6 @@ def tokenizer():
 
 
 @pytest.fixture(scope="module")
-def weights():
-    return base.base_weights()
-
-
-@pytest.fixture(scope="module")
 def file():
     """As the package gguf reads it; once, which takes it seconds."""
     return GGUFReader(base.gguf_file())

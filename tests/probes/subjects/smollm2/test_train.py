@@ -1,19 +1,32 @@
 """The training: a run that was stopped goes on as if it had not been."""
 
-import functools
-
 import pytest
 import torch
+from transformers.initialization import no_init_weights
 
 from probes.subjects.emoji.scenes import scenes
-from probes.subjects.smollm2 import loading, train, trainable
-from probes.subjects.smollm2.base import base_weights
+from probes.subjects.smollm2 import loading, model, train, trainable
+from probes.subjects.smollm2.base import text_config
 from probes.subjects.smollm2.delta import load_delta
 from probes.subjects.smollm2.loading import load_file
-from probes.subjects.smollm2.lora import adapters
+from probes.subjects.smollm2.lora import FIRST_LAYER, adapters
 from probes.subjects.smollm2.model import SIZE
 from probes.subjects.smollm2.tower import pixels
 from probes.subjects.smollm2.train import SmolLM2TrainConfig, SmolLM2Training
+
+LAYERS = FIRST_LAYER + 2
+
+
+@pytest.fixture
+def shallow(weights, monkeypatch):
+    """The packaged language model up to its second layer with adapters: training treats all that follow alike."""
+    few = {name: value for name, value in weights.items() if not name.startswith("layers.") or int(name.split(".")[1]) < LAYERS}
+    for module in (loading, train, trainable):
+        monkeypatch.setattr(module, "base_weights", lambda: few)  # whoever takes them copies
+    sizes = text_config()
+    sizes.num_hidden_layers = LAYERS
+    for module in (model, trainable):
+        monkeypatch.setattr(module, "text_config", lambda: sizes)
 
 
 def config(out, **options) -> SmolLM2TrainConfig:
@@ -22,11 +35,8 @@ def config(out, **options) -> SmolLM2TrainConfig:
 
 
 @pytest.mark.slow
-def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_path, shallow):
     torch.set_num_threads(1)
-    read_once = functools.cache(base_weights)  # six times otherwise, 500 MB each; whoever takes them copies
-    for module in (loading, train, trainable):
-        monkeypatch.setattr(module, "base_weights", read_once)
     whole = SmolLM2Training(config(tmp_path / "whole"), 0)
     assert callable(whole.trained.bfloat16), "hidden by an option of that name"
     lines = [whole.advance() for _ in range(3)]
@@ -35,7 +45,8 @@ def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_
     assert all(torch.equal(value, before[name]) for name, value in adapters(whole.trained.language.model).items()), "saving trains"
     lines.append(whole.advance())
     assert all(torch.isfinite(torch.tensor(line["caption"])) for line in lines)
-    second = SmolLM2Training(config(tmp_path / "whole"), 0)
+    with no_init_weights():  # every weight comes from the checkpoint or the language model
+        second = SmolLM2Training(config(tmp_path / "whole"), 0)
     assert (second.step, second.seen) == (3, 3)
     second.advance()
     found = adapters(second.trained.language.model)
@@ -47,7 +58,7 @@ def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_
 
     whole.keep("last")
     assert load_delta(tmp_path / "whole" / "last.safetensors")[1]["scenes"] == "4"
-    model, processor = load_file(tmp_path / "whole" / "last.safetensors")
+    shipped, processor = load_file(tmp_path / "whole" / "last.safetensors")
     (drawn,) = scenes(1, "validation", SIZE)
     chat = [
         {
@@ -58,7 +69,7 @@ def test_a_stopped_run_goes_on_exactly_and_what_it_ships_is_what_it_trained(tmp_
     inputs = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt")
     torch.testing.assert_close(inputs["pixel_values"], pixels([drawn]))
     with torch.no_grad():
-        found = model(**inputs).logits[0, -1]
+        found = shipped(**inputs).logits[0, -1]
         seen = whole.trained.sight(pixels([drawn]))
         expected = whole.trained.language(inputs_embeds=whole.trained.embedded(seen)).logits[0, -1]
     # the shipped numbers are in half precision
