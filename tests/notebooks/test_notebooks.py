@@ -36,25 +36,26 @@ ENVIRONMENT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # a kernel's own; the tests draw without a screen
 }
 SMALLER = {
-    "01_first_look": {'"smoothing"))': '"smoothing"), max_new_tokens=70)'},
-    "02_smooth_your_own_model": {"max_new_tokens=160": "max_new_tokens=30"},
+    "01_first_look": {'"smoothing"))': '"smoothing"), max_new_tokens=37)'},
+    "02_smooth_your_own_model": {"max_new_tokens=160": "max_new_tokens=12"},
     "03_write_a_sink_detector": {
-        "items(6)": "items(3)",
-        "max_new_tokens=60, min_new_tokens=60": "max_new_tokens=30, min_new_tokens=30",
+        "items(6)": "items(2)",
+        "max_new_tokens=60, min_new_tokens=60": "max_new_tokens=20, min_new_tokens=20",
     },
     "04_write_a_recorder": {
         "items(4)": "items(2)",
-        "max_new_tokens=160": "max_new_tokens=40",
-        '"peak"))': '"peak"), max_new_tokens=40)',
+        "max_new_tokens=160": "max_new_tokens=20",
+        '"peak"))': '"peak"), max_new_tokens=20)',
     },
     "05_from_recording_to_test": {
-        "IMAGES, MIN_STEPS = 24, 40": "IMAGES, MIN_STEPS = 8, 25",
-        '"batch_size": IMAGES}': '"batch_size": IMAGES, "max_new_tokens": 40}',
+        "IMAGES, MIN_STEPS = 24, 40": "IMAGES, MIN_STEPS = 4, 25",
+        '"batch_size": IMAGES}': '"batch_size": IMAGES, "max_new_tokens": 34}',
+        "replications=300": "replications=20",
     },
 }
 """Numbers of a notebook that its run is spared, as fewer show as well that it runs."""
-EMPTY = "%reset -f\nimport matplotlib\nmatplotlib.rc_file_defaults()\n%config InlineBackend.rc = {}"
-"""What a notebook finds: no names, and the style of a fresh kernel."""
+EMPTY = "import gc\ngc.freeze()\n%reset -f\nimport matplotlib\nmatplotlib.rc_file_defaults()\n%config InlineBackend.rc = {}"
+"""What a notebook finds: no names, and the style of a fresh kernel. What is loaded by then stays: the collector need not look at it."""
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
