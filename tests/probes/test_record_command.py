@@ -1,6 +1,5 @@
 """`python -m probes.record`: bad input is one line and status 2; killed or interrupted runs go on where they were."""
 
-import contextlib
 import inspect
 import json
 import os
@@ -21,8 +20,8 @@ from probes.recorders import RECORDERS, SHARED_RECORDERS
 from probes.recordings.recording import read_folder
 from probes.regimes import record_inputs
 from probes.session import record
-from tests.probes.recording_process import Other
-from tests.processes import PATIENCE, until
+from tests.probes.recording_process import BRAKED, Other
+from tests.processes import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -185,25 +184,19 @@ def test_a_place_that_cannot_be_a_folder_is_one_line(subject_folder, image_folde
     assert "a file stands where a folder is needed" in said
 
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory):
-    """Loads torch once for the tests that need a second process."""
-    with (tmp_path_factory.mktemp("other") / "stderr").open("w") as stderr, contextlib.ExitStack() as stack:
-        yield Other(stack, stderr)
-
-
 @pytest.mark.slow
-def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path, capfd, other):
-    given = words("--images", "4", subject=subject_folder, images=image_folder, out=tmp_path)
+def test_two_runs_at_once_into_one_folder_end_whole(subject_folder, image_folder, tmp_path, capfd):
+    out = tmp_path / "out"
+    given = words("--images", "4", subject=subject_folder, images=image_folder, out=out)
     capfd.readouterr()
-    other.begin(tmp_path, given)
-    until(lambda: list(tmp_path.rglob("*.nc")), other.process)  # it has begun, and has the most before it
-    assert run(given) == 0
-    assert other.status() == 0, other.log.read_text()
+    with Other(tmp_path / "stderr", out, given) as other:
+        until(lambda: list(out.rglob("*.nc")), other)  # it has begun, and has the most before it
+        assert run(given) == 0
+        assert other.status() == 0, other.log.read_text()
     assert (other.log.read_text(), capfd.readouterr().err) == ("", ""), "progress is for terminals"
-    assert read_folder(tmp_path / "free").sizes["image"] == 4
-    assert len(list(tmp_path.rglob("*.nc"))) == 8
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert read_folder(out / "free").sizes["image"] == 4
+    assert len(list(out.rglob("*.nc"))) == 8
+    assert not list(out.rglob("*.tmp"))
 
 
 def content(out):
@@ -215,7 +208,7 @@ def content(out):
 
 
 @pytest.mark.slow
-def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path, capfd, monkeypatch, other):
+def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_folder, image_folder, tmp_path, capfd, monkeypatch):
     given = {"subject": subject_folder, "images": image_folder, "tokens": 6}
     argv = {name: words("--images", "3", out=tmp_path / name, **given) for name in ("whole", "killed")}
     capfd.readouterr()
@@ -224,12 +217,12 @@ def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_fold
 
     out = tmp_path / "killed"
     out.mkdir()
-    other.begin(out, argv["killed"], braked=True)
-    until((out / "braked").exists, other.process)
-    os.kill(other.process.pid, signal.SIGKILL)
-    assert other.process.wait(PATIENCE) == -signal.SIGKILL
+    with Other(tmp_path / "stderr", out, argv["killed"], braked=True) as other:
+        until((out / "braked").exists, other)
+        other.kill()
+        assert other.status() == -signal.SIGKILL
     kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.rglob("*.nc")}
-    assert len(kept) == 3
+    assert len(kept) == BRAKED
     assert len(list(out.rglob("*.tmp"))) == 1, "it was in the middle of the fourth"
 
     passes = []
