@@ -1,6 +1,7 @@
 """Methods, rows and comparisons that several tests of decoding share."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -18,6 +19,12 @@ MOVING = {"lambda_ref": 0.5, "margin": 0.5, "window": 4, "layers": (0, 1, 2)}
 METHOD = KVSmooth(**MOVING)
 RICH = KVSmooth(**MOVING, previous="raw", rope="before", heads="per_head", timing="recompute", score=RowEntropy("without_bos"))
 TEXT_KEYS = KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))
+
+
+@functools.cache
+def shared(name, attn="sdpa", batch=1):
+    """A model of the zoo and its inputs, one copy for all tests that leave them as they found them."""
+    return zoo.build(name, attn=attn, batch=batch)
 
 
 class Forced:
@@ -68,25 +75,30 @@ def one_row(inputs, row):
 
 def single(name, row, method, attn="sdpa"):
     """Generation of one row of a batch of two by itself."""
-    model, inputs = zoo.build(name, attn=attn, batch=2)
+    model, inputs = shared(name, attn, 2)
     alone = one_row(inputs, row)
     with method(model) as run:
         out = model.generate(**alone, max_new_tokens=8, return_dict_in_generate=True, output_logits=True)
     return torch.stack(out.logits), run
 
 
-def beams_by_hand(name, method, beams, tokens, end=None):
+def beams_by_hand(name, method, beams, tokens, end=None, first=None):
     """Beam search in plain Python, on every hypothesis decoded from its prompt: nothing is reordered, everything replayed.
+
+    `first`, if known, are the logits "row token" behind the prompts, before which no beams are.
 
     The hypotheses of a length are rows of one batch; that rows do not hang on one another is tested by itself. The `end` token is not said.
     """
-    model, inputs = zoo.build(name, batch=2)
+    model, inputs = shared(name, batch=2)
     whole = {key: torch.cat([value] * beams) for key, value in inputs.items()}
     kept = [[((), 0.0)] for _ in range(2)]
     for length in range(tokens):
         # row 0, row 1, row 0, row 1 ...; before the first token each row has one hypothesis, and the others are copies that are not read
         prefixes = [kept[row][min(place, len(kept[row]) - 1)][0] for place in range(beams) for row in range(2)]
-        told = next_log_probabilities(model, whole, torch.tensor(prefixes, dtype=torch.long).view(2 * beams, length), method, end)
+        if length == 0 and first is not None:
+            told = first.log_softmax(-1).repeat(beams, 1).tolist()
+        else:
+            told = next_log_probabilities(model, whole, torch.tensor(prefixes, dtype=torch.long).view(2 * beams, length), method, end)
         for row in range(2):
             grown = [
                 ((*prefix, token), score + gain)
@@ -107,7 +119,7 @@ def next_log_probabilities(model, inputs, prefixes, method, end):
 
 
 def assert_beams_equal_beams_by_hand(name, method, cache, beams):
-    model, inputs = zoo.build(name, batch=2)
+    model, inputs = shared(name, batch=2)
     with method(model) as run:
         out = model.generate(**inputs, max_new_tokens=6, num_beams=beams, length_penalty=0.0, cache_implementation=cache)
     assert torch.equal(out[:, -6:], beams_by_hand(name, method, beams, 6))

@@ -1,11 +1,13 @@
 """What the contracts run each method with: options that move a tiny model a lot, options that change nothing, who is not served."""
 
+from functools import cache
+
 import pytest
 import torch
 
 from kvsmooth.baselines import METHODS
 from tests import zoo
-from tests.kvsmooth.cases import FAST, Forced, one_row
+from tests.kvsmooth.cases import FAST, Forced, one_row, shared
 
 ALL = (0, 1, 2)
 STRONG = {
@@ -152,6 +154,13 @@ def said(model, inputs, method=None, tokens=6, **options):
     return torch.stack(out.logits), out.sequences[:, -len(out.logits) :], run
 
 
+@cache
+def in_batch(name, family, attn="sdpa"):
+    """What a strong method says to a padded batch of two, once for all tests that look at it."""
+    tokens = 6 if name == "adaiat" else few_tokens(family)  # some texts pass its threshold late
+    return said(*shared(family, attn, 2), strong(name, family), tokens=tokens)
+
+
 def forced(model, inputs, tokens, method=None):
     """Raw logits "step row token" of a model that is made to say these tokens "row step"."""
     options = {**GENERATION, "max_new_tokens": tokens.shape[1], "logits_processor": [Forced(tokens)]}
@@ -167,12 +176,14 @@ __all__ = [
     "METHODS",
     "few_tokens",
     "forced",
+    "in_batch",
     "in_turn",
     "neutral",
     "one_row",
     "pairs",
     "said",
     "served",
+    "shared",
     "some_pairs",
     "strong",
 ]

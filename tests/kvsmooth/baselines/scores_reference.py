@@ -95,4 +95,7 @@ def slowly(model, method, inputs, layers):
     AttentionInterface.register(NAME, Slow(method, inputs, layers).attend)
     AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     decoder.set_attn_implementation(NAME)
-    yield
+    try:
+        yield
+    finally:
+        decoder.set_attn_implementation("eager")

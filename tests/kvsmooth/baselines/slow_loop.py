@@ -38,5 +38,9 @@ class SlowLoop:
         """The model attends slowly."""
         AttentionInterface.register(NAME, self.attend)
         AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
-        zoo.decoder_of(model).set_attn_implementation(NAME)
-        yield
+        decoder = zoo.decoder_of(model)
+        decoder.set_attn_implementation(NAME)
+        try:
+            yield
+        finally:
+            decoder.set_attn_implementation("eager")

@@ -10,14 +10,14 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import AVISC
 from kvsmooth.baselines.avisc import blind_tokens
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, few_tokens, forced, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, forced, in_batch, one_row, said, shared, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
 
 def blind_by_hand(method, family, inputs):
     """Places of the blind tokens of one row, from whole maps of eager attention."""
-    model, _ = zoo.build(family, attn="eager", batch=2)
+    model, _ = shared(family, "eager", 2)
     out = model.generate(**inputs, max_new_tokens=1, output_attentions=True, return_dict_in_generate=True)
     places = [place for place, token in enumerate(inputs["input_ids"][0].tolist()) if token == zoo.IMAGE]
     rows = [weights[0, :, -1].double().mean(0)[places].tolist() for weights in out.attentions[0]]
@@ -61,14 +61,14 @@ def with_zeros(model, inputs, tokens, zeros, method=None):
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])
 def test_it_equals_its_formula(family):
     method = strong("avisc")
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
-    shares = []
+    model, inputs = shared(family, batch=2)
+    ours, tokens, run = in_batch("avisc", family)
+    shares, texts = [], forced(model, inputs, tokens)
     for row in range(2):
         alone = one_row(inputs, row)
         blind, image = blind_by_hand(method, family, alone)
         shares.append(len(blind) / len(image))
-        text = forced(model, alone, tokens[row : row + 1])[:, 0].double()
+        text = texts[:, row].double()
         other = with_zeros(model, alone, tokens[row : row + 1], [place for place in image if place not in blind])[:, 0].double()
         expected = (1 + method.alpha) * text - method.alpha * other
         edge = text.amax(1, keepdim=True) + math.log(method.beta)

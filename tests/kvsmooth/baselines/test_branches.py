@@ -9,7 +9,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import ICD, M3ID, PAI, VCD, EosBias
 from kvsmooth.baselines.vcd import diffused
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, STRONG, TEXT_ONLY, few_tokens, forced, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, STRONG, TEXT_ONLY, few_tokens, forced, in_batch, one_row, said, shared, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
@@ -91,21 +91,21 @@ def formula(name, logits, other, step):
 @pytest.mark.parametrize("name", ["vcd", "m3id", "icd"])
 @pytest.mark.parametrize("family", WITH_IMAGE)
 def test_a_method_equals_its_formula_on_what_generate_says_to_both_prompts(family, name):
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, _ = said(model, inputs, strong(name), tokens=few_tokens(family))
+    model, inputs = shared(family, batch=2)
+    ours, tokens, _ = in_batch(name, family)
+    text = forced(model, inputs, tokens)
     for row in range(2):
-        alone = one_row(inputs, row)
-        text, other = forced(model, alone, tokens[row : row + 1]), others(name, model, alone, tokens[row : row + 1])
+        other = others(name, model, one_row(inputs, row), tokens[row : row + 1])
         for step in range(len(text)):
-            expected = formula(name, text[step, 0].double(), other[step, 0].double(), step)
+            expected = formula(name, text[step, row].double(), other[step, 0].double(), step)
             # far from the edge of plausibility, on which rounding decides
-            edge = (text[step, 0] - text[step, 0].max() - math.log(strong(name).beta)).abs() < 1e-3
+            edge = (text[step, row] - text[step, row].max() - math.log(strong(name).beta)).abs() < 1e-3
             assert_close(ours[step, row][~edge].double(), expected[~edge], of=[float(text.abs().max()) * 40])
 
 
 @pytest.mark.parametrize("family", WITH_IMAGE)
 def test_pai_with_guidance(family):
-    model, inputs = zoo.build(family)
+    model, inputs = shared(family)
     boosted, method = PAI(alpha=0.5, layers=ALL), PAI(alpha=0.5, layers=ALL, guidance=1.5)
     ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
     text = forced(model, inputs, tokens, boosted)

@@ -19,12 +19,14 @@ from tests.kvsmooth.baselines.cases import (
     OF_LAYERS,
     TEXT_ONLY,
     forced,
+    in_batch,
     in_turn,
     neutral,
     one_row,
     pairs,
     said,
     served,
+    shared,
     some_pairs,
     strong,
 )
@@ -36,7 +38,7 @@ from tests.rounding import assert_close
 @cache
 def plain(family, attn, tokens):
     """What a model says by itself to a batch of two, which is the same for every method: (logits, new tokens)."""
-    model, inputs = zoo.build(family, attn=attn, batch=2)
+    model, inputs = shared(family, attn=attn, batch=2)
     return said(model, inputs, tokens=tokens)[:2]
 
 
@@ -48,7 +50,7 @@ def some_tokens(family):
 @pytest.mark.parametrize("attn", ["sdpa", "eager"])
 @pytest.mark.parametrize("method", CONTRACTED)
 def test_neutral_options_are_the_identity(method, attn):
-    model, inputs = zoo.build("llava", attn=attn, batch=2)
+    model, inputs = shared("llava", attn=attn, batch=2)
     wanted = some_tokens("llava")
     expected, tokens = plain("llava", attn, wanted)
     ours, own, run = said(model, inputs, neutral(method), tokens=wanted)
@@ -67,7 +69,7 @@ def in_nests(family):
 @pytest.mark.parametrize(("family", "attn"), in_turn([family for family in FAMILIES if family.values[0] != "llava"]))
 def test_neutral_options_are_the_identity_on_every_family(family, attn):
     """Methods at neutral strength are open within one another: each would show."""
-    model, inputs = zoo.build(family, attn=attn, batch=2)
+    model, inputs = shared(family, attn=attn, batch=2)
     expected, tokens = plain(family, attn, some_tokens(family))
     for nest in in_nests(family):
         with ExitStack() as stack:
@@ -81,9 +83,8 @@ def test_neutral_options_are_the_identity_on_every_family(family, attn):
 @pytest.mark.parametrize("method", CONTRACTED)
 def test_strong_options_say_something_else(method):
     """Or the other contracts would hold of a method that does nothing."""
-    model, inputs = zoo.build("llava", batch=2)
     logits, _ = plain("llava", "sdpa", 6)
-    ours, _, run = said(model, inputs, strong(method))
+    ours, _, run = in_batch(method, "llava")
     assert not torch.allclose(ours[1:], logits[1:], atol=0.1)
     report = run.report()
     assert (report["method"], report["texts"], report["steps"]) == (method, 1, 5)
@@ -92,16 +93,17 @@ def test_strong_options_say_something_else(method):
 @pytest.mark.parametrize(("method", "family"), pairs())
 def test_a_padded_batch_is_its_rows_alone(method, family):
     """The padded row, and of one family the other row too."""
-    model, inputs = zoo.build(family, batch=2)
-    logits, tokens, _ = said(model, inputs, strong(method, family), tokens=some_tokens(family))
+    model, inputs = shared(family, batch=2)
+    logits, tokens, _ = in_batch(method, family)
+    steps = some_tokens(family)
     for row in (0, 1) if family == "llava" else (1,):
-        alone = forced(model, one_row(inputs, row), tokens[row : row + 1], strong(method, family))
-        assert_close(logits[:, row : row + 1], alone)
+        alone = forced(model, one_row(inputs, row), tokens[row : row + 1, :steps], strong(method, family))
+        assert_close(logits[:steps, row : row + 1], alone)
 
 
 @pytest.mark.parametrize(("method", "family"), some_pairs())
 def test_beams_are_beams_by_hand_or_are_refused(method, family):
-    model, inputs = zoo.build(family, batch=2)
+    model, inputs = shared(family, batch=2)
     tokens = some_tokens(family)
     wanted = {"max_new_tokens": tokens, "min_new_tokens": tokens, "num_beams": 2, "length_penalty": 0.0, "eos_token_id": zoo.EOS}
     if method in NO_BEAMS:
@@ -111,12 +113,13 @@ def test_beams_are_beams_by_hand_or_are_refused(method, family):
     else:
         with strong(method, family)(model):
             out = model.generate(**inputs, **wanted)
-        assert torch.equal(out[:, -tokens:], beams_by_hand(family, strong(method, family), 2, tokens, end=zoo.EOS))
+        first = in_batch(method, family)[0][0]
+        assert torch.equal(out[:, -tokens:], beams_by_hand(family, strong(method, family), 2, tokens, zoo.EOS, first))
 
 
 @pytest.mark.parametrize("method", CONTRACTED)
 def test_sampling_draws_from_the_changed_logits(method):
-    model, inputs = zoo.build("llava", batch=2)
+    model, inputs = shared("llava", batch=2)
     torch.manual_seed(5)
     logits, tokens, _ = said(model, inputs, strong(method), tokens=4, do_sample=True, top_k=0)
     assert_close(logits, forced(model, inputs, tokens, strong(method)))
@@ -170,7 +173,7 @@ def test_a_method_that_touches_nothing_raises(method):
 
 @pytest.mark.parametrize(("method", "family"), zoo.turns(sorted(NEEDS_IMAGE), TEXT_ONLY))
 def test_a_prompt_without_an_image_is_refused(method, family):
-    model, inputs = zoo.build(family, batch=2)
+    model, inputs = shared(family, batch=2)
     with pytest.raises(Unsupported, match=f"{method} (changes what is seen of|diffuses) an image") as refused, strong(method)(model):
         model.generate(**inputs, max_new_tokens=3)
     assert "\n" not in str(refused.value)

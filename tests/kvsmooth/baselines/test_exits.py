@@ -11,7 +11,7 @@ from kvsmooth.baselines.deco import candidates
 from kvsmooth.baselines.dola import every_second
 from kvsmooth.baselines.method import scaled
 from tests import zoo
-from tests.kvsmooth.baselines.cases import GENERATION, few_tokens, said, strong
+from tests.kvsmooth.baselines.cases import GENERATION, few_tokens, in_batch, shared, strong
 from tests.kvsmooth.cases import FAMILIES, Forced
 from tests.rounding import assert_close
 
@@ -65,9 +65,9 @@ def deco(method, last, early):
 @pytest.mark.parametrize("name", ["dola", "deco"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_method_equals_its_formula_on_the_hidden_states(family, name):
-    model, inputs = zoo.build(family, batch=2)
+    model, inputs = shared(family, batch=2)
     method = strong(name)
-    ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
+    ours, tokens, run = in_batch(name, family)
     logits, early = early_logits(model, inputs, tokens, method.layers, normed=name == "deco")
     rule = {"dola": dola, "deco": deco}[name]
     for step in range(len(ours)):

@@ -8,7 +8,7 @@ from kvsmooth.baselines import AdaIAT
 from kvsmooth.baselines.adaiat import attention_to_text, statistics_of
 from kvsmooth.measures import row_entropy
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, forced, said, statistics, strong
+from tests.kvsmooth.baselines.cases import ALL, forced, in_batch, said, shared, statistics, strong
 from tests.kvsmooth.baselines.slow_loop import SlowLoop
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
@@ -48,9 +48,8 @@ class Slow(SlowLoop):
 @pytest.mark.parametrize("name", ["iat", "adaiat"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_equals_its_slow_reference(family, name):
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, strong(name, family))
-    slow, inputs = zoo.build(family, attn="eager", batch=2)
+    ours, tokens, run = in_batch(name, family)
+    slow, inputs = shared(family, "eager", 2)
     loop = Slow(strong(name, family), inputs)
     loop.method = strong(name, family)
     with loop.on(slow):

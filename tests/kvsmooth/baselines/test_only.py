@@ -9,7 +9,7 @@ import torch
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import ONLY
 from tests import zoo
-from tests.kvsmooth.baselines.cases import GENERATION, NOT_SERVED, TEXT_ONLY, few_tokens, one_row, said, strong
+from tests.kvsmooth.baselines.cases import GENERATION, NOT_SERVED, TEXT_ONLY, in_batch, one_row, said, shared, strong
 from tests.kvsmooth.cases import FAMILIES, Forced
 from tests.rounding import assert_close
 
@@ -27,7 +27,7 @@ def cut(weights, columns):
 
 def by_hand(method, family, inputs, tokens, smoothing=None):
     """Logits "step token" of the formula for one row, and at how many steps both agree."""
-    model, _ = zoo.build(family, attn="eager", batch=2)
+    model, _ = shared(family, "eager", 2)
     options = {
         "max_new_tokens": len(tokens),
         "logits_processor": [Forced(tokens[None])],
@@ -69,8 +69,8 @@ def by_hand(method, family, inputs, tokens, smoothing=None):
 )
 def test_it_equals_its_formula(family):
     method = strong("only")
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
+    _, inputs = shared(family, batch=2)
+    ours, tokens, run = in_batch("only", family)
     agreed = 0
     for row in range(2):
         expected, near = by_hand(method, family, one_row(inputs, row), tokens[row])

@@ -11,7 +11,7 @@ from kvsmooth.baselines import METHODS, OPERA, EosBias, ImageBias, NothingChange
 from kvsmooth.baselines.over_trust import commonest, over_trust, trusted_places
 from tests import zoo
 from tests.kvsmooth.baselines.cases import TEXT_ONLY, one_row
-from tests.kvsmooth.cases import FAMILIES, Forced
+from tests.kvsmooth.cases import FAMILIES, Forced, shared
 
 BEAMS, TOKENS = 2, 9
 STRONG = OPERA(alpha=1.0, scale=20.0, threshold=1, candidates=2, first=0)
@@ -21,18 +21,18 @@ LATER = OPERA(alpha=1.0, scale=10.0, threshold=0, candidates=2, first=2)
 WITH_IMAGE = [family for family in FAMILIES if family.values[0] not in TEXT_ONLY]
 
 
-def search(model, inputs, method=None, **options):
+def search(model, inputs, method=None, tokens=TOKENS, **options):
     """New tokens of beam search over one prompt, without an end; and the receipts."""
-    wanted = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "num_beams": BEAMS, "length_penalty": 0.0, "eos_token_id": zoo.EOS}
+    wanted = {"max_new_tokens": tokens, "min_new_tokens": tokens, "num_beams": BEAMS, "length_penalty": 0.0, "eos_token_id": zoo.EOS}
     if method is None:
         return model.generate(**inputs, **(wanted | options)), None
     with method(model) as run:
         return model.generate(**inputs, **(wanted | options)), run
 
 
-def by_hand(method, family, inputs):
+def by_hand(method, family, inputs, wanted):
     """New tokens of the authors' algorithm in plain Python, and how often it went back."""
-    model, _ = zoo.build(family, attn="eager", batch=2)
+    model, _ = shared(family, "eager", 2)
     prompt = inputs["input_ids"].shape[1]
     image = [place for place, token in enumerate(inputs["input_ids"][0].tolist()) if token == zoo.IMAGE]
 
@@ -69,7 +69,7 @@ def by_hand(method, family, inputs):
 
     hypotheses = [((), 0.0)] + [((), -1e9)] * (BEAMS - 1)
     states, history, times, rejected, went_back = [], [], [0] * 512, {}, 0
-    while len(hypotheses[0][0]) < TOKENS:
+    while len(hypotheses[0][0]) < wanted:
         found, beam_places = [], []
         behind = [logits for logits, _ in look([prefix for prefix, _ in hypotheses])]
         best = [logits.topk(method.candidates).indices.tolist() for logits in behind]
@@ -121,13 +121,14 @@ def by_hand(method, family, inputs):
 
 @pytest.mark.parametrize("family", WITH_IMAGE)
 def test_it_equals_the_authors_algorithm(family):
-    model, inputs = zoo.build(family, batch=2)
-    for row, method in enumerate((STRONG, LATER)):
+    model, inputs = shared(family, batch=2)
+    soon = TOKENS if family == "paligemma" else 6  # tokens until which it has gone back
+    for row, (method, tokens) in enumerate(((STRONG, soon), (LATER, 7))):
         alone = one_row(inputs, row)
-        out, run = search(model, alone, method)
-        expected, went_back = by_hand(method, family, alone)
+        out, run = search(model, alone, method, tokens)
+        expected, went_back = by_hand(method, family, alone, tokens)
         assert went_back > 0 or method is LATER
-        assert out[0, -TOKENS:].tolist() == expected
+        assert out[0, -tokens:].tolist() == expected
         report = run.report()
         assert report["texts"] == 1
         assert report["rolled_back"] * (report["steps"] + 1) == pytest.approx(went_back, abs=1e-3)
@@ -136,7 +137,7 @@ def test_it_equals_the_authors_algorithm(family):
 @pytest.mark.parametrize(("method", "family"), [(STRONG, "llava"), (LATER, "idefics3")], ids=["strong", "later"])
 def test_it_goes_back_and_says_something_else(method, family):
     """Or the test above would hold of a search that never does. Of which text it is so hangs on the models' seed."""
-    model, both = zoo.build(family, batch=2)
+    model, both = shared(family, batch=2)
     different = 0
     for row in range(2):
         inputs = one_row(both, row)
@@ -158,10 +159,10 @@ def test_padding_on_the_left_changes_nothing():
 
 @pytest.mark.parametrize("family", WITH_IMAGE)
 def test_neutral_options_are_the_identity(family):
-    model, inputs = zoo.build(family)
-    out, run = search(model, inputs, OPERA(alpha=0.0, candidates=0))
-    assert torch.equal(out, search(model, inputs)[0])
-    assert run.report()["steps"] == TOKENS - 1
+    model, inputs = shared(family)
+    out, run = search(model, inputs, OPERA(alpha=0.0, candidates=0), 5)
+    assert torch.equal(out, search(model, inputs, None, 5)[0])
+    assert run.report()["steps"] == 4
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from kvsmooth import KVSmooth
 from kvsmooth.baselines import PruneHal
 from kvsmooth.baselines.prunehal import most_seen
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, forced, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, forced, in_batch, one_row, said, shared, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
 
 def by_hand(method, family, inputs, tokens, smoothing=None):
     """Logits "step token" of one row, and the share of the image that each step sees, mean over layers and key heads."""
-    model, _ = zoo.build(family, attn="eager", batch=2)
+    model, _ = shared(family, "eager", 2)
     decoder = zoo.decoder_of(model)
     layers, config = decoder.layers, decoder.config
     heads = config.num_attention_heads
@@ -83,19 +83,18 @@ def by_hand(method, family, inputs, tokens, smoothing=None):
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])
 def test_it_equals_its_rule(family):
-    equals_its_rule(strong("prunehal"), family)
+    equals_its_rule(family, *in_batch("prunehal", family))
 
 
 def test_it_equals_its_rule_where_the_whole_prompt_has_left_the_window():
-    equals_its_rule(strong("prunehal"), "gemma3", tokens=13)
+    equals_its_rule("gemma3", *said(*shared("gemma3", batch=2), strong("prunehal"), tokens=13))
 
 
-def equals_its_rule(method, family, tokens=6):
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, method, tokens=tokens)
+def equals_its_rule(family, ours, tokens, run):
+    _, inputs = shared(family, batch=2)
     shares = []
     for row in range(2):
-        expected, share = by_hand(method, family, one_row(inputs, row), tokens[row : row + 1])
+        expected, share = by_hand(strong("prunehal"), family, one_row(inputs, row), tokens[row : row + 1])
         assert_close(ours[:, row], expected)
         shares.append(share)
     assert run.report()["kept"] == pytest.approx(statistics.fmean(shares), abs=1e-5)

@@ -7,7 +7,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import METHODS, PAI, ImageBias
 from kvsmooth.measures import row_entropy
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, few_tokens, forced, in_turn, pairs, said, strong
+from tests.kvsmooth.baselines.cases import ALL, forced, in_batch, in_turn, pairs, said, shared, strong
 from tests.kvsmooth.baselines.scores_reference import RULES, slowly
 from tests.rounding import assert_close
 
@@ -18,9 +18,8 @@ def layers_of(model, method):
 
 @pytest.mark.parametrize(("method", "family", "attn"), in_turn(pairs(methods=RULES)))
 def test_a_method_equals_its_slow_reference(method, family, attn):
-    model, inputs = zoo.build(family, attn=attn, batch=2)
-    ours, tokens, _ = said(model, inputs, strong(method), tokens=few_tokens(family))
-    slow, inputs = zoo.build(family, attn="eager", batch=2)
+    ours, tokens, _ = in_batch(method, family, attn)
+    slow, inputs = shared(family, "eager", 2)
     with slowly(slow, strong(method), inputs, layers_of(slow, strong(method))):
         expected = forced(slow, inputs, tokens)
     assert_close(ours, expected)

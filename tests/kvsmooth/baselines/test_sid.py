@@ -8,14 +8,14 @@ import torch
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import SID
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, few_tokens, forced, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, forced, in_batch, one_row, said, shared, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
 
 def branch(method, family, inputs, tokens, smoothing=None):
     """Logits "step token" of one row that sees, in layers from `layer` on, the image tokens its layer before looks at least."""
-    model, _ = zoo.build(family, attn="eager", batch=2)
+    model, _ = shared(family, "eager", 2)
     image = [place for place, token in enumerate(inputs["input_ids"][0].tolist()) if token == zoo.IMAGE]
     layers, hidden, fed = zoo.decoder_of(model).layers, [], [0]
 
@@ -49,11 +49,11 @@ def branch(method, family, inputs, tokens, smoothing=None):
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])
 def test_it_equals_its_formula(family):
     method = strong("sid")
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, method, tokens=few_tokens(family))
+    model, inputs = shared(family, batch=2)
+    ours, tokens, run = in_batch("sid", family)
+    texts = forced(model, inputs, tokens)
     for row in range(2):
-        alone = one_row(inputs, row)
-        text = forced(model, alone, tokens[row : row + 1])[:, 0].double()
+        alone, text = one_row(inputs, row), texts[:, row].double()
         other = branch(method, family, alone, tokens[row : row + 1]).double()
         expected = (1 + method.alpha) * text - method.alpha * other
         edge = text.amax(1, keepdim=True) + math.log(method.beta)

@@ -8,7 +8,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import SinkRedistribution
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, forced, said, strong
+from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, forced, in_batch, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
@@ -75,8 +75,7 @@ class Slow:
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])
 def test_it_equals_its_slow_reference(family):
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, strong("sink_redistribution"))
+    ours, tokens, run = in_batch("sink_redistribution", family)
     slow, inputs = zoo.build(family, attn="eager", batch=2)
     decoder = zoo.decoder_of(slow)
     AttentionInterface.register(NAME, Slow(strong("sink_redistribution"), inputs, decoder).attend)

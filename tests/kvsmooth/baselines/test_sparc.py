@@ -9,7 +9,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
 from kvsmooth.baselines import SPARC
 from tests import zoo
-from tests.kvsmooth.baselines.cases import TEXT_ONLY, forced, said, strong
+from tests.kvsmooth.baselines.cases import TEXT_ONLY, forced, in_batch, said, shared, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
@@ -63,16 +63,15 @@ class Slow:
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.values[0] not in TEXT_ONLY])
 def test_it_equals_its_slow_reference(family):
-    equals_its_slow_reference(strong("sparc"), family)
+    equals_its_slow_reference(strong("sparc"), family, *in_batch("sparc", family))
 
 
 def test_it_equals_its_slow_reference_where_the_whole_prompt_has_left_the_window():
-    equals_its_slow_reference(SPARC(alpha=3.0, tau=-0.2, beta=0.3, layer=2), "gemma3", tokens=13)
+    method = SPARC(alpha=3.0, tau=-0.2, beta=0.3, layer=2)
+    equals_its_slow_reference(method, "gemma3", *said(*shared("gemma3", batch=2), method, tokens=13))
 
 
-def equals_its_slow_reference(method, family, tokens=6):
-    model, inputs = zoo.build(family, batch=2)
-    ours, tokens, run = said(model, inputs, method, tokens=tokens)
+def equals_its_slow_reference(method, family, ours, tokens, run):
     slow, inputs = zoo.build(family, attn="eager", batch=2)
     AttentionInterface.register(NAME, Slow(method, inputs).attend)
     AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])

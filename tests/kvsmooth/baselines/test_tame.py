@@ -9,7 +9,7 @@ from kvsmooth import KVSmooth
 from kvsmooth.baselines import TAME
 from kvsmooth.measures import row_entropy
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, forced, said, strong
+from tests.kvsmooth.baselines.cases import ALL, forced, in_batch, in_turn, said, shared, strong
 from tests.kvsmooth.baselines.slow_loop import SlowLoop
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
@@ -30,14 +30,12 @@ class Slow(SlowLoop):
         return (scores * factors + mask).softmax(-1)
 
 
-@pytest.mark.parametrize("attn", ["sdpa", "eager"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "attn"), in_turn(FAMILIES))
 def test_it_equals_its_slow_reference(family, attn):
-    model, inputs = zoo.build(family, attn=attn, batch=2)
-    ours, tokens, _ = said(model, inputs, strong("tame"), tokens=4)
-    slow, inputs = zoo.build(family, attn="eager", batch=2)
+    ours, tokens, _ = in_batch("tame", family, attn)
+    slow, inputs = shared(family, "eager", 2)
     with Slow(strong("tame"), inputs).on(slow):
-        assert_close(ours, forced(slow, inputs, tokens))
+        assert_close(ours[:4], forced(slow, inputs, tokens[:, :4]))
 
 
 def test_receipts_tell_the_mean_factors():

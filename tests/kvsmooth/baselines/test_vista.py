@@ -10,7 +10,7 @@ from kvsmooth.baselines import M3ID, PAI, VISTA, VTI
 from kvsmooth.baselines.bare import Bare
 from kvsmooth.baselines.method import scaled
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, directions, forced, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, directions, forced, in_batch, one_row, said, strong
 from tests.kvsmooth.baselines.test_branches import speaker, without_image
 from tests.kvsmooth.baselines.test_exits import early_logits
 from tests.kvsmooth.cases import FAMILIES
@@ -72,9 +72,8 @@ def with_turns(family, row, method):
 
 @pytest.mark.parametrize("family", WITH_IMAGE)
 def test_it_equals_its_slow_reference(family):
-    model, inputs = zoo.build(family, batch=2)
     method = strong("vista")
-    ours, tokens, run = said(model, inputs, method, tokens=4)
+    ours, tokens, run = in_batch("vista", family)
     for row in range(2):
         slow, alone = with_turns(family, row, method)
         last, early = early_logits(slow, alone, tokens[row : row + 1], method.places, normed=False)

@@ -9,7 +9,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import VTI, ImageBias
 from kvsmooth.baselines.directions import principal, save_directions, text_directions
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, directions, forced, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, directions, forced, in_batch, one_row, said, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
@@ -42,9 +42,8 @@ def with_turns(model, method):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_it_equals_its_slow_reference(family):
-    model, inputs = zoo.build(family, batch=2)
     method = strong("vti", family)
-    ours, tokens, run = said(model, inputs, method, tokens=4)
+    ours, tokens, run = in_batch("vti", family)
     slow, inputs = zoo.build(family, batch=2)
     assert_close(ours, forced(with_turns(slow, method), inputs, tokens))
     assert 0.05 < run.report()["turned"] < 1
