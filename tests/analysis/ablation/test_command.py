@@ -15,7 +15,7 @@ from analysis.cells.run import Bench, CellsJob
 from analysis.cells.store import Place, read_applied
 from analysis.cells.workers import Task, work
 from probes.command.cli import BadInput
-from tests.analysis.sketches import SKETCH, sketches
+from tests.analysis.unlaid import UNLAID, unlaid
 
 JOB = CellsJob("emoji", 4, "Please describe this image in detail.", 2, 8, {"lambda_ref": 0.7, "exact": False})
 
@@ -41,7 +41,7 @@ def redraw(config):
     """A program that redraws, and loads no model."""
     options = f"redraw=True, out=Path({str(config.out)!r}), page=Path({str(config.page)!r})"
     return (
-        f"{SKETCH}import sys; from pathlib import Path; from analysis.ablation.config import AblationConfig; "
+        f"{UNLAID}import sys; from pathlib import Path; from analysis.ablation.config import AblationConfig; "
         "from analysis.ablation.command import perform; "
         f"perform(AblationConfig({options})); assert 'torch' not in sys.modules"
     )
@@ -49,7 +49,7 @@ def redraw(config):
 
 @pytest.mark.slow
 def test_the_command_runs_resumes_reruns_and_redraws(config, counted, apart, capsys, monkeypatch):
-    with sketches():
+    with unlaid():
         command.perform(config)
     # both policies need the first pass of their own place, which the lists do not name
     assert counted == [BASELINE, PAPER, "first pass of permuted, keys only", "permuted", "permuted, keys only"]

@@ -24,6 +24,7 @@ from analysis.omission.rules import LINES
 from analysis.question.question import by_name
 from analysis.stats.rows import as_json
 from tests.analysis.language.words import saved_model
+from tests.analysis.resamples import few
 
 IMAGES, READ = 40, 30
 WORDS = "a dog sees the cat . there is by car and spoon , it runs to bench"
@@ -70,7 +71,13 @@ def held(tiny, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(held):
-    return {row.name: row for row in rival_rows(held)}
+    return rows_of(held)
+
+
+def rows_of(held):
+    """Rows by name, of few resamples: no interval is looked at."""
+    with few():
+        return {row.name: row for row in rival_rows(held)}
 
 
 def test_nll_and_broken_are_those_of_the_first_captions(tiny, rows):
@@ -116,12 +123,8 @@ def test_distances_are_those_to_the_nearest_line_of_the_baselines_captions(rows)
 
 
 def test_the_baseline_may_stand_anywhere_in_the_plan(tiny, rows):
-    other = {
-        row.name: row
-        for row in rival_rows(
-            held_of(tiny, finished(("copy", "loop", BASELINE, *(name for name in SAID if name not in ("copy", "loop", BASELINE)))))
-        )
-    }
+    order = ("loop", "copy", BASELINE, *(name for name in SAID if name not in ("copy", "loop", BASELINE)))
+    other = rows_of(held_of(tiny, finished(order)))
     assert {name: row.estimate for name, row in other.items()} == {
         name: pytest.approx(row.estimate, nan_ok=True) for name, row in rows.items()
     }
@@ -129,7 +132,7 @@ def test_the_baseline_may_stand_anywhere_in_the_plan(tiny, rows):
 
 def test_without_a_language_model_the_lines_are_there(tiny):
     held = held_of(None, finished())
-    names = {row.name for row in rival_rows(held)}
+    names = rows_of(held).keys()
     assert "mended/beyond every line/precision" in names
     assert not any(name.endswith(("/nll", "/broken")) for name in names)
     assert rival_rows(held.drop_vars([name for name in held.data_vars if name.startswith("plain_")])) == []
@@ -152,7 +155,6 @@ def test_words_name_what_lowers_chair_with_broken_text_and_what_lies_beyond(rows
 def test_the_page_has_the_table(tiny, held):
     from analysis.ablation.command import compare
     from analysis.ablation.config import AblationConfig
-    from tests.analysis.resamples import few
 
     with few():
         found = json.loads(compare(held, AblationConfig(), "0"))

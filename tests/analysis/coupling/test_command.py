@@ -12,7 +12,7 @@ from analysis.stats.paired import sign_flip
 from analysis.telling.wording import signed
 from probes.command.cli import BadInput
 from tests.analysis.objects.synthetic import annotations, recordings
-from tests.analysis.sketches import SKETCH
+from tests.analysis.unlaid import UNLAID, unlaid
 
 
 def test_a_redraw_without_files_says_what_to_run(tmp_path):
@@ -21,7 +21,7 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("sketched")
+@unlaid()
 def test_a_whole_run_and_its_redraw(apart, tmp_path, monkeypatch, capsys):
     """From recordings to figures and paragraph; the redraw makes the same bytes without torch, and every number told is a result's."""
     made = recordings(images=8, steps=40, layers=4, coupling=0.5)
@@ -42,7 +42,7 @@ def test_a_whole_run_and_its_redraw(apart, tmp_path, monkeypatch, capsys):
     assert set(re.findall(r"(−?[\d.e−]+) \[", told)) <= known
     assert found["counted"]["images_with"]["present"] == 8
     before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
-    code = f"{SKETCH}import sys; from pathlib import Path; from analysis.coupling.__main__ import CouplingConfig, main; "
+    code = f"{UNLAID}import sys; from pathlib import Path; from analysis.coupling.__main__ import CouplingConfig, main; "
     code += f"main(CouplingConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     apart(code)
     assert {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()} == before

@@ -20,6 +20,7 @@ from analysis.stats.exchange import exchange_scores
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
+from tests.analysis.unlaid import unlaid
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 DOSES = (0.0, 0.1, 0.3, 0.7)
@@ -229,9 +230,10 @@ def test_the_words_follow_the_rows():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("read_once", "sketched")
+@pytest.mark.usefixtures("read_once")
+@unlaid()
 def test_the_command_chooses_tests_and_redraws(tmp_path, monkeypatch):
-    few = {"images": 3, "validation": 2, "doses": (0.0, 0.5), "max_new_tokens": 16, "workers": 1, "fluent": 2}
+    few = {"images": 3, "validation": 2, "doses": (0.0, 0.5), "max_new_tokens": 8, "workers": 1, "fluent": 1}
     config = DoseConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     files = [tmp_path / "out" / name for name in ("dose.json", "dose.svg")]

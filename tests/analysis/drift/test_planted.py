@@ -8,10 +8,12 @@ from analysis.drift.results import PRIMARY, results
 from tests.analysis.resamples import few
 from tests.analysis.synthetic import recording
 
+UNASKED = ["norm_hidden", "norm_key", "norm_value", "drift_step", "change_key", "change_value"]
+
 
 def rows_of(*recordings, **options):
-    """Rows by name of the reduced recordings."""
-    return {row.name: row for row in results(reduce({r.attrs["regime"]: r for r in recordings}, **options))}
+    """Rows by name of the reduced recordings, of what is asked about here."""
+    return {row.name: row for row in results(reduce({r.attrs["regime"]: r.drop_vars(UNASKED) for r in recordings}, **options))}
 
 
 @pytest.fixture(scope="module")

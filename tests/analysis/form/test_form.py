@@ -1,5 +1,6 @@
 """Fixed sentences: the tokens that are left possible, counts of planted choices, and the whole command on few scenes."""
 
+import functools
 import json
 
 import numpy as np
@@ -18,6 +19,7 @@ from analysis.question.question import by_name
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
 from probes.subjects.bundled import bundled
+from tests.analysis.resamples import few
 
 END = 2
 
@@ -124,6 +126,7 @@ def test_counts_of_a_caption_by_hand():
     }
 
 
+@functools.cache
 def rows_of(better_places, scattered=True):
     """Of scenes with two objects at least; the arm names one of them in place of an absent one in as many scenes as that.
 
@@ -140,7 +143,8 @@ def rows_of(better_places, scattered=True):
         plain.append(sentence(*said[turned:], *said[:turned]))
         arm.append(sentence(*better[turned:], *better[:turned]) if i < better_places else plain[-1])
     reduced = reduced_of({"none": plain, "kvsmooth": arm}, scenes)
-    return results(reduced)
+    with few():
+        return results(reduced)
 
 
 def test_a_planted_arm_that_leaves_absent_objects_out_is_found_and_one_that_changes_nothing_is_not():

@@ -17,6 +17,7 @@ from analysis.question.question import by_name
 from analysis.stats.paired import sign_flip
 from analysis.stats.rows import as_json
 from probes.command.cli import BadInput
+from tests.analysis.unlaid import unlaid
 
 CAPTIONS = ("A dog and a cat. A pizza.", "A dog. A dog. A dog.", "A kite.", "A kite and a cup. A kite and a cup.")
 TRUTH = [frozenset({"dog", "cat"}), frozenset({"dog"}), frozenset({"cup"}), frozenset({"kite", "cup"})]
@@ -202,10 +203,11 @@ def test_a_point_that_is_not_there_is_refused_before_any_other_runs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples", "read_once", "sketched")
+@pytest.mark.usefixtures("few_resamples", "read_once")
+@unlaid()
 def test_a_run_is_resumed_and_redrawn(tmp_path):
     out, page, store = tmp_path / "out", tmp_path / "page.md", tmp_path / "store"
-    few = {"images": 2, "batch_size": 2, "max_new_tokens": 6, "points": ("early",), "doses": (0.0, 0.9), "workers": 1, "fluent": 1}
+    few = {"images": 2, "batch_size": 2, "max_new_tokens": 4, "points": ("early",), "doses": (0.0, 0.9), "workers": 1, "fluent": 1}
     main(GroundingConfig(**few, out=out, page=page, store=store))
     found = json.loads((out / "grounding.json").read_text())
     assert {row["where"]["point"] for row in found["results"]} == {"early"}

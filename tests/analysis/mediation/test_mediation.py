@@ -1,5 +1,6 @@
 """Mediation: slots and outcomes against slow references, effects that add up, planted cases, and the command from end to end."""
 
+import functools
 import json
 import math
 from dataclasses import replace
@@ -9,11 +10,11 @@ import pytest
 import torch
 import xarray as xr
 
-from analysis.mediation import batches, command
+from analysis.mediation import batches, command, counterfactuals
 from analysis.mediation.config import MediationConfig
 from analysis.mediation.counterfactuals import worlds
 from analysis.mediation.effects import EFFECTS, effect_of, results
-from analysis.mediation.names import ARMS, MIXES, WORLDS
+from analysis.mediation.names import ARMS, CONSTANT, METHOD, MIXES, WORLDS
 from analysis.mediation.outcomes import OUTCOMES, means, outcomes
 from analysis.mediation.slots import object_tokens, sentence_ends, slots
 from kvsmooth import KVSmooth
@@ -22,10 +23,13 @@ from probes.patching import patched
 from probes.subjects import Subject
 from probes.subjects.emoji import build as build_emoji
 from probes.tracing.tracing import Tracing
+from tests.analysis.unlaid import unlaid
 from tests.rounding import SUM, assert_close, bound
 from tests.zoo import build
 
-CAPTIONS = ([7, 9, 30, 22, 8, 40, 33], [12, 13, 41, 5, 9])
+CAPTIONS = ([7, 9, 30, 22, 8], [12, 13, 41])
+STEPS = max(map(len, CAPTIONS)) - 1
+"""At which something may be smoothed."""
 TEXT = "The picture features a cake, a person, and a hot dog. There is only one cake in the image. A bear is to the right."
 
 
@@ -147,13 +151,16 @@ def gaps(one: torch.Tensor, other: torch.Tensor) -> list[float]:
 
 
 @pytest.mark.parametrize("family", ["llava", pytest.param("gemma3", marks=pytest.mark.slow)])
-def test_worlds_of_keys_only_have_no_direct_and_of_values_only_no_early_indirect_effect(family):
+def test_worlds_of_keys_only_have_no_direct_and_of_values_only_no_early_indirect_effect(family, monkeypatch):
+    """Every arm with one family; how a mix changes contents is not the family's."""
+    arms = ARMS if family == "llava" else (METHOD, CONSTANT)
+    monkeypatch.setattr(counterfactuals, "ARMS", arms)
     model, inputs = build(family, batch=2)
     tracing = Tracing(model)
     method = KVSmooth(layers=range(1, 3), window=4)
     keys = worlds(tracing, inputs, CAPTIONS, replace(method, values=False), range(64)).log_probabilities
     values = worlds(tracing, inputs, CAPTIONS, replace(method, keys=False), range(64)).log_probabilities
-    for arm in ARMS:
+    for arm in arms:
         assert max(gaps(keys[arm]["10"], keys[arm]["00"])) <= 1
         assert max(gaps(keys[arm]["11"], keys[arm]["00"])) > 10
         assert max(gaps(keys[arm]["01"], keys[arm]["11"])) <= 1  # so that all of it is indirect
@@ -164,7 +171,7 @@ def test_worlds_of_keys_only_have_no_direct_and_of_values_only_no_early_indirect
 
 
 @pytest.mark.slow
-def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean():
+def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean(monkeypatch):
     model, inputs = build("llava", batch=2)
     tracing = Tracing(model)
     method = KVSmooth(layers=[1, 2], window=4)
@@ -178,21 +185,38 @@ def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean():
         other = patched(tracing, inputs, CAPTIONS, replace(method, mix=mix), tokens=range(64))
         assert torch.equal(found.log_probabilities[mix]["11"], other.log_probabilities), mix
         assert not torch.equal(other.log_probabilities, plain.log_probabilities)
-    # in each arm three patched worlds, three layers, six steps
-    assert found.patched == len(ARMS) * 3 * 3 * 6
+    # in each arm three patched worlds, three layers
+    assert found.patched == len(ARMS) * 3 * 3 * STEPS
+    monkeypatch.setattr(counterfactuals, "ARMS", (METHOD,))
     banded = worlds(tracing, inputs, CAPTIONS, method, range(64), layers=[1, 2])
-    assert banded.patched == len(ARMS) * 3 * 2 * 6
+    assert banded.patched == 3 * 2 * STEPS
     # below the band nothing differs between the runs
     assert max(gaps(banded.log_probabilities["kvsmooth"]["01"], found.log_probabilities["kvsmooth"]["01"])) <= 1
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples", "sketched")
+@pytest.mark.usefixtures("few_resamples")
+@unlaid()
 def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, capsys):
     page = tmp_path / "findings.md"
     page.write_text("<!-- mediation -->\n<!-- /mediation -->\n")
     places = {"out": tmp_path / "figures", "store": tmp_path / "store", "page": page}
     config = MediationConfig(images=3, batch_size=2, max_new_tokens=6, **places)
+    one_batch, patched_now = batches.one_batch, []
+
+    @functools.cache
+    def of(images):
+        return one_batch(*given[images])
+
+    given = {}
+
+    def once(*asked):
+        """Counted; what the same images gave before, as it takes seconds."""
+        patched_now.append(tuple(item.image_id for item in asked[1].items))
+        given[patched_now[-1]] = asked
+        return of(patched_now[-1])
+
+    monkeypatch.setattr(batches, "one_batch", once)
     command.perform(config)
     first = {path.name: path.read_bytes() for path in config.out.iterdir()}
     assert first.keys() == {"mediation.nc", "mediation.json", "mediation.svg", "mediation_controls.svg"}
@@ -209,12 +233,12 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
 
     torn = next(config.store.rglob("batch_000002_1.nc"))
     torn.write_bytes(torn.read_bytes()[:-500])
-    anew, one_batch = [], batches.one_batch
+    images = patched_now.copy()
+    patched_now.clear()
     with monkeypatch.context() as patch:
         patch.setattr("analysis.plots.style.save", lambda *given: None)  # drawn already
-        patch.setattr(batches, "one_batch", lambda *given: anew.append(given) or one_batch(*given))
         command.perform(config)
-    assert len(anew) == 1, "the torn batch is patched anew, and no finished one"
+    assert patched_now == images[1:], "the torn batch is patched anew, and no finished one"
     assert (config.out / "mediation.json").read_bytes() == first["mediation.json"]
     monkeypatch.setattr(command, "measure", never)
     command.perform(replace(config, redraw=True))

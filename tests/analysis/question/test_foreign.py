@@ -13,8 +13,9 @@ from tests.analysis.question.configs import CONFIGS, config_of
 ANNOTATED = ("drift", "mediation", "logits", "coupling", "onset", "ablation", "sensitivity")
 FEW = {
     "drift": {"fluent": 0},
-    "ablation": {"places": ("keys",), "workers": 1, "fluent": 0},
-    "sensitivity": {"lambdas": (0.5,), "margins": (), "windows": (), "workers": 1},
+    "mediation": {"max_new_tokens": 5},  # it patches what others record
+    "ablation": {"places": ("keys",), "workers": 1, "fluent": 0, "max_new_tokens": 5},
+    "sensitivity": {"lambdas": (0.5,), "margins": (), "windows": (), "workers": 1, "max_new_tokens": 5},
 }
 
 
@@ -56,7 +57,7 @@ def test_it_is_shown_its_own_images_and_scored_by_their_own_objects(question, mi
     subject, images, annotations = mine
     asked = {"subject": str(subject), "image_folder": images, "images": 4, "batch_size": 4, "max_new_tokens": 12}
     asked |= {"annotations": annotations} if question in ANNOTATED else {}
-    command(question, **asked, **places(tmp_path, question, recorded[question]), **FEW.get(question, {}))
+    command(question, **(asked | places(tmp_path, question, recorded[question]) | FEW.get(question, {})))
     found = json.loads((tmp_path / "out" / f"{question}.json").read_text())
     data = xr.load_dataset(tmp_path / "out" / f"{question}.nc", engine="h5netcdf")
     numbers = set(FILES.values()) if question in ANNOTATED else {0, 1, 2, 3}  # without annotations, images are counted

@@ -167,8 +167,8 @@ def fake(tmp_path, monkeypatch):
     def of(statuses):
         def made(name, asked, config, whole):
             there = tmp_path / name
-            code = f"from pathlib import Path; there = Path({str(there)!r}); print('skipped' if there.exists() else 'made'); there.touch()"
-            return job(name, f"{code}; import sys; sys.exit({statuses.get(name, 0)})", asked.all_lanes + 1, asked.shared)
+            code = f"if test -e {there}; then echo skipped; else echo made; fi; touch {there}; exit {statuses.get(name, 0)}"
+            return Job(name, ("sh", "-c", code), asked.all_lanes + 1, asked.shared)
 
         monkeypatch.setattr(regenerate, "_job", made)
         return RegenerateConfig(out=tmp_path / "figures", recordings=tmp_path / "recordings", docs=tmp_path)

@@ -20,9 +20,9 @@ from analysis.sensitivity.config import SensitivityConfig
 from probes.command.cli import BadInput
 from probes.subjects import load_subject
 from tests.analysis.resamples import few
-from tests.analysis.sketches import SKETCH, sketches
+from tests.analysis.unlaid import UNLAID, unlaid
 
-SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 12, "workers": 1}
+SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 6, "workers": 1}
 PAGE = "before\n<!-- sensitivity -->\n<!-- /sensitivity -->\nafter\n"
 
 
@@ -69,7 +69,7 @@ def finished(subject, tmp_path_factory):
     """A whole run after one of the ablation's: its options, the cells that each of the two ran, and what it printed."""
     config, said = config_in(tmp_path_factory.mktemp("sensitivity")), io.StringIO()
     ablation = AblationConfig(store=config.store, **SMALL)
-    with few(), sketches(), mock.patch.object(planning, "load_subject", return_value=subject), contextlib.redirect_stdout(said):
+    with few(), unlaid(), mock.patch.object(planning, "load_subject", return_value=subject), contextlib.redirect_stdout(said):
         with counted() as before:
             gathered(
                 ablation, lambda setting: planned("dose", setting) + [c for c in planned("options", setting) if c.name == "margin 0.3"]
@@ -94,7 +94,7 @@ def test_the_command_shares_cells_with_the_ablation_and_redraws(finished, apart)
         command.measure(config)
     assert again == []
 
-    apart(SKETCH + REDRAW.format(out=str(config.out), page=str(config.page)))
+    apart(UNLAID + REDRAW.format(out=str(config.out), page=str(config.page)))
     assert contents(config.out) == drawn
     assert config.page.read_text() == page
 
