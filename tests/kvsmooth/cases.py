@@ -17,6 +17,8 @@ FAMILIES = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) f
 """All families, the others marked slow."""
 MOVING = {"lambda_ref": 0.5, "margin": 0.5, "window": 4, "layers": (0, 1, 2)}
 METHOD = KVSmooth(**MOVING)
+TOKENS = 6
+"""Of a generation: the queue of `MOVING` drops a score."""
 RICH = KVSmooth(**MOVING, previous="raw", rope="before", heads="per_head", timing="recompute", score=RowEntropy("without_bos"))
 TEXT_KEYS = KVSmooth(**MOVING, score=RowEntropy("text", normalise=True))
 
@@ -78,7 +80,7 @@ def single(name, row, method, attn="sdpa"):
     model, inputs = shared(name, attn, 2)
     alone = one_row(inputs, row)
     with method(model) as run:
-        out = model.generate(**alone, max_new_tokens=8, return_dict_in_generate=True, output_logits=True)
+        out = model.generate(**alone, max_new_tokens=TOKENS, return_dict_in_generate=True, output_logits=True)
     return torch.stack(out.logits), run
 
 
@@ -118,9 +120,9 @@ def next_log_probabilities(model, inputs, prefixes, method, end):
     return forced.seen[-1].log_softmax(-1).tolist()
 
 
-def assert_beams_equal_beams_by_hand(name, method, cache, beams):
+def assert_beams_equal_beams_by_hand(name, method, cache, beams, tokens=6):
     model, inputs = shared(name, batch=2)
     with method(model) as run:
-        out = model.generate(**inputs, max_new_tokens=6, num_beams=beams, length_penalty=0.0, cache_implementation=cache)
-    assert torch.equal(out[:, -6:], beams_by_hand(name, method, beams, 6))
-    assert run.rates.shape == (5, 3, 2 * beams)
+        out = model.generate(**inputs, max_new_tokens=tokens, num_beams=beams, length_penalty=0.0, cache_implementation=cache)
+    assert torch.equal(out[:, -tokens:], beams_by_hand(name, method, beams, tokens))
+    assert run.rates.shape == (tokens - 1, 3, 2 * beams)

@@ -6,6 +6,7 @@ where a layer's output itself depends on the rate (timing="recompute", output=Tr
 
 import math
 from collections import defaultdict, deque
+from functools import cache
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache
@@ -13,6 +14,7 @@ from transformers.generation import LogitsProcessor, LogitsProcessorList
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
 from tests import zoo
+from tests.kvsmooth.cases import METHOD, TOKENS, shared
 
 NAME = "slow_reference"
 
@@ -203,7 +205,9 @@ class Reference(LogitsProcessor):
 
 
 def built(name: str, attn: str, batch: int, dtype: torch.dtype):
-    """A model of the zoo and its inputs, both in this precision."""
+    """A model of the zoo and its inputs, both in this precision; to be left as they are."""
+    if dtype == torch.float32:
+        return shared(name, attn, batch)
     model, inputs = zoo.build(name, attn=attn, batch=batch)
     if dtype != model.dtype:  # a cast to what it is would still cut the imaginary parts off Llama 4's rotations
         model = model.to(dtype)
@@ -220,7 +224,7 @@ def reference_of(model, inputs, options, tokens: int = 8):
     decoder = zoo.decoder_of(model)
     cache = DynamicCache(config=decoder.config)
     slow = Reference(model, cache, inputs, options)
-    handles = []
+    handles, found = [], decoder.config._attn_implementation
     if options.timing == "recompute" or options.output:
         AttentionInterface.register(NAME, slow.attend)
         AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
@@ -232,6 +236,8 @@ def reference_of(model, inputs, options, tokens: int = 8):
     finally:
         for handle in handles:
             handle.remove()
+        if not handles:
+            decoder.set_attn_implementation(found)
     return torch.stack(slow.logits), torch.tensor(slow.rates)
 
 
@@ -241,3 +247,9 @@ def smoothed(name: str, options, batch: int = 1, tokens: int = 8, attn: str = "s
     with options(model) as run:
         out = model.generate(**inputs, max_new_tokens=tokens, return_dict_in_generate=True, output_logits=True, **generation)
     return torch.stack(out.logits), run, out.sequences
+
+
+@cache
+def moved(name: str, attn: str = "sdpa"):
+    """What `smoothed` gives of the shared method on a padded batch of two, once for all tests that look at it."""
+    return smoothed(name, METHOD, 2, TOKENS, attn=attn)

@@ -1,6 +1,7 @@
 """Options that must change nothing change nothing."""
 
 import contextlib
+import functools
 
 import pytest
 import torch
@@ -10,16 +11,20 @@ from kvsmooth.mixes import MIXES
 from kvsmooth.policies import Constant
 from kvsmooth.sinks import TagVariance, VisualSink
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES
+from tests.kvsmooth.cases import FAMILIES, shared
 from tests.kvsmooth.reference import smoothed
 from tests.rounding import SUM, assert_close
 
 NEUTRAL = {"lambda_ref": 0.0, "margin": 0.0, "layers": (0, 1, 2)}
 
 
-def plain(name, attn, batch=2, tokens=8):
-    model, inputs = zoo.build(name, attn=attn, batch=batch)
-    out = model.generate(**inputs, max_new_tokens=tokens, return_dict_in_generate=True, output_logits=True)
+TOKENS = 5
+
+
+@functools.cache
+def plain(name, attn):
+    model, inputs = shared(name, attn, 2)
+    out = model.generate(**inputs, max_new_tokens=TOKENS, return_dict_in_generate=True, output_logits=True)
     return torch.stack(out.logits), out.sequences
 
 
@@ -27,12 +32,12 @@ def plain(name, attn, batch=2, tokens=8):
 @pytest.mark.parametrize("name", [*FAMILIES, *zoo.ALSO])
 def test_neutral_options_are_the_identity(name, attn):
     logits, sequences = plain(name, attn)
-    exact, run, _ = smoothed(name, KVSmooth(**NEUTRAL), 2, attn=attn)
+    exact, run, _ = smoothed(name, KVSmooth(**NEUTRAL), 2, TOKENS, attn=attn)
     assert torch.equal(exact, logits)
     assert run.rates.eq(0).all()
     assert run.change_keys.eq(0).all()
     assert run.change_values.eq(0).all()
-    _, _, fast = smoothed(name, KVSmooth(**NEUTRAL, exact=False), 2, attn=attn)
+    _, _, fast = smoothed(name, KVSmooth(**NEUTRAL, exact=False), 2, TOKENS, attn=attn)
     assert torch.equal(fast, sequences)
 
 
@@ -55,7 +60,7 @@ def test_neutral_options_are_the_identity(name, attn):
 )
 def test_every_place_of_smoothing_is_neutral_at_rate_zero(change):
     logits, _ = plain("llava", "sdpa")
-    ours, _, _ = smoothed("llava", KVSmooth(**{**NEUTRAL, **change}), 2)
+    ours, _, _ = smoothed("llava", KVSmooth(**{**NEUTRAL, **change}), 2, TOKENS)
     assert torch.equal(ours, logits)
 
 
@@ -102,7 +107,7 @@ def masks_received(model, inputs, block):
 @pytest.mark.parametrize("attn", ["sdpa", "eager"])
 @pytest.mark.parametrize("name", ["llava", "paligemma", "gemma3", "instructblip", "mistral"])
 def test_masks_are_those_of_the_implementation_found(name, attn):
-    model, inputs = zoo.build(name, attn=attn, batch=2)
+    model, inputs = shared(name, attn, 2)
     plain_masks = masks_received(model, inputs, contextlib.nullcontext())
     ours = masks_received(model, inputs, KVSmooth(**NEUTRAL)(model))
     assert len(ours) == len(plain_masks) == 2 * len(zoo.decoder_of(model).layers)

@@ -11,8 +11,8 @@ from transformers import DynamicCache
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
-from tests.kvsmooth.cases import FAST, METHOD, MOVING, RICH
-from tests.kvsmooth.reference import smoothed
+from tests.kvsmooth.cases import FAST, METHOD, MOVING, RICH, TOKENS
+from tests.kvsmooth.reference import moved, smoothed
 from tests.rounding import assert_close
 
 BOTH = ("sdpa", "eager")
@@ -36,8 +36,8 @@ def test_static_cache_equals_dynamic_with_rich_options(name, attn):
 
 
 def assert_static_equals_dynamic(name, method, attn):
-    dynamic, run, _ = smoothed(name, method, 2, tokens=10, attn=attn)
-    static, run_static, _ = smoothed(name, method, 2, tokens=10, attn=attn, cache_implementation="static")
+    dynamic, run, _ = moved(name, attn) if method == METHOD else smoothed(name, method, 2, TOKENS, attn=attn)
+    static, run_static, _ = smoothed(name, method, 2, TOKENS, attn=attn, cache_implementation="static")
     assert_close(static, dynamic)
     assert_close(run_static.rates, run.rates)
     assert_close(run_static.change_values, run.change_values)
@@ -108,8 +108,8 @@ def test_a_cache_that_knows_no_kinds_of_layers_equals_the_default_one(name, meth
     if name == "gemma3":
         method = dataclasses.replace(method, layers=range(4))
     # few steps: a model that repeats itself makes equal scores, whose ranks then hang on rounding
-    expected, run, sequences = smoothed(name, method, 2)
-    logits, run_plain, plain = smoothed(name, method, 2, past_key_values=DynamicCache())
+    expected, run, sequences = smoothed(name, method, 2, TOKENS)
+    logits, run_plain, plain = smoothed(name, method, 2, TOKENS, past_key_values=DynamicCache())
     assert torch.equal(plain, sequences)
     assert_close(logits, expected)
     assert_close(run_plain.entropies, run.entropies)

@@ -8,7 +8,7 @@ from kvsmooth import KVSmooth
 from kvsmooth.sinks import RowEntropy
 from tests import zoo
 from tests.kvsmooth.cases import FAST, METHOD, MOVING, RICH, single
-from tests.kvsmooth.reference import smoothed
+from tests.kvsmooth.reference import moved, smoothed
 from tests.rounding import assert_close
 
 OTHERS = [name for name in zoo.FAMILIES if name not in FAST]
@@ -24,7 +24,7 @@ OTHERS = [name for name in zoo.FAMILIES if name not in FAST]
     ],
 )
 def test_left_padded_batch_equals_singles(name, attn):
-    logits, run, _ = smoothed(name, METHOD, 2, attn=attn)
+    logits, run, _ = moved(name, attn)
     for row in range(2):
         alone, run_alone = single(name, row, METHOD, attn)
         assert_close(logits[:, row : row + 1], alone)

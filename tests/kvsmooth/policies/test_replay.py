@@ -8,7 +8,7 @@ from kvsmooth.policies import FirstPass, Mean, Permuted, Position, Random, Shift
 from tests import zoo
 from tests.kvsmooth.cases import FAMILIES, FAST, Forced
 
-TOKENS = 10
+TOKENS = 7
 
 
 def options(model):

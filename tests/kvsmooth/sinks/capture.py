@@ -58,7 +58,7 @@ class Text:
         )
 
 
-def generated(name: str, tokens: int = 8, batch: int = 2):
+def generated(name: str, tokens: int = 5, batch: int = 2):
     """A model of the zoo, its inputs, and the tokens that it goes on with, all of them fed back but the last."""
     model, inputs = zoo.build(name, batch=batch)
     out = model.generate(**inputs, max_new_tokens=tokens, suppress_tokens=NOT_SAID)

@@ -8,6 +8,7 @@ import torch
 from kvsmooth import KVSmooth
 from kvsmooth.sinks import SINKS
 from tests import zoo
+from tests.kvsmooth.cases import shared
 from tests.kvsmooth.sinks import capture
 from tests.rounding import assert_close
 
@@ -32,7 +33,7 @@ CASES = [
     ("bos_cosine", {}),
     ("punctuation", {"ids": (*range(8, 40),)}),
 ]
-TOKENS = 8
+TOKENS = 5
 
 
 @functools.cache
@@ -54,7 +55,7 @@ def keys_of(detector) -> str:
 def check(name: str, detector, **generation):
     """One run that smooths nothing, and one pass over what it said."""
     said, text = afterwards(name)
-    model, inputs = zoo.build(name, batch=2)
+    model, inputs = shared(name, batch=2)
     layers = range(len(text.layers))
     with KVSmooth(lambda_ref=0.0, margin=0.0, layers=layers, score=detector)(model) as run:
         out = model.generate(**inputs, max_new_tokens=TOKENS, suppress_tokens=capture.NOT_SAID, **generation)
@@ -93,7 +94,7 @@ def test_live_scores_are_those_of_the_whole_text_in_every_family(name):
     detectors = [SINKS[sink](**options) for sink, options in CASES]
     said, text = afterwards(name)
     for keys in sorted(set(map(keys_of, detectors))):
-        model, inputs = zoo.build(name, batch=2)
+        model, inputs = shared(name, batch=2)
         layers = range(len(text.layers))
         together = Together([detector for detector in detectors if keys_of(detector) == keys])
         # one layer at a time, so that calls come in the order of layers

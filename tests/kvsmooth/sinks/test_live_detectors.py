@@ -11,12 +11,12 @@ from kvsmooth.policies import Constant
 from kvsmooth.sinks import SINKS, Punctuation, RowEntropy, View
 from kvsmooth.sinks.prompt import prompt_statistics
 from tests import zoo
-from tests.kvsmooth.cases import MOVING, assert_beams_equal_beams_by_hand, one_row
+from tests.kvsmooth.cases import MOVING, assert_beams_equal_beams_by_hand, one_row, shared
 from tests.kvsmooth.reference import smoothed
 from tests.rounding import assert_close
 
 PARTS = ("probabilities", "logits", "keys", "values", "key", "value", "hidden", "prompt", "tokens")
-STEPS = 4
+STEPS = 3
 LIVE = sorted(name for name, sink in SINKS.items() if sink.known != "later")
 KINDS = ("row_entropy", "visual_sink", "key_outlier", "tag_variance", "punctuation")  # one for each kind of part that is seen
 MOSTLY_SLOW = [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in LIVE]
@@ -138,16 +138,16 @@ def test_a_live_detector_agrees_on_other_families(name, family):
 def assert_batches_and_caches_agree(family, name):
     """At rates of zero scores of equal rank cannot lead texts apart."""
     method = KVSmooth(layers=(0, 1, 2), policy=Constant(0.0), score=detector(name))
-    _, run, _ = smoothed(family, method, 2, tokens=5)
+    _, run, _ = smoothed(family, method, 2, tokens=4)
     assert run.entropies.isfinite().all()
-    _, static, _ = smoothed(family, method, 2, tokens=5, cache_implementation="static")
-    _, fast, _ = smoothed(family, dataclasses.replace(method, exact=False), 2, tokens=5)
+    _, static, _ = smoothed(family, method, 2, tokens=4, cache_implementation="static")
+    _, fast, _ = smoothed(family, dataclasses.replace(method, exact=False), 2, tokens=4)
     assert_close(static.entropies, run.entropies)
     assert_close(fast.entropies, run.entropies)
-    model, inputs = zoo.build(family, batch=2)
+    model, inputs = shared(family, batch=2)
     for row in range(2):
         with method(model) as alone:
-            model.generate(**one_row(inputs, row), max_new_tokens=5)
+            model.generate(**one_row(inputs, row), max_new_tokens=4)
         assert_close(alone.entropies[:, :, 0], run.entropies[:, :, row])
 
 
@@ -158,8 +158,8 @@ def test_a_live_detector_serves_every_choice_of_heads(name):
             with pytest.raises(Unsupported, match=r'KVSmooth.heads must not be "mean_row" for TagVariance'):
                 KVSmooth(score=detector(name), heads=heads)
             continue
-        _, run, _ = smoothed("llava", KVSmooth(**MOVING, score=detector(name), heads=heads), 2, tokens=5)
-        assert run.rates.shape == (4, 3, 2)
+        _, run, _ = smoothed("llava", KVSmooth(**MOVING, score=detector(name), heads=heads), 2, tokens=3)
+        assert run.rates.shape == (2, 3, 2)
         assert run.entropies.isfinite().all()
 
 
