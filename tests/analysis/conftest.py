@@ -17,9 +17,9 @@ RESOURCES = ("tokenizers/punkt_tab/english/", "taggers/averaged_perceptron_tagge
 
 @pytest.fixture(scope="session")
 def subject():
-    from probes.subjects import load_subject
+    from tests.analysis.loaded import loaded
 
-    return load_subject()
+    return loaded("emoji")
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ import torch
 from analysis.benchmark.methods import method
 from analysis.benchmark.text_attention import TextAttentionConfig, counted, mentions, perform
 from probes.command.cli import BadInput
-from probes.subjects import load_subject
 from probes.subjects.bundled import bundled, own_scenes
+from tests.analysis.loaded import loaded
 from tests.rounding import assert_close
 
 
 @pytest.mark.parametrize("name", ["emoji", pytest.param("smollm2", marks=pytest.mark.slow)])
 def test_mentions_are_found_at_their_tokens(name):
-    subject, caption = load_subject(name), "This is a classroom with a TV, a dog, and two umbrellas. The dog is small."
+    subject, caption = loaded(name), "This is a classroom with a TV, a dog, and two umbrellas. The dog is small."
     tokens = subject.tokenizer(caption, add_special_tokens=False)["input_ids"]
     found = mentions(subject, tokens, bundled(name).forms())
     assert [said for _, said in found] == ["tv", "dog", "umbrella", "dog"]
@@ -24,9 +24,9 @@ def test_mentions_are_found_at_their_tokens(name):
 @pytest.mark.slow
 def test_statistics_are_written_and_open_the_method(subject, tmp_path, capsys):
     out = tmp_path / "made" / "statistics.pt"
-    perform(TextAttentionConfig(images=4, max_new_tokens=100, out=out))
+    perform(TextAttentionConfig(images=3, max_new_tokens=100, out=out))
     told = capsys.readouterr().out
-    assert told.endswith("of hallucinated ones in 4 captions\n")
+    assert told.endswith("of hallucinated ones in 3 captions\n")
     adaiat = method(f"adaiat:statistics={out}").options
     layers = subject.model.config.get_text_config().num_hidden_layers
     assert adaiat.statistics["ratio"].shape == (layers, subject.model.config.get_text_config().num_attention_heads)
@@ -39,7 +39,7 @@ def test_statistics_are_written_and_open_the_method(subject, tmp_path, capsys):
 
 def test_scenes_described_together_give_the_same(subject):
     scenes = own_scenes("emoji", 3, "train")
-    one, other = (counted(subject, iter(scenes), 40, batch_size) for batch_size in (1, 2))
+    one, other = (counted(subject, iter(scenes), 20, batch_size) for batch_size in (1, 2))
     assert len(one.real) >= 3
     assert_close(other.real, one.real)
     assert_close(other.hallucinated, one.hallucinated)

@@ -9,14 +9,15 @@ from analysis.language.limits import broken, limit
 from analysis.language.models import PACKAGED, language_model
 from analysis.language.own import own_nll
 from analysis.metrics.chair import score_caption
-from probes.subjects import Item, load_subject
+from probes.subjects import Item
 from probes.subjects.bundled import own_scenes
 from probes.subjects.emoji.captions import describe
+from tests.analysis.loaded import loaded
 
 
 @pytest.fixture(scope="module")
 def subject():
-    return load_subject("emoji")
+    return loaded("emoji")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_shuffled_words_are_dearer_and_an_empty_caption_has_none(subject, items)
 @pytest.mark.usefixtures("read_once")
 def test_a_fluent_lie_is_cheap_to_a_language_model_dear_to_the_subject_and_seen_by_chair(subject):
     """Captions of the training's grammar, each given to another scene: every word is right, and of another image."""
-    scenes = own_scenes("emoji", 6)
+    scenes = own_scenes("emoji", 4)
     truths = [describe(scene) for scene in scenes]
     lies = [*truths[1:], truths[0]]
     read = language_model(PACKAGED)

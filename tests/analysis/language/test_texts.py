@@ -9,6 +9,7 @@ from analysis.language.captions import OwnCaptionsConfig, main
 from analysis.language.texts import CAPTIONS, DISTANCES, OWN, distances, kinds, read_texts, tokenized
 from probes.command.cli import BadInput, Notice
 from tests.analysis.language.words import word_tokenizer
+from tests.analysis.loaded import loaded
 
 
 def texts_of(path):
@@ -34,9 +35,10 @@ def test_captions_and_paragraphs_are_brought_by_their_names():
 
 
 @pytest.mark.slow
-def test_captions_of_the_bundled_subjects_are_what_they_say(tmp_path):
+def test_captions_of_the_bundled_subjects_are_what_they_say(tmp_path, monkeypatch):
     texts = read_texts(CAPTIONS)
-    main(OwnCaptionsConfig(images=2, max_new_tokens=24, out=tmp_path / "captions.jsonl"))
+    monkeypatch.setattr("probes.subjects.load_subject", loaded)
+    main(OwnCaptionsConfig(images=2, max_new_tokens=18, out=tmp_path / "captions.jsonl"))
     said = read_texts(tmp_path / "captions.jsonl")
     # another processor may say another word late in a caption
     for (text, image), (own, of) in zip(said, [*texts[:2], *texts[20:22]], strict=True):

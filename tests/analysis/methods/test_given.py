@@ -14,10 +14,10 @@ from analysis.methods.trial import made_beforehand
 from kvsmooth.baselines import METHODS
 from kvsmooth.baselines.skip_newline import newline_tokens
 from probes.command.cli import BadInput
-from probes.subjects import load_subject
 from probes.subjects.bundled import own_scenes
 from probes.subjects.emoji import captions as of_emoji
 from probes.subjects.smollm2 import captions as of_smollm2
+from tests.analysis.loaded import loaded
 
 SUBJECTS = ["emoji", pytest.param("smollm2", marks=pytest.mark.slow)]
 TOLD = {
@@ -25,7 +25,6 @@ TOLD = {
     "adaiat": r"statistics of \d+ mentions of real objects and \d+ of hallucinated ones in 5 captions of training scenes",
     "icd": '"You are a confused object detector." as its instruction',
 }
-loaded = functools.cache(load_subject)
 
 
 @pytest.fixture
@@ -37,9 +36,9 @@ def few(monkeypatch):
 
 
 def says(subject, method=None):
-    """Three tokens of a caption, with logits."""
-    wanted = {"max_new_tokens": 3, "min_new_tokens": 3, "do_sample": False, "output_logits": True, "return_dict_in_generate": True}
-    inputs = subject.encode(subject.items(2))
+    """Two tokens of a caption, with logits."""
+    wanted = {"max_new_tokens": 2, "min_new_tokens": 2, "do_sample": False, "output_logits": True, "return_dict_in_generate": True}
+    inputs = subject.encode(subject.items(1))
     with torch.inference_mode():
         if method is None:
             return torch.stack(subject.model.generate(**inputs, **wanted).logits)

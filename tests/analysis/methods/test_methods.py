@@ -234,7 +234,7 @@ def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tm
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_resamples", "read_once", "sketched")
 def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
-    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 14, "fluent": 2}
+    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 14, "fluent": 1}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     assert (tmp_path / "out" / "methods.svg").is_file()
@@ -250,7 +250,7 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkey
     }
     assert found["seconds"] == {arm: pytest.approx(seconds, rel=1e-3) for arm, seconds in said.items()}
     before = (tmp_path / "page.md").read_text()
-    assert "Broken: of the first 2 test captions" in before
+    assert "Broken: of the first 1 test captions" in before
     (tmp_path / "page.md").unlink()
     main(config)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")} == finished, "no arm is asked for again"
@@ -266,7 +266,7 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkey
 @pytest.mark.slow
 @pytest.mark.usefixtures("undrawn", "few_resamples")
 def test_with_beams_every_arm_is_a_search_and_opera_is_among_them(tmp_path):
-    few = {"images": 2, "validation": 1, "methods": ("opera", "eos_bias"), "strengths": (1.0,), "max_new_tokens": 24, "fluent": 0}
+    few = {"images": 2, "validation": 1, "methods": ("opera", "eos_bias"), "strengths": (1.0,), "max_new_tokens": 14, "fluent": 0}
     config = MethodsConfig(**few, beams=2, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     told = {json.loads(path.read_text())["name"]: json.loads(path.read_text()) for path in (tmp_path / "store" / "test").glob("*.json")}
@@ -278,7 +278,7 @@ def test_with_beams_every_arm_is_a_search_and_opera_is_among_them(tmp_path):
         for item in subject.items(2):
             inputs = subject.encode([item])
             with torch.no_grad(), nullcontext() if method is None else method(subject.model):
-                out = subject.model.generate(**inputs, num_beams=2, do_sample=False, max_new_tokens=24)
+                out = subject.model.generate(**inputs, num_beams=2, do_sample=False, max_new_tokens=14)
             texts.append(subject.text(out[0, inputs["input_ids"].shape[1] :].tolist()))
         assert told[name]["captions"] == texts, name
     assert told["opera x1"]["captions"] != told["none"]["captions"]

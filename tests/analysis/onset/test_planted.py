@@ -23,12 +23,12 @@ def rows_of(**options):
 @pytest.fixture(scope="module")
 def confounded():
     """Entropy rises along the caption, and so does hallucination; nothing else ties them."""
-    return rows_of(position=0.03, seed=4)
+    return rows_of(position=0.03, seed=4, images=60, layers=4)
 
 
 @pytest.fixture(scope="module")
 def erupting():
-    return rows_of(onset=0.3, seed=6)
+    return rows_of(onset=0.3, seed=6, images=60, layers=4)
 
 
 class TestConfound:

@@ -114,7 +114,7 @@ def test_coverage_with_images_as_the_unit_is_near_nominal():
         return score.ravel(), positive.ravel(), np.repeat(np.arange(images), length)
 
     truth = concordance(*sample(np.random.default_rng(99), 1500), 1500).auroc
-    draw, hits, runs = np.random.default_rng(0), 0, 300
+    draw, hits, runs = np.random.default_rng(0), 0, 150
     for run in range(runs):
         found = cluster_bca(auroc([concordance(*sample(draw, 40), 40)]), 40, resamples=599, seed=run)
         hits += found.low[0] <= truth <= found.high[0]
@@ -123,7 +123,7 @@ def test_coverage_with_images_as_the_unit_is_near_nominal():
 
 @pytest.mark.slow
 def test_stratified_interval_covers_one_half_under_the_confound():
-    draw, hits, runs = np.random.default_rng(1), 0, 200
+    draw, hits, runs = np.random.default_rng(1), 0, 100
     for run in range(runs):
         score, positive, image, step = confounded(draw, images=30, steps=30)
         found = cluster_bca(auroc([concordance(score, positive, image, 30, step)]), 30, resamples=599, seed=run)
