@@ -44,7 +44,14 @@ def wheel(tmp_path_factory):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    options = ("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", copy / "dist")
+    options = (
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--wheel-dir",
+        copy / "dist",
+        "--config-settings=--build-option=--compression=stored",
+    )
     subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", *options, copy], check=True)
     (made,) = (copy / "dist").glob("*.whl")
     return made

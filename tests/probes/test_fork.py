@@ -105,9 +105,9 @@ def test_forks_equal_the_replay_of_prefix_and_name(family):
 def test_first_tokens_are_those_of_the_lens(smooth):
     subject = load_subject("emoji")
     given, arm = subject.items(2), KVSmooth() if smooth else None
-    recording = record(subject, given, {"arm": arm}, recorders=("lens",), max_new_tokens=12, progress=False)
+    recording = record(subject, given, {"arm": arm}, recorders=("lens",), max_new_tokens=6, progress=False)
     captions = [recording["token_predicted"].values[0, i, : int(recording["n_steps"][0, i])].tolist() for i in range(2)]
-    steps = ([4, 9], [])
+    steps = ([2, 5], [])
     found = fork(subject, given, captions, steps, arm)
     assert found.objects == tuple(recording["object"].values)
     for i, step in enumerate(steps[0]):

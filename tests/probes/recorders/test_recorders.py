@@ -7,10 +7,12 @@ from kvsmooth import KVSmooth
 from probes.regimes import record_inputs
 from tests.probes.recorders.reference import slow_statistics
 from tests.rounding import assert_close
-from tests.zoo import ALSO, FAMILIES, build, decoder_of
+from tests.zoo import ALSO, FAMILIES, build, decoder_of, turns
 
 TOKENS = 4
 QUICK = ("llava", "gemma3")
+BOTH = ("sdpa", "eager")
+ATTENTIONS = dict(turns((*FAMILIES, *ALSO), [(attention,) for attention in BOTH])) | dict.fromkeys(QUICK, BOTH)
 TIERS = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in (*FAMILIES, *ALSO)]
 
 
@@ -35,7 +37,7 @@ def test_recorded_numbers_equal_those_of_eager_maps_and_hidden_states(family, ar
     slow, inputs = build(family, attn="eager", batch=2)
     method = arms(len(decoder_of(slow).layers))[arm]
     found, new, run = slow_statistics(slow, inputs, method, TOKENS, monkeypatch)
-    for attention in ("sdpa", "eager"):
+    for attention in ATTENTIONS[family]:
         model, _ = build(family, attn=attention, batch=2)
         assert_recorded(record_inputs(model, inputs, method, max_new_tokens=TOKENS), found, new, method, run)
 

@@ -49,7 +49,7 @@ def recorded(family: str, method: Any, tokens: torch.Tensor, recorders=ROWS, att
 def spoken(family: str) -> torch.Tensor:
     """What a model says by itself, the same for every method; llava, which meets them all, says more."""
     model, inputs = zoo.build(family, batch=2)
-    return said(model, inputs, tokens=6 if family == "llava" else 4)[1]
+    return said(model, inputs, tokens=4 if family == "llava" else 3)[1]
 
 
 def check_states_and_logits(trace: Any, expected: Any, tokens: torch.Tensor) -> None:
@@ -210,14 +210,14 @@ def test_neither_the_text_s_cache_nor_a_branch_s_outlives_the_generation():
     zoo.decoder_of(model).register_forward_pre_hook(watch, with_kwargs=True)
     tokens = spoken("llava").tolist()
     groups = token_groups(model, inputs["input_ids"], inputs["attention_mask"])
-    setting = GenerationSetting(groups, tracing.layers, 6)
+    setting = GenerationSetting(groups, tracing.layers, 4)
     collector = StepCollector(setting, [RECORDERS["mass"](setting)], recompute=True)
     with opened(model, strong("vcd"), rows=True) as block:
-        forcing = [Forcing(tokens, 6, zoo.EOS)]
-        tracing.generate(dict(inputs), collector, attended=block.attended, max_new_tokens=6, logits_processor=forcing)
-    assert collector.steps == 6
+        forcing = [Forcing(tokens, 4, zoo.EOS)]
+        tracing.generate(dict(inputs), collector, attended=block.attended, max_new_tokens=4, logits_processor=forcing)
+    assert collector.steps == 4
     gc.collect()
-    assert len(caches) == 12, "the text's passes and the branch's"
+    assert len(caches) == 8, "the text's passes and the branch's"
     assert not any(one() for one in caches)
     assert not block.attended._calls
 
