@@ -1,5 +1,6 @@
 """The bundled subject's processor and model: they load as any hub model does, and training can be killed at any time."""
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from transformers import AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
 from probes import load_subject
-from probes.subjects.emoji import PROMPT_TEMPLATE, WEIGHTS, build, prompt_text, scenes, train
+from probes.subjects.emoji import PROMPT_TEMPLATE, WEIGHTS, build, prompt_text, scenes, train, validation
 from probes.subjects.emoji.captions import PROMPT, brief, describe
 from probes.subjects.emoji.model import BOS, EOS, IMAGE, PAD, PATCHES, UNKNOWN
 from probes.subjects.emoji.train import Batches, EmojiTrainConfig, losses, patch_words
@@ -170,6 +171,8 @@ def test_a_training_ends_at_its_horizon_however_long_it_took_and_one_that_was_ki
     assert all(torch.equal(value, other["model"][name]) for name, value in made["model"].items())
 
     assert not (killed / "log.jsonl").exists(), "it had ended"
+    # a subject that has learned nothing never ends a caption
+    monkeypatch.setattr(validation, "captions", functools.partial(captions, max_new_tokens=20))
     before = torch.load(killed / "checkpoint.pt", weights_only=True)
     after = trained(killed, 30.0, scenes=1)
     assert [(one["step"], one["seen"]) for one in (before, after)] == [(1, 2), (2, 4)]
