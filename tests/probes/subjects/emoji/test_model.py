@@ -153,9 +153,11 @@ TRAINING |= {"align_until": 0.0, "brief_until": 0.0, "brief_every": 2}
 def test_a_training_ends_at_its_horizon_however_long_it_took_and_one_that_was_killed_goes_on(tmp_path, monkeypatch):
     """What lies on the disk in the middle of a step is what a kill leaves."""
     killed, long, short = (tmp_path / name for name in ("killed", "long", "short"))
+    drawn = []
 
-    def copied(*given):
-        if (long / "checkpoint.pt").exists():
+    def noted(*given):
+        drawn.append([item.index for item in given[2]])
+        if (long / "checkpoint.pt").exists() and not killed.exists():
             shutil.copytree(long, killed)
         return losses(*given)
 
@@ -163,10 +165,8 @@ def test_a_training_ends_at_its_horizon_however_long_it_took_and_one_that_was_ki
         train.main(EmojiTrainConfig(out=out, minutes=minutes, horizon=2, validate_scenes=scenes, **TRAINING))
         return torch.load(out / "checkpoint.pt", weights_only=True)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "losses", copied)
-        made = trained(long, 30.0)
-    other = trained(short, 1e-4)
+    monkeypatch.setattr(train, "losses", noted)
+    made, other = trained(long, 30.0), trained(short, 1e-4)
     assert [one["step"] for one in (made, other)] == [2, 2]
     assert all(torch.equal(value, other["model"][name]) for name, value in made["model"].items())
 
@@ -176,6 +176,7 @@ def test_a_training_ends_at_its_horizon_however_long_it_took_and_one_that_was_ki
     before = torch.load(killed / "checkpoint.pt", weights_only=True)
     after = trained(killed, 30.0, scenes=1)
     assert [(one["step"], one["seen"]) for one in (before, after)] == [(1, 2), (2, 4)]
+    assert drawn == [[0, 1], [2, 3], [0, 1], [2, 3], [2, 3]], "of a run, of another one, and of what was left"
     assert after["minutes"] > before["minutes"]
     assert not torch.equal(after["model"]["lm_head.weight"], before["model"]["lm_head.weight"])
     last = json.loads((killed / "log.jsonl").read_text().splitlines()[-1])
