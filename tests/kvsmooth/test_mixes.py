@@ -8,7 +8,7 @@ import torch
 
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.mixes import MIXES, Ema, NormPreserving, RandomDirection, RunningMean, ShrinkOnly
-from tests import zoo
+from tests.kvsmooth.cases import MOVING, TOKENS, shared
 from tests.kvsmooth.reference import smoothed
 from tests.rounding import assert_close
 
@@ -155,24 +155,21 @@ def test_degenerate_states_stay_finite():
     assert torch.equal(mixed(build(NormPreserving), ones, -ones, half), ones)
 
 
-def cached_norms(name, mix, **changes):
-    """Norms of the generated tokens' cached keys and values, with and without the mix, of the same tokens at the first step."""
-    model, inputs = zoo.build(name, batch=2)
-    method = KVSmooth(lambda_ref=0.6, margin=0.0, layers=(0,), mix=mix, **changes)
-    caches = []
-    for block in (method(model), KVSmooth(lambda_ref=0.0, margin=0.0, layers=(0,))(model)):
-        with block, torch.no_grad():
-            out = model.generate(**inputs, max_new_tokens=2, return_dict_in_generate=True)
-        caches.append(out.past_key_values.layers[0])
-    return [(cache.keys[:, :, -1], cache.values[:, :, -1]) for cache in caches]
+def cached_states(name, **options):
+    """Cached keys and values of a generated token, the same token with any mix, since it is the first one."""
+    model, inputs = shared(name, batch=2)
+    with KVSmooth(margin=0.0, layers=(0,), **options)(model), torch.no_grad():
+        out = model.generate(**inputs, max_new_tokens=2, return_dict_in_generate=True)
+    cache = out.past_key_values.layers[0]
+    return cache.keys[:, :, -1], cache.values[:, :, -1]
 
 
 @pytest.mark.parametrize("name", ["llava", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gemma3", "qwen3"))])
 @pytest.mark.parametrize("rope", ["after", "before"])
 def test_cached_states_keep_the_laws_on_grouped_heads(name, rope):
+    raw, average = cached_states(name, lambda_ref=0.0), cached_states(name, lambda_ref=0.6, mix="ema", rope=rope)
     for mix in ("norm_preserving", "shrink_only", "random_direction", "running_mean"):
-        ours, raw = cached_norms(name, mix, rope=rope)
-        average, _ = cached_norms(name, "ema", rope=rope)
+        ours = cached_states(name, lambda_ref=0.6, mix=mix, rope=rope)
         for mine, found, mean in zip(ours, raw, average, strict=True):
             if mix == "norm_preserving":
                 torch.testing.assert_close(mine.norm(dim=-1), found.norm(dim=-1), atol=1e-5, rtol=1e-5)
@@ -186,20 +183,17 @@ def test_cached_states_keep_the_laws_on_grouped_heads(name, rope):
                 torch.testing.assert_close(mine, mean, atol=1e-6, rtol=1e-5)
 
 
-MOVING = {"lambda_ref": 0.5, "margin": 0.5, "window": 4, "layers": (0, 1, 2)}
-
-
 @pytest.mark.parametrize("mix", ["running_mean", "norm_preserving"])
 def test_mixes_on_a_static_cache_and_in_beams(mix):
     method = KVSmooth(**MOVING, mix=mix, rope="before", previous="raw")
-    dynamic, run, _ = smoothed("llava", method, 2)
-    static, run_static, _ = smoothed("llava", method, 2, cache_implementation="static")
+    dynamic, run, _ = smoothed("llava", method, 2, TOKENS)
+    static, run_static, _ = smoothed("llava", method, 2, TOKENS, cache_implementation="static")
     assert_close(static, dynamic)
     assert_close(run_static.change_keys, run.change_keys)
 
 
 def test_random_directions_are_the_same_from_run_to_run_and_differ_between_layers_and_parts():
-    runs = [smoothed("llava", KVSmooth(**MOVING, mix="random_direction", mix_seed=seed), 2)[0] for seed in (0, 0, 1)]
+    runs = [smoothed("llava", KVSmooth(**MOVING, mix="random_direction", mix_seed=seed), 2, 4)[0] for seed in (0, 0, 1)]
     assert torch.equal(runs[0], runs[1])
     assert not torch.equal(runs[0], runs[2])
 

@@ -64,8 +64,8 @@ def test_a_prompt_is_what_the_patch_makes_of_it():
 
 
 def test_a_static_cache_gives_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("farsight"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("farsight", "llava")
     assert_close(said(model, inputs, strong("farsight"), cache_implementation="static", disable_compile=True)[0], ours)
 
 

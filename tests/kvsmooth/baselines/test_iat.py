@@ -60,8 +60,8 @@ def test_it_equals_its_slow_reference(family, name):
 
 @pytest.mark.parametrize("name", ["iat", "adaiat"])
 def test_a_static_cache_and_a_prompt_in_chunks_give_the_same(name):
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong(name))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch(name, "llava")
     assert_close(said(model, inputs, strong(name), cache_implementation="static", disable_compile=True)[0], ours)
     assert_close(said(model, inputs, strong(name), prefill_chunk_size=4)[0], ours)
 

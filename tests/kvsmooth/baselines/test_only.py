@@ -100,14 +100,14 @@ def test_kvsmooth_smooths_what_the_shortcut_reads():
 
 
 def test_a_static_cache_gives_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("only"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("only", "llava")
     assert_close(said(model, inputs, strong("only"), cache_implementation="static", disable_compile=True)[0], ours)
 
 
 def test_chunks_of_a_prompt_give_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("only"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("only", "llava")
     assert_close(said(model, inputs, strong("only"), prefill_chunk_size=4)[0], ours)
 
 

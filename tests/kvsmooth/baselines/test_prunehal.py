@@ -129,7 +129,7 @@ def test_kvsmooth_smooths_a_text_that_sees_less():
 
 
 def test_a_static_cache_and_chunks_give_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("prunehal"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("prunehal", "llava")
     assert_close(said(model, inputs, strong("prunehal"), cache_implementation="static", disable_compile=True)[0], ours)
     assert_close(said(model, inputs, strong("prunehal"), prefill_chunk_size=4)[0], ours)

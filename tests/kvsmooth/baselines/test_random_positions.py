@@ -188,8 +188,8 @@ def test_nothing_is_added_where_there_is_nothing_to_move_or_nobody_to_have_it():
 
 
 def test_a_static_cache_and_chunks_of_a_prompt_give_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("random_positions"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("random_positions", "llava")
     assert_close(said(model, inputs, strong("random_positions"), cache_implementation="static", disable_compile=True)[0], ours)
     assert_close(said(model, inputs, strong("random_positions"), prefill_chunk_size=4)[0], ours)
 

@@ -6,7 +6,7 @@ import torch
 from kvsmooth.baselines import ImageBias
 from tests import zoo
 from tests.kvsmooth.baselines.cases import ALL, CONTRACTED, GENERATION, one_row, strong
-from tests.kvsmooth.cases import Forced
+from tests.kvsmooth.cases import Forced, shared
 
 LENGTHS = (2, 6)
 TOKENS = torch.tensor([[7, zoo.EOS, zoo.PAD, zoo.PAD, zoo.PAD, zoo.PAD], [8, 9, 10, 11, 12, 13]])
@@ -22,7 +22,7 @@ def receipts(model, inputs, method, tokens):
 
 @pytest.mark.parametrize("name", CONTRACTED)
 def test_a_batch_with_a_row_that_ends_reports_what_its_rows_report_alone(name):
-    model, inputs = zoo.build("llava", batch=2)
+    model, inputs = shared("llava", batch=2)
     whole = receipts(model, inputs, strong(name), TOKENS)
     rows = [receipts(model, one_row(inputs, row), strong(name), TOKENS[row : row + 1, :length]) for row, length in enumerate(LENGTHS)]
     assert whole.keys() == rows[0].keys() == rows[1].keys()

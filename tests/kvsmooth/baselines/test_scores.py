@@ -43,16 +43,16 @@ def test_receipts_tell_the_mass_of_the_image(method):
 @pytest.mark.parametrize("cache", ["static", None])
 @pytest.mark.parametrize("method", RULES)
 def test_a_static_cache_gives_the_same(method, cache):
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong(method))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch(method, "llava")
     other, _, _ = said(model, inputs, strong(method), cache_implementation=cache, disable_compile=True)
     assert_close(other, ours)
 
 
 def test_chunks_of_a_prompt_give_the_same():
-    model, inputs = zoo.build("llava", batch=2)
+    model, inputs = shared("llava", batch=2)
     for method in RULES:
-        ours, _, _ = said(model, inputs, strong(method))
+        ours, _, _ = in_batch(method, "llava")
         assert_close(said(model, inputs, strong(method), prefill_chunk_size=4)[0], ours)
 
 

@@ -76,8 +76,8 @@ def test_kvsmooth_smooths_text_and_branch():
 
 
 def test_a_static_cache_gives_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("sid"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("sid", "llava")
     assert_close(said(model, inputs, strong("sid"), cache_implementation="static", disable_compile=True)[0], ours)
 
 

@@ -81,8 +81,8 @@ def equals_its_slow_reference(method, family, ours, tokens, run):
 
 
 def test_a_static_cache_gives_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("sparc"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("sparc", "llava")
     assert_close(said(model, inputs, strong("sparc"), cache_implementation="static", disable_compile=True)[0], ours)
 
 

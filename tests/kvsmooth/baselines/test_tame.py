@@ -52,8 +52,8 @@ def test_receipts_tell_the_mean_factors():
 
 
 def test_a_static_cache_gives_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("tame"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("tame", "llava")
     assert_close(said(model, inputs, strong("tame"), cache_implementation="static", disable_compile=True)[0], ours)
 
 

@@ -10,7 +10,7 @@ from kvsmooth.baselines import M3ID, PAI, VISTA, VTI
 from kvsmooth.baselines.bare import Bare
 from kvsmooth.baselines.method import scaled
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, directions, forced, in_batch, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, TEXT_ONLY, directions, forced, in_batch, one_row, said, shared, strong
 from tests.kvsmooth.baselines.test_branches import speaker, without_image
 from tests.kvsmooth.baselines.test_exits import early_logits
 from tests.kvsmooth.cases import FAMILIES
@@ -123,8 +123,8 @@ def test_a_branch_without_an_image_is_left_alone():
 
 
 def test_a_static_cache_gives_the_same():
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("vista"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("vista", "llava")
     assert_close(said(model, inputs, strong("vista"), cache_implementation="static", disable_compile=True)[0], ours)
 
 

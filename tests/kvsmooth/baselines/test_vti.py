@@ -9,7 +9,7 @@ from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import VTI, ImageBias
 from kvsmooth.baselines.directions import principal, save_directions, text_directions
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, directions, forced, in_batch, one_row, said, strong
+from tests.kvsmooth.baselines.cases import ALL, directions, forced, in_batch, one_row, said, shared, strong
 from tests.kvsmooth.cases import FAMILIES
 from tests.rounding import assert_close
 
@@ -61,8 +61,8 @@ def test_layers_that_are_not_named_are_left_alone():
 
 @pytest.mark.parametrize("cache", ["static", None])
 def test_a_static_cache_and_a_prompt_in_chunks_give_the_same(cache):
-    model, inputs = zoo.build("llava", batch=2)
-    ours, _, _ = said(model, inputs, strong("vti"))
+    model, inputs = shared("llava", batch=2)
+    ours, _, _ = in_batch("vti", "llava")
     options = {"prefill_chunk_size": 4} if cache is None else {"cache_implementation": cache, "disable_compile": True}
     assert_close(said(model, inputs, strong("vti"), **options)[0], ours)
 

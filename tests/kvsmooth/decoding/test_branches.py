@@ -6,10 +6,10 @@ from transformers import DynamicCache
 
 from kvsmooth import KVSmooth, Unsupported
 from tests import zoo
-from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, Forced
+from tests.kvsmooth.cases import FAMILIES, METHOD, MOVING, Forced, shared
 from tests.rounding import assert_close
 
-TOKENS = 6
+TOKENS = 5
 UNGUIDED = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 """Families that transformers itself cannot guide: a step of the negative prompt has a key for every token of its mask."""
 GUIDED = [family for family in FAMILIES if family.values[0] not in UNGUIDED]
@@ -18,7 +18,7 @@ OTHER = torch.tensor([[3, 5, 7], [4, 6, 8]])
 
 def forced(name, tokens, inputs=None):
     """A run that is made to say these tokens, without any branch."""
-    model, own = zoo.build(name, batch=len(tokens))
+    model, own = shared(name, batch=len(tokens))
     with METHOD(model) as run:
         model.generate(**(inputs or own), max_new_tokens=tokens.shape[1], logits_processor=[Forced(tokens)])
     return run
@@ -27,7 +27,7 @@ def forced(name, tokens, inputs=None):
 @pytest.mark.parametrize("negative", [OTHER, None], ids=["prompt", "last token"])
 @pytest.mark.parametrize("name", GUIDED)
 def test_guidance_leaves_the_record_of_the_text(name, negative):
-    model, inputs = zoo.build(name, batch=2)
+    model, inputs = shared(name, batch=2)
     with METHOD(model) as run:
         out = model.generate(**inputs, max_new_tokens=TOKENS, guidance_scale=2.0, negative_prompt_ids=negative)
     text = forced(name, out[:, -TOKENS:])
@@ -105,7 +105,7 @@ def test_a_contrastive_loop_leaves_the_record_of_the_text(name):
 def test_two_texts_in_turns_are_two_texts():
     model, inputs = zoo.build("llama")
     other = {"input_ids": OTHER[:1]}
-    tokens = {"text": torch.tensor([[9], [11], [9], [20], [9], [5]]), "branch": torch.tensor([[9], [8], [31], [20], [7], [5]])}
+    tokens = {"text": torch.tensor([[9], [11], [9], [20], [9]]), "branch": torch.tensor([[9], [8], [31], [20], [7]])}
     with METHOD(model) as run:
         loop(model, inputs, other, tokens=tokens)
     assert [len(generation["rates"]) for generation in run.generations] == [TOKENS, TOKENS]
