@@ -146,11 +146,11 @@ def test_captions_of_weights_whose_hashes_begin_alike_are_not_taken_for_each_oth
 @pytest.mark.slow
 def test_the_card_of_an_untrained_subject(tmp_path, monkeypatch):
     model, processor = build(0)
-    model.generation_config.max_new_tokens = 24
+    model.generation_config.max_new_tokens = 10
     model.save_pretrained(tmp_path / "weights")
     processor.save_pretrained(tmp_path / "weights")
     docs, cache = tmp_path / "docs", tmp_path / "cache"
-    config = CardConfig(scenes=4, out=docs, subject=str(tmp_path / "weights"), sink_scenes=2, prior_scenes=3, draws=50, cache=cache)
+    config = CardConfig(scenes=4, out=docs, subject=str(tmp_path / "weights"), sink_scenes=1, prior_scenes=2, draws=50, cache=cache)
     main(config)
     first = (docs / "subject.md").read_text()
     assert (docs / "subject.json").stat().st_size > 1000

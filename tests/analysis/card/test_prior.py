@@ -6,17 +6,17 @@ import torch
 
 from analysis.captions.mentions import mentions
 from analysis.card.prior import IMAGES, SETS, owed
-from probes import load_subject
 from probes.dependency import without_image
 from probes.subjects.item import Item
 from probes.tracing.tokens import end_tokens, free_captions
+from tests.analysis.loaded import loaded
 
-N = 3
+N = 2
 
 
 @pytest.fixture(scope="module")
 def told():
-    subject = load_subject("emoji")
+    subject = loaded("emoji")
     from probes.subjects.emoji import scenes
 
     drawn = scenes(N)

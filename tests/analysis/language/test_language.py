@@ -120,7 +120,7 @@ def ran(tmp_path_factory):
     saved_model(folder / "model", WORDS)
     texts = [" ".join(WORDS.split()[i:] + WORDS.split()[:i]) for i in range(0, 12, 4)]
     (folder / "texts.txt").write_text("\n\n".join(texts), encoding="utf-8")
-    options = {"longest": 12, "prefix": 3, "batch_size": 2, "out": folder / "out", "page": folder / "page.md"}
+    options = {"longest": 12, "prefix": 6, "batch_size": 2, "out": folder / "out", "page": folder / "page.md"}
     config = LanguageConfig(model=str(folder / "model"), texts=folder / "texts.txt", **options)
     with few(), sketches():
         main(config)
@@ -178,7 +178,7 @@ def test_what_cannot_be_read_is_refused_before_anything_runs(ran, tmp_path):
     with pytest.raises(BadInput, match="holds one text; intervals and tests are over texts"):
         main(replace(ran, texts=tmp_path / "one.txt", model=str(tmp_path / "nothing"), out=tmp_path / "out"))
     (tmp_path / "short.txt").write_text(f"{WORDS}\n\na dog .", encoding="utf-8")
-    with pytest.raises(BadInput, match="1 of 2 texts have 5 tokens or more; two are needed"):
+    with pytest.raises(BadInput, match="1 of 2 texts have 8 tokens or more; two are needed"):
         main(replace(ran, texts=tmp_path / "short.txt", out=tmp_path / "out"))
     with pytest.raises(BadInput, match="there is no such folder"):
         main(replace(ran, model=str(tmp_path / "nothing"), out=tmp_path / "out"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-IMAGES = 120
+IMAGES = 90
 OBJECTS = (
     *("dog", "cat", "horse", "bird", "car", "bus", "train", "truck", "boat", "bench", "bear", "zebra", "cup", "fork", "knife", "spoon"),
     *("bowl", "banana", "apple", "orange", "pizza", "cake", "chair", "couch", "bed", "clock", "vase", "sheep", "cow", "elephant"),
