@@ -13,7 +13,7 @@ UNLAID = "from analysis.plots import style; style.KINDS = ('svg',); style.Constr
 def unlaid() -> Iterator[None]:
     """Figures are drawn where matplotlib puts them at first, and written as SVG alone, for the time of the block.
 
-    That a figure is laid out alike each time is told of the drift question's (`tests/analysis/drift/test_redraw.py`).
+    That a layout is the same each time, and in another process, is asked of the figures of drift and of logits alone.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analysis.plots.style.KINDS", ("svg",))

@@ -5,7 +5,7 @@ import pytest
 from analysis.ablation.config import AblationConfig
 from analysis.cells import planning
 
-SMALL = {"images": 4, "batch_size": 2, "max_new_tokens": 8, "workers": 1, "fluent": 0}
+SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 6, "workers": 1, "fluent": 0}
 
 
 @pytest.fixture

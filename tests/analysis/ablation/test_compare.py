@@ -13,7 +13,9 @@ from analysis.cells.names import BASELINE, PAPER, WITHOUT_FIRST
 from analysis.stats.exchange import exchange_test
 from analysis.stats.paired import sign_flip
 from tests.analysis.cells import synthetic
+from tests.analysis.resamples import few
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
 RATES = {BASELINE: 0.1, PAPER: 0.3, "mean": 0.3, "keys only": 0.2, "values only": 0.12}
 FAMILIES = {BASELINE: "reference", "keys only": "places", "values only": "places"}
 
@@ -25,7 +27,8 @@ def made():
 
 @pytest.fixture(scope="module")
 def rows(made):
-    return {row.name: row for row in results(made)}
+    with few():
+        return {row.name: row for row in results(made)}
 
 
 def test_every_cell_meets_the_baseline_and_the_paper_its_controls(made):

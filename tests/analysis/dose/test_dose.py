@@ -84,7 +84,7 @@ def test_captions_are_read_where_a_dose_can_still_be_chosen(monkeypatch):
 
 
 def counts_of(chance, images, rng):
-    """Counts of captions with ten mentions each, absent with this chance."""
+    """Counts of captions with ten mentions each, absent with this chance, or each with its own."""
     made = np.zeros((images, len(COUNTS)))
     absent = rng.binomial(10, chance, images)
     parts = {"captions": 1, "mentions": 10, "truth": 8, "recalled": 6, "objects": 9, "length": 80, "4grams": 77, "2grams": 79}
@@ -201,7 +201,7 @@ def test_a_choice_leaves_the_level_on_fresh_scenes_and_not_on_those_that_chose()
 
     def world(images, arms):
         hard = rng.beta(1, 9, images)
-        return np.stack([np.concatenate([counts_of(chance, 1, rng) for chance in hard]) for _ in range(arms)])
+        return np.stack([counts_of(hard, images, rng) for _ in range(arms)])
 
     while len(fresh) < 200:
         validation = world(30, len(doses))

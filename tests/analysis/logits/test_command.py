@@ -13,7 +13,7 @@ from analysis.stats.paired import sign_flip
 from analysis.telling.wording import number, signed
 from probes.command.cli import BadInput
 from tests.analysis.objects.synthetic import annotations, recordings
-from tests.analysis.unlaid import UNLAID, unlaid
+from tests.analysis.sketches import SKETCH
 
 
 def test_numbers_are_told_with_interval_n_and_p():
@@ -29,7 +29,7 @@ def test_a_redraw_without_files_says_what_to_run(tmp_path):
 
 
 @pytest.mark.slow
-@unlaid()
+@pytest.mark.usefixtures("sketched")
 def test_a_whole_run_and_its_redraw(apart, tmp_path, monkeypatch, capsys):
     """From recordings to figures and paragraph; the redraw makes the same bytes without torch, and every number told is a result's."""
     made = recordings(images=8, steps=40, drop=3.0)
@@ -50,7 +50,7 @@ def test_a_whole_run_and_its_redraw(apart, tmp_path, monkeypatch, capsys):
     assert set(re.findall(r"(−?[\d.e−]+) \[", told)) <= known
     assert found["counted"]["images_with"]["present"] == 8
     before = {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()}
-    code = f"{UNLAID}import sys; from pathlib import Path; from analysis.logits.__main__ import LogitsConfig, main; "
+    code = f"{SKETCH}import sys; from pathlib import Path; from analysis.logits.__main__ import LogitsConfig, main; "
     code += f"main(LogitsConfig(out=Path({str(out)!r}), page=Path({str(page)!r}), redraw=True)); assert 'torch' not in sys.modules"
     apart(code)
     assert {path.name: path.read_bytes() for path in out.iterdir()} | {"page": page.read_bytes()} == before

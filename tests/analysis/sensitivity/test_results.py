@@ -8,6 +8,7 @@ from analysis.cells.names import BASELINE, PAPER
 from analysis.sensitivity.names import CONSTANT, OUTCOMES, PRIMARY
 from analysis.sensitivity.results import Swept, results
 from tests.analysis.cells import synthetic
+from tests.analysis.resamples import few
 
 MARGINS = {"chair_i": 0.05, "f1": 0.05}
 
@@ -34,7 +35,8 @@ def swept(images=150):
 @pytest.fixture(scope="module")
 def made():
     one = swept()
-    return one, {row.name: row for row in results(one, MARGINS)}
+    with few():
+        return one, {row.name: row for row in results(one, MARGINS)}
 
 
 @pytest.mark.slow
@@ -80,6 +82,7 @@ def test_distance_from_the_curve_is_read_off_between_its_neighbours(made):
     assert rows["layers/0-2/off the curve/chair_i"].effect["amount"] == pytest.approx(0.125)
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_more_smoothing_than_any_constant_has_no_counterpart():
     one = swept(40)
     one.arms.counts[one.arms.index("layers 0-11"), :, -5:] *= 1.9  # a rate of 0.95 in all layers; the curve ends at 0.6
