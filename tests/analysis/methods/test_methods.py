@@ -234,7 +234,7 @@ def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tm
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_resamples", "read_once", "sketched")
 def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
-    few = {"images": 3, "validation": 2, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 14, "fluent": 1}
+    few = {"images": 2, "validation": 1, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 14, "fluent": 1}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
     main(config)
     assert (tmp_path / "out" / "methods.svg").is_file()
@@ -245,7 +245,7 @@ def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkey
     assert {one["arm"] for one in found["verdicts"]} >= {named("eos_bias", 1.0), named("pai", 1.0)}
     assert found["options"]["pai x1"]["alpha"] == 0.2
     said = {
-        one["name"]: one["cpu_seconds"] / 3
+        one["name"]: one["cpu_seconds"] / 2
         for one in (json.loads(path.read_text()) for path in (tmp_path / "store" / "test").glob("*.json"))
     }
     assert found["seconds"] == {arm: pytest.approx(seconds, rel=1e-3) for arm, seconds in said.items()}
