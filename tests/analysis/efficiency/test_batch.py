@@ -25,7 +25,7 @@ def test_a_ratio_is_that_of_a_round_and_other_tokens_are_told():
 def test_every_arm_says_the_same_and_the_file_tells_it(tmp_path):
     out = tmp_path / "batch.json"
     with pytest.raises(SystemExit) as ended:
-        run_cli(BatchCostConfig, perform, ["--images", "2", "--max-new-tokens", "4", "--rounds", "1", "--json", str(out)])
+        run_cli(BatchCostConfig, perform, ["--images", "2", "--max-new-tokens", "14", "--rounds", "1", "--json", str(out)])
     assert ended.value.code == 0
     found = json.loads(out.read_text())
     assert set(found["arms"]) == {f"{arm}/{name}" for arm in ARMS for name in METHODS}
