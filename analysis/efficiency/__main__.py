@@ -1,10 +1,11 @@
-"""`python -m analysis.efficiency`: what KVSmooth and recording cost, as ratios to plain sdpa generate, measured in turn in one process.
+"""`python -m analysis.efficiency`: what KVSmooth and recording cost, as ratios to plain sdpa generate, measured in turn.
 
 `python -m analysis.efficiency --json OUT` lets every arm generate the same number of tokens after the same prompt, in many short rounds in
 an order that rotates. It reports the median over rounds of time(arm) / time(plain) of the same round, of the processor and of the clock,
-with the bootstrap interval over rounds. A second plain arm shows the noise. nnsight leaves its controllers on a model that it wrapped, so
-the recording arms run a second model over the same weights. Peak memory is that of a fresh process which runs one arm only. Absolute times
-are those of the machine at hand; only the ratios are meant to travel.
+with the bootstrap interval over rounds; with --processes the mean over fresh processes, with the interval over them. A second plain arm
+shows the noise. nnsight leaves its controllers on a model that it wrapped, so the recording arms run a second model over the same weights.
+Peak memory is that of a fresh process which runs one arm only. Absolute times are those of the machine at hand; only the ratios are meant
+to travel.
 """
 
 import sys
@@ -47,33 +48,26 @@ def check_arms(small: EfficiencyConfig, names: Sequence[str]) -> None:
 
 def measure(config: EfficiencyConfig) -> dict:
     """The arms, round after round; the content of the results file."""
-    import torch
     from tqdm import tqdm
 
-    from analysis.efficiency.arms import Case, read_before, recorded
     from analysis.efficiency.memory import peak_memory
-    from analysis.efficiency.rounds import chosen, goals, rounds, summary
-    from analysis.efficiency.shapes import build, smoothed_layers, twin
+    from analysis.efficiency.process import of_processes
+    from analysis.efficiency.rounds import chosen, goals, summary
 
     names, quiet = chosen(config.named), not sys.stderr.isatty()
     if not config.subject:
         check_arms(replace(config, hidden=4 * config.heads), names)
     # first: the peak that the system tells of a process starts at that of the process which started it
     peaks = {name: peak_memory(name, config) for name in tqdm(names, desc="peak memory", disable=quiet)} if config.memory else {}
-    torch.set_num_threads(config.threads)
-    model, inputs = build(config)
-    watched = twin(model) if any(map(recorded, names)) else model
-    cache = read_before(model, inputs) if config.prefilled else None
-    cases = {name: Case(watched if recorded(name) else model, inputs, config.new_tokens, cache) for name in names}
-    with tqdm(total=config.rounds + 1, desc="rounds", disable=quiet) as progress:
-        found = summary(rounds(cases, config.rounds, progress), config.level, config.seed)
+    timed = of_processes(config, quiet)
+    found = summary(timed.found, config.level, config.seed, config.processes)
     return {
         **found,
         "goals": goals(found["spread"]),
         "peak_extra_bytes": {name: peak - peaks["plain"] for name, peak in peaks.items()},
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "prompt_tokens": inputs["input_ids"].shape[1],
-        "smoothed_layers": smoothed_layers(model),
+        "parameters": timed.parameters,
+        "prompt_tokens": timed.prompt_tokens,
+        "smoothed_layers": timed.smoothed_layers,
         # where the file lies is no part of how its numbers came about
         "provenance": provenance(replace(config, json=None, page=None)),
     }
@@ -81,21 +75,23 @@ def measure(config: EfficiencyConfig) -> dict:
 
 def table(results: dict) -> str:
     """The results as aligned text."""
-    from analysis.efficiency.rounds import lines
+    from analysis.efficiency.rounds import estimated, lines, run_in
 
-    what = f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, {results['n']} rounds"
-    return "\n".join([f"{what}; time / time of plain sdpa generate in the same round, median [interval over rounds]", *lines(results)])
+    what = f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, {run_in(results)}"
+    return "\n".join([f"{what}; time / time of plain sdpa generate in the same round, {estimated(results)}", *lines(results)])
 
 
 def markdown(results: dict) -> str:
     """The results as a table of a page: time of each arm as a ratio to plain decoding."""
+    from analysis.efficiency.rounds import estimated, run_in
+
     lines = ["| arm | whole call | decoding steps alone |", "|---|---|---|"]
     for name in results["ratios"]:
         found = [results["spread"][part]["processor"][name] for part in ("whole", "decode")]
-        cells = " | ".join("{median:.2f} [{low:.2f}, {high:.2f}]".format(**one) for one in found)
+        cells = " | ".join("{ratio:.2f} [{low:.2f}, {high:.2f}]".format(**one) for one in found)
         lines.append(f"| `{name}` | {cells} |")
     note = (
-        f"Processor time / that of plain sdpa `generate` in the same round, median [interval over {results['n']} rounds]; "
+        f"Processor time / that of plain sdpa `generate` in the same round, {estimated(results)}; {run_in(results)}; "
         f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, one thread."
     )
     return "\n".join([*lines, "", note])

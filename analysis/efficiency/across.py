@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.efficiency.rounds import GOALS
+from analysis.efficiency.rounds import GOALS, estimated, run_in
 from analysis.stats.rows import read_json
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput, run_cli
@@ -48,7 +48,7 @@ def markdown(found: Mapping[str, Mapping[str, Any]]) -> str:
     ----------
     found : by file of `MODELS`, its results
     """
-    heads = [f"{MODELS[name]}, {one['n']} rounds" for name, one in found.items()]
+    heads = [f"{MODELS[name]}, {run_in(one)}" for name, one in found.items()]
     lines = [
         f"| | {' | '.join(heads)} | goal |",
         f"|---|{'---|' * len(found)}---|",
@@ -57,8 +57,9 @@ def markdown(found: Mapping[str, Mapping[str, Any]]) -> str:
         cells = [_cell(one["spread"]["whole"]["processor"].get(arm), GOALS.get(arm)) for one in found.values()]
         goal = f"at most {GOALS[arm]:g}" if arm in GOALS else ""
         lines.append(f"| {words} | {' | '.join(cells)} | {goal} |")
+    kinds = dict.fromkeys(map(estimated, found.values()))  # one, where all were measured in like manner
     note = (
-        "Processor time over that of plain `generate` in the same round, one thread: median [95 % interval over rounds]. "
+        f"Processor time over that of plain `generate` in the same round, one thread: {'; or '.join(kinds)}, 95 %. "
         "A goal is met where the upper end of the interval meets it."
     )
     return "\n".join([*lines, "", note])
@@ -68,7 +69,7 @@ def _cell(ratio: Mapping[str, float] | None, goal: float | None) -> str:
     if ratio is None:
         return ""
     verdict = "" if goal is None else ", met" if ratio["high"] <= goal else ", not met"
-    return "{median:.3f} [{low:.3f}, {high:.3f}]".format(**ratio) + verdict
+    return "{ratio:.3f} [{low:.3f}, {high:.3f}]".format(**ratio) + verdict
 
 
 def results(folder: Path) -> dict[str, dict[str, Any]]:
@@ -83,7 +84,7 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
         path = folder / f"{name}.json"
         try:
             found[name] = read_json(path)
-            found[name]["n"], found[name]["spread"]["whole"]["processor"]["plain"]["high"]
+            found[name]["n"], found[name]["processes"], found[name]["spread"]["whole"]["processor"]["plain"]["high"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
                 f"{path}: no results of python -m analysis.efficiency ({type(error).__name__}); make efficiency writes them."

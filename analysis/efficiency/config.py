@@ -33,6 +33,8 @@ class EfficiencyConfig:
     """tokens generated a run"""
     rounds: int = 20
     """rounds, in each of which every arm runs once"""
+    processes: int = 1
+    """fresh processes, one after another, in each of which all rounds run; with two or more, intervals are over processes"""
     hidden: int = 768
     """width of the random Llama"""
     layers: int = 12
@@ -65,7 +67,7 @@ class EfficiencyConfig:
     """show the trace of an error"""
 
     def __post_init__(self):
-        check_positive(self, "prompt_tokens", "rounds", "hidden", "layers", "heads", "vocabulary", "threads")
+        check_positive(self, "prompt_tokens", "rounds", "processes", "hidden", "layers", "heads", "vocabulary", "threads")
         check_level(self)
         if self.new_tokens < 2:
             raise BadInput(f"EfficiencyConfig.new_tokens must be at least 2, a prefill and a decoding step; got {self.new_tokens}.")

@@ -1,13 +1,15 @@
-"""A process of its own for a measurement of peak memory; the imports alone are shared, and take longer than the measurement."""
+"""A process of its own for a measurement; the imports alone are shared, and take longer than many a measurement."""
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from probes.command.processes import imported
 
+Found = TypeVar("Found")
 
-def in_fresh_process(work: Callable[..., int], *given: Any, told: str) -> int:
+
+def in_fresh_process(work: Callable[..., Found], *given: Any, told: str) -> Found:
     """What `work(*given)` returns in a process that has imported, and done nothing else: no peak but its own is in it.
 
     Parameters
@@ -22,10 +24,13 @@ def in_fresh_process(work: Callable[..., int], *given: Any, told: str) -> int:
     queue = context.SimpleQueue()
     process = context.Process(target=_put, args=(queue, work, given))
     process.start()
+    while process.is_alive() and queue.empty():  # what is too long for the pipe is taken from it before the process can end
+        process.join(0.05)
+    found = None if queue.empty() else queue.get()
     process.join()
     if process.exitcode != 0:
-        raise RuntimeError(f"the memory run of {told} ended with status {process.exitcode}")
-    return queue.get()
+        raise RuntimeError(f"{told} ended with status {process.exitcode}")
+    return found
 
 
 def own_peak() -> int:
@@ -40,5 +45,5 @@ def peak_bytes(told: int) -> int:
     return told * (1 if sys.platform == "darwin" else 1024)
 
 
-def _put(queue: Any, work: Callable[..., int], given: tuple) -> None:
+def _put(queue: Any, work: Callable[..., Found], given: tuple) -> None:
     queue.put(work(*given))

@@ -12,7 +12,7 @@ from analysis.efficiency.shapes import build
 
 def peak_memory(name: str, config: Any) -> int:
     """Peak resident bytes of a fresh process that builds the model and runs one arm once."""
-    return in_fresh_process(_peak_of, name, config, told=f"arm '{name}'")
+    return in_fresh_process(_peak_of, name, config, told=f"the memory run of arm '{name}'")
 
 
 def _peak_of(name: str, config: Any) -> int:

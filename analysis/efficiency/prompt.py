@@ -144,7 +144,7 @@ def _rise_of(name: str, tokens: int, threads: int) -> int:
 
 def peak_rise(name: str, tokens: int, threads: int = 1) -> int:
     """Bytes by which one call of an arm raises the peak of a fresh process that holds its inputs, outputs included."""
-    return in_fresh_process(_rise_of, name, tokens, threads, told=f"arm '{name}' at {tokens} tokens")
+    return in_fresh_process(_rise_of, name, tokens, threads, told=f"the memory run of arm '{name}' at {tokens} tokens")
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import bootstrap
+from scipy.stats import t as student
 
 from analysis.efficiency.arms import ARMS, CLOCKS, CONTROL, PARTS, Case, timed
 
@@ -26,36 +27,50 @@ def rounds(cases: Mapping[str, Case], number: int, progress: Any) -> list[Round]
     return found[1:]
 
 
-def ratios(found: Sequence[Round], part: str, clock: str, level: float = 0.95, seed: int = 0) -> dict[str, dict[str, float]]:
-    """By arm the median over rounds of its time / plain's, and the interval of that median: rounds are drawn anew, whole, arms together.
+def ratios(
+    found: Sequence[Round], part: str, clock: str, level: float = 0.95, seed: int = 0, processes: int = 1
+) -> dict[str, dict[str, float]]:
+    """By arm its time / plain's of the same round, and an interval.
 
-    The percentile interval of scipy's bootstrap.
+    Of one process: the median over rounds, and the percentile interval of scipy's bootstrap, which draws rounds anew, whole, arms together.
+    Of several: the mean of their medians, and Student's t interval over processes. Where the weights lie in memory is a process's own, and
+    its rounds share it.
+
+    Parameters
+    ----------
+    found : the rounds, as many of each process, those of one after those of another
     """
     table = {}
     for name in found[0]:
-        values = np.array([one[name][part][clock] / one[CONTROL][part][clock] for one in found])
+        values = np.array([one[name][part][clock] / one[CONTROL][part][clock] for one in found]).reshape(processes, -1)
+        medians = np.median(values, 1)
+        ratio = float(medians.mean())
         low, high = float(values.min()), float(values.max())
-        if low < high:
+        if low < high and processes == 1:
             options = {"n_resamples": RESAMPLES, "method": "percentile", "confidence_level": level, "rng": np.random.default_rng(seed)}
-            low, high = map(float, bootstrap((values,), np.median, **options).confidence_interval)
-        table[name] = {"median": float(np.median(values)), "low": low, "high": high}
+            low, high = map(float, bootstrap((values[0],), np.median, **options).confidence_interval)
+        elif processes > 1:
+            reach = float(student.ppf((1 + level) / 2, processes - 1) * medians.std(ddof=1) / processes**0.5)
+            low, high = ratio - reach, ratio + reach
+        table[name] = {"ratio": ratio, "low": low, "high": high}
     return table
 
 
-def summary(found: Sequence[Round], level: float = 0.95, seed: int = 0) -> dict[str, Any]:
+def summary(found: Sequence[Round], level: float = 0.95, seed: int = 0, processes: int = 1) -> dict[str, Any]:
     """Ratios of processor time, those of both clocks with intervals, medians of seconds, and every round as it was."""
-    spread = {part: {clock: ratios(found, part, clock, level, seed) for clock in CLOCKS} for part in PARTS}
+    spread = {part: {clock: ratios(found, part, clock, level, seed, processes) for clock in CLOCKS} for part in PARTS}
     medians = {
         name: {part: {clock: statistics.median(one[name][part][clock] for one in found) for clock in CLOCKS} for part in PARTS}
         for name in found[0]
     }
     return {
-        "ratios": {name: row["median"] for name, row in spread["whole"]["processor"].items()},
-        "ratios_decode": {name: row["median"] for name, row in spread["decode"]["processor"].items()},
+        "ratios": {name: row["ratio"] for name, row in spread["whole"]["processor"].items()},
+        "ratios_decode": {name: row["ratio"] for name, row in spread["decode"]["processor"].items()},
         "spread": spread,
         "medians": medians,
         "rounds": list(found),
-        "n": len(found),
+        "n": len(found) // processes,
+        "processes": processes,
     }
 
 
@@ -73,12 +88,25 @@ def goals(spread: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def run_in(results: Mapping[str, Any]) -> str:
+    """How many rounds there were, and of how many processes."""
+    several = results["processes"] > 1
+    return f"{results['n']} rounds in each of {results['processes']} processes" if several else f"{results['n']} rounds of one process"
+
+
+def estimated(results: Mapping[str, Any]) -> str:
+    """What the numbers of `ratios` are."""
+    if results["processes"] > 1:
+        return "mean over processes of the median over rounds [interval over processes]"
+    return "median [interval over rounds]"
+
+
 def lines(results: Mapping[str, Any]) -> list[str]:
     """The results as aligned text."""
     told = [f"{'arm':<20}" + "".join(f"{f'{part}, {clock}':>24}" for part in PARTS for clock in CLOCKS) + f"{'extra peak MB':>16}"]
     for name in results["ratios"]:
         cells = (results["spread"][part][clock][name] for part in PARTS for clock in CLOCKS)
-        text = "".join(f"{cell['median']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]".rjust(24) for cell in cells)
+        text = "".join(f"{cell['ratio']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]".rjust(24) for cell in cells)
         extra = results["peak_extra_bytes"].get(name)
         told.append(f"{name:<20}{text}{'' if extra is None else f'{extra / 1e6:.1f}':>16}")
     for name, goal in results["goals"].items():

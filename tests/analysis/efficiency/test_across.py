@@ -23,7 +23,7 @@ def test_a_goal_is_met_or_not_and_what_was_not_measured_is_empty():
     (row,) = re.findall(r"\| KVSmooth \|.*", told)
     assert row == "| KVSmooth | 1.020 [1.020, 1.020], met | 1.040 [1.040, 1.040], not met | at most 1.03 |"
     assert "| recording |  |  | at most 1.12 |" in told
-    assert "random weights, 3 rounds" in told.splitlines()[0]
+    assert "random weights, 3 rounds of one process |" in told.splitlines()[0]
 
 
 @pytest.mark.parametrize(

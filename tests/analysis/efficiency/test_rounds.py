@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.stats import ttest_1samp
 
 from analysis.efficiency import batch, engine, scoring
 from analysis.efficiency.__main__ import main
@@ -33,10 +34,10 @@ def one(plain, other, wall=None):
 def test_a_ratio_is_that_of_a_round_whatever_the_rounds_are_like():
     found = [one(1.0, 1.02), one(10.0, 10.4), one(3.0, 3.03)]
     told = ratios(found, "whole", "processor")
-    assert told["plain"] == {"median": 1.0, "low": 1.0, "high": 1.0}
-    assert told["kvsmooth"]["median"] == pytest.approx(1.02)
+    assert told["plain"] == {"ratio": 1.0, "low": 1.0, "high": 1.0}
+    assert told["kvsmooth"]["ratio"] == pytest.approx(1.02)
     assert (told["kvsmooth"]["low"], told["kvsmooth"]["high"]) == (pytest.approx(1.01), pytest.approx(1.04))
-    assert ratios([one(1.0, 1.5, wall=7.0)], "decode", "wall")["kvsmooth"]["median"] == 1.0
+    assert ratios([one(1.0, 1.5, wall=7.0)], "decode", "wall")["kvsmooth"]["ratio"] == 1.0
 
 
 def test_the_interval_narrows_with_the_rounds_and_holds_the_truth():
@@ -45,10 +46,30 @@ def test_the_interval_narrows_with_the_rounds_and_holds_the_truth():
     widths = []
     for number in (10, 200):
         told = ratios(found[:number], "whole", "processor")["kvsmooth"]
-        assert told["low"] < told["median"] < told["high"]
+        assert told["low"] < told["ratio"] < told["high"]
         widths.append(told["high"] - told["low"])
     assert widths[1] < widths[0] / 2
     assert told["low"] < 1.05 < told["high"]
+
+
+def test_the_interval_over_processes_is_that_of_a_t_test_of_their_medians():
+    each = [(1.02, 1.03, 1.10), (1.05, 1.05, 1.00), (0.99, 1.01, 1.04), (1.06, 1.00, 1.04)]
+    found = [one(2.0, 2.0 * ratio) for process in each for ratio in process]
+    told = ratios(found, "whole", "processor", level=0.9, processes=4)
+    medians = [1.03, 1.05, 1.01, 1.04]
+    interval = ttest_1samp(medians, 1.0).confidence_interval(0.9)
+    assert told["kvsmooth"] == pytest.approx({"ratio": sum(medians) / 4, "low": interval.low, "high": interval.high})
+    assert told["plain"] == {"ratio": 1.0, "low": 1.0, "high": 1.0}
+    assert [summary(found, processes=4)[name] for name in ("n", "processes")] == [3, 4]
+
+
+def test_what_differs_between_processes_alone_is_seen_in_the_interval_over_them():
+    """Six processes with a level of their own each, and rounds that all but agree: those of one process leave the truth outside."""
+    levels = [1.00, 1.06, 1.02, 1.05, 0.99, 1.04]
+    found = [one(1.0, level + 0.001 * shift) for level in levels for shift in (-1, 0, 1, 0)]
+    alone, over = ratios(found[:4], "whole", "processor")["kvsmooth"], ratios(found, "whole", "processor", processes=6)["kvsmooth"]
+    assert not alone["low"] < 1.0267 < alone["high"]
+    assert over["low"] < 1.0267 < over["high"]
 
 
 def test_a_goal_is_met_by_the_upper_end_alone():
@@ -121,13 +142,13 @@ def test_the_command_writes_what_it_measured(tmp_path, capsys):
     found = json.loads(out.read_text())
     assert list(found["ratios"]) == ["plain", "plain_again", "recording"]
     assert found["n"] == len(found["rounds"]) == 2
-    assert found["ratios"]["recording"] == found["spread"]["whole"]["processor"]["recording"]["median"]
+    assert found["ratios"]["recording"] == found["spread"]["whole"]["processor"]["recording"]["ratio"]
     assert found["provenance"]["config"]["json"] is None
     assert "recording: at most 1.12 is the goal" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_peak_memory_is_told_by_processes_that_the_command_starts(tmp_path, monkeypatch, capsys):
+def test_peak_memory_and_rounds_are_told_by_processes_that_the_command_starts(tmp_path, monkeypatch, capsys):
     """As a command it is its process's `__main__`, as it is here, which these processes do not know."""
     given = {**vars(SMALL), "memory": True, "rounds": 1, "arms": ("kvsmooth",)}
     words = [
@@ -135,7 +156,7 @@ def test_peak_memory_is_told_by_processes_that_the_command_starts(tmp_path, monk
         for name in ("prompt_tokens", "new_tokens", "hidden", "layers", "heads", "vocabulary")
         for word in (f"--{name.replace('_', '-')}", str(given[name]))
     ]
-    words += ["--rounds", "1", "--arms", "kvsmooth", "--json", str(tmp_path / "cost.json")]
+    words += ["--rounds", "2", "--processes", "2", "--arms", "kvsmooth", "--json", str(tmp_path / "cost.json")]
     monkeypatch.setattr(sys, "argv", ["analysis.efficiency", *words])
     monkeypatch.delitem(sys.modules, "analysis.efficiency.__main__")
     with pytest.raises(SystemExit) as ended:
@@ -143,7 +164,11 @@ def test_peak_memory_is_told_by_processes_that_the_command_starts(tmp_path, monk
     said = capsys.readouterr()
     assert ended.value.code == 0, said.err
     assert "extra peak MB" in said.out
-    assert json.loads((tmp_path / "cost.json").read_text())["peak_extra_bytes"]["plain"] == 0
+    told = json.loads((tmp_path / "cost.json").read_text())
+    assert told["peak_extra_bytes"]["plain"] == 0
+    assert (told["n"], told["processes"], len(told["rounds"])) == (2, 2, 4)
+    assert f"{told['parameters'] / 1e6:.0f} M parameters, 12 tokens of prompt, 2 rounds in each of 2 processes; " in said.out
+    assert "[interval over processes]" in said.out
     assert peak_memory("plain", EfficiencyConfig(**{**given, "prompt_tokens": 580, "image": True})) > 0
 
 
