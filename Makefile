@@ -18,7 +18,7 @@ QUESTIONS := $(shell sed -n 's/^    "\([a-z0-9_]*\)": QuestionCommand.*/\1/p' an
 figures: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder --batch-size 60
 
-## the whole, over figures/ and docs/, of SUBJECT (emoji or smollm2): every question on 500 scenes (55.5 minutes measured on two shared cores, before the dose question) or from what is recorded (2.6)
+## the whole, over figures/ and docs/, of SUBJECT (emoji or smollm2): every question on 500 scenes (about 115 minutes of the processor, in two lanes) or from what is recorded (2.6)
 reproduce: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --subject $(SUBJECT)
 
@@ -35,9 +35,9 @@ help:
 notebooks: .venv/dev
 	$(ENV) $(PY) -m nbconvert --execute --to html --output-dir build/notebooks notebooks/*.ipynb
 
-## lint, import direction, types and every test; lint runs beside the tests, and what it says comes last
+## lint, import direction, types and every test; lint runs while tests wait for something, and what it says comes last
 test: .venv/dev
-	@mkdir -p build; ($(LINT)) > build/lint.txt 2>&1 & lint=$$!; trap 'kill $$lint 2> /dev/null; exit 130' INT TERM; \
+	@mkdir -p build; nice -n 10 sh -c '$(LINT)' > build/lint.txt 2>&1 & lint=$$!; trap 'kill $$lint 2> /dev/null; exit 130' INT TERM; \
 	$(ENV) $(PY) -m pytest -n $(JOBS) --dist worksteal; tests=$$?; \
 	wait $$lint; lint=$$?; cat build/lint.txt; [ $$lint = 0 ] || echo "lint failed: build/lint.txt"; exit $$((tests + lint > 0))
 

@@ -19,9 +19,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import lasting, shapes
+from tests import arrays, lasting, shapes
 
 shapes.lighten()
+arrays.lighten()
 gc.disable()  # until all is loaded
 
 # the same examples in every run: what fails here fails there too (pytest --hypothesis-profile=default looks for new ones); and none is

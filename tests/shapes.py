@@ -3,7 +3,8 @@
 The option `--jaxtyping-packages` decorates every function of the rooms. jaxtyping's decorator binds the arguments to their names, and has
 them checked before the call and once more together with the result: a quarter of what the tests of kvsmooth took. With `lighten`, a
 function meets beartype alone; around one with arrays in its signature jaxtyping remembers which size a name stands for, from the arguments
-to the result. What it does more for is left to it: annotations in quotes, sizes that an argument gives, and generators.
+to the result. What it does more for is left to it: annotations in quotes, sizes that an argument gives, and generators. A function within
+another that names no array stays as it is.
 """
 
 import dataclasses
@@ -70,11 +71,9 @@ def checked(function: Any = None, *, typechecker: Any = beartype) -> Any:
         return function
     if isinstance(function, FunctionType):
         hints = list(function.__annotations__.values())
-        # made anew by each call of the function around it, which takes beartype a millisecond, to check nothing of the arguments
-        if "<locals>" in function.__qualname__ and all(hint is Any or hint is None for hint in hints):
-            return function
         if not any(map(_of_arrays, hints)):
-            return _plain(function)
+            # made anew by each call of the function around it, which takes beartype a millisecond each time
+            return function if "<locals>" in function.__qualname__ else _plain(function)
         if not any(map(_of_more, hints)) and not inspect.isgeneratorfunction(function) and not inspect.iscoroutinefunction(function):
             return _sized(function)
     return _usual(function, typechecker=_once)
