@@ -37,7 +37,7 @@ def align(words: Tensor, config: AlignConfig, log: Callable[[dict], None]) -> Si
     rest = [p for name, p in sight.named_parameters() if not name.startswith("tower")]
     groups = [{"params": rest, "top": config.rate}, {"params": tower, "top": config.tower_rate}]
     optimizer = torch.optim.AdamW(groups, lr=config.rate, weight_decay=0.01)
-    held, start = scenes(200, "validation", config.size), time.perf_counter()
+    start = time.perf_counter()
     for step in range(config.steps):
         drawn = [scene(FIRST + step * config.batch + i, "train", config.size) for i in range(config.batch)]
         labels = torch.from_numpy(np.stack([shown(item) for item in drawn]))
@@ -56,7 +56,7 @@ def align(words: Tensor, config: AlignConfig, log: Callable[[dict], None]) -> Si
                     "step": step + 1,
                     "minutes": round(took, 2),
                     "loss": round(float(loss.detach()), 4),
-                    **accuracy(sight, held, words),
+                    **accuracy(sight, scenes(200, "validation", config.size), words),
                 }
             )
     return sight
