@@ -1,7 +1,9 @@
 """A process of its own for a measurement; the imports alone are shared, and take longer than many a measurement."""
 
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from probes.command.processes import imported
@@ -21,13 +23,16 @@ def in_fresh_process(work: Callable[..., Found], *given: Any, told: str) -> Foun
     RuntimeError : the process did not end well
     """
     context = imported()
-    queue = context.SimpleQueue()
-    process = context.Process(target=_put, args=(queue, work, given))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, work, given))
     process.start()
-    while process.is_alive() and queue.empty():  # what is too long for the pipe is taken from it before the process can end
-        process.join(0.05)
-    found = None if queue.empty() else queue.get()
-    process.join()
+    sender.close()  # so that the end of the process is the end of the pipe
+    try:
+        with suppress(EOFError):
+            found = receiver.recv()
+        process.join()
+    finally:
+        process.kill()  # where this one was interrupted
     if process.exitcode != 0:
         raise RuntimeError(f"{told} ended with status {process.exitcode}")
     return found
@@ -45,5 +50,6 @@ def peak_bytes(told: int) -> int:
     return told * (1 if sys.platform == "darwin" else 1024)
 
 
-def _put(queue: Any, work: Callable[..., Found], given: tuple) -> None:
-    queue.put(work(*given))
+def _send(sender: Any, work: Callable[..., Found], given: tuple) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all its processes; the one that waits for this ends it
+    sender.send(work(*given))

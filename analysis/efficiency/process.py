@@ -1,5 +1,6 @@
 """All rounds of one process: it builds the model, and runs every arm on it, round after round."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -38,21 +39,30 @@ def of_processes(config: EfficiencyConfig, quiet: bool) -> Timings:
     RuntimeError : a process did not end well
     """
     if config.processes == 1:
-        return of_this_process(config, quiet)
+        with tqdm(total=config.rounds + 1, desc="rounds", disable=quiet) as progress:
+            return of_this_process(config, progress.update)
     told = tqdm(range(config.processes), desc="processes", disable=quiet)
-    each = [in_fresh_process(of_this_process, config, True, told=f"process {index + 1} of {config.processes}") for index in told]
+    each = [in_fresh_process(of_this_process, config, _untold, told=f"process {index + 1} of {config.processes}") for index in told]
     return Timings([one for part in each for one in part.found], each[0].parameters, each[0].prompt_tokens, each[0].smoothed_layers)
 
 
-def of_this_process(config: EfficiencyConfig, quiet: bool) -> Timings:
-    """The rounds of this process."""
+def of_this_process(config: EfficiencyConfig, ended: Callable[[], object]) -> Timings:
+    """The rounds of this process.
+
+    Parameters
+    ----------
+    ended : called after each round
+    """
     names = chosen(config.named)
     torch.set_num_threads(config.threads)
     model, inputs = build(config)
     watched = twin(model) if any(map(recorded, names)) else model
     cache = read_before(model, inputs) if config.prefilled else None
     cases = {name: Case(watched if recorded(name) else model, inputs, config.new_tokens, cache) for name in names}
-    with tqdm(total=config.rounds + 1, desc="rounds", disable=quiet) as progress:
-        found = rounds(cases, config.rounds, progress)
+    found = rounds(cases, config.rounds, ended)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Timings(found, parameters, inputs["input_ids"].shape[1], smoothed_layers(model))
+
+
+def _untold() -> None:
+    """In a process of its own: a bar's lock would be left behind where that is interrupted."""

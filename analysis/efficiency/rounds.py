@@ -1,7 +1,7 @@
 """Many short rounds in which every arm runs once, in an order that rotates; the ratio of an arm to plain decoding is that of one round."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ Round = Mapping[str, Mapping[str, Mapping[str, float]]]
 RESAMPLES = 9999
 
 
-def rounds(cases: Mapping[str, Case], number: int, progress: Any) -> list[Round]:
+def rounds(cases: Mapping[str, Case], number: int, ended: Callable[[], object]) -> list[Round]:
     """So many rounds, after one that warms every arm up and is not counted."""
     found: list[Round] = []
     order = list(cases)
@@ -23,7 +23,7 @@ def rounds(cases: Mapping[str, Case], number: int, progress: Any) -> list[Round]
         turned = order[index % len(order) :] + order[: index % len(order)]
         one = {name: timed(name, cases[name]) for name in turned}
         found.append({name: one[name] for name in order})
-        progress.update()
+        ended()
     return found[1:]
 
 

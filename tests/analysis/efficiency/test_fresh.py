@@ -1,10 +1,13 @@
 """A process of its own: no peak but its own in it, its failure is told."""
 
 import os
+import signal
+import threading
 
 import pytest
 
 from analysis.efficiency.fresh import in_fresh_process, own_peak
+from tests.processes import all_end, until
 
 MUCH = 2**28
 
@@ -25,3 +28,24 @@ def test_each_process_tells_its_own_peak_and_how_it_failed():
     with pytest.raises(RuntimeError, match=r"^an arm ended with status 3"):
         in_fresh_process(os._exit, 3, told="an arm")
     del held
+
+
+def wait_in(folder):
+    os.kill(os.getpid(), signal.SIGINT)  # as a terminal would, which tells both
+    (folder / str(os.getpid())).touch()
+    signal.pause()
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_process_that_is_waited_for_without_a_word_of_its_own(tmp_path, capfd):
+    def interrupt():
+        until(lambda: any(tmp_path.iterdir()))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        in_fresh_process(wait_in, tmp_path, told="one that waits")
+    thread.join()
+    assert all_end([int(path.name) for path in tmp_path.iterdir()])
+    assert capfd.readouterr().err == ""
