@@ -18,7 +18,7 @@ QUESTIONS := $(shell sed -n 's/^    "\([a-z0-9_]*\)": QuestionCommand.*/\1/p' an
 figures: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --images 60 --plan ladder --batch-size 60
 
-## the whole, over figures/ and docs/, of SUBJECT (emoji or smollm2): every question on 500 scenes (about 115 minutes of the processor, in two lanes) or from what is recorded (2.6)
+## the whole, over figures/ and docs/, of SUBJECT (emoji or smollm2): every question on 500 scenes (about 115 minutes of the processor, in two lanes) or from what is recorded (2.6 minutes)
 reproduce: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --subject $(SUBJECT)
 

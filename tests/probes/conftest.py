@@ -1,6 +1,7 @@
 """The bundled subject with random weights, on disk, and a few scenes for it."""
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -67,3 +68,13 @@ def hand_made(arm="baseline", image=7, steps=3, layers=(0, 1), **attributes) -> 
     }
     given = dict.fromkeys(ATTRIBUTES, "x") | {"config": json.dumps({"seed": 0, "arms": {arm: None}})} | attributes
     return labelled(values, arm, image, layers, given)
+
+
+@pytest.fixture
+def logged():
+    """What is logged meanwhile; pytest's own keeper of it is left out, as it takes its time of every test."""
+    messages, handler = [], logging.Handler()
+    handler.emit = lambda entry: messages.append(entry.getMessage())
+    logging.getLogger().addHandler(handler)
+    yield messages
+    logging.getLogger().removeHandler(handler)

@@ -1,7 +1,6 @@
 """Recording items: labels, resuming, replay of recorded captions, and what is refused."""
 
 import json
-import logging
 import shutil
 
 import numpy as np
@@ -92,16 +91,6 @@ def test_a_second_run_does_not_touch_the_model(free, subject, items, monkeypatch
     monkeypatch.setattr("probes.session.record_inputs", None)
     xr.testing.assert_identical(record(subject, items, ARMS, out=out, **OPTIONS), recording)
     assert files(out) == before
-
-
-@pytest.fixture
-def logged():
-    """What is logged meanwhile; pytest's own keeper of it is left out, as it takes its time of every test."""
-    messages, handler = [], logging.Handler()
-    handler.emit = lambda entry: messages.append(entry.getMessage())
-    logging.getLogger().addHandler(handler)
-    yield messages
-    logging.getLogger().removeHandler(handler)
 
 
 @pytest.mark.slow
