@@ -9,6 +9,7 @@ import torch
 from kvsmooth import KVSmooth, Unsupported
 from kvsmooth.baselines import METHODS, OPERA, EosBias, ImageBias, NothingChanged
 from kvsmooth.baselines.over_trust import commonest, over_trust, trusted_places
+from kvsmooth.baselines.retrospection import Retrospection
 from tests import zoo
 from tests.kvsmooth.baselines.cases import TEXT_ONLY, one_row
 from tests.kvsmooth.cases import FAMILIES, Forced, shared
@@ -277,3 +278,14 @@ def test_candidates_may_be_none_only_without_a_penalty():
     with pytest.raises(ValueError, match=r"OPERA\.candidates must be at least 1, or alpha 0"):
         OPERA(candidates=0)
     assert METHODS["opera"] is OPERA
+
+
+def test_what_was_given_up_one_place_further_on_is_forgotten():
+    """Texts differ from here on, so that what was wrong there may be right now."""
+    search = Retrospection(first=0, threshold=1, candidates=9)
+    assert search.reject(5, 0, [(0, 7)]) == [(0, 7)]
+    assert search.reject(7, 0, [(2, 3)]) == [(2, 3)]
+    assert search.reject(4, 0, [(1, 2)]) == [(1, 2)]
+    assert search.reject(5, 0, [(0, 9)]) == [(0, 9)]
+    assert search.reject(5, 0, [(1, 1)]) == [(0, 9), (1, 1)]
+    assert search.reject(7, 0, [(0, 4)]) == [(2, 3), (0, 4)]
