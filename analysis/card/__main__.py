@@ -33,6 +33,7 @@ class CardConfig:
     """
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2", "--subject smollm2@early --scenes 100", "--scenes 20 --no-smoothing")
+    RESUMES_FROM: ClassVar[str] = "cache"
     scenes: int = 500
     """number of unseen scenes"""
     out: Path = Path("docs")

@@ -39,6 +39,7 @@ class RegenerateConfig:
         "--redraw",
         "--subject smollm2",
     )
+    RESUMES_FROM: ClassVar[str] = "recordings"
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
     images: int | None = None

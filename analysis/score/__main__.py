@@ -29,6 +29,7 @@ class ScoreConfig:
         "chair --captions captions.jsonl --annotations coco/annotations --json scored.json",
         "chair --captions captions.jsonl --annotations emoji --against others.jsonl",
     )
+    RESUMES_FROM: ClassVar[str] = "benchmark.kept"
     benchmark: OmitArgPrefixes[OmitSubcommandPrefixes[Chosen]]
     """each has its own options: python -m analysis.score chair --help"""
 

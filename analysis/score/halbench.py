@@ -40,6 +40,13 @@ class HalBenchScoring(CocoScoring):
         if self.extracted is not None and any(same_file(self.extracted, given) for given in (self.captions, self.against)):
             raise ValueError(f"HalBenchScoring.extracted must not be the file that is scored; got {self.extracted}.")
 
+    @property
+    def kept(self) -> Path | None:
+        """What the service answered; None where none is asked, or no file named."""
+        if not self.extractor or self.extracted is not None:
+            return self.extracted if self.extractor else None
+        return None if self.json is None else self.json.with_name(f"{self.json.name}.extracted.jsonl")
+
     def read(self, path: Path) -> list[Answer]:
         """What the file says, in its order."""
         from analysis.datasets.files import text_of
@@ -110,8 +117,7 @@ class HalBenchScoring(CocoScoring):
             return Rules(read)
         from analysis.metrics.extractor_openai import OpenAIExtractor
 
-        beside = None if self.json is None else self.json.with_name(f"{self.json.name}.extracted.jsonl")
-        return OpenAIExtractor(self.extractor, self.model, self.extracted or beside, self.asked())
+        return OpenAIExtractor(self.extractor, self.model, self.kept, self.asked())
 
     @cached_property
     def _asked(self) -> "list[HalBenchQuestion]":

@@ -44,6 +44,11 @@ class Scoring(ABC):
                 if same_file(self.json, getattr(self, name)):
                     raise ValueError(f"{type(self).__name__}.json must not be the file that is scored or read (--{name}); got {self.json}.")
 
+    @property
+    def kept(self) -> Path | None:
+        """The file that keeps what was asked of others before the end; None where there is none."""
+        return None
+
     def files(self, path: Path) -> list[Path]:
         """The files that are read of --captions or --against, for the provenance."""
         return [path]

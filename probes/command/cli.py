@@ -7,11 +7,13 @@ import inspect
 import io
 import itertools
 import logging
+import operator
 import os
 import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from probes.command.files import by_folder, noted
@@ -32,7 +34,7 @@ class Notice(UserWarning):
 
 
 def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Sequence[str] | None = None) -> None:
-    """Parse the options, run `main` on them and leave with 0 (done), 2 (bad input) or 130 (interrupted, finished work kept).
+    """Parse the options, run `main` on them and leave with 0 (done), 2 (bad input) or 130 (interrupted; no file is half written).
 
     Bad input is `BadInput`, options that do not parse or break their own law, `kvsmooth.Unsupported`, and whatever the operating
     system refuses (a full disk, a folder that may not be written): one line on stderr and no trace, unless the options say `debug`.
@@ -40,8 +42,8 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
 
     Parameters
     ----------
-    config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces; `EXAMPLES`, where it has them,
-        are words of it that the help shows
+    config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces. Where it has them, `EXAMPLES`
+        are words of it that the help shows, and `RESUMES_FROM` names the field that says where finished work is kept before the end
     main : called with the parsed options
     argv : the words after the program's name; `sys.argv[1:]` if None
 
@@ -50,7 +52,7 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     SystemExit : always
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    program, debug = program_name(), "--debug" in argv
+    program, debug, config = program_name(), "--debug" in argv, None
     with undying_streams():
         try:
             config = _parse(config_class, argv, program)
@@ -62,7 +64,7 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
                     say(f"Written: {by_folder(written)}")
                 sys.stdout.flush()  # a full disk behind it is told as any other
         except KeyboardInterrupt:
-            _leave(f"{program}: interrupted; finished work is kept, the same command goes on from it.", INTERRUPTED)
+            _leave(f"{program}: interrupted; {_left_by(config)}.", INTERRUPTED)
         except (ValueError, OSError) as error:
             if debug or not _is_bad_input(error):
                 raise
@@ -119,7 +121,7 @@ def first_sentence(error: BaseException) -> str:
     return one_line(ValueError(str(error))).partition(". ")[0].rstrip(".")[:200]
 
 
-_MAKE_ROOM = "finished work is kept: make room, and the same command goes on from there"
+_MAKE_ROOM = "make room, and run the same command again"
 _WAYS_OUT = {
     errno.ENOSPC: _MAKE_ROOM,
     errno.EDQUOT: _MAKE_ROOM,
@@ -129,6 +131,20 @@ _WAYS_OUT = {
     errno.ENOTDIR: "a file stands where a folder is needed: choose another place",
     errno.EEXIST: "a file stands where a folder is needed: choose another place",
 }
+
+
+def resumes_from(config: Any) -> Path | None:
+    """Where a command keeps finished work before its end, for the same command to go on from; None where it keeps none."""
+    name = getattr(config, "RESUMES_FROM", "")
+    return operator.attrgetter(name)(config) if name else None
+
+
+def _left_by(config: Any) -> str:
+    """What an interrupted command leaves."""
+    place = resumes_from(config)
+    if place is None:
+        return "what it had not written is lost, the same command begins anew"
+    return f"finished work is kept in {place}, the same command goes on from it"
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ from analysis.regenerate.__main__ import RegenerateConfig
 from analysis.score.__main__ import ScoreConfig
 from analysis.stats.calibration.__main__ import CalibrationConfig
 from analysis.story.__main__ import StoryConfig
-from probes.command.cli import _parse, run_cli
+from probes.command.cli import _parse, resumes_from, run_cli
 from probes.record import RecordConfig
 from tests.analysis.question.configs import EVERY, config_of
 
@@ -80,6 +81,31 @@ def test_help_shows_examples_that_parse(config, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert all(f"python -m it {words}".rstrip() in shown for words in config.EXAMPLES)
     assert inspect.getdoc(config).splitlines()[0] in shown
+
+
+@pytest.mark.parametrize("config", [*QUESTIONS, *OTHERS, ScoreConfig, NewConfig])
+def test_an_interrupted_command_names_a_place_where_its_finished_work_lies_or_says_that_it_is_lost(config, capsys):
+    def interrupted(asked):
+        given.append(asked)
+        raise KeyboardInterrupt
+
+    given: list = []
+    with pytest.raises(SystemExit) as left:
+        run_cli(config, interrupted, shlex.split(config.EXAMPLES[0]))
+    place = resumes_from(given[0])
+    told = f"finished work is kept in {place}, the same command goes on from it." if place else "is lost, the same command begins anew."
+    assert left.value.code == 130
+    assert capsys.readouterr().err.endswith(f"{told}\n")
+    # a folder of finished parts is there to go on from
+    stores = {field.name for field in dataclasses.fields(config)} & {"store", "recordings"}
+    assert (place in {getattr(given[0], name) for name in stores}) == bool(stores)
+
+
+@pytest.mark.parametrize("more", [(), ("--extractor", "http://localhost:1/v1", "--model", "m")])
+def test_what_a_service_was_asked_is_what_scoring_goes_on_from(more):
+    words = ["halbench", "--captions", "said.jsonl", "--annotations", "emoji", "--json", "out.json", *more]
+    place = resumes_from(_parse(ScoreConfig, words, "python -m it"))
+    assert place == (Path("out.json.extracted.jsonl") if more else None)
 
 
 def test_help_says_the_names_that_are_taken(capsys, monkeypatch):

@@ -170,7 +170,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_torn_file(subject_folder, image_f
         signal.signal(signal.SIGXFSZ, before)
     said = capfd.readouterr().err
     assert said.count("\n") == 1
-    assert f"File too large ({tmp_path / 'free' / 'baseline' / '0.nc'}); finished work is kept: make room" in said
+    assert f"File too large ({tmp_path / 'free' / 'baseline' / '0.nc'}); make room, and run the same command again" in said
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["arm.json", "recording.json"]
     assert run(argv) == 0
     assert read_folder(tmp_path / "free").sizes["image"] == 2
@@ -238,7 +238,7 @@ def test_killed_and_interrupted_runs_end_as_if_nothing_had_happened(subject_fold
         assert run(argv["killed"]) == 130
     said = capfd.readouterr().err
     assert said.count("\n") == 1
-    assert "interrupted; finished work is kept" in said
+    assert f"interrupted; finished work is kept in {out}, the same command goes on from it." in said
     assert len(list(out.rglob("*.nc"))) == 4
 
     assert run(argv["killed"]) == 0

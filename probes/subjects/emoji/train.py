@@ -75,6 +75,7 @@ class EmojiTrainConfig:
     """
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("--out checkpoints/mine --minutes 10",)
+    RESUMES_FROM: ClassVar[str] = "out"
     out: Path
     minutes: float = 75.0
     horizon: int = 0

@@ -10,6 +10,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.distributed as dist
@@ -74,6 +75,7 @@ class SmolLM2TrainConfig:
         Show traces of errors.
     """
 
+    RESUMES_FROM: ClassVar[str] = "out"
     out: Path
     horizon: int = 5000
     align_steps: int = 1200

@@ -87,7 +87,7 @@ def test_an_interrupt_leaves_the_file_that_was_there(capsys, monkeypatch, tmp_pa
     ended = score(capsys, "chair", *options)
     assert (ended.status, ended.out) == (130, "")
     assert len(calls) == 30
-    assert ended.notices[-1].endswith("interrupted; finished work is kept, the same command goes on from it.")
+    assert ended.notices[-1].endswith("interrupted; what it had not written is lost, the same command begins anew.")
     assert "Traceback" not in ended.err
     assert out.read_text() == "what was here before"
     assert not list(tmp_path.glob(".*tmp*"))
