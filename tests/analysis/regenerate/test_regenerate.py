@@ -145,7 +145,8 @@ def test_an_interrupt_ends_the_children_and_their_workers(tmp_path, number):
     driver = (
         "import sys\nfrom dataclasses import dataclass\nfrom pathlib import Path\nfrom analysis.regenerate.lanes import Job, run_jobs\n"
         "from analysis.regenerate.screen import Screen\nfrom probes.command.cli import run_cli\n"
-        "@dataclass(frozen=True)\nclass Config:\n    'Nothing.'\n    recordings: str = 'here'\n    'kept'\n    debug: bool = False\n    'traces'\n"
+        "@dataclass(frozen=True)\nclass Config:\n    'Nothing.'\n"
+        "    recordings: str = 'here'\n    'kept'\n    debug: bool = False\n    'traces'\n"
         "    RESUMES_FROM = 'recordings'\n"
         f"work = Job('child', (sys.executable, '-S', '-c', {child!r}))\n"
         f"run_cli(Config, lambda _: run_jobs([work], 1, Path({str(tmp_path)!r}), Screen()), [])\n"
