@@ -3,9 +3,9 @@
 `python -m analysis.efficiency --json OUT` lets every arm generate the same number of tokens after the same prompt, in many short rounds in
 an order that rotates. It reports the median over rounds of time(arm) / time(plain) of the same round, of the processor and of the clock,
 with the bootstrap interval over rounds; with --processes the mean over fresh processes, with the interval over them. A second plain arm
-shows the noise. nnsight leaves its controllers on a model that it wrapped, so the recording arms run a second model over the same weights.
-Peak memory is that of a fresh process which runs one arm only. Absolute times are those of the machine at hand; only the ratios are meant
-to travel.
+shows the noise, and one whose cache grows in place, as under every method, what that alone saves. nnsight leaves its controllers on a
+model that it wrapped, so the recording arms run a second model over the same weights. Peak memory is that of a fresh process which runs
+one arm only. Absolute times are those of the machine at hand; only the ratios are meant to travel.
 """
 
 import sys

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.efficiency.rounds import GOALS, estimated, run_in
+from analysis.efficiency.rounds import GOALS, estimated, ratios, run_in
 from analysis.stats.rows import read_json
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput, run_cli
@@ -21,11 +21,15 @@ MODELS = {
 """By file of results, the model in words."""
 ARMS = {
     "plain_again": "plain once more",
+    "plain_in_place": "plain, its cache growing in place",
     "kvsmooth": "KVSmooth",
     "kvsmooth_fast": "KVSmooth, `exact=False`",
     "recording": "recording",
     "recording_kvsmooth": "recording KVSmooth",
 }
+IN_PLACE = "plain_in_place"
+OWN = {"kvsmooth": "KVSmooth over that", "kvsmooth_fast": "KVSmooth, `exact=False`, over that"}
+"""What the method itself adds: over plain `generate` whose cache grows in place too."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,23 @@ def markdown(found: Mapping[str, Mapping[str, Any]]) -> str:
         cells = [_cell(one["spread"]["whole"]["processor"].get(arm), GOALS.get(arm)) for one in found.values()]
         goal = f"at most {GOALS[arm]:g}" if arm in GOALS else ""
         lines.append(f"| {words} | {' | '.join(cells)} | {goal} |")
+        if arm == IN_PLACE:
+            for method, its in OWN.items():
+                lines.append(f"| {its} | {' | '.join(_cell(_own(one, method), None) for one in found.values())} |  |")
     kinds = dict.fromkeys(map(estimated, found.values()))  # one, where all were measured in like manner
     note = (
         f"Processor time over that of plain `generate` in the same round, one thread: {'; or '.join(kinds)}, 95 %. "
-        "A goal is met where the upper end of the interval meets it."
+        "A goal is met where the upper end of the interval meets it. In KVSmooth and in recording the cache grows in place, where "
+        "`generate` copies all of it at every step; over `generate` with such a cache the table tells what the method itself adds."
     )
     return "\n".join([*lines, "", note])
+
+
+def _own(found: Mapping[str, Any], method: str) -> dict[str, float] | None:
+    """Ratio of a method to plain `generate` with a cache that grows in place; None where one of them was not measured."""
+    if not {method, IN_PLACE} <= found["rounds"][0].keys():
+        return None
+    return ratios(found["rounds"], "whole", "processor", processes=found["processes"], control=IN_PLACE)[method]
 
 
 def _cell(ratio: Mapping[str, float] | None, goal: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What decodes the same tokens at different cost: plain `generate`, twice, the method, recording, and eager attention with its maps."""
+"""What decodes the same tokens at different cost: plain `generate`, twice and in place, the method, recording, and eager maps."""
 
 import copy
 import time
@@ -13,6 +13,8 @@ from transformers import DynamicCache, StoppingCriteria, StoppingCriteriaList
 from analysis.efficiency.others import other
 from analysis.efficiency.shapes import smoothed_layers
 from kvsmooth import KVSmooth
+from kvsmooth.decoding.attention import innermost_decoder
+from kvsmooth.decoding.growing import growing
 from probes.regimes import record_inputs
 
 CLOCKS: dict[str, Callable[[], float]] = {"processor": time.process_time, "wall": time.perf_counter}
@@ -66,6 +68,12 @@ def plain(case: Case, clock: StepClock) -> None:
     case.generate(clock)
 
 
+def in_place(case: Case, clock: StepClock) -> None:
+    """`generate` on a cache that grows in place, as those of methods and recordings do."""
+    with growing(innermost_decoder(case.model)):
+        case.generate(clock)
+
+
 def smoothed(case: Case, clock: StepClock, **options: Any) -> None:
     """`generate` in the block of the method."""
     with case.method(**options)(case.model):
@@ -84,6 +92,7 @@ def with_maps(case: Case, clock: StepClock) -> None:
 ARMS: dict[str, Callable[[Case, StepClock], None]] = {
     "plain": plain,
     "plain_again": plain,
+    "plain_in_place": in_place,
     "kvsmooth": smoothed,
     "kvsmooth_fast": lambda case, clock: smoothed(case, clock, exact=False),
     "recording": lambda case, clock: case.record(clock, None),

@@ -28,9 +28,9 @@ def rounds(cases: Mapping[str, Case], number: int, ended: Callable[[], object]) 
 
 
 def ratios(
-    found: Sequence[Round], part: str, clock: str, level: float = 0.95, seed: int = 0, processes: int = 1
+    found: Sequence[Round], part: str, clock: str, level: float = 0.95, seed: int = 0, processes: int = 1, control: str = CONTROL
 ) -> dict[str, dict[str, float]]:
-    """By arm its time / plain's of the same round, and an interval.
+    """By arm its time / that of `control` in the same round, and an interval.
 
     Of one process: the median over rounds, and the percentile interval of scipy's bootstrap, which draws rounds anew, whole, arms together.
     Of several: the mean of their medians, and Student's t interval over processes. Where the weights lie in memory is a process's own, and
@@ -42,7 +42,7 @@ def ratios(
     """
     table = {}
     for name in found[0]:
-        values = np.array([one[name][part][clock] / one[CONTROL][part][clock] for one in found]).reshape(processes, -1)
+        values = np.array([one[name][part][clock] / one[control][part][clock] for one in found]).reshape(processes, -1)
         medians = np.median(values, 1)
         ratio = float(medians.mean())
         low, high = float(values.min()), float(values.max())

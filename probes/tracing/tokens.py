@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from kvsmooth.decoding.attention import innermost_decoder
+from kvsmooth.decoding.growing import growing
 from probes.command.values import whole
-from probes.growing_cache import with_room
 from probes.tracing.nonfinite import FiniteScores
 
 
@@ -86,7 +87,8 @@ def free_captions(model: Any, inputs: Mapping[str, Any], ends: Sequence[int], **
         # a search has no streamer: which text is the best shows at its end
         tokens = model.generate(**inputs, **options, disable_compile=True)[:, inputs["input_ids"].shape[1] :].cpu()
     else:
-        model.generate(**inputs, **with_room(model, options), disable_compile=True, streamer=Listener(heard))
+        with growing(innermost_decoder(model)):
+            model.generate(**inputs, **options, disable_compile=True, streamer=Listener(heard))
         tokens = heard.tokens
     sound.check()
     return [row[:length].tolist() for row, length in zip(tokens, lengths(tokens, ends), strict=True)]

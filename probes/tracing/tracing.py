@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from kvsmooth import Unsupported
 from kvsmooth.decoding.attention import innermost_decoder
+from kvsmooth.decoding.growing import growing
 from kvsmooth.decoding.refusals import refuse_training
-from probes.growing_cache import with_room
 from probes.tracing.attended import Attended
 from probes.tracing.collector import StepCollector
 from probes.tracing.rows import Scored, Substitution
@@ -100,8 +100,9 @@ class Tracing:
 
         refuse_training(self.model)
         steps = _Steps(collector)
-        options = {"disable_compile": True, **with_room(self.model, options), "streamer": Listener(steps)}
-        with warnings.catch_warnings(), self.listening(steps.said) if collector.wants_logits else nullcontext():
+        options = {"disable_compile": True, **options, "streamer": Listener(steps)}
+        listening = self.listening(steps.said) if collector.wants_logits else nullcontext()
+        with warnings.catch_warnings(), listening, growing(innermost_decoder(self.model)):
             # the loop is open because the model decides when it ends
             warnings.filterwarnings("ignore", message=".*was never reached: the loop asked for a step.*")
             with self._wrapped.trace(fn="generate") as tracer:

@@ -1,9 +1,10 @@
-"""A cache with room to grow holds what transformers' own holds, whatever is done to it."""
+"""Caches that grow from their first token on: of a model, copied, in a generation."""
 
 import torch
 from transformers import DynamicCache
 
-from probes.growing_cache import ROOM, GrowingLayer, copied, growing_cache
+from kvsmooth.decoding.growing import GrowingLayer
+from probes.growing_cache import copied, growing_cache
 from tests import zoo
 
 
@@ -25,34 +26,6 @@ def assert_same(one, other):
     assert one.get_seq_length() == other.get_seq_length()
     assert torch.equal(one.layers[0].keys, other.layers[0].keys)
     assert torch.equal(one.layers[0].values, other.layers[0].values)
-
-
-def test_it_holds_the_same_beyond_its_first_room():
-    own, growing = pair(7, *[1] * (ROOM + 3))
-    assert_same(own, growing)
-
-
-def test_the_newest_token_is_written_in_place():
-    _, growing = pair(7, 1)
-    before = growing.layers[0].keys.data_ptr()
-    growing.update(*states(1, seed=9), 0)
-    assert growing.layers[0].keys.data_ptr() == before
-
-
-def test_rows_that_are_reordered_or_leave_and_tokens_that_are_cropped():
-    for change in (
-        lambda cache: cache.reorder_cache(torch.tensor([2, 2, 0])),
-        lambda cache: cache.crop(-2),
-        lambda cache: cache.batch_repeat_interleave(2),
-        lambda cache: cache.batch_select_indices(torch.tensor([0, 2])),
-    ):
-        own, growing = pair(5, 1, 1)
-        change(own), change(growing)
-        assert_same(own, growing)
-        for seed in (20, 21):
-            newest = states(1, rows=len(own.layers[0].keys), seed=seed)
-            own.update(*newest, 0), growing.update(*newest, 0)
-            assert_same(own, growing)
 
 
 def test_a_copy_goes_its_own_way():

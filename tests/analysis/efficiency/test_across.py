@@ -11,9 +11,9 @@ from probes.command.cli import BadInput
 from tests.rooms import ROOT
 
 
-def planted(kvsmooth):
+def planted(kvsmooth, **more):
     """Results of three rounds in which KVSmooth costs the same each time."""
-    seconds = {"plain": 2.0, "kvsmooth": 2.0 * kvsmooth}
+    seconds = {"plain": 2.0, "kvsmooth": 2.0 * kvsmooth, **more}
     part = {name: {"processor": one, "wall": one} for name, one in seconds.items()}
     return summary([{name: dict.fromkeys(("whole", "decode"), part[name]) for name in seconds}] * 3)
 
@@ -24,6 +24,14 @@ def test_a_goal_is_met_or_not_and_what_was_not_measured_is_empty():
     assert row == "| KVSmooth | 1.020 [1.020, 1.020], met | 1.040 [1.040, 1.040], not met | at most 1.03 |"
     assert "| recording |  |  | at most 1.12 |" in told
     assert "random weights, 3 rounds of one process |" in told.splitlines()[0]
+
+
+def test_what_the_method_adds_is_told_over_a_cache_that_grows_in_place():
+    told = across.markdown({"efficiency": planted(0.9, plain_in_place=1.6), "smollm2": planted(1.04)})
+    assert "| plain, its cache growing in place | 0.800 [0.800, 0.800] |  |  |" in told
+    assert "| KVSmooth over that | 1.125 [1.125, 1.125] |  |  |" in told
+    assert "| KVSmooth, `exact=False`, over that |  |  |  |" in told
+    assert "| KVSmooth | 0.900 [0.900, 0.900], met | 1.040 [1.040, 1.040], not met | at most 1.03 |" in told
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,18 @@ def test_a_file_appears_when_the_block_ends_and_its_folder_is_made(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
 
 
+def test_two_writers_of_one_file_do_not_write_into_each_other(tmp_path):
+    """As two recordings of one image do, in threads or processes: the later rename is the file, whole."""
+    path = tmp_path / "0.nc"
+    with atomic_write(path) as later:
+        later.write_text("later")
+        with atomic_write(path) as sooner:
+            sooner.write_text("sooner")
+        assert path.read_text() == "sooner"
+    assert path.read_text() == "later"
+    assert [one.name for one in tmp_path.iterdir()] == ["0.nc"]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "b.txt"
