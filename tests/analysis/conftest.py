@@ -33,6 +33,30 @@ def read_once():
 
 
 @pytest.fixture
+def read_shallow(read_once, monkeypatch):
+    """The packaged language model reads with two of its thirty layers: for tests of commands that look at no figure of it."""
+    from analysis.language.models import PACKAGED, language_model
+
+    monkeypatch.setattr(language_model(PACKAGED).model.config, "num_hidden_layers", 2)
+
+
+@pytest.fixture
+def halved(monkeypatch):
+    """Subjects are loaded with the lower half of their layers: for tests of what a command keeps, redraws or refuses."""
+    from probes.subjects import loading
+
+    usual = loading.Subject
+
+    def lower_half(name, model, *rest):
+        decoder, text = model.model.language_model, model.config.get_text_config()
+        text.num_hidden_layers //= 2
+        del decoder.layers[text.num_hidden_layers :]
+        return usual(name, model, *rest)
+
+    monkeypatch.setattr(loading, "Subject", lower_half)
+
+
+@pytest.fixture
 def undrawn():
     """Figures are made and not written: for tests of something else that a command does."""
     with unwritten():

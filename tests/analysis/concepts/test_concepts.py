@@ -65,35 +65,42 @@ def test_the_committed_map_shows_a_sink():
     assert rows[:, groups.index("bos")].mean() > 0.3, "what is called a sink by the usual threshold"
 
 
+@pytest.fixture
+def read(tmp_path):
+    """A folder whose drift.nc and drift.json can be read, in a moment: of another question, which comes out where they are drawn."""
+    folder = tmp_path / "read"
+    folder.mkdir()
+    (folder / "drift.nc").write_bytes((FIGURES / "concepts.nc").read_bytes())
+    (folder / "drift.json").write_text('{"provenance": {"config": {"level": 0.95}}}', encoding="utf-8")
+    return folder
+
+
 @pytest.mark.slow
-def test_what_is_not_there_is_told(tmp_path):
-    with pytest.raises(BadInput, match="cannot be read"):
-        main(ConceptsConfig(out=tmp_path, redraw=True))
-    with pytest.raises(BadInput, match="leave --redraw out"):
-        main(ConceptsConfig(out=tmp_path, redraw=True))
+def test_what_is_not_there_is_told(read, tmp_path):
+    with pytest.raises(BadInput, match=r"concepts\.nc: cannot be read .*leave --redraw out"):
+        main(ConceptsConfig(out=tmp_path, drift=read, redraw=True))
     with pytest.raises(BadInput, match=f"{tmp_path / 'drift.nc'}: cannot be read .*by --drift"):
         main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
 
 
 @pytest.mark.slow
-def test_damaged_files_are_told(tmp_path):
-    for name in ("concepts.nc", "drift.nc"):
-        whole = (FIGURES / name if name == "concepts.nc" else FIGURES / "smollm2" / "drift" / name).read_bytes()
-        (tmp_path / name).write_bytes(whole)
+def test_damaged_files_are_told(read):
+    (read / "concepts.nc").write_bytes((FIGURES / "concepts.nc").read_bytes())
+    config, whole = ConceptsConfig(out=read, drift=read, redraw=True), (read / "drift.json").read_text(encoding="utf-8")
     for results in ("[]", "{", '{"provenance": 1}'):
-        (tmp_path / "drift.json").write_text(results, encoding="utf-8")
-        with pytest.raises(BadInput, match="cannot be read"):
-            main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
-    (tmp_path / "drift.json").write_text('{"provenance": {"config": {"level": 0.95}}}', encoding="utf-8")
-    (tmp_path / "drift.nc").write_bytes((tmp_path / "concepts.nc").read_bytes())  # another question's
+        (read / "drift.json").write_text(results, encoding="utf-8")
+        with pytest.raises(BadInput, match=r"drift\.json: cannot be read"):
+            main(config)
+    (read / "drift.json").write_text(whole, encoding="utf-8")
     with pytest.raises(BadInput, match="lacks what is drawn"):
-        main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
-    (tmp_path / "concepts.nc").write_bytes((tmp_path / "concepts.nc").read_bytes()[:2000])
-    with pytest.raises(BadInput, match="cannot be read"):
-        main(ConceptsConfig(out=tmp_path, drift=tmp_path, redraw=True))
+        main(config)
+    (read / "concepts.nc").write_bytes((read / "concepts.nc").read_bytes()[:2000])
+    with pytest.raises(BadInput, match=r"concepts\.nc: cannot be read"):
+        main(config)
 
 
-def test_a_place_that_may_not_be_written_is_found_out_before_the_model(tmp_path):
+def test_a_place_that_may_not_be_written_is_found_out_before_the_model(read, tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.concepts.attention_map.attention_map", lambda: pytest.fail("the model was asked"))
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OSError, match="file"):
-        main(ConceptsConfig(out=tmp_path / "file" / "out"))
+        main(ConceptsConfig(out=tmp_path / "file" / "out", drift=read))

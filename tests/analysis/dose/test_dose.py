@@ -230,7 +230,7 @@ def test_the_words_follow_the_rows():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("read_once")
+@pytest.mark.usefixtures("halved", "read_shallow")
 @unlaid()
 def test_the_command_chooses_tests_and_redraws(tmp_path, monkeypatch):
     few = {"images": 3, "validation": 2, "doses": (0.0, 0.5), "max_new_tokens": 8, "workers": 1, "fluent": 1}

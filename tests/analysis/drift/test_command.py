@@ -62,7 +62,7 @@ def test_a_batch_is_as_large_as_that_of_a_recording():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples", "read_once")
+@pytest.mark.usefixtures("few_resamples", "halved", "read_shallow")
 def test_from_the_bundled_subject_to_the_results(tmp_path, monkeypatch):
     """The figures are drawn by the tests of a redraw, and from a recording by that of the wheel."""
     monkeypatch.setattr("analysis.drift.figures.draw_all", lambda *_: {})

@@ -218,7 +218,7 @@ def test_a_method_that_cannot_serve_is_refused_before_anything_is_said(tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn", "few_resamples")
+@pytest.mark.usefixtures("undrawn", "few_resamples", "halved")
 def test_the_command_asks_goes_on_and_redraws(tmp_path):
     places = {"out": tmp_path / "out", "page": tmp_path / "page.md", "store": tmp_path / "store"}
     config = FormConfig(images=3, methods=("kvsmooth:lambda_ref=0.9", SHUFFLED), **places)

@@ -203,7 +203,7 @@ def test_a_point_that_is_not_there_is_refused_before_any_other_runs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples", "read_once")
+@pytest.mark.usefixtures("few_resamples", "read_shallow")
 @unlaid()
 def test_a_run_is_resumed_and_redrawn(tmp_path):
     out, page, store = tmp_path / "out", tmp_path / "page.md", tmp_path / "store"

@@ -64,7 +64,7 @@ def test_a_fluent_lie_is_cheap_to_a_language_model_dear_to_the_subject_and_seen_
     lies = [*truths[1:], truths[0]]
     read = language_model(PACKAGED)
     nll = fluency(read, truths)
-    assert not broken(lies, fluency(read, lies), limit(nll) + 0.01).any(), "nothing is wrong with the text"
+    assert not broken(lies, np.roll(nll, -1), limit(nll) + 0.01).any(), "nothing is wrong with the text"
     absent = [
         sum(
             any(mention.hallucinated for mention in score_caption(text, scene.names).mentions)

@@ -117,7 +117,7 @@ def test_the_verdict_says_whose_the_signature_is():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "halved")
 @unlaid()
 def test_the_command_records_every_arm_and_redraws(tmp_path):
     places = {"out": tmp_path / "out", "page": tmp_path / "page.md", "recordings": tmp_path / "recordings"}

@@ -196,7 +196,7 @@ def test_the_worlds_share_one_treatment_and_its_control_has_the_same_mean(monkey
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.usefixtures("few_resamples", "halved")
 @unlaid()
 def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, capsys):
     page = tmp_path / "findings.md"
@@ -224,8 +224,8 @@ def test_the_command_resumes_and_redraws_without_a_model(tmp_path, monkeypatch, 
     found = json.loads(first["mediation.json"])
     assert found["counts"]["images"] == 3
     assert found["counts"]["mentions"] > 0
-    # in each arm three patched worlds, twelve layers, all steps but the prompt's
-    assert found["counts"]["attention calls replaced in an image's batch, fewest"] == len(ARMS) * 3 * 12 * 4
+    # in each arm three patched worlds, six layers, all steps but the prompt's
+    assert found["counts"]["attention calls replaced in an image's batch, fewest"] == len(ARMS) * 3 * 6 * 4
     assert "total" in capsys.readouterr().out
     told = page.read_text()
     assert told.startswith("<!-- mediation -->\n**At the mentions of captions written without smoothing, KVSmooth ")

@@ -232,7 +232,7 @@ def test_a_setting_that_cannot_be_opened_is_put_aside_before_anything_is_said(tm
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_resamples", "read_once", "sketched")
+@pytest.mark.usefixtures("few_resamples", "halved", "read_shallow", "sketched")
 def test_the_command_chooses_judges_goes_on_and_redraws(tmp_path, capsys, monkeypatch):
     few = {"images": 2, "validation": 1, "methods": ("eos_bias", "pai"), "strengths": (1.0, 2.0), "max_new_tokens": 14, "fluent": 1}
     config = MethodsConfig(**few, out=tmp_path / "out", page=tmp_path / "page.md", store=tmp_path / "store")
