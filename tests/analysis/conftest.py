@@ -23,6 +23,14 @@ def subject():
 
 
 @pytest.fixture(scope="session")
+def half_subject():
+    """The same without the upper half of its layers: for tests of what holds of any model."""
+    from tests.analysis.loaded import lower_half
+
+    return lower_half("emoji")
+
+
+@pytest.fixture(scope="session")
 def read_once():
     """The packaged language model is loaded once for all tests that ask for this: to load it takes longer than to read a few captions."""
     from analysis.language import models
@@ -41,19 +49,12 @@ def read_shallow(read_once, monkeypatch):
 
 
 @pytest.fixture
-def halved(monkeypatch):
+def halved():
     """Subjects are loaded with the lower half of their layers: for tests of what a command keeps, redraws or refuses."""
-    from probes.subjects import loading
+    from tests.analysis.loaded import halves
 
-    usual = loading.Subject
-
-    def lower_half(name, model, *rest):
-        decoder, text = model.model.language_model, model.config.get_text_config()
-        text.num_hidden_layers //= 2
-        del decoder.layers[text.num_hidden_layers :]
-        return usual(name, model, *rest)
-
-    monkeypatch.setattr(loading, "Subject", lower_half)
+    with halves():
+        yield
 
 
 @pytest.fixture

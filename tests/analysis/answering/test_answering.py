@@ -14,7 +14,7 @@ from analysis.answering.sampling import Gumbel
 from kvsmooth import KVSmooth
 from kvsmooth.baselines import OPERA
 from probes.command.cli import BadInput
-from probes.subjects import Item, load_subject
+from probes.subjects import Item
 from probes.subjects.emoji import scenes
 from probes.tracing.tokens import lengths
 
@@ -22,8 +22,8 @@ METHOD = KVSmooth(layers=range(1, 4), lambda_ref=0.9)
 
 
 @pytest.fixture(scope="module")
-def bundled():
-    return load_subject()
+def bundled(half_subject):
+    return half_subject
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.analysis.sketches import unwritten
 from tests.forked import forked
 from tests.processes import until
 
-SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 12, "mode": "bundled", "fluent": 0}
+SMALL = {"images": 6, "batch_size": 2, "max_new_tokens": 6, "mode": "bundled", "fluent": 0}
 OPTIONS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
 

@@ -22,8 +22,9 @@ def test_mentions_are_found_at_their_tokens(name):
 
 
 @pytest.mark.slow
-def test_statistics_are_written_and_open_the_method(subject, tmp_path, capsys):
-    out = tmp_path / "made" / "statistics.pt"
+@pytest.mark.usefixtures("halved")
+def test_statistics_are_written_and_open_the_method(half_subject, tmp_path, capsys):
+    subject, out = half_subject, tmp_path / "made" / "statistics.pt"
     perform(TextAttentionConfig(images=3, max_new_tokens=100, out=out))
     told = capsys.readouterr().out
     assert told.endswith("of hallucinated ones in 3 captions\n")
@@ -37,7 +38,8 @@ def test_statistics_are_written_and_open_the_method(subject, tmp_path, capsys):
     assert run.report()["steps"] == 3
 
 
-def test_scenes_described_together_give_the_same(subject):
+def test_scenes_described_together_give_the_same(half_subject):
+    subject = half_subject
     scenes = own_scenes("emoji", 3, "train")
     one, other = (counted(subject, iter(scenes), 20, batch_size) for batch_size in (1, 2))
     assert len(one.real) >= 3

@@ -17,7 +17,7 @@ from probes.command.cli import BadInput
 from probes.subjects.bundled import own_scenes
 from probes.subjects.emoji import captions as of_emoji
 from probes.subjects.smollm2 import captions as of_smollm2
-from tests.analysis.loaded import loaded
+from tests.analysis import loaded as subjects
 
 SUBJECTS = ["emoji", pytest.param("smollm2", marks=pytest.mark.slow)]
 TOLD = {
@@ -25,6 +25,11 @@ TOLD = {
     "adaiat": r"statistics of \d+ mentions of real objects and \d+ of hallucinated ones in 5 captions of training scenes",
     "icd": '"You are a confused object detector." as its instruction',
 }
+
+
+def loaded(of):
+    """What is made for a method is made so for any model; of the larger subject, half would have to be loaded besides the whole."""
+    return subjects.lower_half(of) if of == "emoji" else subjects.loaded(of)
 
 
 @pytest.fixture
