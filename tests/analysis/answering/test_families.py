@@ -47,7 +47,7 @@ def test_a_batch_of_a_family_answers_as_its_items_do(subject, images):
     inputs = subject.encode([Item(query.image_id, query.image, query.prompt) for query in queries])
     width = inputs["input_ids"].shape[1]
     for method in (None, METHOD):
-        worker = Answerer(Answering(method=method, max_new_tokens=8), subject)
+        worker = Answerer(Answering(method=method, max_new_tokens=5), subject)
         together = worker(queries)
         for query, said in zip(queries, together, strict=True):
             (alone,) = worker([query])
@@ -55,7 +55,7 @@ def test_a_batch_of_a_family_answers_as_its_items_do(subject, images):
             assert (said.report is None) == (method is None)
         if method is None:
             # what is said is what `generate` adds to the prompt
-            ids = subject.model.generate(**inputs, do_sample=False, max_new_tokens=8, eos_token_id=-1)[:, width:]
+            ids = subject.model.generate(**inputs, do_sample=False, max_new_tokens=5, eos_token_id=-1)[:, width:]
             expected = [subject.text(row[: said.tokens].tolist()) for row, said in zip(ids, together, strict=True)]
             assert [said.text for said in together] == expected
     report = together[0].report

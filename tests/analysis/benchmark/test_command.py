@@ -14,6 +14,8 @@ from analysis.benchmark.store import alone
 from probes.command.cli import BadInput, Notice
 from probes.subjects.loading import locate
 
+pytestmark = pytest.mark.usefixtures("halved")
+
 SMALL = {"max_new_tokens": 10, "batch_size": 2, "mode": "bundled", "fluent": 0}
 
 

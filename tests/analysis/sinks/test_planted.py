@@ -155,7 +155,7 @@ def autoregressive(draw, shape, rho=0.6):
 @pytest.mark.slow
 def test_two_stage_tests_of_relation_and_trend_hold_their_level_under_autocorrelation():
     """AR(1) entropy, unrelated AR(1) attention: over images 5 % reject, to three standard errors; over tokens of one caption far more."""
-    images, length, runs = 30, 60, 600
+    images, length, runs = 30, 40, 600
     spread = 3 * (0.05 * 0.95 / runs) ** 0.5
     draw = np.random.default_rng(0)
     entropy, attention = 3 + 0.3 * autoregressive(draw, (runs * images, length)), autoregressive(draw, (runs * images, length))

@@ -174,7 +174,7 @@ def test_two_hazard_ratios_are_told_where_one_would_hide_them():
 @pytest.mark.slow
 def test_proportional_hazards_are_rejected_as_often_as_stated():
     rng = np.random.default_rng(7)
-    p = [split_hazard_ratio(*drawn(rng, ([0.1] * 12, [0.16] * 12), images=150), 5).change.p for _ in range(25)]
+    p = [split_hazard_ratio(*drawn(rng, ([0.1] * 12, [0.16] * 12), images=100), 5).change.p for _ in range(25)]
     assert np.mean(np.array(p) < 0.05) < 0.185  # 5 %, three standard errors above
 
 
