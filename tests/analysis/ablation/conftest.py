@@ -9,8 +9,8 @@ SMALL = {"images": 4, "batch_size": 4, "max_new_tokens": 6, "workers": 1, "fluen
 
 
 @pytest.fixture
-def config(tmp_path, subject, monkeypatch, few_resamples):
-    monkeypatch.setattr(planning, "load_subject", lambda *_: subject)
+def config(tmp_path, half_subject, monkeypatch, few_resamples):
+    monkeypatch.setattr(planning, "load_subject", lambda *_: half_subject)
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- ablation -->\nold\n<!-- /ablation -->\nafter\n")
     return AblationConfig(

@@ -13,11 +13,18 @@ import numpy as np
 import pytest
 
 from analysis.ablation import command
-from analysis.cells import workers
+from analysis.cells import planning, workers
 from analysis.cells.names import PAPER
 from probes.command.cli import BadInput
 from tests.analysis.ablation.braked import serve
 from tests.processes import all_end, until
+
+
+@pytest.fixture
+def config(config, subject, monkeypatch):
+    """Of the whole subject, which a worker in a process of its own loads."""
+    monkeypatch.setattr(planning, "load_subject", lambda *_: subject)
+    return config
 
 
 @pytest.fixture
