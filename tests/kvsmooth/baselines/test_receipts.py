@@ -8,8 +8,8 @@ from tests import zoo
 from tests.kvsmooth.baselines.cases import ALL, CONTRACTED, GENERATION, one_row, strong
 from tests.kvsmooth.cases import Forced, shared
 
-LENGTHS = (2, 6)
-TOKENS = torch.tensor([[7, zoo.EOS, zoo.PAD, zoo.PAD, zoo.PAD, zoo.PAD], [8, 9, 10, 11, 12, 13]])
+LENGTHS = (2, 4)
+TOKENS = torch.tensor([[7, zoo.EOS, zoo.PAD, zoo.PAD], [8, 9, 10, 11]])
 """The first row ends at its second token; its padding is fed while the other one goes on."""
 
 

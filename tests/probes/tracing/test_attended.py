@@ -26,7 +26,7 @@ from probes.tracing.steps import GenerationSetting
 from probes.tracing.tokens import Forcing
 from probes.tracing.tracing import Tracing
 from tests import zoo
-from tests.kvsmooth.baselines.cases import ALL, GENERATION, Forced, neutral, said, some_pairs, strong
+from tests.kvsmooth.baselines.cases import ALL, GENERATION, Forced, neutral, said, shared, some_pairs, strong
 from tests.rounding import assert_close
 
 ROWS = ("entropy", "mass")
@@ -34,7 +34,7 @@ ROWS = ("entropy", "mass")
 
 def slowly(family: str, method: Any, tokens: torch.Tensor) -> Any:
     """What transformers itself hands out while the method is at work: weights, states and logits of every step."""
-    model, inputs = zoo.build(family, attn="eager", batch=2)
+    model, inputs = shared(family, "eager", 2)
     told = {"output_attentions": True, "output_hidden_states": True}
     with method(model):
         return model.generate(**inputs, **GENERATION, **told, max_new_tokens=tokens.shape[1], logits_processor=[Forced(tokens)])
@@ -48,7 +48,7 @@ def recorded(family: str, method: Any, tokens: torch.Tensor, recorders=ROWS, att
 @cache
 def spoken(family: str) -> torch.Tensor:
     """What a model says by itself, the same for every method; llava, which meets them all, says more."""
-    model, inputs = zoo.build(family, batch=2)
+    model, inputs = shared(family, batch=2)
     return said(model, inputs, tokens=4 if family == "llava" else 3)[1]
 
 
@@ -69,7 +69,7 @@ def test_what_is_recorded_is_what_the_method_does(method, family):
     trace = recorded(family, strong(method), tokens, ("probability", "norms", *ROWS))
     expected = slowly(family, strong(method), tokens)
     check_states_and_logits(trace, expected, tokens)
-    model, inputs = zoo.build(family, batch=2)
+    model, inputs = shared(family, batch=2)
     groups = token_groups(model, inputs["input_ids"], inputs["attention_mask"])
     for step, layers in enumerate(expected.attentions):
         told = torch.nn.functional.pad(groups, (0, step), value=GENERATED)
