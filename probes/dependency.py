@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import LogitsProcessorList
 
-from kvsmooth.decoding.attention import innermost_decoder
 from kvsmooth.decoding.growing import growing
 from kvsmooth.errors import Unsupported
 from kvsmooth.spans import IMAGE, PADDING, token_groups
@@ -51,7 +50,7 @@ def image_free(
     forcing = LogitsProcessorList([Forcing(captions, steps, end)])
     options = {"disable_compile": True, **options, "do_sample": False, "logits_processor": forcing, "max_new_tokens": steps}
     try:
-        with contextlib.nullcontext() if arm is None else arm(model), tracing.listening(reader.see), growing(innermost_decoder(model)):
+        with contextlib.nullcontext() if arm is None else arm(model), tracing.listening(reader.see), growing(model, options):
             model.generate(**without_image(model, inputs), **options, streamer=Listener(reader))
     except Unsupported as error:  # such as a score of the image's keys alone
         raise Unsupported(f"dependency: without the image, {error} Or record without the recorder dependency.") from error

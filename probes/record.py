@@ -20,7 +20,7 @@ class RecordConfig(ImageOptions):
         "--images 50 --regime replay --recorders entropy mass --out recordings/few",
         "--subject models/mine --image-folder photos --images 50 --out recordings/mine",
     )
-    RESUMES_FROM: ClassVar[str] = "out"
+    RESUMES: ClassVar[bool] = True
     regime: Literal["free", "replay"] = "free"
     """free: each arm generates; replay: the baseline's caption is fed to every arm"""
     out: Path = Path("recordings")

@@ -35,7 +35,7 @@ class BenchmarkConfig:
         "--benchmark opope --rescore --out runs/first",
         '--benchmark pope --subject models/mine --questions POPE/coco --image-folder val2014 --prompt "{question} Yes?" --out runs/pope',
     )
-    RESUMES_FROM: ClassVar[str] = "out"
+    RESUMES: ClassVar[bool] = True
     benchmark: str = "chair"
     """chair, pope, opope, amber or halbench"""
     subject: str = "emoji"

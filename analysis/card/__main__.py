@@ -33,7 +33,6 @@ class CardConfig:
     """
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("", "--subject smollm2", "--subject smollm2@early --scenes 100", "--scenes 20 --no-smoothing")
-    RESUMES_FROM: ClassVar[str] = "cache"
     scenes: int = 500
     """number of unseen scenes"""
     out: Path = Path("docs")
@@ -57,6 +56,11 @@ class CardConfig:
     the method has changed"""
     debug: bool = False
     """show traces of errors"""
+
+    @property
+    def RESUMES(self) -> bool:
+        """Whether finished captions are kept."""
+        return self.cache is not None
 
     def __post_init__(self) -> None:
         check_positive(self, "scenes", "batch", "sink_scenes", "prior_scenes", "draws")

@@ -11,7 +11,7 @@ from probes.options import ImageOptions, check_above_zero, check_level, check_po
 class CellsConfig(ImageOptions):
     """Who describes what in every cell, where finished cells lie, and how the tests over images are made; a question adds its folder."""
 
-    RESUMES_FROM: ClassVar[str] = "store"
+    RESUMES: ClassVar[bool] = True
     subject: str = "emoji"
     """a bundled subject (emoji, smollm2), a folder of a saved model, or a hub id"""
     images: int = 500

@@ -13,7 +13,6 @@ from transformers import DynamicCache, StoppingCriteria, StoppingCriteriaList
 from analysis.efficiency.others import other
 from analysis.efficiency.shapes import smoothed_layers
 from kvsmooth import KVSmooth
-from kvsmooth.decoding.attention import innermost_decoder
 from kvsmooth.decoding.growing import growing
 from probes.regimes import record_inputs
 
@@ -70,7 +69,7 @@ def plain(case: Case, clock: StepClock) -> None:
 
 def in_place(case: Case, clock: StepClock) -> None:
     """`generate` on a cache that grows in place, as those of methods and recordings do."""
-    with growing(innermost_decoder(case.model)):
+    with growing(case.model, {}):
         case.generate(clock)
 
 

@@ -31,7 +31,7 @@ class FormConfig(ImageOptions):
         "--subject smollm2 --images 100 --out figures/smollm2/form --page docs/subjects/smollm2/findings.md",
         "--redraw",
     )
-    RESUMES_FROM: ClassVar[str] = "store"
+    RESUMES: ClassVar[bool] = True
     subject: str = "emoji"
     """a bundled subject (emoji, smollm2)"""
     images: int = 200

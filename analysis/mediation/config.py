@@ -21,7 +21,7 @@ class MediationConfig(ImageOptions):
         "--redraw",
         "--subject models/mine --image-folder photos --annotations instances.json --images 50",
     )
-    RESUMES_FROM: ClassVar[str] = "store"
+    RESUMES: ClassVar[bool] = True
     subject: str = "emoji"
     """a bundled subject (emoji, smollm2), a folder of a saved model, or a hub id; one that names COCO's objects"""
     images: int = 200

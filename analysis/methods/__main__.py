@@ -36,7 +36,7 @@ class MethodsConfig(ImageOptions):
         "--images 20 --validation 20 --methods vcd --beside out/emoji-20/methods --out out/more",
         "--redraw",
     )
-    RESUMES_FROM: ClassVar[str] = "store"
+    RESUMES: ClassVar[bool] = True
     subject: str = "emoji"
     """a bundled subject (emoji, smollm2)"""
     images: int = 500

@@ -41,7 +41,7 @@ class PublishedConfig:
         "--captions logs --table mine.csv --annotations ground_truth.jsonl --out out/mine --page out/mine/page.md",
         "--redraw",
     )
-    RESUMES_FROM: ClassVar[str] = "store"
+    RESUMES: ClassVar[bool] = True
     captions: Path | None = None
     """folder of the logs, one file or folder a method: JSON lines {"image_id", "caption"}, or another program's log (docs/scoring.md)"""
     annotations: Path | None = None

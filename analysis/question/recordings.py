@@ -31,7 +31,7 @@ class RecordingsConfig(ImageOptions):
         "--redraw",
         "--subject models/mine --image-folder photos --images 50",
     )
-    RESUMES_FROM: ClassVar[str] = "recordings"
+    RESUMES: ClassVar[bool] = True
     recordings: Path = Path("recordings")
     """folder of the recordings; what lies there is not recorded again"""
     redraw: bool = False

@@ -39,7 +39,7 @@ class RegenerateConfig:
         "--redraw",
         "--subject smollm2",
     )
-    RESUMES_FROM: ClassVar[str] = "recordings"
+    RESUMES: ClassVar[bool] = True
     subject: str = "emoji"
     """a bundled subject: emoji or smollm2"""
     images: int | None = None

@@ -29,9 +29,13 @@ class ScoreConfig:
         "chair --captions captions.jsonl --annotations coco/annotations --json scored.json",
         "chair --captions captions.jsonl --annotations emoji --against others.jsonl",
     )
-    RESUMES_FROM: ClassVar[str] = "benchmark.kept"
     benchmark: OmitArgPrefixes[OmitSubcommandPrefixes[Chosen]]
     """each has its own options: python -m analysis.score chair --help"""
+
+    @property
+    def RESUMES(self) -> bool:
+        """Whether answers of a service are kept, and not asked again."""
+        return self.benchmark.kept is not None
 
 
 def main(config: ScoreConfig) -> None:

@@ -37,7 +37,7 @@ class SinksConfig(ImageOptions):
         "--redraw",
         "--subject models/mine --image-folder photos --images 50",
     )
-    RESUMES_FROM: ClassVar[str] = "store"
+    RESUMES: ClassVar[bool] = True
     out: Path = Path("figures/emoji/sinks")
     """folder of figures, sinks.nc and sinks.json"""
     store: Path = Path("recordings/sinks")

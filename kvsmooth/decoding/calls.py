@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from kvsmooth.decoding.growing import growing
 from kvsmooth.decoding.refusals import guided, option, refuse_generation
 from kvsmooth.decoding.stream import Stream
 from kvsmooth.decoding.text import Text, ends_of
@@ -111,7 +112,8 @@ def announce(module: Any, calls: Calls) -> Callable[[], None]:
         call = Call(module, given)
         calls.append(call)
         try:
-            result = generate(*args, **kwargs)
+            with growing(module, given):
+                result = generate(*args, **kwargs)
         finally:
             calls.remove(call)
         calls.returned(call, result)

@@ -9,7 +9,6 @@ import torch
 from transformers import Cache
 
 from kvsmooth.decoding.calls import Call, Calls, announce
-from kvsmooth.decoding.growing import let_grow
 from kvsmooth.decoding.refusals import refuse_pass, refuse_right_padding
 from kvsmooth.decoding.stream import Stream
 from kvsmooth.decoding.text import ends_of
@@ -63,7 +62,6 @@ class Clock:
         self._undo.append(self.decoder.register_forward_pre_hook(self._before_pass, with_kwargs=True).remove)
         self._undo.append(self.decoder.register_forward_hook(self._after_pass).remove)
         self._undo.append(self.model.register_forward_pre_hook(self._read_ids, with_kwargs=True).remove)
-        self._undo.append(let_grow(self.decoder))
         for module in self.model.modules():
             if callable(getattr(module, "generate", None)):
                 self._undo.append(announce(module, self._calls))

@@ -1,7 +1,10 @@
-"""A KV cache that grows in place: a new token is written behind the others, where transformers' own cache copies them all at every step."""
+"""A KV cache that grows in place: a new token is written behind the others, where transformers' own cache copies them all at every step.
+
+It does so for the time of one `generate`, in which nobody else holds the cache; what `generate` hands back is as without it.
+"""
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,30 +13,35 @@ from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
+from kvsmooth.decoding.attention import innermost_decoder
+from kvsmooth.decoding.refusals import option
+
 ROOM = 64  # positions that are set aside when a layer is full
+OTHERWISE = ("assistant_model", "assistant_early_exit", "prompt_lookup_num_tokens", "custom_generate", "penalty_alpha", "dola_layers")
+"""Options of `generate` under which it does more with its cache than append to it."""
 
 
 class GrowingLayer(DynamicLayer):
-    """A dynamic layer whose keys and values are the first positions of longer tensors; it holds the same numbers at the same places.
-
-    It writes in place only behind what it wrote itself: keys that others put there, cropped, or kept from before are never written over.
-    """
+    """A dynamic layer whose keys and values are the first positions of longer tensors; it holds the same numbers at the same places."""
 
     room: tuple[Tensor, Tensor] | None = None
-    _owner = _written = 0
+    _written = 0
+
+    def __getstate__(self) -> dict[str, Any]:  # a copy makes a room of its own
+        return {name: held for name, held in vars(self).items() if name not in ("room", "_written")}
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Append the newest positions; gives all keys and values."""
+        """Append the newest positions; gives all keys and values. What cannot be written behind as it is, is left to torch.cat."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        present: Any = (self.keys, self.values)
         held, newest = self.get_seq_length(), (key_states, value_states)
-        total = held + key_states.shape[-2]
-        if key_states.shape[-2] != value_states.shape[-2] or (held and not all(map(_follows, present, newest))):
+        present: Any = (self.keys, self.values)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not _follow(present, newest):
             return super().update(key_states, value_states, *args, **kwargs)
-        if self.room is None or not self._fits(self.room, held, total):
+        total = held + key_states.shape[-2]
+        if self.room is None or not self._fits(self.room, present, total):
             keys, values = (_longer(states if held else None, added, total + ROOM) for states, added in zip(present, newest, strict=True))
-            self.room, self._owner = (keys, values), id(self)
+            self.room = keys, values
         for room, added in zip(self.room, newest, strict=True):
             room[:, :, held:total] = added
         self.keys, self.values = (room[:, :, :total] for room in self.room)
@@ -45,63 +53,86 @@ class GrowingLayer(DynamicLayer):
         self.room = None
         super().reset()
 
-    def _fits(self, rooms: tuple[Tensor, Tensor], held: int, total: int) -> bool:
-        """Whether the room is this layer's, long enough, and ends with what is held, where others may have put something else."""
-        if self._owner != id(self) or self._written != held or rooms[0].shape[-2] < total:
+    def settle(self) -> None:
+        """Become a dynamic layer again, whose keys and values take no more room than they need."""
+        vars(self).pop("room", None)
+        vars(self).pop("_written", None)
+        self.__class__ = DynamicLayer  # type: ignore[assignment]
+        if self.is_initialized:
+            held: Any = (self.keys, self.values)
+            self.keys, self.values = (states.clone(memory_format=torch.contiguous_format) for states in held)
+
+    def _fits(self, rooms: tuple[Tensor, Tensor], present: tuple[Tensor, Tensor], total: int) -> bool:
+        """Whether the room is long enough and ends with what is held, where others may have cropped it or put something else there."""
+        if self._written != present[0].shape[-2] or rooms[0].shape[-2] < total:
             return False
         if rooms[0].is_inference() and not torch.is_inference_mode_enabled():  # torch forbids to write it here
             return False
-        present: Any = (self.keys, self.values)
-        return all(room.data_ptr() == states.data_ptr() and len(room) == len(states) for room, states in zip(rooms, present, strict=True))
-
-
-def let_grow(decoder: torch.nn.Module) -> Callable[[], None]:
-    """Let the caches of this decoder's passes grow in place, where they are transformers' own and keep every token.
-
-    Nothing that is computed changes. Compiled passes leave the cache alone.
-
-    Returns
-    -------
-    the function that ends it: layers are what they were before, their contents stay
-    """
-    changed: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    def before_pass(module: object, args: object, kwargs: Mapping[str, Any]) -> None:
-        cache = kwargs.get("past_key_values")
-        if torch.compiler.is_compiling() or not isinstance(cache, Cache):
-            return
-        for layer in getattr(cache, "layers", ()):
-            if type(layer) is DynamicLayer and layer.get_seq_length():
-                layer.__class__ = GrowingLayer
-                changed.add(layer)
-
-    handle = decoder.register_forward_pre_hook(before_pass, with_kwargs=True)
-
-    def end() -> None:
-        handle.remove()
-        for layer in changed:
-            layer.__class__ = DynamicLayer
-            layer.room = None
-
-    return end
+        return all(
+            room.data_ptr() == states.data_ptr() and _without_length(room) == _without_length(states)
+            for room, states in zip(rooms, present, strict=True)
+        )
 
 
 @contextmanager
-def growing(decoder: torch.nn.Module | None) -> Iterator[None]:
-    """A block in which caches grow in place (`let_grow`); of a model without a decoder nothing changes."""
-    end = None if decoder is None else let_grow(decoder)
+def growing(module: Any, given: Mapping[str, Any]) -> Iterator[None]:
+    """A block for one call `module.generate(**given)`, in which its cache grows in place; nothing that is computed changes.
+
+    Beam search, which copies its cache at every step, other ways of generating that do more than append, and caches of one's own choice
+    of implementation are left alone; so are layers that drop old tokens, and compiled passes.
+    """
+    decoder = innermost_decoder(module)
+    if decoder is None or not _appends(module, given):
+        yield
+        return
+    own: list[weakref.ref[Cache]] = []
+
+    def before_pass(decoder: object, args: object, kwargs: Mapping[str, Any]) -> None:
+        cache = kwargs.get("past_key_values")
+        if not isinstance(cache, Cache) or torch.compiler.is_compiling():
+            return
+        if not own:
+            own.append(weakref.ref(cache))  # the text's; a branch has another
+        if own[0]() is cache:
+            for layer in getattr(cache, "layers", ()):
+                if type(layer) is DynamicLayer and layer.get_seq_length():
+                    layer.__class__ = GrowingLayer
+
+    handle = decoder.register_forward_pre_hook(before_pass, with_kwargs=True)
     try:
         yield
     finally:
-        if end is not None:
-            end()
+        handle.remove()
+        cache: Any = own[0]() if own else None  # gone, unless the caller has it
+        for layer in getattr(cache, "layers", ()):
+            if type(layer) is GrowingLayer:
+                layer.settle()
 
 
-def _follows(held: Tensor, newest: Tensor) -> bool:
-    """Whether one may be written behind the other as it is; else it is left to torch.cat, which converts, refuses or keeps gradients."""
-    alike = held.dtype == newest.dtype and held.device == newest.device
-    same_shape = held.shape[:2] == newest.shape[:2] and held.shape[-1] == newest.shape[-1]
-    return alike and same_shape and not (torch.is_grad_enabled() and (newest.requires_grad or held.requires_grad))
+def _appends(module: Any, given: Mapping[str, Any]) -> bool:
+    """Whether a call of `generate` does nothing with its cache but append to it."""
+    return (
+        option(module, given, "num_beams") in (None, 1)
+        and option(module, given, "cache_implementation") is None
+        and option(module, given, "use_cache") is not False
+        and not any(option(module, given, name) for name in OTHERWISE)
+    )
+
+
+def _follow(present: tuple[Tensor, Tensor], newest: tuple[Tensor, Tensor]) -> bool:
+    """Whether the newest states may be written behind those held as they are: as many keys as values, of one type, place and shape."""
+    if newest[0].shape[-2] != newest[1].shape[-2]:
+        return False
+    if present[0].dim() == 1:  # nothing was ever held
+        return True
+    return present[0].shape[-2] == present[1].shape[-2] and all(
+        held.dtype == added.dtype and held.device == added.device and _without_length(held) == _without_length(added)
+        for held, added in zip(present, newest, strict=True)
+    )
+
+
+def _without_length(states: Tensor) -> tuple[int, ...]:
+    return (*states.shape[:-2], states.shape[-1])
 
 
 def _longer(cached: Tensor | None, newest: Tensor, length: int) -> Tensor:

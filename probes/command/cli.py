@@ -7,13 +7,11 @@ import inspect
 import io
 import itertools
 import logging
-import operator
 import os
 import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from probes.command.files import by_folder, noted
@@ -43,7 +41,7 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     Parameters
     ----------
     config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces. Where it has them, `EXAMPLES`
-        are words of it that the help shows, and `RESUMES_FROM` names the field that says where finished work is kept before the end
+        are words of it that the help shows, `RESUMES` says that finished work is kept before the end, and not done again
     main : called with the parsed options
     argv : the words after the program's name; `sys.argv[1:]` if None
 
@@ -64,7 +62,7 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
                     say(f"Written: {by_folder(written)}")
                 sys.stdout.flush()  # a full disk behind it is told as any other
         except KeyboardInterrupt:
-            _leave(f"{program}: interrupted; {_left_by(config)}.", INTERRUPTED)
+            _leave(f"{program}: interrupted; {left_by(config)}.", INTERRUPTED)
         except (ValueError, OSError) as error:
             if debug or not _is_bad_input(error):
                 raise
@@ -133,18 +131,13 @@ _WAYS_OUT = {
 }
 
 
-def resumes_from(config: Any) -> Path | None:
-    """Where a command keeps finished work before its end, for the same command to go on from; None where it keeps none."""
-    name = getattr(config, "RESUMES_FROM", "")
-    return operator.attrgetter(name)(config) if name else None
-
-
-def _left_by(config: Any) -> str:
-    """What an interrupted command leaves."""
-    place = resumes_from(config)
-    if place is None:
+def left_by(config: Any) -> str:
+    """What an interrupted command leaves, and how to go on; every file is whole."""
+    if not getattr(config, "RESUMES", False):
         return "what it had not written is lost, the same command begins anew"
-    return f"finished work is kept in {place}, the same command goes on from it"
+    if getattr(config, "only", ()):
+        return "what it has written is kept, and goes on without --only, which runs its cells again"
+    return "what it has written is kept, the same command goes on from it"
 
 
 @contextlib.contextmanager

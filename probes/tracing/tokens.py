@@ -8,7 +8,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from kvsmooth.decoding.attention import innermost_decoder
 from kvsmooth.decoding.growing import growing
 from probes.command.values import whole
 from probes.tracing.nonfinite import FiniteScores
@@ -87,7 +86,7 @@ def free_captions(model: Any, inputs: Mapping[str, Any], ends: Sequence[int], **
         # a search has no streamer: which text is the best shows at its end
         tokens = model.generate(**inputs, **options, disable_compile=True)[:, inputs["input_ids"].shape[1] :].cpu()
     else:
-        with growing(innermost_decoder(model)):
+        with growing(model, options):
             model.generate(**inputs, **options, disable_compile=True, streamer=Listener(heard))
         tokens = heard.tokens
     sound.check()

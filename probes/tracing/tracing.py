@@ -102,7 +102,7 @@ class Tracing:
         steps = _Steps(collector)
         options = {"disable_compile": True, **options, "streamer": Listener(steps)}
         listening = self.listening(steps.said) if collector.wants_logits else nullcontext()
-        with warnings.catch_warnings(), listening, growing(innermost_decoder(self.model)):
+        with warnings.catch_warnings(), listening, growing(self.model, options):
             # the loop is open because the model decides when it ends
             warnings.filterwarnings("ignore", message=".*was never reached: the loop asked for a step.*")
             with self._wrapped.trace(fn="generate") as tracer:

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ from analysis.regenerate.__main__ import RegenerateConfig
 from analysis.score.__main__ import ScoreConfig
 from analysis.stats.calibration.__main__ import CalibrationConfig
 from analysis.story.__main__ import StoryConfig
-from probes.command.cli import _parse, resumes_from, run_cli
+from probes.command.cli import _parse, left_by, run_cli
 from probes.record import RecordConfig
 from tests.analysis.question.configs import EVERY, config_of
 
@@ -84,28 +83,40 @@ def test_help_shows_examples_that_parse(config, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("config", [*QUESTIONS, *OTHERS, ScoreConfig, NewConfig])
-def test_an_interrupted_command_names_a_place_where_its_finished_work_lies_or_says_that_it_is_lost(config, capsys):
+def test_an_interrupted_command_says_whether_it_goes_on(config, capsys):
     def interrupted(asked):
-        given.append(asked)
         raise KeyboardInterrupt
 
-    given: list = []
     with pytest.raises(SystemExit) as left:
         run_cli(config, interrupted, shlex.split(config.EXAMPLES[0]))
-    place = resumes_from(given[0])
-    told = f"finished work is kept in {place}, the same command goes on from it." if place else "is lost, the same command begins anew."
     assert left.value.code == 130
-    assert capsys.readouterr().err.endswith(f"{told}\n")
     # a folder of finished parts is there to go on from
-    stores = {field.name for field in dataclasses.fields(config)} & {"store", "recordings"}
-    assert (place in {getattr(given[0], name) for name in stores}) == bool(stores)
+    goes_on = {field.name for field in dataclasses.fields(config)} & {"store", "recordings"} or config in (RecordConfig, BenchmarkConfig)
+    told = "what it has written is kept, the same command goes on from it." if goes_on else "is lost, the same command begins anew."
+    assert capsys.readouterr().err.endswith(f"{told}\n")
 
 
-@pytest.mark.parametrize("more", [(), ("--extractor", "http://localhost:1/v1", "--model", "m")])
-def test_what_a_service_was_asked_is_what_scoring_goes_on_from(more):
-    words = ["halbench", "--captions", "said.jsonl", "--annotations", "emoji", "--json", "out.json", *more]
-    place = resumes_from(_parse(ScoreConfig, words, "python -m it"))
-    assert place == (Path("out.json.extracted.jsonl") if more else None)
+@pytest.mark.parametrize(
+    ("config", "words", "told"),
+    [
+        (ScoreConfig, "halbench --captions said.jsonl --annotations emoji --json out.json", "what it had not written is lost"),
+        (
+            ScoreConfig,
+            "halbench --captions said.jsonl --annotations emoji --json out.json --extractor http://x/v1 --model m",
+            "is kept, the same",
+        ),
+        (
+            ScoreConfig,
+            "halbench --captions said.jsonl --annotations emoji --extractor http://x/v1 --model m",
+            "what it had not written is lost",
+        ),
+        (CardConfig, "", "what it had not written is lost"),
+        (CardConfig, "--cache kept", "is kept, the same command"),
+        (config_of("ablation"), "--only permuted", "is kept, and goes on without --only"),
+    ],
+)
+def test_options_decide_whether_it_goes_on(config, words, told):
+    assert told in left_by(_parse(config, shlex.split(words), "python -m it"))
 
 
 def test_help_says_the_names_that_are_taken(capsys, monkeypatch):

@@ -75,7 +75,7 @@ class EmojiTrainConfig:
     """
 
     EXAMPLES: ClassVar[tuple[str, ...]] = ("--out checkpoints/mine --minutes 10",)
-    RESUMES_FROM: ClassVar[str] = "out"
+    RESUMES: ClassVar[bool] = True
     out: Path
     minutes: float = 75.0
     horizon: int = 0

@@ -75,7 +75,7 @@ class SmolLM2TrainConfig:
         Show traces of errors.
     """
 
-    RESUMES_FROM: ClassVar[str] = "out"
+    RESUMES: ClassVar[bool] = True
     out: Path
     horizon: int = 5000
     align_steps: int = 1200

@@ -51,7 +51,7 @@ def ended(tmp_path_factory):
         go.touch()
         status, told = process.ended()
     assert status == 130, told
-    assert told.strip().splitlines()[-1].endswith(f"interrupted; finished work is kept in {out}, the same command goes on from it.")
+    assert told.strip().splitlines()[-1].endswith("interrupted; what it has written is kept, the same command goes on from it.")
     assert lines(out) == 4, "the batch under way was finished"
     return folder
 

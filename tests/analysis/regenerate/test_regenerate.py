@@ -146,8 +146,8 @@ def test_an_interrupt_ends_the_children_and_their_workers(tmp_path, number):
         "import sys\nfrom dataclasses import dataclass\nfrom pathlib import Path\nfrom analysis.regenerate.lanes import Job, run_jobs\n"
         "from analysis.regenerate.screen import Screen\nfrom probes.command.cli import run_cli\n"
         "@dataclass(frozen=True)\nclass Config:\n    'Nothing.'\n"
-        "    recordings: str = 'here'\n    'kept'\n    debug: bool = False\n    'traces'\n"
-        "    RESUMES_FROM = 'recordings'\n"
+        "    debug: bool = False\n    'traces'\n"
+        "    RESUMES = True\n"
         f"work = Job('child', (sys.executable, '-S', '-c', {child!r}))\n"
         f"run_cli(Config, lambda _: run_jobs([work], 1, Path({str(tmp_path)!r}), Screen()), [])\n"
     )
@@ -157,7 +157,7 @@ def test_an_interrupt_ends_the_children_and_their_workers(tmp_path, number):
         os.killpg(process.pid, number)
         _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, told
-    assert "interrupted; finished work is kept in here, the same command goes on from it." in told
+    assert "interrupted; what it has written is kept, the same command goes on from it." in told
     assert (tmp_path / "kept").read_text() == "kept"
     assert all_end(pids)
 

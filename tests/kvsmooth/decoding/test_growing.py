@@ -1,6 +1,9 @@
-"""A cache that grows in place holds what transformers' own holds, whatever is done to it, and writes over nothing that others hold."""
+"""A cache that grows in place holds what transformers' own holds, whatever is done to it, and what is handed back is transformers' own."""
 
+import contextlib
 import copy
+import functools
+import pickle
 
 import pytest
 import torch
@@ -8,6 +11,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from kvsmooth import KVSmooth
+from kvsmooth.baselines import SPARC
 from kvsmooth.decoding.attention import innermost_decoder
 from kvsmooth.decoding.growing import ROOM, GrowingLayer, growing
 from tests import zoo
@@ -23,13 +27,13 @@ def states(tokens=1, rows=3, seed=0, **options):
     return torch.randn(2, rows, 2, tokens, 4, generator=torch.Generator().manual_seed(seed)).to(**options).unbind(0)
 
 
-def pair(*lengths, kind=torch.no_grad):
+@torch.no_grad()
+def pair(*lengths):
     """Layers of both kinds after updates of so many tokens each."""
     own, grows = DynamicLayer(), GrowingLayer()
-    with kind():
-        for seed, tokens in enumerate(lengths):
-            given = [layer.update(*states(tokens, seed=seed)) for layer in (own, grows)]
-            assert all(torch.equal(one, other) for one, other in zip(*given, strict=True))
+    for seed, tokens in enumerate(lengths):
+        given = [layer.update(*states(tokens, seed=seed)) for layer in (own, grows)]
+        assert all(torch.equal(one, other) for one, other in zip(*given, strict=True))
     return own, grows
 
 
@@ -44,6 +48,7 @@ def test_it_holds_the_same_beyond_its_first_room():
     assert_same(*pair(7, *[1] * (ROOM + 3)))
 
 
+@torch.no_grad()
 def test_the_newest_token_is_written_in_place():
     _, grows = pair(7, 1)
     before = grows.keys.data_ptr(), grows.values.data_ptr()
@@ -51,6 +56,7 @@ def test_the_newest_token_is_written_in_place():
     assert (grows.keys.data_ptr(), grows.values.data_ptr()) == before
 
 
+@torch.no_grad()
 def test_rows_that_are_reordered_or_leave_and_tokens_that_are_cropped():
     for change in (
         lambda layer: layer.reorder_cache(torch.tensor([2, 2, 0])),
@@ -70,8 +76,8 @@ def test_rows_that_are_reordered_or_leave_and_tokens_that_are_cropped():
             assert_same(own, grows)
 
 
-def test_what_others_kept_from_before_is_not_written_over():
-    """As a search does that goes back: it crops, goes on, and takes up again what it had kept."""
+@torch.no_grad()
+def test_what_was_cropped_away_is_not_written_over_where_others_kept_it():
     for crop in (
         lambda layer: layer.crop(-2),
         lambda layer: vars(layer).update(keys=layer.keys[:, :, :-2], values=layer.values[:, :, :-2]),
@@ -83,40 +89,55 @@ def test_what_others_kept_from_before_is_not_written_over():
         for seed in (20, 21):
             grows.update(*states(seed=seed))
         assert all(torch.equal(part, other) for part, other in zip(kept, before, strict=True))
-        grows.keys, grows.values = kept
-        grows.update(*states(seed=22))
-        assert torch.equal(grows.keys, torch.cat((before[0], states(seed=22)[0]), -2))
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+@torch.no_grad()
 def test_a_copy_goes_its_own_way(copied):
     own, grows = pair(5, 1)
     twin = copied(grows)
+    assert twin.room is None
     twin.update(*states(seed=5))
     grows.update(*states(seed=6)), own.update(*states(seed=6))
     assert_same(own, grows)
     assert torch.equal(twin.keys[:, :, -1:], states(seed=5)[0])
 
 
-def test_what_does_not_fit_behind_is_left_to_torch_cat():
-    for given, newest in (
-        ({}, {"dtype": torch.float64}),
-        ({"dtype": torch.float64}, {}),
-        ({"dtype": torch.bfloat16}, {}),
-    ):
-        layers = DynamicLayer(), GrowingLayer()
-        for layer in layers:
-            layer.update(*states(5, **given)), layer.update(*states(seed=1, **newest)), layer.update(*states(seed=2))
-        assert_same(*layers)
-    # keys of one token that were rotated to several positions, as Qwen2-VL makes them of a mask without positions
-    own, grows = pair(5, 1)
-    for layer in (own, grows):
-        layer.update(states(4, seed=3)[0], states(seed=3)[1])
-    assert own.keys.shape[-2] != own.values.shape[-2]
-    assert_same(own, grows)
-    _, grows = pair(5, 1)
-    with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
-        grows.update(*states(rows=1))
+def other_types(layer):
+    layer.update(*states(seed=1, dtype=torch.float64)), layer.update(*states(seed=2))
+
+
+def several_positions(layer):
+    """Keys of one token that were rotated to several positions, as Qwen2-VL makes them of a mask without positions."""
+    layer.update(states(4, seed=3)[0], states(seed=3)[1]), layer.update(*states(seed=4))
+
+
+def one_head(layer):
+    vars(layer).update(keys=layer.keys[:, :1], values=layer.values[:, :1])
+    for seed in (5, 6):
+        layer.update(*(part[:, :1] for part in states(seed=seed)))
+
+
+def emptied(layer):
+    layer.crop(-7), layer.update(*states(2, seed=7, dtype=torch.bfloat16)), layer.update(*states(seed=8))
+
+
+@pytest.mark.parametrize("change", [other_types, several_positions, one_head, emptied])
+@torch.no_grad()
+def test_what_does_not_fit_behind_is_left_to_torch_cat(change):
+    layers = pair(5, 1, 1)
+    for layer in layers:
+        change(layer)
+    assert_same(*layers)
+
+
+@torch.no_grad()
+def test_what_torch_cat_refuses_is_refused():
+    for crop in (-1, -6):
+        _, grows = pair(5, 1)
+        grows.crop(crop)
+        with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
+            grows.update(*states(rows=1))
 
 
 def test_gradients_flow_as_before():
@@ -124,81 +145,145 @@ def test_gradients_flow_as_before():
     found = []
     for layer in (DynamicLayer(), GrowingLayer()):
         given, loss = [states(2, seed=seed)[0].requires_grad_() for seed in range(3)], 0.0
+        query = torch.ones(4, requires_grad=True)
         for one in given:
             keys, values = layer.update(one, one)
-            loss = loss + keys.square().sum() + (keys * values).sum()
+            loss = loss + (keys * query).sum() + (keys * values).sum()
         loss.backward()
-        found.append([one.grad for one in given])
+        found.append([one.grad for one in (*given, query)])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
-class Appending(torch.nn.Module):
-    """A decoder that does nothing but keep what it is given."""
+@torch.no_grad()
+def test_compiled_updates_are_as_before():
+    @functools.partial(torch.compile, backend="eager", fullgraph=True)
+    def updated(layer, newest):
+        return layer.update(newest, newest)
 
-    def forward(self, newest, past_key_values):
-        return past_key_values.update(newest, newest, 0)[0].sum()
+    layers = pair(5, 1)
+    for layer in layers:
+        updated(layer, states(seed=1)[0]), layer.update(*states(seed=2))
+    assert_same(*layers)
 
 
-def test_compiled_passes_leave_the_cache_alone():
-    decoder, cache = Appending(), DynamicCache()
-    cache.update(*states(5), 0)
-    with growing(decoder):
-        torch.compile(decoder, backend="eager", fullgraph=True)(states(seed=1)[0], past_key_values=cache)
-        assert [type(layer) for layer in cache.layers] == [DynamicLayer]
-        decoder(states(seed=2)[0], past_key_values=cache)
-        assert [type(layer) for layer in cache.layers] == [GrowingLayer]
+def test_what_was_made_in_inference_mode_is_not_written_outside_of_it():
+    layers = DynamicLayer(), GrowingLayer()
+    for layer in layers:
+        with torch.inference_mode():
+            layer.update(*states(5)), layer.update(*states(seed=3))
+        with torch.no_grad():
+            layer.update(*states(seed=4)), layer.update(*states(seed=5))
+    assert_same(*layers)
 
 
 def test_no_room_is_kept_for_nothing():
     _, grows = pair(5, 1)
     grows.reset()
     assert grows.room is None
-    decoder, cache = Appending(), DynamicCache()
-    cache.update(*states(5), 0)
-    with growing(decoder):
-        decoder(states(seed=2)[0], past_key_values=cache)
-        assert cache.layers[0].room
-    assert vars(cache.layers[0])["room"] is None
-
-
-def test_what_was_made_in_inference_mode_is_not_written_outside_of_it():
-    own, grows = pair(5, 1, kind=torch.inference_mode)
-    with torch.no_grad():
-        for layer in (own, grows):
-            layer.update(*states(seed=4)), layer.update(*states(seed=5))
+    own, grows = pair(5, 1)
+    grows.settle()
+    assert type(grows) is DynamicLayer
     assert_same(own, grows)
+    assert vars(own).keys() == vars(grows).keys()
+    assert own.keys.untyped_storage().nbytes() == grows.keys.untyped_storage().nbytes()
+
+
+@contextlib.contextmanager
+def watched(model):
+    """By pass, what kinds of layers the decoder has met, and where the first one's keys lie."""
+    seen = []
+
+    def note(decoder, args, kwargs, result):
+        layers = getattr(kwargs.get("past_key_values"), "layers", ())
+        seen.append(([type(layer) for layer in layers], layers[0].keys.data_ptr() if layers else None))
+
+    handle = innermost_decoder(model).register_forward_hook(note, with_kwargs=True)
+    yield seen
+    handle.remove()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_says_the_same_and_its_cache_holds_the_same(name):
+def test_every_family_says_the_same_and_hands_the_same_cache_back(name):
     model, inputs = zoo.build(name, batch=2)
-    decoder = innermost_decoder(model)
     options = {"max_new_tokens": TOKENS, "return_dict_in_generate": True, "output_logits": True}
     plain = model.generate(**inputs, **options)
-    with growing(decoder):
+    with watched(model) as seen, growing(model, inputs | options):
         grown = model.generate(**inputs, **options)
-        kinds = [type(layer) for layer in grown.past_key_values.layers]
     assert torch.equal(torch.stack(grown.logits), torch.stack(plain.logits))
     before = [type(layer) for layer in plain.past_key_values.layers]
-    assert kinds == [GrowingLayer if kind is DynamicLayer else kind for kind in before]
-    assert (GrowingLayer in kinds) == (name not in SLIDING)
+    within = [GrowingLayer if kind is DynamicLayer else kind for kind in before]
+    assert [kinds for kinds, _ in seen] == [before, *[within] * (TOKENS - 1)]
+    assert (GrowingLayer in within) == (name not in SLIDING)
+    assert [type(layer) for layer in grown.past_key_values.layers] == before
     for own, other in zip(plain.past_key_values.layers, grown.past_key_values.layers, strict=True):
         assert_same(own, other)
-    assert [type(layer) for layer in grown.past_key_values.layers] == before, "the block has ended"
-    assert not decoder._forward_pre_hooks
+        assert vars(own).keys() == vars(other).keys()
+        assert own.keys.stride() == other.keys.stride()
+        assert own.keys.untyped_storage().nbytes() == other.keys.untyped_storage().nbytes()
+    assert not innermost_decoder(model)._forward_pre_hooks
 
 
-def test_the_block_of_a_method_grows_the_cache_and_leaves_it_as_it_was():
+@pytest.mark.parametrize(
+    "other", [{"num_beams": 2}, {"cache_implementation": "static"}, {"use_cache": False}, {"prompt_lookup_num_tokens": 2}]
+)
+def test_what_does_more_than_append_is_left_alone(other):
+    model, inputs = zoo.build("llama")
+    plain = model.generate(**inputs, max_new_tokens=TOKENS, **other)
+    with watched(model) as seen, growing(model, inputs | other):
+        assert torch.equal(model.generate(**inputs, max_new_tokens=TOKENS, **other), plain)
+    assert seen
+    assert not any(GrowingLayer in kinds for kinds, _ in seen)
+
+
+def test_a_branch_beside_the_text_is_left_alone():
+    model, inputs = zoo.build("llava")
+    with watched(model) as seen, growing(model, inputs):
+        model.generate(**inputs, max_new_tokens=TOKENS, guidance_scale=1.5)
+    text, branch = seen[::2], seen[1::2]
+    assert all(GrowingLayer in kinds for kinds, _ in text[1:])
+    assert not any(GrowingLayer in kinds for kinds, _ in branch)
+
+
+def test_under_a_method_the_cache_is_written_where_it_lies():
     model, inputs = zoo.build("llava", batch=2)
     plain = model.generate(**inputs, max_new_tokens=TOKENS)
-    cache, seen = DynamicCache(config=model.config), []
-    innermost_decoder(model).register_forward_hook(lambda *_: seen.append((type(cache.layers[0]), cache.layers[0].keys.data_ptr())))
-    with NEUTRAL(model):
-        assert torch.equal(model.generate(**inputs, max_new_tokens=TOKENS, past_key_values=cache), plain)
-    assert [kind for kind, _ in seen] == [DynamicLayer, *[GrowingLayer] * (TOKENS - 1)]
+    with watched(model) as seen, NEUTRAL(model):
+        assert torch.equal(model.generate(**inputs, max_new_tokens=TOKENS), plain)
     assert len({place for _, place in seen[1:]}) == 1
+
+
+def test_a_chat_of_two_turns_under_a_method_that_multiplies_what_is_cached():
+    """What was kept of the first turn stays as it was, and the second is as without growing."""
+    model, inputs = zoo.build("llava")
+    said = []
+    for grows in (True, False):
+        cache = DynamicCache(config=model.config)
+        with pytest.MonkeyPatch.context() as patch, watched(model) as seen, SPARC(alpha=1.5, tau=0.0)(model):
+            if not grows:
+                patch.setattr("kvsmooth.decoding.calls.growing", lambda *_: contextlib.nullcontext())
+            first = model.generate(**inputs, max_new_tokens=TOKENS, past_key_values=cache)
+            kept = [part for layer in cache.layers for part in (layer.keys, layer.values)]
+            before = [part.clone() for part in kept]
+            said.append(model.generate(torch.cat((first, first[:, -2:]), 1), max_new_tokens=TOKENS, past_key_values=cache))
+        assert all(torch.equal(part, other) for part, other in zip(kept, before, strict=True))
+        assert (GrowingLayer in seen[1][0]) == grows
+        assert {type(layer) for layer in cache.layers} == {DynamicLayer}
+    assert torch.equal(*said)
+
+
+def test_an_interrupt_leaves_a_cache_as_transformers_makes_it():
+    model, inputs = zoo.build("llava")
+    cache, seen = DynamicCache(config=model.config), []
+
+    def interrupt(*_):
+        seen.append(type(cache.layers[0]))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    handle = innermost_decoder(model).layers[1].register_forward_hook(interrupt)
+    with NEUTRAL(model), pytest.raises(KeyboardInterrupt):
+        model.generate(**inputs, max_new_tokens=TOKENS, past_key_values=cache)
+    handle.remove()
+    assert seen == [DynamicLayer, GrowingLayer, GrowingLayer]
     assert {type(layer) for layer in cache.layers} == {DynamicLayer}
-    # and the cache goes on without the method
-    held = cache.get_seq_length()
-    model.generate(torch.cat((inputs["input_ids"], plain[:, -TOKENS:]), 1), max_new_tokens=2, past_key_values=cache)
-    assert cache.get_seq_length() == held + 2
+    assert not any("room" in vars(layer) for layer in cache.layers)
