@@ -25,7 +25,7 @@ class GrowingLayer(DynamicLayer):
     """A dynamic layer whose keys and values are the first positions of longer tensors; it holds the same numbers at the same places."""
 
     room: tuple[Tensor, Tensor] | None = None
-    _written = 0
+    _written: tuple[Tensor, Tensor] | None = None  # the keys and values that this layer has put there last
 
     def __getstate__(self) -> dict[str, Any]:  # a copy makes a room of its own
         return {name: held for name, held in vars(self).items() if name not in ("room", "_written")}
@@ -34,23 +34,27 @@ class GrowingLayer(DynamicLayer):
         """Append the newest positions; gives all keys and values. What cannot be written behind as it is, is left to torch.cat."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        held, newest = self.get_seq_length(), (key_states, value_states)
         present: Any = (self.keys, self.values)
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not _follow(present, newest):
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not _follow(present, (key_states, value_states)):
             return super().update(key_states, value_states, *args, **kwargs)
-        total = held + key_states.shape[-2]
+        held = 0 if present[0].dim() == 1 else present[0].shape[2]
+        added = key_states.shape[2]
+        total = held + added
         if self.room is None or not self._fits(self.room, present, total):
-            keys, values = (_longer(states if held else None, added, total + ROOM) for states, added in zip(present, newest, strict=True))
+            keys, values = (
+                _longer(states if held else None, newest, total + ROOM)
+                for states, newest in zip(present, (key_states, value_states), strict=True)
+            )
             self.room = keys, values
-        for room, added in zip(self.room, newest, strict=True):
-            room[:, :, held:total] = added
-        self.keys, self.values = (room[:, :, :total] for room in self.room)
-        self._written = total
-        return self.keys, self.values
+        keys, values = self.room
+        keys.narrow(2, held, added).copy_(key_states)
+        values.narrow(2, held, added).copy_(value_states)
+        self.keys, self.values = self._written = keys.narrow(2, 0, total), values.narrow(2, 0, total)
+        return self._written
 
     def reset(self) -> None:
         """Forget everything."""
-        self.room = None
+        self.room = self._written = None
         super().reset()
 
     def settle(self) -> None:
@@ -64,14 +68,9 @@ class GrowingLayer(DynamicLayer):
 
     def _fits(self, rooms: tuple[Tensor, Tensor], present: tuple[Tensor, Tensor], total: int) -> bool:
         """Whether the room is long enough and ends with what is held, where others may have cropped it or put something else there."""
-        if self._written != present[0].shape[-2] or rooms[0].shape[-2] < total:
+        if self._written is None or present[0] is not self._written[0] or present[1] is not self._written[1] or rooms[0].shape[2] < total:
             return False
-        if rooms[0].is_inference() and not torch.is_inference_mode_enabled():  # torch forbids to write it here
-            return False
-        return all(
-            room.data_ptr() == states.data_ptr() and _without_length(room) == _without_length(states)
-            for room, states in zip(rooms, present, strict=True)
-        )
+        return torch.is_inference_mode_enabled() or not rooms[0].is_inference()  # which torch forbids to write elsewhere
 
 
 @contextmanager
@@ -121,18 +120,18 @@ def _appends(module: Any, given: Mapping[str, Any]) -> bool:
 
 def _follow(present: tuple[Tensor, Tensor], newest: tuple[Tensor, Tensor]) -> bool:
     """Whether the newest states may be written behind those held as they are: as many keys as values, of one type, place and shape."""
-    if newest[0].shape[-2] != newest[1].shape[-2]:
+    (held_keys, held_values), (keys, values) = present, newest
+    if keys.shape[-2] != values.shape[-2]:
         return False
-    if present[0].dim() == 1:  # nothing was ever held
+    if held_keys.dim() == 1:  # nothing was ever held
         return True
-    return present[0].shape[-2] == present[1].shape[-2] and all(
-        held.dtype == added.dtype and held.device == added.device and _without_length(held) == _without_length(added)
-        for held, added in zip(present, newest, strict=True)
-    )
+    return held_keys.shape[2] == held_values.shape[2] and _behind(held_keys, keys) and _behind(held_values, values)
 
 
-def _without_length(states: Tensor) -> tuple[int, ...]:
-    return (*states.shape[:-2], states.shape[-1])
+def _behind(held: Tensor, newest: Tensor) -> bool:
+    there, added = held.shape, newest.shape
+    alike = there[0] == added[0] and there[1] == added[1] and there[3] == added[3]
+    return alike and held.dtype == newest.dtype and held.device == newest.device
 
 
 def _longer(cached: Tensor | None, newest: Tensor, length: int) -> Tensor:
