@@ -12,6 +12,7 @@ class CellsConfig(ImageOptions):
     """Who describes what in every cell, where finished cells lie, and how the tests over images are made; a question adds its folder."""
 
     RESUMES: ClassVar[bool] = True
+    RERUNS: ClassVar[str] = "only"
     subject: str = "emoji"
     """a bundled subject (emoji, smollm2), a folder of a saved model, or a hub id"""
     images: int = 500

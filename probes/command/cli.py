@@ -41,7 +41,8 @@ def run_cli(config_class: type[Config], main: Callable[[Config], None], argv: Se
     Parameters
     ----------
     config_class : frozen dataclass whose fields are the options; a field `debug: bool = False` shows traces. Where it has them, `EXAMPLES`
-        are words of it that the help shows, `RESUMES` says that finished work is kept before the end, and not done again
+        are words of it that the help shows, `RESUMES` says that finished work is kept before the end and not done again, and `RERUNS` names
+        the field that asks for it anew
     main : called with the parsed options
     argv : the words after the program's name; `sys.argv[1:]` if None
 
@@ -135,8 +136,9 @@ def left_by(config: Any) -> str:
     """What an interrupted command leaves, and how to go on; every file is whole."""
     if not getattr(config, "RESUMES", False):
         return "what it had not written is lost, the same command begins anew"
-    if getattr(config, "only", ()):
-        return "what it has written is kept, and goes on without --only, which runs its cells again"
+    again = getattr(config, "RERUNS", "")
+    if again and getattr(config, again):
+        return f"what it has written is kept, and gone on from without --{again}, which makes it anew"
     return "what it has written is kept, the same command goes on from it"
 
 

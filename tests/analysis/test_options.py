@@ -112,7 +112,8 @@ def test_an_interrupted_command_says_whether_it_goes_on(config, capsys):
         ),
         (CardConfig, "", "what it had not written is lost"),
         (CardConfig, "--cache kept", "is kept, the same command"),
-        (config_of("ablation"), "--only permuted", "is kept, and goes on without --only"),
+        (config_of("ablation"), "--only permuted", "is kept, and gone on from without --only"),
+        (RegenerateConfig, "--only onset", "is kept, the same command"),
     ],
 )
 def test_options_decide_whether_it_goes_on(config, words, told):
