@@ -43,9 +43,9 @@ class HalBenchScoring(CocoScoring):
     @property
     def kept(self) -> Path | None:
         """What the service answered; None where none is asked, or no file named."""
-        if not self.extractor or self.extracted is not None:
-            return self.extracted if self.extractor else None
-        return None if self.json is None else self.json.with_name(f"{self.json.name}.extracted.jsonl")
+        if not self.extractor:
+            return None
+        return self.extracted or (self.json and self.json.with_name(f"{self.json.name}.extracted.jsonl"))
 
     def read(self, path: Path) -> list[Answer]:
         """What the file says, in its order."""
