@@ -6,6 +6,7 @@ import torch
 from analysis.benchmark.methods import method
 from analysis.benchmark.text_attention import TextAttentionConfig, counted, mentions, perform
 from probes.command.cli import BadInput
+from probes.subjects import Item
 from probes.subjects.bundled import bundled, own_scenes
 from tests.analysis.loaded import loaded
 from tests.rounding import assert_close
@@ -46,6 +47,29 @@ def test_scenes_described_together_give_the_same(half_subject):
     assert_close(other.real, one.real)
     assert_close(other.hallucinated, one.hallucinated)
     assert subject.model.config._attn_implementation == "sdpa"
+
+
+def test_rows_are_those_of_the_tokens_that_name_objects(half_subject):
+    """The caption as `generate` writes it; attention of each naming token to itself and to the caption before it, out of one plain pass."""
+    subject, (scene,) = half_subject, own_scenes("emoji", 1, "train")
+    inputs = subject.encode([Item(scene.image_id, scene.image)])
+    prompt = inputs["input_ids"].shape[1]
+    subject.model.set_attn_implementation("eager")
+    try:
+        with torch.inference_mode():
+            whole = subject.model.generate(**inputs, max_new_tokens=20, do_sample=False)
+            ids = {"input_ids": whole, "attention_mask": torch.ones_like(whole)}
+            maps = subject.model(**{**inputs, **ids}, output_attentions=True).attentions
+    finally:
+        subject.model.set_attn_implementation("sdpa")
+    rows = {True: [], False: []}
+    for place, name in mentions(subject, whole[0, prompt:].tolist(), bundled("emoji").forms()):
+        own = [layer[0, :, prompt + place, prompt:][:, : place + 1] for layer in maps]
+        rows[name in scene.names].append(torch.stack([attention.sum(-1) / (place + 1) for attention in own]))
+    found = counted(subject, [scene], 20)
+    assert rows[True]
+    assert_close(found.real, torch.stack(rows[True]))
+    assert len(found.hallucinated) == len(rows[False])
 
 
 def test_attention_is_restored_also_when_a_scene_cannot_be_drawn(subject):
