@@ -66,6 +66,19 @@ def test_conditional_logit_equals_statsmodels():
     assert (one.low, one.high) == pytest.approx((one.estimate - norm.ppf(0.9) * one.se, one.estimate + norm.ppf(0.9) * one.se))
 
 
+@pytest.mark.parametrize("fit", [gee_logistic, conditional_logit])
+def test_cases_may_come_in_any_order(fit):
+    """Images of several lengths, their cases mixed: each case stays with its image."""
+    draw = np.random.default_rng(5)
+    label, design, image = cases(draw, images=30)
+    kept = draw.permutation(240)[:170]
+    mixed, sorted_ = (
+        fit(label[order], {name: column[order] for name, column in design.items()}, image[order]) for order in (kept, np.sort(kept))
+    )
+    for one, other in zip(mixed.effects.values(), sorted_.effects.values(), strict=True):
+        assert (one.estimate, one.se, one.p) == pytest.approx((other.estimate, other.se, other.p), rel=1e-6)
+
+
 def test_matched_pairs_give_the_log_ratio_of_discordant_pairs():
     """One positive and one negative an image, a binary covariate: log(b / c), variance 1/b + 1/c; concordant pairs say nothing."""
     exposed = [(1, 0)] * 14 + [(0, 1)] * 5 + [(1, 1)] * 7 + [(0, 0)] * 9
