@@ -1,11 +1,12 @@
 """`python -m analysis.efficiency`: what KVSmooth and recording cost, as ratios to plain sdpa generate, measured in turn.
 
 `python -m analysis.efficiency --json OUT` lets every arm generate the same number of tokens after the same prompt, in many short rounds in
-an order that rotates. It reports the median over rounds of time(arm) / time(plain) of the same round, of the processor and of the clock,
-with the bootstrap interval over rounds; with --processes the mean over fresh processes, with the interval over them. A second plain arm
-shows the noise, and one whose cache grows in place, as under every method, what that alone saves. nnsight leaves its controllers on a
-model that it wrapped, so the recording arms run a second model over the same weights. Peak memory is that of a fresh process which runs
-one arm only. Absolute times are those of the machine at hand; only the ratios are meant to travel.
+an order that rotates, with plain decoding between any two. It reports the median over rounds of the arm's time / the mean of the plain runs
+before and after it, of the processor and of the clock, with the bootstrap interval over rounds; with --processes the mean over fresh
+processes, with the interval over them. A second plain arm shows the noise, and one whose cache grows in place, as under every method, what
+that alone saves. nnsight leaves its controllers on a model that it wrapped, so the recording arms run a second model over the same weights.
+Peak memory is that of a fresh process which runs one arm only. Absolute times are those of the machine at hand; only the ratios are meant
+to travel.
 """
 
 import sys
@@ -78,7 +79,7 @@ def table(results: dict) -> str:
     from analysis.efficiency.rounds import estimated, lines, run_in
 
     what = f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, {run_in(results)}"
-    return "\n".join([f"{what}; time / time of plain sdpa generate in the same round, {estimated(results)}", *lines(results)])
+    return "\n".join([f"{what}; time / time of plain sdpa generate before and after, {estimated(results)}", *lines(results)])
 
 
 def markdown(results: dict) -> str:
@@ -91,7 +92,7 @@ def markdown(results: dict) -> str:
         cells = " | ".join("{ratio:.2f} [{low:.2f}, {high:.2f}]".format(**one) for one in found)
         lines.append(f"| `{name}` | {cells} |")
     note = (
-        f"Processor time / that of plain sdpa `generate` in the same round, {estimated(results)}; {run_in(results)}; "
+        f"Processor time / that of plain sdpa `generate` before and after, {estimated(results)}; {run_in(results)}; "
         f"{results['parameters'] / 1e6:.0f} M parameters, {results['prompt_tokens']} tokens of prompt, one thread."
     )
     return "\n".join([*lines, "", note])

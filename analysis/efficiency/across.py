@@ -66,7 +66,7 @@ def markdown(found: Mapping[str, Mapping[str, Any]]) -> str:
                 lines.append(f"| {its} | {' | '.join(_cell(_own(one, method), None) for one in found.values())} |  |")
     kinds = dict.fromkeys(map(estimated, found.values()))  # one, where all were measured in like manner
     note = (
-        f"Processor time over that of plain `generate` in the same round, one thread: {'; or '.join(kinds)}, 95 %. "
+        f"Processor time over that of plain `generate` right before and after, one thread: {'; or '.join(kinds)}, 95 %. "
         "A goal is met where the upper end of the interval meets it. In KVSmooth and in recording the cache grows in place, where "
         "`generate` copies all of it at every step; over `generate` with such a cache the table tells what the method itself adds."
     )
@@ -100,6 +100,7 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
         try:
             found[name] = read_json(path)
             found[name]["n"], found[name]["processes"], found[name]["spread"]["whole"]["processor"]["plain"]["high"]
+            found[name]["rounds"][0]["plain"]["beside"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(
                 f"{path}: no results of python -m analysis.efficiency ({type(error).__name__}); make efficiency writes them."

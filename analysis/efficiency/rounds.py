@@ -1,4 +1,4 @@
-"""Many short rounds in which every arm runs once, in an order that rotates; the ratio of an arm to plain decoding is that of one round."""
+"""Many short rounds in which every arm runs once, in an order that rotates, each set against the plain decoding before and after it."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -10,27 +10,45 @@ from scipy.stats import t as student
 
 from analysis.efficiency.arms import ARMS, CLOCKS, CONTROL, PARTS, Case, timed
 
-Round = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""Seconds by arm, part and clock."""
+Seconds = Mapping[str, Mapping[str, float]]
+"""By part and clock."""
+Round = Mapping[str, Mapping[str, Seconds]]
+"""By arm, of itself ("own") and of plain decoding beside it ("beside"): the mean of the run before and the run after."""
 RESAMPLES = 9999
 
 
 def rounds(cases: Mapping[str, Case], number: int, ended: Callable[[], object]) -> list[Round]:
-    """So many rounds, after one that warms every arm up and is not counted."""
+    """So many rounds, after one run of every arm that warms it up and is not counted.
+
+    The speed of a machine wanders within seconds: plain decoding runs between any two arms, and each is set against both neighbours.
+    """
+    others = [name for name in cases if name != CONTROL]
+    for name, case in cases.items():
+        timed(name, case)
+    ended()
     found: list[Round] = []
-    order = list(cases)
-    for index in range(number + 1):
-        turned = order[index % len(order) :] + order[: index % len(order)]
-        one = {name: timed(name, cases[name]) for name in turned}
-        found.append({name: one[name] for name in order})
+    for index in range(number):
+        turn = index % max(1, len(others))
+        plain = [timed(CONTROL, cases[CONTROL])]
+        one = {}
+        for name in others[turn:] + others[:turn]:
+            own = timed(name, cases[name])
+            plain.append(timed(CONTROL, cases[CONTROL]))
+            one[name] = {"own": own, "beside": _mean(plain[-2:])}
+        of_round = _mean(plain)
+        found.append({name: one.get(name, {"own": of_round, "beside": of_round}) for name in cases})
         ended()
-    return found[1:]
+    return found
+
+
+def _mean(runs: Sequence[Seconds]) -> Seconds:
+    return {part: {clock: statistics.fmean(run[part][clock] for run in runs) for clock in CLOCKS} for part in PARTS}
 
 
 def ratios(
     found: Sequence[Round], part: str, clock: str, level: float = 0.95, seed: int = 0, processes: int = 1, control: str = CONTROL
 ) -> dict[str, dict[str, float]]:
-    """By arm its time / that of `control` in the same round, and an interval.
+    """By arm its time / that of plain decoding beside it, and an interval; with another `control`, that ratio / the control's of the round.
 
     Of one process: the median over rounds, and the percentile interval of scipy's bootstrap, which draws rounds anew, whole, arms together.
     Of several: the mean of their medians, and Student's t interval over processes. Where the weights lie in memory is a process's own, and
@@ -42,7 +60,8 @@ def ratios(
     """
     table = {}
     for name in found[0]:
-        values = np.array([one[name][part][clock] / one[control][part][clock] for one in found]).reshape(processes, -1)
+        values = np.array([_over_plain(one[name], part, clock) / _over_plain(one[control], part, clock) for one in found])
+        values = values.reshape(processes, -1)
         medians = np.median(values, 1)
         ratio = float(medians.mean())
         low, high = float(values.min()), float(values.max())
@@ -56,11 +75,15 @@ def ratios(
     return table
 
 
+def _over_plain(arm: Mapping[str, Seconds], part: str, clock: str) -> float:
+    return arm["own"][part][clock] / arm["beside"][part][clock]
+
+
 def summary(found: Sequence[Round], level: float = 0.95, seed: int = 0, processes: int = 1) -> dict[str, Any]:
     """Ratios of processor time, those of both clocks with intervals, medians of seconds, and every round as it was."""
     spread = {part: {clock: ratios(found, part, clock, level, seed, processes) for clock in CLOCKS} for part in PARTS}
     medians = {
-        name: {part: {clock: statistics.median(one[name][part][clock] for one in found) for clock in CLOCKS} for part in PARTS}
+        name: {part: {clock: statistics.median(one[name]["own"][part][clock] for one in found) for clock in CLOCKS} for part in PARTS}
         for name in found[0]
     }
     return {

@@ -14,8 +14,8 @@ from tests.rooms import ROOT
 def planted(kvsmooth, **more):
     """Results of three rounds in which KVSmooth costs the same each time."""
     seconds = {"plain": 2.0, "kvsmooth": 2.0 * kvsmooth, **more}
-    part = {name: {"processor": one, "wall": one} for name, one in seconds.items()}
-    return summary([{name: dict.fromkeys(("whole", "decode"), part[name]) for name in seconds}] * 3)
+    part = {name: {where: {"processor": one, "wall": one} for where in ("whole", "decode")} for name, one in seconds.items()}
+    return summary([{name: {"own": part[name], "beside": part["plain"]} for name in seconds}] * 3)
 
 
 def test_a_goal_is_met_or_not_and_what_was_not_measured_is_empty():
@@ -42,6 +42,12 @@ def test_what_is_no_results_is_refused_by_name(tmp_path, text):
         (tmp_path / f"{name}.json").write_text(json.dumps(planted(1.0)))
     assert set(across.results(tmp_path)) == set(across.MODELS)
     path = tmp_path / "smollm2.json"
+    before = planted(1.0)
+    before["rounds"] = [{name: one["own"] for name, one in each.items()} for each in before["rounds"]]
+    (tmp_path / "layers_7b.json").write_text(json.dumps(before))
+    with pytest.raises(BadInput, match=r"layers_7b\.json: no results of python -m analysis\.efficiency"):
+        across.results(tmp_path)
+    (tmp_path / "layers_7b.json").write_text(json.dumps(planted(1.0)))
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(BadInput, match=r"smollm2\.json: no results of python -m analysis\.efficiency"):
         across.results(tmp_path)

@@ -15,7 +15,7 @@ from analysis.efficiency.__main__ import main
 from analysis.efficiency.arms import ARMS, Case, StepClock, read_before, timed
 from analysis.efficiency.config import EfficiencyConfig
 from analysis.efficiency.memory import peak_memory
-from analysis.efficiency.rounds import chosen, goals, ratios, summary
+from analysis.efficiency.rounds import chosen, goals, ratios, rounds, summary
 from analysis.efficiency.shapes import build, smoothed_layers, twin
 from analysis.telling.pages import tell, with_paragraph
 from probes.command.cli import BadInput, run_cli
@@ -25,10 +25,11 @@ SMALL = EfficiencyConfig(prompt_tokens=12, new_tokens=4, rounds=3, hidden=32, la
 
 def one(plain, other, wall=None):
     """A round of two arms; every part and clock alike but for the wall."""
-    return {
+    own = {
         name: {part: {"processor": seconds, "wall": wall or seconds} for part in ("whole", "decode")}
         for name, seconds in {"plain": plain, "kvsmooth": other}.items()
     }
+    return {name: {"own": its, "beside": own["plain"]} for name, its in own.items()}
 
 
 def test_a_ratio_is_that_of_a_round_whatever_the_rounds_are_like():
@@ -38,6 +39,35 @@ def test_a_ratio_is_that_of_a_round_whatever_the_rounds_are_like():
     assert told["kvsmooth"]["ratio"] == pytest.approx(1.02)
     assert (told["kvsmooth"]["low"], told["kvsmooth"]["high"]) == (pytest.approx(1.01), pytest.approx(1.04))
     assert ratios([one(1.0, 1.5, wall=7.0)], "decode", "wall")["kvsmooth"]["ratio"] == 1.0
+
+
+def test_every_arm_stands_between_two_runs_of_plain_decoding(monkeypatch):
+    """A machine that slows down by a tenth of a second a run: an arm in the middle of its neighbours costs what they do, at any place."""
+    ran, ended = [], []
+
+    def timed(name, case):
+        ran.append(name)
+        seconds = 1 + 0.1 * len(ran) + 0.5 * (name == "slow")
+        return {part: {"processor": seconds, "wall": 2 * seconds} for part in ("whole", "decode")}
+
+    monkeypatch.setattr("analysis.efficiency.rounds.timed", timed)
+    case = Case(None, {}, 2)
+    found = rounds({"plain": case, "same": case, "slow": case}, 2, lambda: ended.append(len(ran)))
+    assert ran[:3] == ["plain", "same", "slow"]
+    assert ran[3:] == ["plain", "same", "plain", "slow", "plain", "plain", "slow", "plain", "same", "plain"]
+    assert ended == [3, 8, 13]
+    assert [list(one) for one in found] == [["plain", "same", "slow"]] * 2
+    own, beside = (found[1]["slow"][which]["decode"]["wall"] for which in ("own", "beside"))
+    assert (own, beside) == pytest.approx((2 * (1 + 0.1 * 10 + 0.5), 2 * (1 + 0.1 * 10)))
+    assert found[0]["plain"]["own"] == found[0]["plain"]["beside"]
+    assert found[0]["plain"]["own"]["whole"]["processor"] == pytest.approx(1 + 0.1 * (4 + 6 + 8) / 3)
+    told = ratios(found, "whole", "processor")
+    assert told["same"] == pytest.approx({"ratio": 1.0, "low": 1.0, "high": 1.0})
+    assert told["slow"]["ratio"] == pytest.approx(((1 + 0.7 + 0.5) / 1.7 + (1 + 1.0 + 0.5) / 2.0) / 2)
+    over = ratios(found, "whole", "processor", control="slow")
+    assert over["slow"]["ratio"] == 1.0
+    assert over["same"]["ratio"] == pytest.approx((1.7 / 2.2 + 2.0 / 2.5) / 2)
+    assert rounds({"plain": case}, 1, list)[0]["plain"].keys() == {"own", "beside"}
 
 
 def test_the_interval_narrows_with_the_rounds_and_holds_the_truth():
