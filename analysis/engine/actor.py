@@ -19,6 +19,9 @@ class Actor:
     threads : that the worker may use for one operation
     """
 
+    save = None
+    """nnsight gives every class a method of this name; Ray would send it to each process, which would then load nnsight, torch and all."""
+
     def __init__(self, threads: int):
         self._threads = threads
         self._worker: Worker | None = None

@@ -1,5 +1,6 @@
 """Batches on a Ray cluster of this machine: equal to this process, whatever happens to the workers."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -18,7 +19,16 @@ import pytest
 from analysis.engine import LocalEngine, RayEngine, cluster, dispatch
 from analysis.engine.interrupt import Interrupt
 from probes.command.cli import BadInput, Notice
-from tests.analysis.engine.workers import Squares, batches, by_key, cannot_be_made, dies_while_made, processes_of, unpicklable_results
+from tests.analysis.engine.workers import (
+    Squares,
+    batches,
+    by_key,
+    cannot_be_made,
+    dies_while_made,
+    imported,
+    processes_of,
+    unpicklable_results,
+)
 from tests.processes import PATIENCE, all_end, of_session, started, until
 
 pytestmark = pytest.mark.slow
@@ -91,6 +101,14 @@ def test_workers_that_die_on_everything_end_the_run(one, monkeypatch):
     monkeypatch.setattr(dispatch, "DEATHS", 2)
     with pytest.raises(BadInput, match=r"2 workers were lost one after another with nothing finished between"):
         list(one.run(Squares(kills=tuple(range(8))), batches(8, 1)))
+
+
+def test_a_worker_loads_what_its_own_work_needs(one):
+    """Whatever this process has loaded: nnsight adds a method to every class, actors among them, and would go along with it."""
+    importlib.import_module("nnsight")
+    assert callable(object.save)
+    found = by_key(one.run(imported, [dispatch.Batch(("a", "b", "c"), ("nnsight", "torch", "analysis.engine.actor"))]))
+    assert [found[key].result for key in "abc"] == [False, False, True]
 
 
 def test_what_cannot_cross_processes_fails_alone(one):

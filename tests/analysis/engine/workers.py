@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ def dies_while_made() -> Worker:
 
 def unpicklable_results() -> Worker:
     return lambda payloads: [threading.Lock() if payload == 2 else payload for payload in payloads]
+
+
+def imported() -> Worker:
+    """Tells of modules by name whether the process has them."""
+    return lambda payloads: [payload in sys.modules for payload in payloads]
 
 
 def batches(items: int, size: int) -> list[Batch]:
