@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import arrays, lasting, shapes
+from tests import arrays, lasting, shapes, weights
 
 shapes.lighten()
 arrays.lighten()
@@ -42,6 +42,8 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     """What is loaded by now stays to the end: the collector need not walk through all of it again and again."""
+    if "probes.subjects.loading" in sys.modules:
+        weights.read_once()
     gc.enable()
     gc.collect()
     gc.freeze()
