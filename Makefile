@@ -62,8 +62,8 @@ redraw: .venv/ready
 
 ## cost of KVSmooth and of recording against plain generate
 efficiency: .venv/ready
-	$(ENV) $(PY) -m analysis.efficiency --processes 8 --rounds 2 --json figures/efficiency/efficiency.json
-	$(ENV) $(PY) -m analysis.efficiency --hidden 4096 --heads 32 --layers 4 --vocabulary 1000 --new-tokens 8 --prefilled --no-memory --processes 8 --rounds 2 --arms plain_again,plain_in_place,kvsmooth,kvsmooth_fast --json figures/efficiency/layers_7b.json
+	$(ENV) $(PY) -m analysis.efficiency --processes 8 --rounds 3 --json figures/efficiency/efficiency.json
+	$(ENV) $(PY) -m analysis.efficiency --hidden 4096 --heads 32 --layers 4 --vocabulary 1000 --new-tokens 8 --prefilled --no-memory --processes 8 --rounds 3 --arms plain_again,plain_in_place,kvsmooth,kvsmooth_fast --json figures/efficiency/layers_7b.json
 	$(ENV) $(PY) -m analysis.efficiency --subject smollm2 --no-memory --processes 8 --rounds 2 --arms plain_again,plain_in_place,kvsmooth,kvsmooth_fast,recording --json figures/efficiency/smollm2.json
 	$(ENV) $(PY) -m analysis.efficiency.across
 	$(ENV) $(PY) -m analysis.efficiency.batch --subject smollm2 --images 50 --rounds 1 --json figures/efficiency/batch_smollm2.json

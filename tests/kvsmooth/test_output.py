@@ -2,13 +2,14 @@
 
 import pytest
 
-# `python -m kvsmooth | true`, whose reader leaves before the first line
+# `python -m kvsmooth | true`, whose reader leaves before the first line; at its end Python flushes, as here
 PROGRAM = """
-import os, runpy
+import os, runpy, sys
 read, write = os.pipe()
 os.close(read)
 os.dup2(write, 1)
 runpy.run_module("kvsmooth", run_name="__main__", alter_sys=True)
+sys.stdout.flush()
 """
 
 
