@@ -2,18 +2,24 @@
 
 import pytest
 
-# `python -m kvsmooth | true`, whose reader leaves before the first line; at its end Python flushes, as here
+# `python -m kvsmooth ... | true`, whose reader leaves before the first line; with a buffer, whatever PYTHONUNBUFFERED says, which Python
+# flushes at its end: what is short is still in it
 PROGRAM = """
 import os, runpy, sys
 read, write = os.pipe()
 os.close(read)
 os.dup2(write, 1)
-runpy.run_module("kvsmooth", run_name="__main__", alter_sys=True)
-sys.stdout.flush()
+sys.stdout = open(1, "w", closefd=False)
+sys.argv = ["kvsmooth", *{words}]
+try:
+    runpy.run_module("kvsmooth", run_name="__main__", alter_sys=True)
+finally:
+    sys.stdout.flush()
 """
 
 
 @pytest.mark.slow
-def test_a_list_is_written_to_a_reader_that_leaves(apart):
-    done = apart.run(PROGRAM)
+@pytest.mark.parametrize("words", [[], ["doctor", "--help"]], ids=["list", "help"])
+def test_what_is_told_a_reader_that_leaves_is_no_error(apart, words):
+    done = apart.run(PROGRAM.format(words=words))
     assert (done.status, done.err) == (0, b"")
