@@ -60,7 +60,7 @@ lint: .venv/dev
 redraw: .venv/ready
 	$(ENV) $(PY) -m analysis.regenerate --redraw --subject $(SUBJECT)
 
-## cost of KVSmooth and of recording against plain generate
+## cost of KVSmooth and of recording against plain generate; about an hour of one core, on a machine that does nothing else
 efficiency: .venv/ready
 	$(ENV) $(PY) -m analysis.efficiency --processes 8 --rounds 3 --json figures/efficiency/efficiency.json
 	$(ENV) $(PY) -m analysis.efficiency --hidden 4096 --heads 32 --layers 4 --vocabulary 1000 --new-tokens 8 --prefilled --no-memory --processes 8 --rounds 3 --arms plain_again,plain_in_place,kvsmooth,kvsmooth_fast --json figures/efficiency/layers_7b.json
