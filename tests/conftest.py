@@ -1,6 +1,6 @@
 """Settings that every test shares: one thread (two busy torch processes spin-wait each other out), no hub, no proxy, a fixed seed.
 
-torch and transformers are loaded by the tests that need them, not here.
+torch and transformers are loaded by the tests that need them; here only what is loaded already is set up.
 """
 
 import gc
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What is loaded by now stays to the end: the collector need not walk through all of it again and again."""
+    """What is loaded by now stays to the end: the collector need not walk through it each time; and weights are kept for later loads."""
     if "probes.subjects.loading" in sys.modules:
         weights.read_once()
     gc.enable()

@@ -95,29 +95,9 @@ def _of_more(hint: Any) -> bool:
     return named or any(map(_of_more, get_args(hint)))
 
 
-_made: dict[Any, tuple[FunctionType, Any]] = {}
-"""By code and annotations, a function within another as it was met first, and its checks."""
-
-
-def _checks(function: FunctionType) -> Any:
-    """The function with its checks; one within another is made anew by each call of that, and takes over the checks of the first."""
-    if "<locals>" not in function.__qualname__:
-        return _of_sizes(function)
-    kind = (function.__code__, *function.__annotations__.values())
-    if kind not in _made:
-        _made[kind] = function, _of_sizes(function)
-    first, checks = _made[kind]
-    if checks is first:  # nothing to check
-        return function
-    # beartype's wrapper knows what it stands for by the default of an argument of its own
-    own = FunctionType(checks.__code__, checks.__globals__, checks.__name__, checks.__defaults__, checks.__closure__)
-    own.__kwdefaults__ = {name: function if value is first else value for name, value in checks.__kwdefaults__.items()}
-    return own
-
-
 def _sized(function: FunctionType) -> Callable:
     """The function with its checks; within a call of it a name stands for one size."""
-    checks = _checks(function)
+    checks = _of_sizes(function)
 
     @wraps(function)
     def sized(*args: Any, **kwargs: Any) -> Any:

@@ -44,26 +44,6 @@ def counted(name: str, *more: int, last: float = 0.0) -> int:
     return len(more) if last else name
 
 
-def maker(taken: int) -> Callable[..., Any]:
-    @checked
-    def first(values: Float[Tensor, " row"], *, more: float = 0.0) -> Float[Tensor, " row"]:
-        return values[:taken] + more
-
-    return first
-
-
-def test_a_function_within_another_is_itself_each_time_it_is_made():
-    """The checks of the first serve all; what each does, and has around it, is its own."""
-    one, two, other = maker(1), maker(2), maker(2)
-    assert len({one, two, other}) == 3
-    for function, size in ((one, 1), (two, 2), (other, 2)) * 2:
-        assert function(torch.ones(size), more=2.0).tolist() == [3.0] * size
-        with pytest.raises(TypeCheckError, match="parameter"):
-            function(torch.ones(2, 2))
-        with pytest.raises(TypeCheckError, match="return"):
-            function(torch.ones(3))
-
-
 def test_an_argument_of_another_shape_or_kind_is_refused():
     assert doubled(torch.ones(2, 3)).shape == (2, 3)
     for wrong in (torch.ones(2), torch.ones(2, 3).long(), [[1.0]]):

@@ -15,9 +15,15 @@ def test_what_is_done_to_one_load_is_not_in_the_next():
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[name], expected[name]) for name in expected)
         assert model.config.to_diff_dict() == read.config.to_diff_dict()
+        assert model.generation_config.max_new_tokens != 1
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.zero_()
-        model.config.text_config.num_hidden_layers = 1
-        model.generation_config.max_new_tokens = 1
+        model.config.text_config.num_hidden_layers = model.generation_config.max_new_tokens = 1
     assert load_subject("emoji", dtype="bfloat16").model.dtype == torch.bfloat16
+
+
+def test_weights_are_read_once(monkeypatch):
+    load_subject("emoji")
+    monkeypatch.setattr(LlavaForConditionalGeneration, "from_pretrained", None)
+    assert load_subject("emoji").model.num_parameters() > 1e6

@@ -101,10 +101,9 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
             found[name] = read_json(path)
             found[name]["n"], found[name]["processes"], found[name]["spread"]["whole"]["processor"]["plain"]["high"]
             found[name]["rounds"][0]["plain"]["beside"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(
-                f"{path}: no results of python -m analysis.efficiency ({type(error).__name__}); make efficiency writes them."
-            ) from error
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            why = f"no results of python -m analysis.efficiency, or of an earlier version ({type(error).__name__})"
+            raise BadInput(f"{path}: {why}; make efficiency writes them.") from error
     return found
 
 

@@ -32,7 +32,7 @@ class EfficiencyConfig:
     new_tokens: int = 32
     """tokens generated a run"""
     rounds: int = 20
-    """rounds, in each of which every arm runs once"""
+    """rounds, in each of which every other arm runs once between two runs of plain decoding"""
     processes: int = 1
     """fresh processes, one after another, in each of which all rounds run; with two or more, intervals are over processes"""
     hidden: int = 768

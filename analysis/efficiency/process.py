@@ -42,16 +42,20 @@ def of_processes(config: EfficiencyConfig, quiet: bool) -> Timings:
         with tqdm(total=config.rounds + 1, desc="rounds", disable=quiet) as progress:
             return of_this_process(config, progress.update)
     told = tqdm(range(config.processes), desc="processes", disable=quiet)
-    each = [in_fresh_process(of_this_process, config, _untold, told=f"process {index + 1} of {config.processes}") for index in told]
+    each = [
+        in_fresh_process(of_this_process, config, _untold, index * config.rounds, told=f"process {index + 1} of {config.processes}")
+        for index in told
+    ]
     return Timings([one for part in each for one in part.found], each[0].parameters, each[0].prompt_tokens, each[0].smoothed_layers)
 
 
-def of_this_process(config: EfficiencyConfig, ended: Callable[[], object]) -> Timings:
+def of_this_process(config: EfficiencyConfig, ended: Callable[[], object], turned: int = 0) -> Timings:
     """The rounds of this process.
 
     Parameters
     ----------
     ended : called after each round
+    turned : by how many arms the order of its first round is turned; a process goes on where the one before ended
     """
     names = chosen(config.named)
     torch.set_num_threads(config.threads)
@@ -59,7 +63,7 @@ def of_this_process(config: EfficiencyConfig, ended: Callable[[], object]) -> Ti
     watched = twin(model) if any(map(recorded, names)) else model
     cache = read_before(model, inputs) if config.prefilled else None
     cases = {name: Case(watched if recorded(name) else model, inputs, config.new_tokens, cache) for name in names}
-    found = rounds(cases, config.rounds, ended)
+    found = rounds(cases, config.rounds, ended, turned)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Timings(found, parameters, inputs["input_ids"].shape[1], smoothed_layers(model))
 

@@ -1,4 +1,4 @@
-"""Many short rounds in which every arm runs once, in an order that rotates, each set against the plain decoding before and after it."""
+"""Rounds in which every other arm runs once, in an order that rotates, each set against the plain decoding before and after it."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,15 @@ Round = Mapping[str, Mapping[str, Seconds]]
 RESAMPLES = 9999
 
 
-def rounds(cases: Mapping[str, Case], number: int, ended: Callable[[], object]) -> list[Round]:
+def rounds(cases: Mapping[str, Case], number: int, ended: Callable[[], object], turned: int = 0) -> list[Round]:
     """So many rounds, after one run of every arm that warms it up and is not counted.
 
     The speed of a machine wanders within seconds: plain decoding runs between any two arms, and each is set against both neighbours.
+
+    Parameters
+    ----------
+    ended : called after the warming up and after each round
+    turned : by how many arms the order of the first round is turned
     """
     others = [name for name in cases if name != CONTROL]
     for name, case in cases.items():
@@ -28,7 +33,7 @@ def rounds(cases: Mapping[str, Case], number: int, ended: Callable[[], object]) 
     ended()
     found: list[Round] = []
     for index in range(number):
-        turn = index % max(1, len(others))
+        turn = (turned + index) % max(1, len(others))
         plain = [timed(CONTROL, cases[CONTROL])]
         one = {}
         for name in others[turn:] + others[:turn]:

@@ -35,7 +35,7 @@ class Actor:
             self._worker = make_worker(lambda: pickle.loads(pickled)())
         except BadInput as error:
             return one_line(error)
-        if "torch" in sys.modules:  # Ray itself may have imported it, with other threads
+        if "torch" in sys.modules:  # the maker has, or Ray before it, with other threads
             sys.modules["torch"].set_num_threads(self._threads)
         return ""
 

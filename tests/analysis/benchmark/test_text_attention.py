@@ -54,6 +54,7 @@ def test_rows_are_those_of_the_tokens_that_name_objects(half_subject):
     subject, (scene,) = half_subject, own_scenes("emoji", 1, "train")
     inputs = subject.encode([Item(scene.image_id, scene.image)])
     prompt = inputs["input_ids"].shape[1]
+    before = subject.model.config._attn_implementation
     subject.model.set_attn_implementation("eager")
     try:
         with torch.inference_mode():
@@ -61,15 +62,16 @@ def test_rows_are_those_of_the_tokens_that_name_objects(half_subject):
             ids = {"input_ids": whole, "attention_mask": torch.ones_like(whole)}
             maps = subject.model(**{**inputs, **ids}, output_attentions=True).attentions
     finally:
-        subject.model.set_attn_implementation("sdpa")
+        subject.model.set_attn_implementation(before)
     rows = {True: [], False: []}
     for place, name in mentions(subject, whole[0, prompt:].tolist(), bundled("emoji").forms()):
         own = [layer[0, :, prompt + place, prompt:][:, : place + 1] for layer in maps]
         rows[name in scene.names].append(torch.stack([attention.sum(-1) / (place + 1) for attention in own]))
     found = counted(subject, [scene], 20)
     assert rows[True]
+    assert rows[False]
     assert_close(found.real, torch.stack(rows[True]))
-    assert len(found.hallucinated) == len(rows[False])
+    assert_close(found.hallucinated, torch.stack(rows[False]))
 
 
 def test_attention_is_restored_also_when_a_scene_cannot_be_drawn(subject):

@@ -48,6 +48,10 @@ def test_what_is_no_results_is_refused_by_name(tmp_path, text):
     with pytest.raises(BadInput, match=r"layers_7b\.json: no results of python -m analysis\.efficiency"):
         across.results(tmp_path)
     (tmp_path / "layers_7b.json").write_text(json.dumps(planted(1.0)))
+    (tmp_path / "layers_7b.json").write_text(json.dumps(planted(1.0) | {"rounds": []}))
+    with pytest.raises(BadInput, match=r"layers_7b\.json: no results of python -m analysis\.efficiency, or of an earlier version"):
+        across.results(tmp_path)
+    (tmp_path / "layers_7b.json").write_text(json.dumps(planted(1.0)))
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(BadInput, match=r"smollm2\.json: no results of python -m analysis\.efficiency"):
         across.results(tmp_path)

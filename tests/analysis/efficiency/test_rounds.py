@@ -67,6 +67,9 @@ def test_every_arm_stands_between_two_runs_of_plain_decoding(monkeypatch):
     over = ratios(found, "whole", "processor", control="slow")
     assert over["slow"]["ratio"] == 1.0
     assert over["same"]["ratio"] == pytest.approx((1.7 / 2.2 + 2.0 / 2.5) / 2)
+    ran.clear()
+    rounds({"plain": case, "same": case, "slow": case, "slower": case}, 1, list, turned=5)
+    assert ran[4:] == ["plain", "slower", "plain", "same", "plain", "slow", "plain"]
     assert rounds({"plain": case}, 1, list)[0]["plain"].keys() == {"own", "beside"}
 
 

@@ -145,7 +145,7 @@ def test_with_a_horizon_progress_is_of_steps_whatever_the_clock_says():
         EmojiTrainConfig(out=Path("unused"), horizon=-1)
 
 
-TRAINING = {"processes": 1, "batch": 1, "checkpoint_minutes": 0.0}
+TRAINING = {"processes": 1, "batch": 2, "checkpoint_minutes": 0.0}
 TRAINING |= {"align_until": 0.0, "brief_until": 0.0, "brief_every": 2}
 
 
@@ -175,8 +175,8 @@ def test_a_training_ends_at_its_horizon_however_long_it_took_and_one_that_was_ki
     monkeypatch.setattr(validation, "captions", functools.partial(captions, max_new_tokens=20))
     before = torch.load(killed / "checkpoint.pt", weights_only=True)
     after = trained(killed, 30.0, scenes=1)
-    assert [(one["step"], one["seen"]) for one in (before, after)] == [(1, 1), (2, 2)]
-    assert drawn == [[0], [1], [0], [1], [1]], "of a run, of another one, and of what was left"
+    assert [(one["step"], one["seen"]) for one in (before, after)] == [(1, 2), (2, 4)]
+    assert drawn == [[0, 1], [2, 3], [0, 1], [2, 3], [2, 3]], "of a run, of another one, and of what was left"
     assert after["minutes"] > before["minutes"]
     assert not torch.equal(after["model"]["lm_head.weight"], before["model"]["lm_head.weight"])
     last = json.loads((killed / "log.jsonl").read_text().splitlines()[-1])
