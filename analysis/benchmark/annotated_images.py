@@ -13,6 +13,7 @@ from analysis.benchmark.config import BenchmarkConfig
 from analysis.benchmark.images import Folder, Scenes, Source
 from analysis.benchmark.names import SPLIT
 from probes.command.cli import BadInput, Notice
+from probes.command.values import given_text
 
 IMAGES = 500
 """The number that the field describes of COCO's validation images."""
@@ -127,7 +128,7 @@ def read_ids(path: Path) -> list[int]:
     if path.is_dir():
         return _captioned(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = given_text(path, "utf-8-sig")
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file; check the path.") from None
     except UnicodeDecodeError as error:

@@ -92,7 +92,7 @@ def placed(config: CardConfig) -> Path:
 
     decisive = (field for field in fields(config) if field.name not in ("out", "subject", "cache", "debug"))
     stated = config.subject in BUNDLED and all(getattr(config, field.name) == field.default for field in decisive)
-    if stated or config.out != CardConfig.out:
+    if stated or config.out.resolve() != CardConfig.out.resolve():
         return config.out
     name = re.sub(r"[^A-Za-z0-9.@+-]+", "_", Path(config.subject).stem).strip("_.")
     return Path("out") / f"{name}-{config.scenes}"

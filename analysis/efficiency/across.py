@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.efficiency.rounds import GOALS, estimated, ratios, run_in
+from analysis.question.destination import is_committed
 from analysis.stats.rows import read_json
+from analysis.telling.committed import committed
 from analysis.telling.pages import tell
 from probes.command.cli import BadInput, run_cli
 
@@ -108,7 +110,14 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def main(config: AcrossConfig) -> None:
-    """Read, tell."""
+    """Read, tell.
+
+    Raises
+    ------
+    BadInput : results of one's own for the project's page, besides what `results` and `tell` raise
+    """
+    if committed(config.page) and not is_committed(config.folder):
+        raise BadInput(f"--page {config.page}: tells of results under figures/ alone; give a page of your own.")
     tell("cost", markdown(results(config.folder)), config.page)
 
 

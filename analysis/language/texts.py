@@ -14,6 +14,7 @@ from torch import Tensor
 from analysis.cells.classes import CLASSES, kind
 from analysis.datasets.files import json_objects, text_of
 from probes.command.cli import BadInput, Notice
+from probes.command.values import given_text
 
 DATA = Path(__file__).parent / "data"
 OWN, CAPTIONS = DATA / "paragraphs.txt", DATA / "captions.jsonl"
@@ -48,7 +49,7 @@ def read_texts(path: Path) -> list[GivenText]:
         found = [GivenText(_said(line, where), _image(line)) for where, line in json_objects(path)]
     else:
         try:
-            found = [GivenText(part) for part in re.split(r"\n\s*\n", path.read_text(encoding="utf-8-sig"))]
+            found = [GivenText(part) for part in re.split(r"\n\s*\n", given_text(path, "utf-8-sig"))]
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(
                 f"--texts {path}: cannot be read ({type(error).__name__}); give a file of paragraphs or of JSON lines."

@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from analysis.datasets.files import json_document
 from probes.command.cli import BadInput, Notice
 from probes.command.files import write_bytes
+from probes.command.values import given_text
 
 THRESHOLD = 0.8
 """Above which the reference takes two words for the same thing (cosine)."""
@@ -159,7 +160,7 @@ def spacy_model(name: str = MODEL, threshold: float = THRESHOLD) -> SpacyModel:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = given_text(path, "utf-8-sig")
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file; check the path.") from None
     except IsADirectoryError:

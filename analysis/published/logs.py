@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probes.command.cli import BadInput
+from probes.command.values import given_text
 
 TABLE = "logs.csv"
 NEEDED = ("file", "model", "method")
@@ -99,7 +100,7 @@ def _found(folder: Path) -> list[Log]:
 
 def _listed(folder: Path, table: Path) -> list[Log]:
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
+        rows = list(csv.DictReader(given_text(table, "utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(
             f"{table}: cannot be read as a table ({type(error).__name__}); give CSV with the columns {', '.join(NEEDED)}."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probes.command.cli import BadInput
+from probes.command.values import given_text
 from probes.options import ImageOptions
 
 if TYPE_CHECKING:
@@ -80,11 +81,13 @@ def instances(path: Path) -> dict[str, list]:
     from analysis.words.words import synonyms
 
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(given_text(path))
         found = {name: list(found[name]) for name in ("images", "annotations", "categories")}
         known = {image["id"] for image in found["images"]}
         categories = {category["id"]: category["name"] for category in found["categories"]}
         wrong = [one for one in found["annotations"] if one["image_id"] not in known or one["category_id"] not in categories]
+    except BadInput:
+        raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise BadInput(f"{path}: cannot be read as COCO's instances ({why}); give such a file (--annotations).") from error

@@ -17,6 +17,7 @@ from probes.command.cli import BadInput, Notice
 from probes.command.files import atomic_write, sweep, write_bytes
 from probes.command.provenance import git_commit
 from probes.command.strict_json import as_plain, json_text
+from probes.command.values import given_text
 from probes.session import Session
 from probes.subjects import Item
 from probes.tracing.tokens import end_tokens, until_end
@@ -109,7 +110,9 @@ def read_captions(path: Path, numbers: Sequence[int]) -> dict[int, str | list[in
     BadInput : no such file, other content, or an image without a caption
     """
     try:
-        found = {int(number): caption for number, caption in json.loads(path.read_text(encoding="utf-8")).items()}
+        found = {int(number): caption for number, caption in json.loads(given_text(path)).items()}
+    except BadInput:
+        raise
     except OSError as error:
         raise BadInput(f"--captions {path}: cannot be read ({error.strerror}); give a JSON object of image_id: caption.") from error
     except (ValueError, AttributeError, TypeError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analysis.words.words import Pairs, lemma, synonyms
 from probes.command.cli import BadInput, Notice
+from probes.command.values import given_text
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_synonyms(path: Path) -> Vocabulary:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return given_text(path, "utf-8-sig")
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file; check the path.") from None
     except IsADirectoryError:

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Iterable
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,16 @@ def check_text(text: str, name: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise BadInput(f"{name} must be UTF-8; it is not at character {error.start + 1}: {text[:80]!r}.") from None
+
+
+def given_text(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a file that the user names.
+
+    Raises
+    ------
+    BadInput : a pipe or a device, which nobody may ever write into
+    OSError, UnicodeDecodeError : as of any file
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise BadInput(f"{path}: this is a pipe or a device, which may never end; write it into a file first.")
+    return path.read_text(encoding=encoding)

@@ -1,10 +1,11 @@
 """`python -m analysis.stats.calibration`: simulate every level and coverage, and write the table of docs/statistics.md."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from probes.command.cli import run_cli
+from probes.command.cli import Notice, run_cli
 from probes.command.terminal import say
 
 
@@ -40,7 +41,7 @@ def page_of(config: CalibrationConfig) -> Path:
 
 
 def main(config: CalibrationConfig) -> None:
-    """Run every simulation, write the table, and say what lies outside its band."""
+    """Run every simulation, write the table, and say what lies outside its band; told first is a page that is not the one asked for."""
     from tqdm import tqdm
 
     from analysis.stats.calibration.registry import SIMULATIONS
@@ -48,13 +49,16 @@ def main(config: CalibrationConfig) -> None:
     from analysis.stats.calibration.table import outside, table
     from analysis.telling.pages import tell
 
+    page = page_of(config)
+    if page != config.page:
+        warnings.warn(Notice(f"{config.page} holds the whole simulation of the default seed; this one goes to {page}."), stacklevel=2)
     counts = [max(1, round(config.share * simulation.replications)) for simulation in SIMULATIONS]
     found: list = []
     with tqdm(total=sum(counts), unit="sample", disable=None) as bar:
         for simulation, count in zip(SIMULATIONS, counts, strict=True):
             bar.set_description(simulation.name)
             found += run(simulation, count, seed=config.seed, tick=bar.update)
-    tell("calibration", table(found, config.seed), page_of(config))
+    tell("calibration", table(found, config.seed), page)
     say(outside(found))
 
 

@@ -201,7 +201,7 @@ def test_a_sentence_on_one_object_does_not_compare_it_with_itself():
 
 def test_a_committed_card_is_written_by_the_defaults_alone():
     assert placed(CardConfig()) == placed(CardConfig(subject="smollm2", cache=Path("x"))) == Path("docs")
-    assert placed(CardConfig(scenes=4)) == Path("out/emoji-4")
+    assert placed(CardConfig(scenes=4)) == placed(CardConfig(scenes=4, out=Path("docs").resolve())) == Path("out/emoji-4")
     assert placed(CardConfig(subject="smollm2@early")) == Path("out/smollm2@early-500")
     assert placed(CardConfig(scenes=4, out=Path("mine"))) == Path("mine")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,25 @@ def test_what_is_no_results_is_refused_by_name(tmp_path, text):
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(BadInput, match=r"smollm2\.json: no results of python -m analysis\.efficiency"):
         across.results(tmp_path)
+
+
+def test_results_of_ones_own_never_reach_the_page_of_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "findings.md").touch()
+    page = tmp_path / "docs" / "method.md"
+    page.write_text("<!-- cost -->\n<!-- /cost -->\n")
+    for folder in ("out/efficiency", "figures/efficiency"):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in across.MODELS:
+            (tmp_path / folder / f"{name}.json").write_text(json.dumps(planted(1.0)))
+    before = page.read_text()
+    with pytest.raises(BadInput, match=r"--page docs/method\.md: tells of results under figures/ alone; give a page of your own"):
+        across.main(across.AcrossConfig(folder=Path("out/efficiency")))
+    assert page.read_text() == before
+    across.main(across.AcrossConfig(folder=Path("out/efficiency"), page=Path("out/cost.md")))
+    across.main(across.AcrossConfig())
+    assert "| KVSmooth | 1.000" in page.read_text()
 
 
 def test_the_page_tells_the_committed_results():

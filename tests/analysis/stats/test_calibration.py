@@ -10,7 +10,7 @@ from analysis.stats.calibration.registry import SIMULATIONS
 from analysis.stats.calibration.simulation import Claim, Found, Simulation, run
 from analysis.stats.calibration.table import outside, table
 from analysis.stats.lifetable import EVENT
-from probes.command.cli import BadInput
+from probes.command.cli import BadInput, Notice
 
 OTHERS = (*detectors.SIMULATIONS, *models.SIMULATIONS)  # levels and coverages of these have tests of their own
 COIN = Simulation("coin", "a coin", (Claim("heads", "coverage", (0.4, 0.6)), Claim("six", "fails")), lambda rng: rng.random(2) < 0.5, 300)
@@ -99,6 +99,19 @@ class TestCommand:
         (tmp_path / "page.md").write_text(2 * "<!-- calibration -->\n<!-- /calibration -->\n")
         with pytest.raises(BadInput, match="needs the marks"):
             __main__.main(__main__.CalibrationConfig(page=tmp_path / "page.md"))
+
+    def test_a_page_other_than_the_one_asked_for_is_told_first(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("docs").mkdir()
+        for name in ("findings", "statistics"):
+            Path("docs", f"{name}.md").write_text("<!-- calibration -->\n<!-- /calibration -->\n")
+        monkeypatch.setattr("analysis.stats.calibration.registry.SIMULATIONS", (COIN,))
+        with pytest.warns(
+            Notice, match=r"docs/statistics\.md holds the whole simulation of the default seed; this one goes to out/calibration\.md"
+        ):
+            __main__.main(__main__.CalibrationConfig(share=0.1))
+        assert "a coin" in Path("out/calibration.md").read_text()
+        assert "a coin" not in Path("docs/statistics.md").read_text()
 
     def test_the_projects_page_is_of_the_defaults(self, tmp_path):
         found = {__main__.page_of(__main__.CalibrationConfig(**other)) for other in ({"share": 0.5}, {"seed": 1})}
