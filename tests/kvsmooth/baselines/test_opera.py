@@ -126,8 +126,11 @@ def test_it_equals_the_authors_algorithm(family):
     soon = TOKENS if family == "paligemma" else 6  # tokens until which it has gone back
     for row, (method, tokens) in enumerate(((STRONG, soon), (LATER, 7))):
         alone = one_row(inputs, row)
-        out, run = search(model, alone, method, tokens)
         expected, went_back = by_hand(method, family, alone, tokens)
+        if not went_back and method is STRONG:  # with other weights than the usual ones
+            tokens = TOKENS
+            expected, went_back = by_hand(method, family, alone, tokens)
+        out, run = search(model, alone, method, tokens)
         assert went_back > 0 or method is LATER
         assert out[0, -tokens:].tolist() == expected
         report = run.report()
