@@ -50,6 +50,7 @@ def test_a_fault_of_the_machine_is_the_exit_status(capsys, monkeypatch, well, tm
 @pytest.mark.usefixtures("well")
 def test_a_language_model(capsys, tmp_path):
     zoo.build("llama")[0].save_pretrained(tmp_path / "model")
+    capsys.readouterr()  # how far it has written, unless another test has silenced that
     status, out, err = said(capsys, f"--model={tmp_path / 'model'}")
     assert (status, err) == (0, "")
     tried = out[out.index(f"\n{tmp_path}/model, given 12 of its tokens\n") :]
